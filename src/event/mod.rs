@@ -1,0 +1,109 @@
+//! What a run tells the world while it goes on.
+//!
+//! The engine never prints. It calls an [`EventSink`], from whichever thread the event happened in;
+//! the command draws bars with it, the worker writes Girder's job log.
+
+use std::time::Duration;
+
+/// Takes events. Called from several threads, also from those that move bytes: return quickly.
+pub trait EventSink: Send + Sync {
+    /// Told of one event.
+    fn event(&self, event: &Event);
+}
+
+/// One thing that happened in a run.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A phase began.
+    PhaseStarted(Phase),
+    /// A phase is over.
+    PhaseEnded(Phase, Duration),
+    /// The engine says how a pull goes on.
+    Pull(PullProgress),
+    /// The container exists.
+    ContainerCreated {
+        /// Its id, 64 hexadecimal digits.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+    /// The container runs.
+    ContainerStarted {
+        /// Its id.
+        id: String,
+    },
+    /// The container is over.
+    ContainerExited {
+        /// As the engine reports it.
+        exit_code: i64,
+    },
+    /// A transfer began.
+    TransferStarted {
+        /// Which one: its place in the report.
+        transfer: usize,
+        /// `<source> → <sink>`, without secrets.
+        label: String,
+        /// Bytes, when the source says.
+        total: Option<u64>,
+    },
+    /// Bytes have arrived; at most ten times a second and transfer.
+    TransferAdvanced {
+        /// Which one.
+        transfer: usize,
+        /// Bytes that the sink has taken so far.
+        bytes: u64,
+        /// Bytes, when the source says.
+        total: Option<u64>,
+    },
+    /// A transfer is over, in whichever way.
+    TransferEnded {
+        /// Which one.
+        transfer: usize,
+        /// Bytes that the sink took.
+        bytes: u64,
+        /// The report's word for how it ended.
+        finish: &'static str,
+    },
+    /// Something that the user should know and that does not fail the run.
+    Warning(String),
+}
+
+/// The phases of a run, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Image, volumes, FIFOs, the container itself.
+    Prepare,
+    /// Attach and start.
+    Start,
+    /// Bytes move; the container runs.
+    Stream,
+    /// The exit, and the bytes still on their way.
+    Wait,
+    /// Results.
+    Collect,
+    /// Nothing is left behind.
+    CleanUp,
+}
+
+/// One line of a pull.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PullProgress {
+    /// The layer, when the line is about one.
+    pub layer: Option<String>,
+    /// The engine's words.
+    pub status: String,
+    /// Bytes of the layer so far.
+    pub current: Option<u64>,
+    /// Bytes of the layer.
+    pub total: Option<u64>,
+}
+
+/// Throws events away.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl EventSink for Silent {
+    fn event(&self, _: &Event) {}
+}

@@ -1,0 +1,4 @@
+//! Runs a container on data held in Girder, and moves the bytes at line rate.
+
+pub mod event;
+pub mod spec;

@@ -1,0 +1,3 @@
+//! The command `gantline`.
+
+fn main() {}
