@@ -2,5 +2,6 @@
 
 pub mod event;
 pub mod http;
+pub mod pump;
 pub mod spec;
 pub mod sys;

@@ -2,3 +2,6 @@
 
 mod http_faults;
 mod http_support;
+mod pump_fifo;
+mod pump_peer;
+mod pump_sinks;
