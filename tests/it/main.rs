@@ -2,7 +2,10 @@
 
 #![cfg(test)]
 
+mod http_authority;
 mod http_bodies;
 mod http_faults;
+mod http_nginx;
 mod http_redirects;
 mod http_support;
+mod http_tls;
