@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Tests with real FIFOs, files, sockets and scripted peers; none needs an engine.
 
 #![cfg(test)]
@@ -12,3 +13,9 @@ mod pump_fifo;
 mod pump_peer;
 mod pump_sinks;
 mod http_tls;
+=======
+//! Tests that need no engine and no Girder.
+
+mod spec;
+mod spec_schema;
+>>>>>>> wt-spec
