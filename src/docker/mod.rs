@@ -12,12 +12,16 @@
 //! [`frame::Decoder`] takes its bytes apart.
 
 mod attach;
+mod auth;
 mod conn;
 mod container;
 mod create;
 mod endpoint;
 mod error;
 pub mod frame;
+mod image;
+mod pull;
+mod reference;
 mod reply;
 mod request;
 mod system;
@@ -39,6 +43,8 @@ pub use container::{
 pub use create::{CreateContainer, HostConfig};
 pub use endpoint::Endpoint;
 pub use error::{AnswerError, Call, DockerError, LoginError, StartFailure};
+pub use image::Image;
+pub use pull::{PullLine, Pulled};
 pub use version::{ApiVersion, Disagreement, ParseVersionError};
 
 use conn::{Link, Reply};
