@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::Client;
 use super::error::DockerError;
 use super::reference::Reference;
+use super::reply;
 use super::request::Request;
 
 /// An image.
@@ -32,8 +33,10 @@ impl Client {
         #[serde(rename_all = "PascalCase")]
         struct Answer {
             id: String,
-            repo_tags: Option<Vec<String>>,
-            repo_digests: Option<Vec<String>>,
+            #[serde(default, deserialize_with = "reply::nullable")]
+            repo_tags: Vec<String>,
+            #[serde(default, deserialize_with = "reply::nullable")]
+            repo_digests: Vec<String>,
             config: Option<Config>,
         }
         #[derive(Deserialize)]
@@ -47,8 +50,8 @@ impl Client {
         let user = answer.config.and_then(|config| config.user);
         Ok(Image {
             id: answer.id,
-            repo_tags: answer.repo_tags.unwrap_or_default(),
-            repo_digests: answer.repo_digests.unwrap_or_default(),
+            repo_tags: answer.repo_tags,
+            repo_digests: answer.repo_digests,
             user: user.filter(|user| !user.is_empty()),
         })
     }

@@ -53,7 +53,7 @@ fn a_version_that_the_engine_does_not_know_is_refused() {
         let pinned = Some(ApiVersion::new(1, 999));
         let error =
             Client::connect(Settings { api_version: pinned, ..settings() }).await.unwrap_err();
-        assert!(error.to_string().contains("API version 1.999 is asked for"), "{error}");
+        assert!(error.to_string().contains("DOCKER_API_VERSION asks for 1.999"), "{error}");
     });
 }
 

@@ -118,7 +118,7 @@ fn the_ping_has_no_version_and_the_calls_have_the_newest_that_both_know() {
 fn an_engine_that_is_too_old_is_refused_by_name_and_version() {
     let error = refused(engine("1.24").settings()).to_string();
     assert!(error.starts_with("cannot agree with the engine at unix:///"), "{error}");
-    assert!(error.contains("the engine speaks API version 1.24 at most, 1.40 is needed"));
+    assert!(error.contains("the engine speaks 1.24 at most, 1.40 is needed"));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_pinned_version_that_the_engine_has_given_up_is_refused_in_its_words() {
 fn a_pinned_version_that_the_engine_does_not_know_yet_is_refused() {
     let pinned = Some(ApiVersion::new(1, 48));
     let error = refused(Settings { api_version: pinned, ..engine("1.41").settings() });
-    let expected = "API version 1.48 is asked for, the engine speaks 1.41 at most";
+    let expected = "DOCKER_API_VERSION asks for 1.48, the engine speaks 1.41 at most";
     assert!(error.to_string().ends_with(expected), "{error}");
 }
 
