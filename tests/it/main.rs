@@ -1,21 +1,20 @@
-<<<<<<< HEAD
 //! Tests with real FIFOs, files, sockets and scripted peers; none needs an engine.
 
 #![cfg(test)]
 
+mod docker_calls;
+mod docker_connect;
+mod docker_peer;
+mod docker_streams;
 mod http_authority;
 mod http_bodies;
 mod http_faults;
 mod http_nginx;
 mod http_redirects;
 mod http_support;
+mod http_tls;
 mod pump_fifo;
 mod pump_peer;
 mod pump_sinks;
-mod http_tls;
-=======
-//! Tests that need no engine and no Girder.
-
 mod spec;
 mod spec_schema;
->>>>>>> wt-spec
