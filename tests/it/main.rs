@@ -2,6 +2,9 @@
 
 #![cfg(test)]
 
+mod depot;
+mod depot_client;
+mod depot_faults;
 mod docker_calls;
 mod docker_connect;
 mod docker_peer;
