@@ -228,7 +228,7 @@ fn values_of_the_wrong_kind_are_refused_with_what_was_found_and_expected() {
             r#""volumes": [{"type": "TemporaryVolume", "mode": 1.5}]"#,
             "found the number 1.5, expected a whole number",
         ),
-        (r#""image": """#, "`image` is there twice"),
+        (r#""image": "j""#, "`image` is there twice"),
     ] {
         assert_says(&with(members), &[message]);
     }
@@ -276,6 +276,18 @@ fn volumes_that_contradict_each_other_are_refused() {
     ] {
         assert_says(&with(&format!(r#""volumes": {volumes}"#)), &[message]);
     }
+}
+
+#[test]
+fn modes_that_the_engine_refuses_for_a_kind_of_volume_are_refused() {
+    assert_says(
+        &with(r#""volumes": ["/a:/b:ro,nocopy"]"#),
+        &["$.volumes[0] ", "the mode `nocopy` is only for the engine's volumes"],
+    );
+    assert_says(
+        &with(r#""volumes": {"named": {"bind": "/b", "propagation": "rslave"}}"#),
+        &["$.volumes.named ", "the mode `rslave` is only for paths of the host"],
+    );
 }
 
 #[test]

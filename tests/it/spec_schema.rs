@@ -19,6 +19,7 @@ fn beyond_a_schema(error: &SpecError) -> bool {
     match error.problem() {
         Problem::UnknownVolume { .. }
         | Problem::MountTaken(_)
+        | Problem::ModeMismatch { .. }
         | Problem::Contradiction { .. }
         | Problem::FifoTaken(_)
         | Problem::EndTaken(_)

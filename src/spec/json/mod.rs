@@ -38,9 +38,8 @@ pub(super) fn read(text: &str) -> Result<JobSpec, SpecError> {
     // Some editors begin a file with a byte order mark; RFC 8259 lets readers skip it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = Node::read(text)?;
-    document
-        .without_repetitions()
-        .and_then(|()| check::check(&document, &Kind::Object(&DOCUMENT)))
+    check::check(&document, &Kind::Object(&DOCUMENT))
+        .and_then(|()| document.without_repetitions())
         .and_then(|()| job(&document))
         .map_err(|fault| SpecError::new(document.place(text, fault.at), fault.problem))
 }

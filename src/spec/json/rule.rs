@@ -306,7 +306,7 @@ fn is_mount_point(text: &str) -> bool {
         && text.split('/').any(|name| !matches!(name, "" | "."))
 }
 
-fn is_propagation(text: &str) -> bool {
+pub(super) fn is_propagation(text: &str) -> bool {
     matches!(text.strip_prefix('r').unwrap_or(text), "private" | "shared" | "slave")
 }
 
