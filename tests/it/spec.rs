@@ -11,7 +11,8 @@ fn refusal(text: &str) -> String {
     }
 }
 
-/// The refusal of a document whose one line begins with `{"image": "i", ` and goes on with `members`.
+/// The refusal of a document whose one line begins with `{"image": "i", ` and goes on with
+/// `members`.
 fn with(members: &str) -> String {
     refusal(&format!(r#"{{"image": "i", {members}}}"#))
 }

@@ -1,9 +1,10 @@
 //! The job document: JSON text into a [`JobSpec`].
 //!
-//! Three steps, each of which can refuse: the text becomes a tree ([`node`]: syntax, limits, repeated
-//! members); the tree is held against the table of what there is ([`check`]: names, kinds, rules for
-//! strings); what has passed is put together ([`volumes`], [`streams`]: what no table can say, such as
-//! that a named volume exists). The table ([`document`], [`transform`]) also makes the JSON Schema.
+//! Three steps, each of which can refuse: the text becomes a tree ([`node`]: syntax, limits,
+//! repeated members); the tree is held against the table of what there is ([`check`]: names, kinds,
+//! rules for strings); what has passed is put together ([`volumes`], [`streams`]: what no table can
+//! say, such as that a named volume exists). The table ([`document`], [`transform`]) also makes the
+//! JSON Schema.
 
 mod check;
 mod document;

@@ -24,8 +24,8 @@ pub(super) fn python_str(number: &str) -> Option<String> {
 
 /// The fewest digits that read back as `value`, as `d.ddde-x`.
 ///
-/// Where two such numbers are equally near, Rust takes the greater one and Python the even one: rounding
-/// to as many digits gives Python's, unless that would read back as another float.
+/// Where two such numbers are equally near, Rust takes the greater one and Python the even one:
+/// rounding to as many digits gives Python's, unless that would read back as another float.
 fn shortest(value: f64) -> String {
     let shortest = format!("{value:e}");
     let digits = shortest.split('e').next().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The volumes of a job, as they are named: in `volumes` first, then wherever a transform holds one.
+//! The volumes of a job, as they are named: in `volumes` first, then wherever a transform holds
+//! one.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
