@@ -5,5 +5,7 @@ pub mod docker;
 pub mod event;
 pub mod http;
 pub mod pump;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod spec;
 pub mod sys;
