@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod girder_client;
 mod http_authority;
 mod http_bodies;
 mod http_faults;
