@@ -131,6 +131,7 @@ fn a_peer_that_cuts_where_it_likes_changes_nothing() {
         let mut random = fastrand::Rng::with_seed(seed);
         let data = noise(seed, random.usize(..200_000));
         let (framing, answer) = framed(&data).swap_remove(random.usize(..4));
+        let way = WAYS[random.usize(..WAYS.len())];
         let peer = Peer::follows(vec![Box::new(move |stream, _| {
             let mut rest = answer.as_slice();
             while !rest.is_empty() {
@@ -143,7 +144,6 @@ fn a_peer_that_cuts_where_it_likes_changes_nothing() {
                 rest = after;
             }
         })]);
-        let way = WAYS[seed as usize % WAYS.len()];
         let body = fetch_all(&client(), Get::new(peer.url("/x")), way).unwrap();
         assert!(body == data, "seed {seed}, {framing}, {way:?}");
     }
