@@ -98,6 +98,7 @@ impl Session {
             return Ok(Step::Done(count));
         }
         let mut filled = 0;
+        // Records without plain text do not keep it here for ever: rustls gives up on such a peer.
         loop {
             // A record that does not fit would have to be copied twice.
             if filled > 0 && buf.len() - filled < RECORD {
