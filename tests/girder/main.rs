@@ -25,3 +25,8 @@ fn up() {
     let f = Invocation::of(&["--help"]).env("A", "b").finish();
     println!("{f} {}", f.peak_memory);
 }
+//! Tests against a real Girder: `tests/all.sh`, or `tests/env/girder.sh up` and its variable.
+
+#![cfg(test)]
+
+mod client;
