@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # all.sh: runs every check of the project, against a real engine, registry and Girder. Installs and starts
 # what is missing (Debian 12, as root), and takes down what it started. The exit code says whether all is well.
+# shellcheck disable=SC2317  # what is called by `check` and by `trap`
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
