@@ -1,5 +1,9 @@
 //! Runs a container on data held in Girder, and moves the bytes at line rate.
 
 pub mod depot;
+pub mod docker;
 pub mod event;
+pub mod http;
+pub mod pump;
 pub mod spec;
+pub mod sys;
