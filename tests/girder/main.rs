@@ -1,5 +1,8 @@
-//! Real Girder.
-#[cfg(test)]
+//! Tests against the real Girder server that `tests/env/girder.sh up` starts.
+
+#![cfg(test)]
+
+mod depot;
 #[path = "../support/mod.rs"]
 mod support;
 use support::command::Invocation;
