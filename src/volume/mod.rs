@@ -1,0 +1,19 @@
+//! What a container sees of the host: paths, bind mounts, temporary directories, FIFOs in them.
+//!
+//! Nothing in here knows what a run is. The container is not trusted with what it mounts: it may
+//! plant symbolic links, swap a FIFO for one, or leave directories that nobody may read. So a FIFO
+//! is made, and removed, beneath its folder and by its inode ([`HostFifo`]), and a temporary
+//! directory is emptied without a link being followed ([`TempDirectory`]).
+
+mod bind;
+mod empty;
+mod error;
+mod path;
+mod temp;
+
+pub use self::error::VolumeError;
+pub(crate) use self::{
+    bind::Bind,
+    path::{ContainerPath, HostPath, PathError, RelativePath},
+    temp::{Owner, TempDirectory},
+};
