@@ -125,8 +125,7 @@ impl Sweep<'_> {
 
     fn stays(&mut self, path: &Path, errno: Errno) {
         tracing::debug!(path = %path.display(), top = %self.path.display(), %errno, "stays");
-        self.remains
-            .get_or_insert_with(|| Remains { path: path.to_owned(), source: errno.into() });
+        self.remains.get_or_insert_with(|| Remains { path: path.to_owned(), source: errno.into() });
     }
 }
 

@@ -164,9 +164,12 @@ mod tests {
 
     #[test]
     fn a_relative_path_stays_inside() {
-        for (given, kept) in
-            [("a", "a"), ("./a//b/", "a/b"), (".girder_progress", ".girder_progress"), ("..a", "..a")]
-        {
+        for (given, kept) in [
+            ("a", "a"),
+            ("./a//b/", "a/b"),
+            (".girder_progress", ".girder_progress"),
+            ("..a", "..a"),
+        ] {
             assert_eq!(RelativePath::new(given).map(|path| path.0), Ok(kept.to_owned()));
         }
     }

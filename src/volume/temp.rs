@@ -37,8 +37,7 @@ impl TempDirectory {
     /// # Errors
     /// [`VolumeError::MakeDirectory`].
     pub(crate) fn create(parent: &Path, owner: &Owner) -> Result<Self, VolumeError> {
-        let failed =
-            |source| VolumeError::MakeDirectory { folder: parent.to_owned(), source };
+        let failed = |source| VolumeError::MakeDirectory { folder: parent.to_owned(), source };
         let name = format!("{PREFIX}{}-{}", owner.to_text('-'), Uuid::new_v4().simple());
         let parent = std::path::absolute(parent).map_err(failed)?;
         let outer = parent.join(name);

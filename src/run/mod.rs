@@ -1,0 +1,3 @@
+//! One job from start to end.
+pub mod plan;
+mod planner;
