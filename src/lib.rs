@@ -3,4 +3,5 @@
 pub mod event;
 pub mod run;
 pub mod spec;
+pub mod sys;
 pub mod volume;

@@ -8,12 +8,14 @@
 mod bind;
 mod empty;
 mod error;
+mod fifo;
 mod path;
 mod temp;
 
 pub use self::error::VolumeError;
 pub(crate) use self::{
     bind::Bind,
+    fifo::HostFifo,
     path::{ContainerPath, HostPath, PathError, RelativePath},
     temp::{Owner, TempDirectory},
 };

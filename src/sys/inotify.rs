@@ -1,0 +1,109 @@
+//! inotify(7), for what the streaming core asks of it: who opens and closes a file.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+
+/// An inotify instance.
+#[derive(Debug)]
+pub struct Watches(Inotify);
+
+/// One watched file. Numbers are not used twice by one instance.
+pub type Watch = WatchDescriptor;
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Seen {
+    /// open(2) of the file has returned to somebody. A FIFO's returns when both ends are open.
+    Opened(Watch),
+    /// A descriptor that was open only for reading has been closed for good.
+    ReaderClosed(Watch),
+    /// Events were lost (`IN_Q_OVERFLOW`): ask the files themselves.
+    Overflow,
+}
+
+impl Watches {
+    /// Makes an instance.
+    ///
+    /// # Errors
+    /// `EMFILE`: the user has `/proc/sys/fs/inotify/max_user_instances` of them, or the process no
+    /// descriptors left. `ENOSYS`: the kernel has no inotify.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?))
+    }
+
+    /// Watches a file. Identical events that follow each other unread are told once.
+    ///
+    /// # Errors
+    /// `ENOSPC`: the user has `/proc/sys/fs/inotify/max_user_watches` of them.
+    pub fn add(&self, path: &Path) -> io::Result<Watch> {
+        let mask = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE_NOWRITE;
+        Ok(self.0.add_watch(path, mask)?)
+    }
+
+    /// Ends a watch. What was seen before is still told.
+    ///
+    /// # Errors
+    /// `EINVAL`: there is no such watch.
+    pub fn remove(&self, watch: Watch) -> io::Result<()> {
+        Ok(self.0.rm_watch(watch)?)
+    }
+
+    /// What has been seen since, oldest first; empty when there is nothing more.
+    ///
+    /// # Errors
+    /// `EINTR`.
+    pub fn seen(&self) -> io::Result<Vec<Seen>> {
+        let events = match self.0.read_events() {
+            Err(Errno::EAGAIN) => return Ok(Vec::new()),
+            events => events?,
+        };
+        let mut seen = Vec::with_capacity(events.len());
+        for event in events {
+            if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                seen.push(Seen::Overflow);
+            } else if event.mask.contains(AddWatchFlags::IN_OPEN) {
+                seen.push(Seen::Opened(event.wd));
+            } else if event.mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
+                seen.push(Seen::ReaderClosed(event.wd));
+            }
+        }
+        Ok(seen)
+    }
+}
+
+impl AsFd for Watches {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn opens_and_closes_are_told_in_their_order() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let watches = Watches::new().unwrap();
+        let watch = watches.add(file.path()).unwrap();
+        assert!(watches.seen().unwrap().is_empty());
+        drop(File::open(file.path()).unwrap());
+        assert_eq!(watches.seen().unwrap(), [Seen::Opened(watch), Seen::ReaderClosed(watch)]);
+    }
+
+    #[test]
+    fn a_file_that_is_watched_anew_has_another_number() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let watches = Watches::new().unwrap();
+        let first = watches.add(file.path()).unwrap();
+        watches.remove(first).unwrap();
+        assert_ne!(watches.add(file.path()).unwrap(), first);
+    }
+}

@@ -1,0 +1,62 @@
+//! Opening what lies beneath a folder, and nothing else.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
+
+/// Opens a folder beneath `root`; an empty `path` is `root` itself.
+///
+/// No symbolic link is followed, and `..` does not lead out: openat2(2) with `RESOLVE_BENEATH` and
+/// `RESOLVE_NO_SYMLINKS`, Linux 5.6.
+///
+/// # Errors
+/// `ELOOP`: a component is a symbolic link. `EXDEV`: the path leads out. `ENOENT`, `ENOTDIR`,
+/// `EACCES` as open(2). `ENOSYS`: an older kernel.
+pub fn open_directory(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { OsStr::new(".") } else { path.as_os_str() };
+    open(root, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+}
+
+fn open(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag) -> io::Result<OwnedFd> {
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .mode(Mode::empty())
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    Ok(openat2(root, path, how)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::symlink;
+
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn links_and_ways_out_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("a/b")).unwrap();
+        symlink("/etc", root.path().join("link")).unwrap();
+        symlink("a", root.path().join("inside")).unwrap();
+        let open = File::open(root.path()).unwrap();
+        open_directory(open.as_fd(), Path::new("a/b")).unwrap();
+        open_directory(open.as_fd(), Path::new("")).unwrap();
+        for (path, errno) in [
+            ("link", Errno::ELOOP),
+            ("inside/b", Errno::ELOOP),
+            ("a/../..", Errno::EXDEV),
+            ("/etc", Errno::EXDEV),
+            ("missing", Errno::ENOENT),
+        ] {
+            let error = open_directory(open.as_fd(), Path::new(path)).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(errno as i32), "{path}");
+        }
+    }
+}
