@@ -87,6 +87,20 @@ pub enum Phase {
     CleanUp,
 }
 
+impl Phase {
+    /// The report's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Start => "start",
+            Self::Stream => "stream",
+            Self::Wait => "wait",
+            Self::Collect => "collect",
+            Self::CleanUp => "clean_up",
+        }
+    }
+}
+
 /// One line of a pull.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PullProgress {

@@ -1,3 +1,10 @@
 //! One job from start to end.
-pub mod plan;
+mod cancel;
+mod outcome;
+mod plan;
 mod planner;
+pub use self::{
+    cancel::Canceller,
+    outcome::{Outcome, Report, TransferRecord},
+    plan::{Plan, PlanError},
+};

@@ -5,6 +5,7 @@
 //! here, so that `gantline check` finds it without an engine.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -106,7 +107,7 @@ impl PlannedTransfer {
 }
 
 /// Where a transfer's bytes come from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum PlannedSource {
     GirderFile {
         id: String,
@@ -122,6 +123,20 @@ pub(crate) enum PlannedSource {
     Fifo(usize),
     ContainerStdOut,
     ContainerStdErr,
+}
+
+impl fmt::Debug for PlannedSource {
+    /// Without what may be secret in a URL and its headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GirderFile { id } => write!(f, "GirderFile({id})"),
+            Self::Url { url, .. } => write!(f, "Url({})", url.host_str().unwrap_or_default()),
+            Self::HostFile { path } => write!(f, "HostFile({})", path.display()),
+            Self::Fifo(at) => write!(f, "Fifo({at})"),
+            Self::ContainerStdOut => f.write_str("ContainerStdOut"),
+            Self::ContainerStdErr => f.write_str("ContainerStdErr"),
+        }
+    }
 }
 
 /// Where a transfer's bytes go.

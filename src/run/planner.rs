@@ -439,6 +439,7 @@ mod tests {
         let job = JobSpec { stream_connectors: vec![connect], ..job() };
         let plan = plan(&job).unwrap();
         assert_eq!(plan.transfers[0].label(), "url:host → host:stdout");
+        assert!(!format!("{plan:?}").contains("hidden"));
     }
 
     #[test]
