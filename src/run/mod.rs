@@ -1,5 +1,6 @@
 //! One job from start to end.
 mod cancel;
+mod host_file;
 mod outcome;
 mod plan;
 mod planner;
