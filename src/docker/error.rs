@@ -1,0 +1,316 @@
+//! What can go wrong with the engine, and who is to blame.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::endpoint::Endpoint;
+use super::version::Disagreement;
+
+/// A call that did not do what was asked.
+///
+/// The engine's message is kept as it came; queries, headers and bodies of the request are not.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DockerError {
+    /// The address of the engine cannot be used.
+    #[error("cannot use {address:?} as the engine's address: {problem}")]
+    Address {
+        /// As it was given, without user name and password.
+        address: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Nobody could be reached.
+    #[error("cannot connect to the engine at {endpoint}{}", advice(endpoint, source.kind()))]
+    Connect {
+        /// Where the engine should be.
+        endpoint: Endpoint,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no version of the API to speak.
+    #[error("cannot agree with the engine at {endpoint} on an API version: {disagreement}")]
+    Version {
+        /// The engine.
+        endpoint: Endpoint,
+        /// Why not.
+        disagreement: Disagreement,
+    },
+    /// The engine took longer than a call may.
+    #[error(
+        "no answer to {call} within {} s (DOCKER_CLIENT_TIMEOUT sets how long to wait)",
+        after.as_secs_f64()
+    )]
+    TimedOut {
+        /// The call.
+        call: Call,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The connection broke while the call was under way.
+    #[error("the connection to the engine broke during {call}")]
+    Broken {
+        /// The call.
+        call: Call,
+        /// What happened to it.
+        source: hyper::Error,
+    },
+    /// The engine refused.
+    #[error("the engine refused {call}: {message} (status {status})")]
+    Engine {
+        /// The call.
+        call: Call,
+        /// The HTTP status.
+        status: u16,
+        /// The engine's own words.
+        message: String,
+    },
+    /// The engine's answer cannot be used.
+    #[error("cannot use the engine's answer to {call}")]
+    Answer {
+        /// The call.
+        call: Call,
+        /// What is wrong with it.
+        source: AnswerError,
+    },
+    /// The engine kept HTTP where the bare connection was asked for.
+    #[error(
+        "the engine did not hand the connection over at {call} (status {status}); a proxy between \
+         must let the upgrade to tcp through"
+    )]
+    NotUpgraded {
+        /// The call.
+        call: Call,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The engine began to pull and then failed.
+    #[error("the engine could not pull {reference}: {message}")]
+    Pull {
+        /// The image.
+        reference: String,
+        /// The engine's own words.
+        message: String,
+    },
+    /// An image reference that no engine takes.
+    #[error("{reference:?} is not an image reference: {problem}")]
+    Reference {
+        /// As it was given.
+        reference: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The login for a registry cannot be had.
+    #[error("cannot get the login for {registry}")]
+    Login {
+        /// The registry.
+        registry: String,
+        /// Why not.
+        source: LoginError,
+    },
+    /// We made a request that HTTP does not allow.
+    #[error("bug: {0}")]
+    Bug(&'static str),
+}
+
+impl DockerError {
+    /// Whether the same call may succeed a little later.
+    ///
+    /// A 500 is not among them: the engine uses it for whatever it has no better status for, and
+    /// most of that is permanent.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::Interrupted
+                    | io::ErrorKind::TimedOut
+                    | io::ErrorKind::WouldBlock
+            ),
+            Self::TimedOut { .. } | Self::Broken { .. } => true,
+            Self::Engine { status, .. } => matches!(status, 429 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
+    /// Whether the engine does not have the container or image.
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::Engine { status: 404, .. })
+    }
+
+    /// Whether the name is taken, or the container is not in a state that allows the call.
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Engine { status: 409, .. })
+    }
+
+    /// Why a container did not start, when this is what the engine answered to a start.
+    ///
+    /// The API has one status for all of them, so this reads the message by the rules of the
+    /// docker command (`toStatusError` in cli/command/container/run.go), which turns them into
+    /// the exit codes 127, 126 and 125.
+    pub fn start_failure(&self) -> StartFailure {
+        let Self::Engine { message, .. } = self else {
+            return StartFailure::Other;
+        };
+        let says = |needles: &[&str]| needles.iter().any(|needle| message.contains(needle));
+        if says(&[
+            "executable file not found",
+            "no such file or directory",
+            "system cannot find the file specified",
+        ]) {
+            StartFailure::NotFound
+        } else if says(&["permission denied", "is a directory"]) {
+            StartFailure::NotExecutable
+        } else {
+            StartFailure::Other
+        }
+    }
+}
+
+/// Why a container did not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartFailure {
+    /// The image has no such command; `docker run` exits with 127.
+    NotFound,
+    /// The command may not be executed; `docker run` exits with 126.
+    NotExecutable,
+    /// The engine failed; `docker run` exits with 125.
+    Other,
+}
+
+/// Which call it was: the method and the path, without version and query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `GET`, `POST`, …
+    pub method: &'static str,
+    /// Such as `/containers/create`.
+    pub path: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// What is wrong with an answer of the engine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// Not the JSON that the API promises.
+    #[error("expected other JSON")]
+    Json(#[source] serde_json::Error),
+    /// More than anybody should send.
+    #[error("longer than {most} bytes")]
+    TooLong {
+        /// The limit.
+        most: usize,
+    },
+    /// The answer ended where there should have been more.
+    #[error("it ends too early")]
+    Truncated,
+    /// Something should be there and is not, or not as it should be.
+    #[error("{0}")]
+    Unexpected(&'static str),
+    /// The connection cannot be taken out of the runtime.
+    #[error("cannot take over the connection")]
+    TakeOver(#[source] io::Error),
+}
+
+/// Why there is no login for a registry.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// The configuration cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The configuration is not what docker writes. The cause is a place, as the text holds secrets.
+    #[error("{} is not a docker configuration: line {line}, column {column}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// An `auth` member is not the base64 of `user:password`.
+    #[error("its auth in {} is not the base64 of user:password", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The name of a credential helper is none.
+    #[error("{name:?} in {} is not the name of a credential helper", path.display())]
+    HelperName {
+        /// As it stands there.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The credential helper cannot be run.
+    #[error("cannot run {helper}, which the docker configuration names")]
+    Run {
+        /// The program.
+        helper: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The credential helper did not answer in time.
+    #[error("{helper} gave no answer within {} s", after.as_secs())]
+    TimedOut {
+        /// The program.
+        helper: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The credential helper failed.
+    #[error("{helper} failed: {message}")]
+    Failed {
+        /// The program.
+        helper: String,
+        /// Its own words.
+        message: String,
+    },
+    /// The credential helper's answer is none.
+    #[error("{helper} did not answer with ServerURL, Username and Secret")]
+    Answer {
+        /// The program.
+        helper: String,
+    },
+}
+
+/// What the user can do, by what the system says.
+fn advice(endpoint: &Endpoint, kind: io::ErrorKind) -> &'static str {
+    match (endpoint, kind) {
+        (Endpoint::Unix(_), io::ErrorKind::NotFound) => {
+            ": there is no such socket; start the engine (systemctl start docker), \
+             or set DOCKER_HOST to where it listens"
+        }
+        (Endpoint::Unix(_), io::ErrorKind::PermissionDenied) => {
+            ": this user may not use the socket; join the group that owns it \
+             (usermod -aG docker USER, then log in again) or use sudo"
+        }
+        (Endpoint::Unix(_), io::ErrorKind::ConnectionRefused) => {
+            ": the socket is there but nobody listens; start the engine \
+             (systemctl start docker)"
+        }
+        (Endpoint::Tcp { .. }, io::ErrorKind::ConnectionRefused) => {
+            ": nobody listens there; start the engine with this port, or correct DOCKER_HOST"
+        }
+        (Endpoint::Tcp { .. }, io::ErrorKind::TimedOut) => {
+            ": no answer; is DOCKER_HOST right, and does a firewall let this port through?"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,173 @@
+//! The Engine API, over the engine's own socket.
+//!
+//! A [`Client`] is made by [`Client::connect`], which agrees with the engine on a version. Its
+//! calls are futures for one current-thread Tokio runtime with I/O and time; each has a connection
+//! and a time limit of its own, and dropping one closes its connection. Streams ([`Client::attach`],
+//! [`ExitWait::exit`], [`Client::pull`]) have no limit.
+//!
+//! The order that loses nothing: [`Client::create`], [`Client::attach`],
+//! [`Client::wait_next_exit`], [`Client::start`].
+//!
+//! What an attach carries goes elsewhere: [`Attached`] gives the bare socket away, and
+//! [`frame::Decoder`] takes its bytes apart.
+
+mod attach;
+mod conn;
+mod container;
+mod create;
+mod endpoint;
+mod error;
+pub mod frame;
+mod reply;
+mod request;
+mod system;
+mod version;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use serde::de::DeserializeOwned;
+
+pub use attach::Attached;
+pub use container::{
+    ContainerId, ContainerState, ContainerSummary, Created, Exit, ExitWait, RemoveOptions,
+};
+pub use create::{CreateContainer, HostConfig};
+pub use endpoint::Endpoint;
+pub use error::{AnswerError, Call, DockerError, LoginError, StartFailure};
+pub use version::{ApiVersion, Disagreement, ParseVersionError};
+
+use conn::{Link, Reply};
+use request::Request;
+
+/// Which engine, and how to speak with it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `DOCKER_HOST`.
+    pub endpoint: Endpoint,
+    /// `DOCKER_API_VERSION`: speaks exactly this version. Without it, the newest that both know.
+    pub api_version: Option<ApiVersion>,
+    /// `DOCKER_CLIENT_TIMEOUT`: how long a call may take. Not for streams.
+    pub timeout: Duration,
+    /// The user's Docker configuration, which has the logins for registries. It need not be there.
+    pub config_file: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            endpoint: Endpoint::default(),
+            api_version: None,
+            timeout: Duration::from_secs(60),
+            config_file: None,
+        }
+    }
+}
+
+/// An engine that was met. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    version: ApiVersion,
+}
+
+impl Client {
+    /// Meets the engine and agrees on a version.
+    ///
+    /// # Errors
+    /// [`DockerError::Connect`] says what to do when nobody is there;
+    /// [`DockerError::Version`] when there is no version that both know.
+    pub async fn connect(settings: Settings) -> Result<Self, DockerError> {
+        let call = Request::get("/_ping").call().clone();
+        let version = within(settings.timeout, &call, system::negotiate(&settings)).await?;
+        tracing::debug!(endpoint = %settings.endpoint, %version, "met the engine");
+        Ok(Self { shared: Arc::new(Shared { settings, version }) })
+    }
+
+    /// The version of the API that is spoken.
+    pub fn version(&self) -> ApiVersion {
+        self.shared.version
+    }
+
+    /// Where the engine is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.shared.settings.endpoint
+    }
+
+    fn timeout(&self) -> Duration {
+        self.shared.settings.timeout
+    }
+
+    /// Makes a call for its JSON.
+    async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, DockerError> {
+        let call = request.call().clone();
+        let body = self.reply_within(self.timeout(), request).await?;
+        reply::json(&call, &body)
+    }
+
+    /// Makes a call that has no answer but that it was done.
+    async fn tell(&self, request: Request) -> Result<(), DockerError> {
+        self.reply_within(self.timeout(), request).await.map(drop)
+    }
+
+    /// Makes a call and reads all of its answer, within `limit`.
+    async fn reply_within(
+        &self,
+        limit: Duration,
+        request: Request,
+    ) -> Result<Vec<u8>, DockerError> {
+        let call = request.call().clone();
+        within(limit, &call, async {
+            let http = self.on_paper(request)?;
+            let link = Link::open(self.endpoint()).await?;
+            link.send(call.clone(), http).await?.accepted().await?.body().await
+        })
+        .await
+    }
+
+    /// Makes a call and returns when the head of the answer is here, and a good one.
+    async fn head(&self, request: Request) -> Result<Reply, DockerError> {
+        let call = request.call().clone();
+        within(self.timeout(), &call, async {
+            let http = self.on_paper(request)?;
+            let link = Link::open(self.endpoint()).await?;
+            link.send(call.clone(), http).await?.accepted().await
+        })
+        .await
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        call: &Call,
+        future: impl Future<Output = Result<T, DockerError>>,
+    ) -> Result<T, DockerError> {
+        within(limit, call, future).await
+    }
+
+    /// The request as it goes to this engine.
+    fn on_paper(&self, request: Request) -> Result<hyper::Request<Full<Bytes>>, DockerError> {
+        request.into_http(Some(self.version()), &self.endpoint().authority())
+    }
+}
+
+/// Gives `future` up after `limit`, which closes its connection.
+async fn within<T>(
+    limit: Duration,
+    call: &Call,
+    future: impl Future<Output = Result<T, DockerError>>,
+) -> Result<T, DockerError> {
+    match tokio::time::timeout(limit, future).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(DockerError::TimedOut { call: call.clone(), after: limit }),
+    }
+}

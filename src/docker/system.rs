@@ -1,0 +1,61 @@
+//! Meeting the engine.
+
+use serde::Deserialize;
+
+use super::Settings;
+use super::conn::{Link, Reply};
+use super::error::{AnswerError, DockerError};
+use super::reply;
+use super::request::Request;
+use super::version::ApiVersion;
+
+/// Asks for the engine's newest version and picks the one to speak.
+///
+/// The ping has no version in its path: engines refuse versions that they do not know, and newer
+/// ones refuse old versions too.
+pub(super) async fn negotiate(settings: &Settings) -> Result<ApiVersion, DockerError> {
+    let ping = send(settings, Request::get("/_ping"), None).await?.accepted().await?;
+    let engine = match ping.header("api-version").map(str::parse) {
+        Some(Ok(version)) => version,
+        Some(Err(_)) => return Err(unexpected(&ping, "its Api-Version is no version")),
+        None => ask(settings).await?,
+    };
+    let version = ApiVersion::negotiate(settings.api_version, engine).map_err(|disagreement| {
+        DockerError::Version { endpoint: settings.endpoint.clone(), disagreement }
+    })?;
+    if settings.api_version.is_some() {
+        // Whether it is too old for this engine, only the engine knows.
+        send(settings, Request::get("/_ping"), Some(version)).await?.accepted().await?;
+    }
+    Ok(version)
+}
+
+/// For what serves the API but leaves the header out.
+async fn ask(settings: &Settings) -> Result<ApiVersion, DockerError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Version {
+        api_version: String,
+    }
+    let answer = send(settings, Request::get("/version"), None).await?.accepted().await?;
+    let call = answer.call().clone();
+    let version: Version = reply::json(&call, &answer.body().await?)?;
+    version.api_version.parse().map_err(|_| DockerError::Answer {
+        call,
+        source: AnswerError::Unexpected("its ApiVersion is no version"),
+    })
+}
+
+async fn send(
+    settings: &Settings,
+    request: Request,
+    version: Option<ApiVersion>,
+) -> Result<Reply, DockerError> {
+    let call = request.call().clone();
+    let http = request.into_http(version, &settings.endpoint.authority())?;
+    Link::open(&settings.endpoint).await?.send(call, http).await
+}
+
+fn unexpected(reply: &Reply, what: &'static str) -> DockerError {
+    DockerError::Answer { call: reply.call().clone(), source: AnswerError::Unexpected(what) }
+}
