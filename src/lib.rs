@@ -2,6 +2,7 @@
 
 pub mod docker;
 pub mod event;
+pub mod http;
 pub mod run;
 pub mod spec;
 pub mod sys;

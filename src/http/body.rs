@@ -1,0 +1,135 @@
+//! A response's body: spliced from its socket, or read.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use mio::net::TcpStream;
+
+use super::HttpError;
+use super::framing::{Course, Fault};
+use super::range::RangeError;
+use super::transport::{self, Step, Transport};
+
+/// The body of a response, of which nothing has been taken yet.
+///
+/// Its socket is taken to be readable until a read of it would block: edges come once, and the
+/// one of the first bytes may have been seen by the exchange.
+#[derive(Debug)]
+pub struct Body {
+    transport: Transport,
+    course: Course,
+    place: String,
+    start: u64,
+}
+
+/// What [`Body::read`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Read {
+    /// So many bytes are in the buffer; at least one.
+    Bytes(usize),
+    /// Wait until the socket is readable (or writable, with TLS).
+    Blocked,
+    /// That was all, and all of it was there.
+    Ended,
+}
+
+impl Body {
+    pub(super) fn new(transport: Transport, course: Course, place: String, start: u64) -> Self {
+        Self { transport, course, place, start }
+    }
+
+    /// The socket, to be registered for readable and writable edges.
+    pub fn connection(&mut self) -> &mut TcpStream {
+        self.transport.stream()
+    }
+
+    /// Bytes still to come, when they were announced.
+    pub fn remaining(&self) -> Option<u64> {
+        self.course.remaining()
+    }
+
+    /// The descriptor, if what comes out of it is the body itself: plain TCP, not chunked.
+    ///
+    /// The caller may splice up to [`remaining`](Self::remaining) bytes out of it, and tells
+    /// [`taken`](Self::taken) of each splice and [`peer_closed`](Self::peer_closed) of one that
+    /// returned 0. Nothing of the body has been taken from the kernel before.
+    pub fn raw(&self) -> Option<BorrowedFd<'_>> {
+        let stream = self.transport.plain_stream().filter(|_| self.course.is_bare())?;
+        Some(stream.as_fd())
+    }
+
+    /// Told of bytes that were spliced out of [`raw`](Self::raw).
+    pub fn taken(&mut self, bytes: u64) {
+        self.course.passed(bytes);
+    }
+
+    /// Told that a splice out of [`raw`](Self::raw) returned 0.
+    ///
+    /// # Errors
+    /// Bytes are missing.
+    pub fn peer_closed(&mut self) -> Result<(), HttpError> {
+        self.course.closed(true).map_err(|fault| self.fault(fault))
+    }
+
+    /// Makes this module's error of one that a splice out of [`raw`](Self::raw) returned.
+    pub fn broken(&self, source: io::Error) -> HttpError {
+        HttpError::Connection { place: self.place.clone(), source }
+    }
+
+    /// Reads into `buf`: payload only, whatever is around it on the wire.
+    ///
+    /// With TLS, a buffer below 16 KiB (one record) costs a copy more.
+    ///
+    /// # Errors
+    /// The connection broke, the body ended too early, or it is not what was announced.
+    pub fn read(&mut self, buf: &mut [u8]) -> Result<Read, HttpError> {
+        while !self.course.is_ended() {
+            let room = self.course.room(buf.len());
+            if room == 0 {
+                return Err(HttpError::Bug("a body was read into no room"));
+            }
+            let step = self.transport.read(&mut buf[..room]).map_err(|f| self.broken_by(f))?;
+            match step {
+                Step::Done(count) => {
+                    let payload = self.course.decode(&mut buf[..count]);
+                    // Sizes of chunks alone are no payload; their number is bounded.
+                    match payload.map_err(|fault| self.fault(fault))? {
+                        0 => {}
+                        payload => return Ok(Read::Bytes(payload)),
+                    }
+                }
+                Step::Blocked => return Ok(Read::Blocked),
+                Step::Closed { clean } => {
+                    self.course.closed(clean).map_err(|fault| self.fault(fault))?;
+                }
+            }
+        }
+        Ok(Read::Ended)
+    }
+
+    fn fault(&self, fault: Fault) -> HttpError {
+        let place = self.place.clone();
+        match fault {
+            Fault::Truncated => HttpError::Truncated {
+                place,
+                received: self.course.received(),
+                expected: self.course.expected(),
+            },
+            Fault::TooLong => {
+                HttpError::Range { place, from: self.start, source: RangeError::OtherLength }
+            }
+            Fault::Chunk(source) => HttpError::Chunk { place, source },
+        }
+    }
+
+    fn broken_by(&self, fault: transport::Fault) -> HttpError {
+        let place = self.place.clone();
+        match fault {
+            transport::Fault::Io(source) => HttpError::Connection { place, source },
+            transport::Fault::Tls(source) => HttpError::Tls { host: place, source },
+            transport::Fault::Head(source) => HttpError::Head { place, source },
+        }
+    }
+}

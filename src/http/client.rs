@@ -1,0 +1,102 @@
+//! The client: what all GETs have in common.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::roots::Roots;
+use super::{Exchange, Get, HttpError};
+
+/// Makes exchanges. Cheap to clone: the clones share settings and TLS sessions.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    /// Makes a client, and reads the CA files. The system's own certificates are read when the
+    /// first https URL is asked for.
+    ///
+    /// # Errors
+    /// A CA file cannot be read or has no certificate in it.
+    pub fn new(options: ClientOptions) -> Result<Self, HttpError> {
+        let ClientOptions { ca_files, limits, receive_buffer, user_agent } = options;
+        let roots = Roots::new(&ca_files)?;
+        Ok(Self { shared: Arc::new(Shared { roots, limits, receive_buffer, user_agent }) })
+    }
+
+    /// The limits that it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Starts an exchange. Nothing is sent, and no name looked up, before it is first advanced.
+    ///
+    /// # Errors
+    /// The URL is not http or https, or a header cannot be sent.
+    pub fn get(&self, get: Get) -> Result<Exchange, HttpError> {
+        get.check()?;
+        Ok(Exchange::new(self.shared.clone(), get))
+    }
+}
+
+/// What the clones of a client share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) roots: Roots,
+    pub(super) limits: Limits,
+    pub(super) receive_buffer: Option<usize>,
+    pub(super) user_agent: String,
+}
+
+/// How a client is made.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// PEM files with authorities that are trusted beside the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// How long and how much.
+    pub limits: Limits,
+    /// `SO_RCVBUF`, asked for before connecting, since the window is agreed on then. The kernel
+    /// grants at most `net.core.rmem_max`; without it the kernel sizes the buffer by itself.
+    pub receive_buffer: Option<usize>,
+    /// What we call ourselves.
+    pub user_agent: String,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            ca_files: Vec::new(),
+            limits: Limits::default(),
+            receive_buffer: None,
+            user_agent: concat!("gantline/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// How long and how much.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For a look-up, and for a connection to each address. Default: 10 s.
+    pub connect: Duration,
+    /// From the connection to the whole head, TLS included. Default: 30 s.
+    pub head: Duration,
+    /// Without a byte of the body, kept by the pump. Default: 60 s.
+    pub stall: Duration,
+    /// Redirects that are followed. Default: 10.
+    pub redirects: u32,
+    /// Bytes of a response's head. Default: 64 KiB; nginx's own limit for one is 4 or 8.
+    pub head_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            head: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
+            redirects: 10,
+            head_bytes: 64 * 1024,
+        }
+    }
+}

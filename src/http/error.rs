@@ -1,0 +1,251 @@
+//! What can go wrong with a GET.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls::{CertificateError, Error as TlsError};
+use thiserror::Error;
+
+use super::chunked::ChunkError;
+use super::head::HeadError;
+use super::range::RangeError;
+use super::redirect::RedirectError;
+
+/// Why a GET failed. A `place` is a URL without user, password and query.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The URL cannot be asked for.
+    #[error("cannot get {place}: {reason}")]
+    Url {
+        /// The URL.
+        place: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A header cannot be sent.
+    #[error("cannot send the header {name}: {reason}")]
+    Header {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A file with CA certificates is of no use.
+    #[error("cannot read CA certificates from {}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// No certificate to trust was found on this system.
+    #[error(
+        "there are no CA certificates on this system: install the package ca-certificates, \
+         or name a file with SSL_CERT_FILE"
+    )]
+    NoRoots {
+        /// What went wrong while looking, if anything did.
+        source: Option<rustls_native_certs::Error>,
+    },
+    /// The system does not find the host.
+    #[error("cannot find the host {host}")]
+    Lookup {
+        /// The host.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No address of the host takes a connection; this is what the last one said.
+    #[error("cannot connect to {host} at {address}{}", tried(*addresses))]
+    Connect {
+        /// The host.
+        host: String,
+        /// The last address.
+        address: SocketAddr,
+        /// How many there are.
+        addresses: usize,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Something that should be there by now is not.
+    #[error("{place} has not answered within {} s: {waiting}", after.as_secs_f32())]
+    TimedOut {
+        /// The URL.
+        place: String,
+        /// What was waited for.
+        waiting: &'static str,
+        /// The limit.
+        after: Duration,
+    },
+    /// The system cannot give us a socket.
+    #[error("cannot open a socket")]
+    Socket {
+        /// Why not.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection to {place} broke")]
+    Connection {
+        /// The URL.
+        place: String,
+        /// How.
+        source: io::Error,
+    },
+    /// The connection ended before there was a whole response.
+    #[error("{place} closed the connection before it answered")]
+    NoAnswer {
+        /// The URL.
+        place: String,
+    },
+    /// TLS failed.
+    #[error("cannot talk to {host} over TLS{}", tls_hint(source))]
+    Tls {
+        /// The host.
+        host: String,
+        /// Why not.
+        source: TlsError,
+    },
+    /// The head of the response is bad.
+    #[error("the response of {place} cannot be used")]
+    Head {
+        /// The URL.
+        place: String,
+        /// Why not.
+        source: HeadError,
+    },
+    /// A chunk of the body is bad.
+    #[error("the body from {place} is damaged")]
+    Chunk {
+        /// The URL.
+        place: String,
+        /// How.
+        source: ChunkError,
+    },
+    /// The body ended too early.
+    #[error("the body from {place} ended after {received} bytes{}", of(*expected))]
+    Truncated {
+        /// The URL.
+        place: String,
+        /// Bytes of this body.
+        received: u64,
+        /// Bytes that were announced, if they were.
+        expected: Option<u64>,
+    },
+    /// The server says no.
+    #[error("{place} answered with status {status}{}", says(message.as_deref()))]
+    Status {
+        /// The URL.
+        place: String,
+        /// The status.
+        status: u16,
+        /// What the server says about it, bounded.
+        message: Option<String>,
+    },
+    /// 416: there is nothing from that byte on.
+    #[error("{place} has no bytes from {from} on")]
+    RangeNotSatisfiable {
+        /// The URL.
+        place: String,
+        /// The byte.
+        from: u64,
+    },
+    /// A 200 to a request for a range: it starts at the first byte.
+    #[error("{place} cannot be continued at byte {from}")]
+    RangeIgnored {
+        /// The URL.
+        place: String,
+        /// The byte.
+        from: u64,
+        /// Why not.
+        source: RangeError,
+    },
+    /// A 206 that is not what was asked for.
+    #[error("{place} answered with another range than was asked for (from byte {from})")]
+    Range {
+        /// The URL.
+        place: String,
+        /// The byte.
+        from: u64,
+        /// What is wrong with it.
+        source: RangeError,
+    },
+    /// A redirect cannot be followed.
+    #[error("cannot follow the redirect of {place}")]
+    Redirect {
+        /// The URL that redirects.
+        place: String,
+        /// Why not.
+        source: RedirectError,
+    },
+    /// A mistake of ours.
+    #[error("a bug in gantline: {0}")]
+    Bug(&'static str),
+}
+
+impl HttpError {
+    /// Whether the same request may well succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::TimedOut { .. }
+            | Self::Connection { .. }
+            | Self::NoAnswer { .. }
+            | Self::Truncated { .. } => true,
+            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::Url { .. }
+            | Self::Header { .. }
+            | Self::CaFile { .. }
+            | Self::NoRoots { .. }
+            | Self::Lookup { .. }
+            | Self::Socket { .. }
+            | Self::Tls { .. }
+            | Self::Head { .. }
+            | Self::Chunk { .. }
+            | Self::RangeNotSatisfiable { .. }
+            | Self::RangeIgnored { .. }
+            | Self::Range { .. }
+            | Self::Redirect { .. }
+            | Self::Bug(_) => false,
+        }
+    }
+}
+
+fn tried(addresses: usize) -> String {
+    match addresses {
+        0 | 1 => String::new(),
+        _ => format!(", the last of {addresses} addresses"),
+    }
+}
+
+fn of(expected: Option<u64>) -> String {
+    expected.map(|expected| format!(", of {expected}")).unwrap_or_default()
+}
+
+fn says(message: Option<&str>) -> String {
+    message.map(|message| format!(": {message}")).unwrap_or_default()
+}
+
+/// What to do about the usual failures; rustls's own words follow as the source.
+fn tls_hint(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            ": its certificate is not from an authority that is trusted here (name the file with \
+             the authority's certificate, or set SSL_CERT_FILE)"
+        }
+        TlsError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => ": its certificate is for another host",
+        TlsError::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => ": its certificate has expired",
+        TlsError::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        ) => ": its certificate is not valid yet (is this machine's clock right?)",
+        TlsError::InvalidCertificate(_) => ": its certificate is not accepted",
+        TlsError::InvalidMessage(_) => ": what it sends is not TLS (is it a port for plain http?)",
+        _ => "",
+    }
+}

@@ -1,0 +1,49 @@
+//! What an error's body says, in one line for people. Pure.
+
+use serde_json::Value;
+
+/// The message in the body of an error, when there is one: `message` of a JSON object (Girder),
+/// `<Message>` of XML (S3), `<title>` of HTML, or short plain text. Bounded, without control
+/// characters.
+pub(crate) fn message(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    let found = match text.as_bytes().first()? {
+        b'{' => json(text)?,
+        b'<' => element(text, "message").or_else(|| element(text, "title"))?.to_owned(),
+        _ => text.lines().next()?.to_owned(),
+    };
+    let line = one_line(&found);
+    (!line.is_empty()).then_some(line)
+}
+
+/// The string under `message` or a like name.
+fn json(text: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    ["message", "error", "detail"]
+        .iter()
+        .find_map(|name| value.get(name)?.as_str())
+        .map(str::to_owned)
+}
+
+/// What is in the first element of that name, whatever its case.
+fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    // ASCII only, so that places in the copy are places in the text.
+    let lower = text.to_ascii_lowercase();
+    let start = lower.find(&format!("<{name}>"))? + name.len() + 2;
+    let length = lower.get(start..)?.find(&format!("</{name}>"))?;
+    text.get(start..start + length)
+}
+
+/// One line of bounded length.
+fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= MAX_CHARS {
+        return line;
+    }
+    line.chars().take(MAX_CHARS).chain(['…']).collect()
+}
+
+/// A message longer than this is not one.
+const MAX_CHARS: usize = 300;

@@ -1,0 +1,452 @@
+//! One GET under way: look-up, connection, TLS, request, head, redirects.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use rustls::pki_types::ServerName;
+use url::Host;
+
+use super::client::Shared;
+use super::framing::Course;
+use super::get::place;
+use super::head::{self, Collector, Head};
+use super::range::{self, RangeError};
+use super::redirect::{Trail, is_redirect};
+use super::tls::Session;
+use super::transport::{self, Fault, Step as Io, Transport};
+use super::{Body, Get, HttpError, Lookup, Read, excerpt};
+
+/// One GET under way, made by [`Client::get`](super::Client::get).
+///
+/// The caller calls [`advance`](Self::advance) at first, whenever an edge of
+/// [`connection`](Self::connection) comes, and when the deadline passes that `advance` gave.
+pub struct Exchange {
+    shared: Arc<Shared>,
+    get: Get,
+    trail: Trail,
+    /// The number of the present socket.
+    socket: u32,
+    state: State,
+}
+
+/// What an exchange waits for.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub enum Progress {
+    /// Run this in another thread and hand what comes of it to [`Exchange::resolved`]. It is said
+    /// once for each host; then the exchange is blocked.
+    Lookup(Lookup),
+    /// For an edge of the connection, or the look-up, or the deadline.
+    Blocked {
+        /// When to call again at the latest.
+        deadline: Instant,
+    },
+    /// For nothing: [`Exchange::into_response`] has the response.
+    Ready,
+}
+
+/// A response with a body that is worth having.
+#[derive(Debug)]
+pub struct Response {
+    /// 200 or 206.
+    pub status: u16,
+    /// Bytes of the whole entity, not only of the range.
+    pub total: Option<u64>,
+    /// The place of the body's first byte in it.
+    pub start: u64,
+    /// The entity tag, if it is a strong one, for `if_range`.
+    pub validator: Option<String>,
+    /// The body.
+    pub body: Body,
+}
+
+enum State {
+    /// Needs addresses; with a deadline once it has asked.
+    Resolve { deadline: Option<Instant> },
+    /// Was told what the look-up found.
+    Resolved(io::Result<Vec<SocketAddr>>),
+    /// Is about to try the next address.
+    Connect(Addresses),
+    /// Waits for a connection to one.
+    Connecting { stream: TcpStream, address: SocketAddr, deadline: Instant, rest: Addresses },
+    /// Connected; sends the request.
+    Send { transport: Transport, deadline: Instant },
+    /// Waits for the head.
+    Head { transport: Transport, deadline: Instant, collector: Collector },
+    /// Reads what an error says.
+    Refused { body: Box<Body>, status: u16, deadline: Instant, text: Vec<u8> },
+    /// Has a response.
+    Ready(Box<Response>),
+    /// Has returned an error.
+    Failed,
+}
+
+/// The addresses of a host that are still to be tried.
+struct Addresses {
+    rest: std::vec::IntoIter<SocketAddr>,
+    count: usize,
+    failed: Option<(SocketAddr, io::Error)>,
+}
+
+/// What one step of the exchange came to.
+enum Step {
+    To(State),
+    Stay(State, Progress),
+}
+
+impl Exchange {
+    pub(super) fn new(shared: Arc<Shared>, get: Get) -> Self {
+        let trail = Trail::new(get.url.clone(), shared.limits.redirects);
+        Self { shared, get, trail, socket: 0, state: State::Resolve { deadline: None } }
+    }
+
+    /// Goes as far as it can without blocking.
+    ///
+    /// # Errors
+    /// The GET has failed, and the exchange is of no more use.
+    pub fn advance(&mut self, now: Instant) -> Result<Progress, HttpError> {
+        // Each turn comes nearer to the end: addresses and redirects are counted.
+        loop {
+            let state = std::mem::replace(&mut self.state, State::Failed);
+            match self.step(state, now)? {
+                Step::To(state) => self.state = state,
+                Step::Stay(state, progress) => {
+                    self.state = state;
+                    return Ok(progress);
+                }
+            }
+        }
+    }
+
+    /// Told what a look-up has found; [`advance`](Self::advance) goes on with it.
+    pub fn resolved(&mut self, outcome: io::Result<Vec<SocketAddr>>) {
+        if let State::Resolve { .. } = self.state {
+            self.state = State::Resolved(outcome);
+        }
+    }
+
+    /// The socket, when there is one. The number changes with every other socket: one that was not
+    /// seen before has to be registered (readable, writable, edge-triggered).
+    pub fn connection(&mut self) -> Option<(u32, &mut TcpStream)> {
+        let stream = match &mut self.state {
+            State::Connecting { stream, .. } => stream,
+            State::Send { transport, .. } | State::Head { transport, .. } => transport.stream(),
+            State::Refused { body, .. } => body.connection(),
+            State::Ready(response) => response.body.connection(),
+            State::Resolve { .. } | State::Resolved(_) | State::Connect(_) | State::Failed => {
+                return None;
+            }
+        };
+        Some((self.socket, stream))
+    }
+
+    /// The response, after [`Progress::Ready`]. Its body goes on with the same socket, which is
+    /// taken to be readable.
+    pub fn into_response(self) -> Option<Response> {
+        match self.state {
+            State::Ready(response) => Some(*response),
+            _ => None,
+        }
+    }
+
+    fn step(&mut self, state: State, now: Instant) -> Result<Step, HttpError> {
+        match state {
+            State::Resolve { deadline } => self.resolve(deadline, now),
+            State::Connect(addresses) => self.connect(addresses, now),
+            State::Resolved(outcome) => self.resolved_to(outcome),
+            State::Connecting { stream, address, deadline, rest } => {
+                match transport::connected(&stream) {
+                    Some(Ok(())) => self.connected(stream, now),
+                    Some(Err(error)) => Ok(rest.without(address, error)),
+                    None if now >= deadline => {
+                        Ok(rest.without(address, io::ErrorKind::TimedOut.into()))
+                    }
+                    None => Ok(Step::Stay(
+                        State::Connecting { stream, address, deadline, rest },
+                        Progress::Blocked { deadline },
+                    )),
+                }
+            }
+            State::Send { transport, deadline } => self.send(transport, deadline, now),
+            State::Head { transport, deadline, collector } => {
+                self.head(transport, deadline, collector, now)
+            }
+            State::Refused { body, status, deadline, text } => {
+                self.refused(body, status, deadline, text, now)
+            }
+            State::Ready(response) => Ok(Step::Stay(State::Ready(response), Progress::Ready)),
+            State::Failed => Err(HttpError::Bug("an exchange was advanced after it had failed")),
+        }
+    }
+
+    fn resolve(&self, asked: Option<Instant>, now: Instant) -> Result<Step, HttpError> {
+        let port = self.port()?;
+        let host = match self.host()? {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => return Ok(literal(address.into(), port)),
+            Host::Ipv6(address) => return Ok(literal(address.into(), port)),
+        };
+        let limit = self.shared.limits.connect;
+        let Some(deadline) = asked else {
+            let state = State::Resolve { deadline: Some(now + limit) };
+            return Ok(Step::Stay(state, Progress::Lookup(Lookup::new(host, port))));
+        };
+        let state = State::Resolve { deadline: Some(deadline) };
+        self.wait(state, deadline, now, "the host's address is not known", limit)
+    }
+
+    fn resolved_to(&self, outcome: io::Result<Vec<SocketAddr>>) -> Result<Step, HttpError> {
+        let found = outcome.and_then(|found| match found.is_empty() {
+            true => Err(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
+            false => Ok(found),
+        });
+        match found {
+            Ok(found) => Ok(Step::To(State::Connect(Addresses::new(found)))),
+            Err(source) => Err(HttpError::Lookup { host: self.host()?.to_string(), source }),
+        }
+    }
+
+    fn connect(&mut self, mut addresses: Addresses, now: Instant) -> Result<Step, HttpError> {
+        let Some(address) = addresses.rest.next() else {
+            let (address, source) =
+                addresses.failed.ok_or(HttpError::Bug("a host without an address"))?;
+            let (host, addresses) = (self.host()?.to_string(), addresses.count);
+            return Err(HttpError::Connect { host, address, addresses, source });
+        };
+        let opened = transport::connect(address, self.shared.receive_buffer)
+            .map_err(|source| HttpError::Socket { source })?;
+        let stream = match opened {
+            Ok(stream) => stream,
+            Err(error) => return Ok(addresses.without(address, error)),
+        };
+        self.socket = self.socket.wrapping_add(1);
+        let deadline = now + self.shared.limits.connect;
+        Ok(Step::To(State::Connecting { stream, address, deadline, rest: addresses }))
+    }
+
+    fn connected(&self, stream: TcpStream, now: Instant) -> Result<Step, HttpError> {
+        let deadline = now + self.shared.limits.head;
+        Ok(Step::To(State::Send { transport: self.transport(stream)?, deadline }))
+    }
+
+    fn send(
+        &self,
+        mut transport: Transport,
+        deadline: Instant,
+        now: Instant,
+    ) -> Result<Step, HttpError> {
+        match transport.send().map_err(|fault| self.fault(fault))? {
+            Io::Done(_) => {
+                let collector = Collector::new(self.shared.limits.head_bytes);
+                Ok(Step::To(State::Head { transport, deadline, collector }))
+            }
+            Io::Blocked => {
+                let limit = self.shared.limits.head;
+                let state = State::Send { transport, deadline };
+                self.wait(state, deadline, now, "the request is not sent", limit)
+            }
+            Io::Closed { .. } => Err(HttpError::NoAnswer { place: self.place() }),
+        }
+    }
+
+    fn head(
+        &mut self,
+        mut transport: Transport,
+        deadline: Instant,
+        mut collector: Collector,
+        now: Instant,
+    ) -> Result<Step, HttpError> {
+        match transport.head(&mut collector).map_err(|fault| self.fault(fault))? {
+            Io::Blocked => {
+                let limit = self.shared.limits.head;
+                let state = State::Head { transport, deadline, collector };
+                return self.wait(state, deadline, now, "the response has no whole head", limit);
+            }
+            Io::Closed { .. } => return Err(HttpError::NoAnswer { place: self.place() }),
+            Io::Done(_) => {}
+        }
+        let head = head::parse(collector.bytes())
+            .map_err(|source| HttpError::Head { place: self.place(), source })?;
+        tracing::debug!(place = self.place(), status = head.status, "a response");
+        match head.status {
+            // A protocol that nobody asked for.
+            101 => Err(self.status(101, &[])),
+            100..200 => {
+                collector.next();
+                Ok(Step::To(State::Head { transport, deadline, collector }))
+            }
+            200 | 206 => self.accept(&head, transport),
+            416 => {
+                let from = self.get.from;
+                Err(HttpError::RangeNotSatisfiable { place: self.place(), from })
+            }
+            status if is_redirect(status) => self.redirect(&head),
+            status => {
+                let course = Course::new(head.framing, None);
+                let body = Box::new(Body::new(transport, course, self.place(), 0));
+                let deadline = deadline.min(now + EXCERPT_WAIT);
+                Ok(Step::To(State::Refused { body, status, deadline, text: Vec::new() }))
+            }
+        }
+    }
+
+    fn accept(&self, head: &Head, transport: Transport) -> Result<Step, HttpError> {
+        let from = self.get.from;
+        let placed = range::place(head, from).and_then(|placed| {
+            let changed = self.get.if_range.is_some()
+                && head.validator.is_some()
+                && self.get.if_range != head.validator;
+            if from > 0 && changed { Err(RangeError::Changed) } else { Ok(placed) }
+        });
+        let placed = placed.map_err(|source| match source {
+            RangeError::Ignored => HttpError::RangeIgnored { place: self.place(), from, source },
+            _ => HttpError::Range { place: self.place(), from, source },
+        })?;
+        let course = Course::new(head.framing, placed.length);
+        Ok(Step::To(State::Ready(Box::new(Response {
+            status: head.status,
+            total: placed.total,
+            start: placed.start,
+            validator: head.validator.clone(),
+            body: Body::new(transport, course, self.place(), placed.start),
+        }))))
+    }
+
+    fn redirect(&mut self, head: &Head) -> Result<Step, HttpError> {
+        let url = self
+            .trail
+            .follow(head.location.as_deref())
+            .map_err(|source| HttpError::Redirect { place: self.place(), source })?;
+        self.get = self.get.redirected(url);
+        Ok(Step::To(State::Resolve { deadline: None }))
+    }
+
+    fn refused(
+        &self,
+        mut body: Box<Body>,
+        status: u16,
+        deadline: Instant,
+        mut text: Vec<u8>,
+        now: Instant,
+    ) -> Result<Step, HttpError> {
+        let mut buf = [0; 1024];
+        while text.len() < EXCERPT {
+            match body.read(&mut buf) {
+                Ok(Read::Bytes(count)) => text.extend_from_slice(&buf[..count]),
+                Ok(Read::Blocked) if now < deadline => {
+                    return Ok(Step::Stay(
+                        State::Refused { body, status, deadline, text },
+                        Progress::Blocked { deadline },
+                    ));
+                }
+                // However it ended: the status is the news.
+                Ok(Read::Blocked | Read::Ended) | Err(_) => break,
+            }
+        }
+        Err(self.status(status, &text))
+    }
+
+    fn status(&self, status: u16, text: &[u8]) -> HttpError {
+        let message = excerpt::message(text).map(|message| self.get.redact(message));
+        HttpError::Status { place: self.place(), status, message }
+    }
+
+    fn transport(&self, stream: TcpStream) -> Result<Transport, HttpError> {
+        let request = self.get.request(&self.shared.user_agent);
+        if self.get.url.scheme() != "https" {
+            return Ok(Transport::plain(stream, request));
+        }
+        let host = self.host()?;
+        let error = |source| HttpError::Tls { host: host.to_string(), source };
+        let name = match &host {
+            Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
+                .map_err(|_| HttpError::Url { place: self.place(), reason: "no name for TLS" })?,
+            Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
+            Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
+        };
+        let config = self.shared.roots.config()?;
+        let session = Session::new(config, name, request).map_err(error)?;
+        Ok(Transport::tls(stream, session))
+    }
+
+    /// Stays, unless the deadline has passed.
+    fn wait(
+        &self,
+        state: State,
+        deadline: Instant,
+        now: Instant,
+        waiting: &'static str,
+        after: Duration,
+    ) -> Result<Step, HttpError> {
+        if now >= deadline {
+            return Err(HttpError::TimedOut { place: self.place(), waiting, after });
+        }
+        Ok(Step::Stay(state, Progress::Blocked { deadline }))
+    }
+
+    fn fault(&self, fault: Fault) -> HttpError {
+        match fault {
+            Fault::Io(source) => HttpError::Connection { place: self.place(), source },
+            Fault::Head(source) => HttpError::Head { place: self.place(), source },
+            Fault::Tls(source) => {
+                let host = self.get.url.host_str().unwrap_or_default().to_owned();
+                HttpError::Tls { host, source }
+            }
+        }
+    }
+
+    fn place(&self) -> String {
+        place(&self.get.url)
+    }
+
+    fn host(&self) -> Result<Host<&str>, HttpError> {
+        self.get.url.host().ok_or(HttpError::Bug("a URL without a host was let through"))
+    }
+
+    fn port(&self) -> Result<u16, HttpError> {
+        let port = self.get.url.port_or_known_default();
+        port.ok_or(HttpError::Bug("a URL without a port was let through"))
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Resolve { .. } | State::Resolved(_) => "resolve",
+            State::Connect(_) | State::Connecting { .. } => "connect",
+            State::Send { .. } => "send",
+            State::Head { .. } => "head",
+            State::Refused { .. } => "refused",
+            State::Ready(_) => "ready",
+            State::Failed => "failed",
+        };
+        f.debug_struct("Exchange").field("get", &self.get).field("state", &state).finish()
+    }
+}
+
+impl Addresses {
+    fn new(found: Vec<SocketAddr>) -> Self {
+        Self { count: found.len(), rest: found.into_iter(), failed: None }
+    }
+
+    /// Goes on without one that has failed.
+    fn without(mut self, address: SocketAddr, error: io::Error) -> Step {
+        self.failed = Some((address, error));
+        Step::To(State::Connect(self))
+    }
+}
+
+fn literal(address: IpAddr, port: u16) -> Step {
+    Step::To(State::Connect(Addresses::new(vec![SocketAddr::new(address, port)])))
+}
+
+/// Bytes of an error's body that are looked at.
+const EXCERPT: usize = 8 * 1024;
+
+/// How long an error's body is waited for.
+const EXCERPT_WAIT: Duration = Duration::from_secs(2);

@@ -1,0 +1,47 @@
+//! The data plane's HTTP/1.1: one GET over a bare, non-blocking socket.
+//!
+//! It exists because a body is to go from the socket into a pipe without passing through this
+//! process, which no HTTP library allows: the head of a response is looked at with `MSG_PEEK` and
+//! then taken byte for byte, so that every byte of the body is still in the kernel when
+//! [`Body::raw`] hands the descriptor out. TLS and chunked bodies cannot be spliced; they are read
+//! by [`Body::read`], decoded in the caller's buffer.
+//!
+//! A [`Client`] makes an [`Exchange`] of a [`Get`]. The exchange is driven by
+//! [`advance`](Exchange::advance), from any event loop, with edge-triggered readiness: it goes as
+//! far as it can, then says what it waits for. Host look-ups block, so they are given away
+//! ([`Lookup`]). At the end there is a [`Response`] with status 200 or 206, and a [`Body`].
+//!
+//! What decides is pure, and what does is thin around it: `head` finds and parses a head,
+//! `chunked` decodes chunks in place, `framing` says how a body ends, `range` and `redirect` hold
+//! the rules of their names, `excerpt` makes a message of an error's body. `transport` and `tls`
+//! touch the socket.
+//!
+//! One request per connection (`Connection: close`), no cookies, no proxies, no compression, no
+//! retries: resuming belongs to the pump, which knows what has been delivered.
+
+mod body;
+pub(crate) mod chunked;
+mod client;
+mod error;
+pub(crate) mod excerpt;
+mod exchange;
+mod framing;
+mod get;
+pub(crate) mod head;
+mod lookup;
+pub(crate) mod range;
+mod redirect;
+mod roots;
+mod tls;
+mod transport;
+
+pub use body::{Body, Read};
+pub use chunked::ChunkError;
+pub use client::{Client, ClientOptions, Limits};
+pub use error::HttpError;
+pub use exchange::{Exchange, Progress, Response};
+pub use get::{Get, HeaderValue};
+pub use head::HeadError;
+pub use lookup::Lookup;
+pub use range::RangeError;
+pub use redirect::RedirectError;

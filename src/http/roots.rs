@@ -1,0 +1,81 @@
+//! Who is trusted: the system's authorities, and those of the user's files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::HttpError;
+
+/// The authorities that are trusted, and the TLS settings made of them.
+#[derive(Debug)]
+pub(crate) struct Roots {
+    extra: Vec<CertificateDer<'static>>,
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Roots {
+    /// Reads the user's files; the system's are read when they are needed.
+    pub(crate) fn new(ca_files: &[PathBuf]) -> Result<Self, HttpError> {
+        let mut extra = Vec::new();
+        for path in ca_files {
+            let certificates =
+                read(path).map_err(|source| HttpError::CaFile { path: path.clone(), source })?;
+            extra.extend(certificates);
+        }
+        Ok(Self { extra, config: OnceLock::new() })
+    }
+
+    /// All certificates: the system's (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where the
+    /// environment names them), then the user's.
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, HttpError> {
+        let system = rustls_native_certs::load_native_certs();
+        if system.certs.is_empty() && self.extra.is_empty() {
+            return Err(HttpError::NoRoots { source: system.errors.into_iter().next() });
+        }
+        for error in &system.errors {
+            tracing::debug!(%error, "a CA certificate of the system was left out");
+        }
+        Ok(system.certs.into_iter().chain(self.extra.iter().cloned()).collect())
+    }
+
+    /// The TLS settings.
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, HttpError> {
+        if let Some(config) = self.config.get() {
+            return Ok(config.clone());
+        }
+        let mut store = RootCertStore::empty();
+        // The system's bundle may hold some that rustls cannot read; they are not needed.
+        store.add_parsable_certificates(self.certificates()?);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| HttpError::Bug("the TLS provider has no protocol version"))?
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        Ok(self.config.get_or_init(|| Arc::new(config)).clone())
+    }
+}
+
+/// The certificates in a PEM file: at least one.
+fn read(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| match error {
+            pem::Error::Io(error) => error,
+            other => invalid(other.to_string()),
+        })?;
+    if certificates.is_empty() {
+        return Err(invalid("there is no certificate in it (PEM is expected)".to_owned()));
+    }
+    for certificate in &certificates {
+        RootCertStore::empty()
+            .add(certificate.clone())
+            .map_err(|error| invalid(format!("a certificate in it cannot be used: {error}")))?;
+    }
+    Ok(certificates)
+}

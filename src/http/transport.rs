@@ -1,0 +1,204 @@
+//! One connection, with or without TLS: sends a request, takes a head, reads what follows.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+use nix::errno::Errno;
+use rustls::Error as TlsError;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::head::{Collector, HeadError, Taken};
+use super::tls::Session;
+
+/// A connected socket, and the TLS session on it.
+#[derive(Debug)]
+pub(super) struct Transport {
+    stream: TcpStream,
+    layer: Layer,
+}
+
+#[derive(Debug)]
+enum Layer {
+    Plain { request: Vec<u8>, sent: usize },
+    Tls(Box<Session>),
+}
+
+/// What a call that does not block has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Step {
+    /// So many bytes, or all that was to be done (then the number says nothing).
+    Done(usize),
+    /// Wait for the socket.
+    Blocked,
+    /// The peer has closed; `clean` unless somebody else may have cut the connection.
+    Closed { clean: bool },
+}
+
+/// How a connection fails.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Io(io::Error),
+    Tls(TlsError),
+    Head(HeadError),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Transport {
+    /// Puts the request on a connected socket, to be sent.
+    pub(super) fn plain(stream: TcpStream, request: Vec<u8>) -> Self {
+        Self { stream, layer: Layer::Plain { request, sent: 0 } }
+    }
+
+    /// Likewise, through TLS.
+    pub(super) fn tls(stream: TcpStream, session: Session) -> Self {
+        Self { stream, layer: Layer::Tls(Box::new(session)) }
+    }
+
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    pub(super) fn plain_stream(&self) -> Option<&TcpStream> {
+        match self.layer {
+            Layer::Plain { .. } => Some(&self.stream),
+            Layer::Tls(_) => None,
+        }
+    }
+
+    /// Sends the request, after the handshake if there has to be one.
+    pub(super) fn send(&mut self) -> Result<Step, Fault> {
+        match &mut self.layer {
+            Layer::Plain { request, sent } => Ok(flush(&mut self.stream, request, sent)?),
+            Layer::Tls(session) => session.send(&mut self.stream),
+        }
+    }
+
+    /// Takes the bytes of a head, and none behind it.
+    ///
+    /// Bytes that were looked at and belong to the head are taken at once, also when it is not
+    /// whole: looking at the same bytes again would need an edge that never comes.
+    pub(super) fn head(&mut self, head: &mut Collector) -> Result<Step, Fault> {
+        let mut look = [0; LOOK];
+        loop {
+            let room = head.room().min(LOOK);
+            let look = &mut look[..room];
+            let step = match &mut self.layer {
+                Layer::Plain { .. } => retried(|| self.stream.peek(look))?,
+                Layer::Tls(session) => session.read(&mut self.stream, look)?,
+            };
+            let Step::Done(seen) = step else { return Ok(step) };
+            let taken = head.take(&look[..seen]).map_err(Fault::Head)?;
+            let count = match taken {
+                Taken::All => seen,
+                Taken::Whole(count) => count,
+            };
+            match &mut self.layer {
+                Layer::Plain { .. } => consume(&mut self.stream, &look[..count])?,
+                Layer::Tls(session) => session.unread(&look[count..seen]),
+            }
+            if let Taken::Whole(_) = taken {
+                return Ok(Step::Done(count));
+            }
+        }
+    }
+
+    /// Reads into `buf`, which has room.
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<Step, Fault> {
+        match &mut self.layer {
+            Layer::Plain { .. } => Ok(receive(&mut self.stream, buf)?),
+            Layer::Tls(session) => session.read(&mut self.stream, buf),
+        }
+    }
+}
+
+/// Opens a socket and starts to connect it; an error that is not about the address is `Err`.
+pub(super) fn connect(
+    address: SocketAddr,
+    receive_buffer: Option<usize>,
+) -> io::Result<io::Result<TcpStream>> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP));
+    let socket = match socket {
+        // A host with an IPv6 address, and a machine without IPv6.
+        Err(error) if error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) => {
+            return Ok(Err(error));
+        }
+        other => other?,
+    };
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if let Some(bytes) = receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Ok(Err(error)),
+        _ => Ok(Ok(TcpStream::from_std(socket.into()))),
+    }
+}
+
+/// Whether the connection that was started is there; `None` while it is not known.
+pub(super) fn connected(stream: &TcpStream) -> Option<io::Result<()>> {
+    match stream.take_error() {
+        Ok(Some(error)) | Err(error) => return Some(Err(error)),
+        Ok(None) => {}
+    }
+    match stream.peer_addr() {
+        Ok(_) => Some(Ok(())),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// Writes `bytes` from `sent` on.
+pub(super) fn flush(stream: &mut TcpStream, bytes: &[u8], sent: &mut usize) -> io::Result<Step> {
+    while let Some(rest) = bytes.get(*sent..).filter(|rest| !rest.is_empty()) {
+        match retried(|| stream.write(rest))? {
+            Step::Done(count) => *sent += count,
+            Step::Closed { .. } => return Err(io::ErrorKind::WriteZero.into()),
+            Step::Blocked => return Ok(Step::Blocked),
+        }
+    }
+    Ok(Step::Done(*sent))
+}
+
+/// Reads into `buf`, which has room.
+pub(super) fn receive(stream: &mut TcpStream, buf: &mut [u8]) -> io::Result<Step> {
+    retried(|| stream.read(buf))
+}
+
+/// Takes the bytes that were looked at.
+fn consume(stream: &mut TcpStream, looked_at: &[u8]) -> io::Result<()> {
+    let mut buf = [0; LOOK];
+    let mut rest = looked_at;
+    while !rest.is_empty() {
+        let count = stream.read(&mut buf[..rest.len()])?;
+        // Bytes sent as urgent change what a second look sees.
+        if count == 0 || rest.get(..count) != buf.get(..count) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the head changed"));
+        }
+        rest = &rest[count..];
+    }
+    Ok(())
+}
+
+/// Does one system call until it is not interrupted.
+fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Step> {
+    loop {
+        return match call() {
+            Ok(0) => Ok(Step::Closed { clean: true }),
+            Ok(count) => Ok(Step::Done(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Step::Blocked),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+    }
+}
+
+/// Bytes looked at in one call: most heads are below 1 KiB.
+const LOOK: usize = 4096;
