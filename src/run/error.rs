@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -92,15 +93,18 @@ pub enum Cause {
     #[error("cannot make the folder {} for a temporary volume", folder.display())]
     HostDir {
         /// The job's `host_dir`.
-        folder: std::path::PathBuf,
+        folder: PathBuf,
         /// What the kernel said.
         source: io::Error,
     },
+    /// The folder of a temporary volume has a name that a bind mount cannot have.
+    #[error("cannot mount {}: its path holds a colon, or is not UTF-8", .0.display())]
+    Unmountable(PathBuf),
     /// A file of the host cannot be read.
     #[error("cannot open {} for reading", path.display())]
     HostFileSource {
         /// The path that the job gives.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What the kernel said.
         source: io::Error,
     },

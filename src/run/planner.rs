@@ -266,13 +266,13 @@ fn place(volume: VolumeRef) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use crate::spec::{Direction, PullPolicy, Secret, TemporaryVolume, VolumePath};
 
-    fn job() -> JobSpec {
+    pub(in crate::run) fn job() -> JobSpec {
         JobSpec {
             image: "busybox".to_owned(),
             pull: PullPolicy::Always,
