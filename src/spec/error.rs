@@ -1,0 +1,230 @@
+//! What is wrong with a job, and where.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// A job document that cannot be run: its author is to blame, and this says what to change.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{place}: {problem}")]
+pub struct SpecError {
+    place: Place,
+    problem: Problem,
+}
+
+impl SpecError {
+    pub(super) fn new(place: Place, problem: Problem) -> Self {
+        Self { place, problem }
+    }
+
+    /// Where in the document.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What is wrong there.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+/// A place in a job document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// The JSON path: `$` is the document, `$.container_args[1].volume` something in it. Empty when
+    /// the text is not JSON at all.
+    pub path: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in bytes.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            write!(f, "line {}, column {}", self.line, self.column)
+        } else {
+            write!(f, "{} (line {}, column {})", self.path, self.line, self.column)
+        }
+    }
+}
+
+/// What is wrong at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The text is not JSON.
+    #[error("not valid JSON: {0}")]
+    Syntax(String),
+    /// A limit on the size of a document or of a part of it.
+    #[error("{found} {unit} are too many: at most {most} are allowed")]
+    TooMany {
+        /// How many there are, or one more than are allowed if the rest was not counted.
+        found: usize,
+        /// Of what.
+        unit: &'static str,
+        /// The limit.
+        most: usize,
+    },
+    /// A value that is not of the right kind.
+    #[error("found {found}, expected {expected}")]
+    Unexpected {
+        /// What is there, without secrets, shortened.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// A member that must be there and is not.
+    #[error("{owner} needs `{member}`")]
+    Missing {
+        /// The object's kind.
+        owner: &'static str,
+        /// The member.
+        member: &'static str,
+    },
+    /// A member that its object does not have.
+    #[error("{owner} has no `{member}`; {hint}")]
+    UnknownMember {
+        /// The object's kind.
+        owner: &'static str,
+        /// What was written, shortened.
+        member: String,
+        /// What may have been meant.
+        hint: Hint,
+    },
+    /// A `type` that does not exist.
+    #[error("there is no type `{name}`; {hint}")]
+    UnknownType {
+        /// What was written, shortened.
+        name: String,
+        /// What may have been meant.
+        hint: Hint,
+    },
+    /// A volume that is named but not declared.
+    #[error("there is no volume named `{name}` in `volumes` or before this; {hint}")]
+    UnknownVolume {
+        /// What was written, shortened.
+        name: String,
+        /// What may have been meant.
+        hint: Hint,
+    },
+    /// A `type` that exists, but not here.
+    #[error("`{name}` does not belong here, but in {belongs}; expected {expected}")]
+    Misplaced {
+        /// The type.
+        name: &'static str,
+        /// Where it belongs.
+        belongs: &'static str,
+        /// What would be right here.
+        expected: String,
+    },
+    /// Part of what docker-py or Girder Worker know, and of a later version of Gantline.
+    #[error("`{0}` is not supported yet")]
+    NotSupported(String),
+    /// A member that a job may not set, ever.
+    #[error("`{member}` cannot be set: {why}")]
+    Refused {
+        /// The member.
+        member: &'static str,
+        /// Why not, and what to do instead.
+        why: &'static str,
+    },
+    /// One object has a member twice; readers of JSON differ in which one counts.
+    #[error("`{0}` is there twice")]
+    Twice(String),
+    /// A member that says nothing without another one.
+    #[error("`{member}` needs `{other}` beside it")]
+    Incomplete {
+        /// The member.
+        member: &'static str,
+        /// The one that is missing.
+        other: &'static str,
+    },
+    /// Two members that contradict each other.
+    #[error("`{member}` and `{other}` cannot be given together")]
+    Exclusive {
+        /// One.
+        member: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// Two volumes on one path in the container.
+    #[error("another volume is mounted at {0} already")]
+    MountTaken(String),
+    /// A temporary volume that is described twice, differently.
+    #[error("the temporary volume `{name}` has another `{member}` before this")]
+    Contradiction {
+        /// The volume's name.
+        name: String,
+        /// What differs.
+        member: &'static str,
+    },
+    /// A FIFO that two ends would share.
+    #[error("the FIFO `{0}` is connected already: bytes of two streams would mix in it")]
+    FifoTaken(String),
+    /// A FIFO in an engine's volume.
+    #[error("the FIFO `{fifo}` needs a folder of the host, and `{volume}` is the engine's volume")]
+    NotOnHost {
+        /// The FIFO's name.
+        fifo: String,
+        /// The engine's volume.
+        volume: String,
+    },
+    /// A stream of the container, or a file of the host, that two Connects would share.
+    #[error("{0} is connected already")]
+    EndTaken(String),
+    /// A Connect that has nothing to do with the container.
+    #[error(
+        "neither end is in the container: a Connect needs a NamedInputPipe, NamedOutputPipe, \
+         ContainerStdOut or ContainerStdErr"
+    )]
+    NotInContainer,
+}
+
+/// What may have been meant by a name that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hint {
+    /// A known name that is much like it.
+    Nearest(String),
+    /// The names that would be right, for want of a near one.
+    Known(Vec<String>),
+}
+
+impl Hint {
+    /// The nearest of `known`, if one is near enough to be a slip of the pen.
+    pub(super) fn new<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
+        // A long name is not a slip, and comparing it is work for its author to give us.
+        const LONGEST: usize = 100;
+        const NEAR: f64 = 0.8;
+        let known: Vec<&str> = known.into_iter().collect();
+        let name = if name.len() <= LONGEST { name.to_ascii_lowercase() } else { String::new() };
+        let nearest = known
+            .iter()
+            .map(|other| (strsim::jaro_winkler(&name, &other.to_ascii_lowercase()), *other))
+            .filter(|(similarity, _)| *similarity >= NEAR)
+            .max_by(|(one, _), (other, _)| one.total_cmp(other));
+        match nearest {
+            Some((_, nearest)) => Self::Nearest(nearest.to_owned()),
+            None => Self::Known(known.into_iter().map(str::to_owned).collect()),
+        }
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nearest(name) => write!(f, "did you mean `{name}`?"),
+            Self::Known(names) if names.is_empty() => f.write_str("none has a name"),
+            Self::Known(names) => {
+                f.write_str("known are ")?;
+                for (index, name) in names.iter().enumerate() {
+                    write!(f, "{}`{name}`", if index == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

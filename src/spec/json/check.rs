@@ -1,0 +1,201 @@
+//! Holds a value of the document against the table.
+
+use super::Fault;
+use super::node::{Node, Value, shortened, too_many};
+use super::number::python_str;
+use super::table::{Kind, Member, Relation, Shape};
+use super::transform::{LATER, TRANSFORMS};
+use crate::spec::error::{Hint, Problem};
+
+/// Finds the first thing in `node` that `kind` does not allow.
+pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
+    match (kind, &node.value) {
+        (Kind::Bool, Value::Bool(_)) => Ok(()),
+        (Kind::Number, Value::Number(digits)) => match python_str(digits) {
+            Some(text) if super::rule::ARGUMENT.accepts(&text) => Ok(()),
+            _ => Err(unexpected(node, kind)),
+        },
+        (Kind::Whole(most), Value::Number(digits)) => match whole(digits) {
+            Some(number) if number <= *most => Ok(()),
+            _ => Err(unexpected(node, kind)),
+        },
+        (Kind::Word(word), Value::String(text)) if text == word => Ok(()),
+        (Kind::Text(rule), Value::String(text)) if rule.accepts(text) => Ok(()),
+        (Kind::List { of, most, unit }, Value::Array(items)) => {
+            if items.len() > *most {
+                return Err(Fault::new(node.at, too_many(items.len(), unit, *most)));
+            }
+            items.iter().try_for_each(|item| check(item, of))
+        }
+        (Kind::Map { names, of, most, unit }, Value::Object(members)) => {
+            if members.len() > *most {
+                return Err(Fault::new(node.at, too_many(members.len(), unit, *most)));
+            }
+            for (name, member) in members {
+                if !names.accepts(name) {
+                    // The path of the member would show a name that may be a secret in the wrong place.
+                    let at = if names.secret { node.at } else { member.at };
+                    let found = match names.secret {
+                        true => "another name".to_owned(),
+                        false => format!("the name {:?}", shortened(name)),
+                    };
+                    let expected = names.expected.to_owned();
+                    return Err(Fault::new(at, Problem::Unexpected { found, expected }));
+                }
+                check(member, of)?;
+            }
+            Ok(())
+        }
+        (Kind::Object(shape), Value::Object(members)) => object(node, members, shape, false),
+        (Kind::Typed(shapes), Value::Object(members)) => typed(node, members, shapes),
+        (Kind::Any(kinds), _) => match kinds.iter().find(|kind| same_json_type(node, kind)) {
+            Some(Kind::Text(_) | Kind::Word(_)) | None => {
+                let fits = kinds.iter().any(|kind| check(node, kind).is_ok());
+                if fits { Ok(()) } else { Err(unexpected(node, kind)) }
+            }
+            Some(kind) => check(node, kind),
+        },
+        _ => Err(unexpected(node, kind)),
+    }
+}
+
+/// The value of a whole number that fits 32 bits, however it is written: to JSON Schema `5.0` is an
+/// integer too.
+pub(super) fn whole(digits: &str) -> Option<u32> {
+    let number: f64 = digits.parse().ok()?;
+    let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    whole.then(|| format!("{}", number.abs()).parse().ok()).flatten()
+}
+
+fn typed(node: &Node, members: &[(String, Node)], shapes: &[&'static Shape]) -> Result<(), Fault> {
+    let Some((_, kind)) = members.iter().find(|(name, _)| name == "type") else {
+        let problem = Problem::Missing { owner: "a transform", member: "type" };
+        return Err(Fault::new(node.at, problem));
+    };
+    let Value::String(name) = &kind.value else {
+        let expected = "the name of a transform".to_owned();
+        let problem = Problem::Unexpected { found: kind.describe(false), expected };
+        return Err(Fault::new(kind.at, problem));
+    };
+    if let Some(shape) = shapes.iter().find(|shape| shape.name == name) {
+        return object(node, members, shape, true);
+    }
+    let problem = if let Some(shape) = TRANSFORMS.iter().find(|shape| shape.name == name) {
+        let expected = types(shapes);
+        Problem::Misplaced { name: shape.name, belongs: shape.belongs, expected }
+    } else if LATER.contains(&name.as_str()) {
+        Problem::NotSupported(name.clone())
+    } else {
+        let known = shapes.iter().map(|shape| shape.name);
+        let others = TRANSFORMS.iter().map(|shape| shape.name).chain(LATER.iter().copied());
+        let hint = match Hint::new(name, known.clone().chain(others)) {
+            Hint::Known(_) => Hint::Known(known.map(str::to_owned).collect()),
+            nearest => nearest,
+        };
+        Problem::UnknownType { name: shortened(name), hint }
+    };
+    Err(Fault::new(kind.at, problem))
+}
+
+fn object(
+    node: &Node,
+    members: &[(String, Node)],
+    shape: &'static Shape,
+    typed: bool,
+) -> Result<(), Fault> {
+    for (name, value) in members {
+        if typed && name == "type" {
+            continue;
+        }
+        let Some(member) = shape.member(name) else {
+            return Err(Fault::new(value.at, unknown_member(shape, name)));
+        };
+        if !(member.or_null && matches!(value.value, Value::Null)) {
+            check(value, &member.kind)?;
+        }
+    }
+    let there = |name: &str| {
+        members.iter().any(|(other, node)| other == name && !matches!(node.value, Value::Null))
+    };
+    if let Some(Member { name: member, .. }) =
+        shape.members.iter().find(|member| member.required && !there(member.name))
+    {
+        return Err(Fault::new(node.at, Problem::Missing { owner: shape.name, member }));
+    }
+    for relation in shape.relations {
+        let problem = match relation {
+            Relation::Together(one, other) => match (there(one), there(other)) {
+                (true, false) => Problem::Incomplete { member: one, other },
+                (false, true) => Problem::Incomplete { member: other, other: one },
+                _ => continue,
+            },
+            Relation::Exclusive(one, other) if there(one) && there(other) => {
+                Problem::Exclusive { member: one, other }
+            }
+            Relation::Exclusive(..) => continue,
+        };
+        return Err(Fault::new(node.at, problem));
+    }
+    Ok(())
+}
+
+fn unknown_member(shape: &'static Shape, name: &str) -> Problem {
+    if let Some((member, why)) = shape.refused.iter().find(|(member, _)| *member == name) {
+        return Problem::Refused { member, why };
+    }
+    if shape.later.contains(&name) {
+        return Problem::NotSupported(name.to_owned());
+    }
+    let known = shape.members.iter().map(|member| member.name).filter(|name| *name != "$schema");
+    let hint = match Hint::new(name, known.clone().chain(shape.later.iter().copied())) {
+        Hint::Known(_) => Hint::Known(known.map(str::to_owned).collect()),
+        nearest => nearest,
+    };
+    Problem::UnknownMember { owner: shape.name, member: shortened(name), hint }
+}
+
+fn same_json_type(node: &Node, kind: &Kind) -> bool {
+    matches!(
+        (&node.value, kind),
+        (Value::Bool(_), Kind::Bool)
+            | (Value::Number(_), Kind::Number | Kind::Whole(_))
+            | (Value::String(_), Kind::Word(_) | Kind::Text(_))
+            | (Value::Array(_), Kind::List { .. })
+            | (Value::Object(_), Kind::Map { .. } | Kind::Object(_) | Kind::Typed(_))
+    )
+}
+
+fn unexpected(node: &Node, kind: &Kind) -> Fault {
+    let secret = matches!(kind, Kind::Text(rule) if rule.secret);
+    let expected = expectation(kind);
+    Fault::new(node.at, Problem::Unexpected { found: node.describe(secret), expected })
+}
+
+/// What `kind` would take, in words.
+fn expectation(kind: &Kind) -> String {
+    match kind {
+        Kind::Bool => "true or false".to_owned(),
+        Kind::Number => "a number (one that a 64-bit float can hold)".to_owned(),
+        Kind::Whole(most) => format!("a whole number from 0 to {most}"),
+        Kind::Word(word) => format!("{word:?}"),
+        Kind::Text(rule) => rule.expected.to_owned(),
+        Kind::List { unit, .. } => format!("an array of {unit}"),
+        Kind::Map { unit, .. } => format!("an object of {unit}"),
+        Kind::Object(shape) => format!("an object ({})", shape.name),
+        Kind::Typed(shapes) => types(shapes),
+        Kind::Any(kinds) => alternatives(kinds.iter().map(expectation).collect()),
+    }
+}
+
+fn types(shapes: &[&Shape]) -> String {
+    let names = shapes.iter().map(|shape| shape.name.to_owned());
+    format!("an object of type {}", alternatives(names.collect()))
+}
+
+fn alternatives(mut words: Vec<String>) -> String {
+    match words.pop() {
+        Some(last) if words.is_empty() => last,
+        Some(last) => format!("{} or {last}", words.join(", ")),
+        None => "nothing".to_owned(),
+    }
+}

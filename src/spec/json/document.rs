@@ -1,0 +1,248 @@
+//! The table of the job document: `docker_run`'s parameters, and docker-py's.
+
+use super::rule;
+use super::table::{Kind, Member, Relation, Shape};
+use super::transform::{
+    BIND_MOUNT_VOLUME, CONNECT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, TEMPORARY_VOLUME,
+    TEMPORARY_VOLUME_DEFAULT, VOLUME_PATH, VOLUMES,
+};
+
+/// More arguments than this do not fit what Linux gives a new program with usual limits (a quarter of
+/// an 8 MiB stack, at some 20 bytes each).
+pub(super) const MAX_ARGUMENTS: usize = 100_000;
+/// Volumes of one container: each is a mount, and the engine slows down long before.
+pub(super) const MAX_VOLUMES: usize = 1000;
+/// Streams of one job: each takes up to four descriptors, and a process has 1,024 by default.
+pub(super) const MAX_STREAMS: usize = 200;
+
+/// The whole document.
+pub(super) static DOCUMENT: Shape = Shape {
+    name: "a job",
+    about: "A container to run, what it is given, and where its data comes from and goes to. The \
+            members are those of Girder Worker's docker_run.",
+    belongs: "a file of its own",
+    members: &[
+        Member::optional(
+            "$schema",
+            Kind::Text(&rule::ARGUMENT),
+            "The address of this schema, for editors. Gantline does not look at it.",
+        ),
+        Member::required(
+            "image",
+            Kind::Text(&rule::IMAGE),
+            "The image, as `docker run` takes it: a name with a tag or digest, or an id.",
+        )
+        .example(r#""debian:12""#),
+        Member::optional(
+            "pull_image",
+            Kind::Any(&[Kind::Bool, Kind::Word("if-not-present")]),
+            "Whether the image is pulled first: true always, false never, \"if-not-present\" when \
+             the engine does not have it.",
+        )
+        .default("true"),
+        Member::optional(
+            "entrypoint",
+            Kind::Any(&[Kind::Text(&rule::ARGUMENT), ENTRYPOINT_LIST]),
+            "Replaces the image's entrypoint. A string is one program, spaces and all.",
+        )
+        .or_null()
+        .example(r#"["/bin/sh", "-c"]"#),
+        Member::optional(
+            "container_args",
+            Kind::List { of: &ARGUMENT, most: MAX_ARGUMENTS, unit: "arguments" },
+            "What the container's command is given: strings, numbers (as Python prints them) and \
+             transforms.",
+        )
+        .or_null()
+        .default("[]")
+        .example(r#"["--level", 3, {"type": "VolumePath", "filename": "out.csv"}]"#),
+        Member::optional(
+            "volumes",
+            Kind::Any(&[VOLUME_MAP, VOLUME_LIST]),
+            "What is mounted: docker-py's mapping, or a list of docker-py's strings and volume \
+             objects. The default temporary volume is always there.",
+        )
+        .or_null()
+        .default("[]")
+        .example(r#"{"/data": {"bind": "/mnt/data", "mode": "ro"}}"#),
+        Member::optional(
+            "remove_container",
+            Kind::Bool,
+            "Whether the container is removed when the run is over.",
+        )
+        .default("true"),
+        Member::optional(
+            "stream_connectors",
+            Kind::List { of: &Kind::Typed(&[&CONNECT]), most: MAX_STREAMS, unit: "streams" },
+            "Streams beside those in container_args.",
+        )
+        .or_null()
+        .default("[]")
+        .example(
+            r#"[{"type": "Connect", "input": {"type": "ContainerStdOut"},
+                 "output": {"type": "HostFile", "path": "/tmp/log"}}]"#,
+        ),
+        Member::optional(
+            "girder_api_url",
+            Kind::Text(&rule::API_URL),
+            "The Girder server of the job's files.",
+        )
+        .or_null()
+        .example(r#""https://data.example.org/api/v1""#),
+        Member::optional(
+            "girder_client_token",
+            Kind::Text(&rule::TOKEN),
+            "The token for that server. It is never printed.",
+        )
+        .or_null(),
+    ],
+    relations: &[],
+    later: &[
+        "girder_result_hooks",
+        // docker-py's containers.run, and what it hands on.
+        "auto_remove",
+        "blkio_weight",
+        "blkio_weight_device",
+        "cap_add",
+        "cap_drop",
+        "cgroup_parent",
+        "cgroupns",
+        "cpu_count",
+        "cpu_percent",
+        "cpu_period",
+        "cpu_quota",
+        "cpu_rt_period",
+        "cpu_rt_runtime",
+        "cpu_shares",
+        "cpuset_cpus",
+        "cpuset_mems",
+        "device_cgroup_rules",
+        "device_read_bps",
+        "device_read_iops",
+        "device_requests",
+        "device_write_bps",
+        "device_write_iops",
+        "devices",
+        "dns",
+        "dns_opt",
+        "dns_search",
+        "domainname",
+        "environment",
+        "extra_hosts",
+        "group_add",
+        "healthcheck",
+        "hostname",
+        "init",
+        "init_path",
+        "ipc_mode",
+        "isolation",
+        "kernel_memory",
+        "labels",
+        "links",
+        "log_config",
+        "lxc_conf",
+        "mac_address",
+        "mem_limit",
+        "mem_reservation",
+        "mem_swappiness",
+        "memswap_limit",
+        "mounts",
+        "name",
+        "nano_cpus",
+        "network",
+        "network_disabled",
+        "network_mode",
+        "networking_config",
+        "oom_kill_disable",
+        "oom_score_adj",
+        "pid_mode",
+        "pids_limit",
+        "platform",
+        "ports",
+        "privileged",
+        "publish_all_ports",
+        "read_only",
+        "remove",
+        "restart_policy",
+        "runtime",
+        "security_opt",
+        "shm_size",
+        "stdin_open",
+        "stop_signal",
+        "storage_opt",
+        "sysctls",
+        "tmpfs",
+        "ulimits",
+        "use_config_proxy",
+        "user",
+        "userns_mode",
+        "uts_mode",
+        "version",
+        "volume_driver",
+        "volumes_from",
+        "working_dir",
+    ],
+    refused: &[
+        ("tty", "a terminal would mix standard output and error, and change their bytes"),
+        ("detach", "a run always waits for its container, and streams meanwhile"),
+        ("command", "the command is `container_args`"),
+        (
+            "stdout",
+            "standard output is always streamed: connect ContainerStdOut to send it elsewhere",
+        ),
+        (
+            "stderr",
+            "standard error is always streamed: connect ContainerStdErr to send it elsewhere",
+        ),
+        ("stream", "standard output and error are always streamed"),
+    ],
+};
+
+const ENTRYPOINT_LIST: Kind =
+    Kind::List { of: &Kind::Text(&rule::ARGUMENT), most: MAX_ARGUMENTS, unit: "arguments" };
+
+static ARGUMENT: Kind = Kind::Any(&[
+    Kind::Text(&rule::ARGUMENT),
+    Kind::Number,
+    Kind::Typed(&[
+        &BIND_MOUNT_VOLUME,
+        &TEMPORARY_VOLUME,
+        &TEMPORARY_VOLUME_DEFAULT,
+        &VOLUME_PATH,
+        &NAMED_INPUT_PIPE,
+        &NAMED_OUTPUT_PIPE,
+        &CONNECT,
+    ]),
+]);
+
+const VOLUME_MAP: Kind = Kind::Map {
+    names: &rule::BIND_HOST,
+    of: &Kind::Any(&[Kind::Text(&rule::MOUNT_POINT), Kind::Object(&DOCKER_BIND)]),
+    most: MAX_VOLUMES,
+    unit: "volumes",
+};
+
+const VOLUME_LIST: Kind = Kind::List {
+    of: &Kind::Any(&[Kind::Text(&rule::BIND), Kind::Typed(VOLUMES)]),
+    most: MAX_VOLUMES,
+    unit: "volumes",
+};
+
+/// The value of docker-py's mapping of volumes.
+pub(super) static DOCKER_BIND: Shape = Shape::new(
+    "docker-py's volume",
+    "the mapping `volumes`",
+    "Where a path of the host, or an engine's volume, is mounted.",
+    &[
+        Member::required("bind", Kind::Text(&rule::MOUNT_POINT), "The path in the container.")
+            .example(r#""/mnt/data""#),
+        Member::optional("mode", Kind::Text(&rule::MODE), "docker's mode.").default(r#""rw""#),
+        Member::optional("ro", Kind::Bool, "true is mode `ro`, false `rw`."),
+        Member::optional(
+            "propagation",
+            Kind::Text(&rule::PROPAGATION),
+            "How mounts beneath it spread; added to the mode.",
+        ),
+    ],
+)
+.with_relations(&[Relation::Exclusive("mode", "ro")]);

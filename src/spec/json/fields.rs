@@ -1,0 +1,77 @@
+//! The members of an object that has been checked.
+
+use super::Fault;
+use super::node::{Node, Value};
+use crate::spec::error::Problem;
+
+/// An object's members. What the table requires has been checked to be there; what is missing all the
+/// same is an error, never a panic.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'n> {
+    at: usize,
+    members: &'n [(String, Node)],
+}
+
+impl<'n> Fields<'n> {
+    pub(super) fn of(node: &'n Node) -> Self {
+        let members = match &node.value {
+            Value::Object(members) => members.as_slice(),
+            _ => &[],
+        };
+        Self { at: node.at, members }
+    }
+
+    /// A member that is there and not null.
+    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+        let (_, node) = self.members.iter().find(|(other, _)| other == name)?;
+        (!matches!(node.value, Value::Null)).then_some(node)
+    }
+
+    pub(super) fn need(&self, member: &'static str) -> Result<&'n Node, Fault> {
+        let missing = || Fault::new(self.at, Problem::Missing { owner: "this object", member });
+        self.get(member).ok_or_else(missing)
+    }
+
+    pub(super) fn text(&self, member: &'static str) -> Result<&'n str, Fault> {
+        let missing = || Fault::new(self.at, Problem::Missing { owner: "this object", member });
+        self.optional_text(member).ok_or_else(missing)
+    }
+
+    pub(super) fn optional_text(&self, name: &str) -> Option<&'n str> {
+        self.get(name).and_then(Node::as_str)
+    }
+
+    /// The members in their order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'n str, &'n Node)> + use<'n> {
+        self.members.iter().map(|(name, node)| (name.as_str(), node))
+    }
+
+    /// The transform's name.
+    pub(super) fn type_name(&self) -> &'n str {
+        self.optional_text("type").unwrap_or_default()
+    }
+}
+
+impl Node {
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_bool(&self) -> Option<bool> {
+        match &self.value {
+            Value::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The items of an array, and none of anything else.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::Array(items) => items,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The job document: JSON text into a [`JobSpec`].
+//!
+//! Three steps, each of which can refuse: the text becomes a tree ([`node`]: syntax, limits, repeated
+//! members); the tree is held against the table of what there is ([`check`]: names, kinds, rules for
+//! strings); what has passed is put together ([`volumes`], [`streams`]: what no table can say, such as
+//! that a named volume exists). The table ([`document`], [`transform`]) also makes the JSON Schema.
+
+mod check;
+mod document;
+mod fields;
+mod node;
+mod number;
+mod rule;
+mod schema;
+mod streams;
+mod table;
+#[cfg(test)]
+mod tests;
+mod transform;
+mod volumes;
+
+use document::DOCUMENT;
+use fields::Fields;
+use node::{Node, Value};
+pub use schema::schema;
+use streams::Streams;
+use table::Kind;
+use transform::{CONNECT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, VOLUME_PATH};
+use volumes::Volumes;
+
+use super::error::{Problem, SpecError};
+use super::secret::Secret;
+use super::volume::VolumePath;
+use super::{Argument, JobSpec, PullPolicy};
+
+/// Reads a job document.
+pub(super) fn read(text: &str) -> Result<JobSpec, SpecError> {
+    let document = Node::read(text)?;
+    check::check(&document, &Kind::Object(&DOCUMENT))
+        .and_then(|()| job(&document))
+        .map_err(|fault| SpecError::new(document.place(text, fault.at), fault.problem))
+}
+
+/// A problem, and the offset in the document of the value that has it.
+struct Fault {
+    at: usize,
+    problem: Problem,
+}
+
+impl Fault {
+    fn new(at: usize, problem: Problem) -> Self {
+        Self { at, problem }
+    }
+}
+
+fn job(document: &Node) -> Result<JobSpec, Fault> {
+    let fields = Fields::of(document);
+    let mut volumes = Volumes::default();
+    let mut streams = Streams::default();
+    let mut job = JobSpec::new(fields.text("image")?);
+
+    job.pull = fields.get("pull_image").map_or(PullPolicy::Always, |node| match node.value {
+        Value::Bool(true) => PullPolicy::Always,
+        Value::Bool(false) => PullPolicy::Never,
+        _ => PullPolicy::IfNotPresent,
+    });
+    job.entrypoint = fields.get("entrypoint").map(|node| match node.as_str() {
+        Some(program) => vec![program.to_owned()],
+        None => node.items().iter().filter_map(Node::as_str).map(str::to_owned).collect(),
+    });
+    job.remove_container = fields.get("remove_container").and_then(Node::as_bool).unwrap_or(true);
+    job.girder_api_url = fields.optional_text("girder_api_url").map(str::to_owned);
+    job.girder_client_token = fields.optional_text("girder_client_token").map(Secret::new);
+
+    if let Some(node) = fields.get("volumes") {
+        volumes.declare(node)?;
+    }
+    for node in fields.get("container_args").map(Node::items).unwrap_or_default() {
+        job.container_args.push(argument(node, &mut volumes, &mut streams)?);
+    }
+    for node in fields.get("stream_connectors").map(Node::items).unwrap_or_default() {
+        job.stream_connectors.push(streams.connect(node, &mut volumes)?);
+    }
+    job.volumes = volumes.into_list();
+    Ok(job)
+}
+
+fn argument(node: &Node, volumes: &mut Volumes, streams: &mut Streams) -> Result<Argument, Fault> {
+    match &node.value {
+        Value::String(text) => return Ok(Argument::Literal(text.clone())),
+        Value::Number(digits) => {
+            return Ok(Argument::Literal(number::python_str(digits).unwrap_or_default()));
+        }
+        _ => {}
+    }
+    let fields = Fields::of(node);
+    let kind = fields.type_name();
+    if kind == CONNECT.name {
+        Ok(Argument::Connect(Box::new(streams.connect(node, volumes)?)))
+    } else if kind == VOLUME_PATH.name {
+        let filename = fields.text("filename")?.to_owned();
+        let volume = volumes.referenced(fields.get("volume"))?;
+        Ok(Argument::VolumePath(VolumePath { filename, volume }))
+    } else if kind == NAMED_INPUT_PIPE.name || kind == NAMED_OUTPUT_PIPE.name {
+        Ok(Argument::Fifo(streams::fifo(node, volumes)?))
+    } else {
+        Ok(Argument::Volume(volumes.volume(node)?))
+    }
+}

@@ -1,0 +1,328 @@
+//! What strings may say: each rule twice, as code for the parser and as a pattern for the schema.
+//!
+//! A test holds the two against each other. Patterns keep to what ECMA-262 and Rust's regular
+//! expressions have in common.
+
+use crate::spec::secret::HttpUrl;
+
+/// A rule for a string.
+pub(super) struct Rule {
+    /// What an error says was expected.
+    pub(super) expected: &'static str,
+    /// The same for JSON Schema.
+    pub(super) pattern: &'static str,
+    /// The longest that is taken, in bytes (the schema counts characters).
+    pub(super) most: usize,
+    /// The value is not to be shown, not even in an error.
+    pub(super) secret: bool,
+    accepts: fn(&str) -> bool,
+}
+
+impl Rule {
+    pub(super) fn accepts(&self, text: &str) -> bool {
+        text.len() <= self.most && (self.accepts)(text)
+    }
+}
+
+/// The longest single argument that Linux passes to a program: MAX_ARG_STRLEN, 32 pages with the NUL.
+pub(super) const MAX_ARGUMENT_BYTES: usize = 32 * 4096 - 1;
+/// The longest path that Linux takes: PATH_MAX with the NUL.
+pub(super) const MAX_PATH_BYTES: usize = 4095;
+/// The longest image reference, volume name or id: twice what registries and engines allow.
+pub(super) const MAX_NAME_BYTES: usize = 512;
+/// The longest address or header: servers refuse heads beyond 8 to 16 KiB.
+pub(super) const MAX_HEADER_BYTES: usize = 8192;
+
+// The parts that patterns are made of. `concat!` takes literals only.
+macro_rules! no_parent {
+    () => {
+        r"(?!(?:[^:]*/)?\.\.(?:[/:]|$))"
+    };
+}
+macro_rules! named_volume {
+    () => {
+        "[a-zA-Z0-9][a-zA-Z0-9_.-]+"
+    };
+}
+macro_rules! host {
+    () => {
+        concat!(r"(?:/[^:\u0000]*|", named_volume!(), ")")
+    };
+}
+macro_rules! mount_point {
+    () => {
+        concat!(no_parent!(), r"(?!/+(?:\./+)*\.?(?:$|:))/[^:\u0000]*")
+    };
+}
+macro_rules! propagation {
+    () => {
+        "r?(?:private|shared|slave)"
+    };
+}
+macro_rules! option {
+    () => {
+        concat!("(?:rw|ro|z|Z|nocopy|consistent|cached|delegated|", propagation!(), ")")
+    };
+}
+// Each kind of option at most once.
+macro_rules! mode {
+    () => {
+        concat!(
+            r"(?![^:]*\b(?:rw|ro)\b[^:]*\b(?:rw|ro)\b)",
+            r"(?![^:]*\b[zZ]\b[^:]*\b[zZ]\b)",
+            r"(?![^:]*\b",
+            propagation!(),
+            r"\b[^:]*\b",
+            propagation!(),
+            r"\b)",
+            r"(?![^:]*\bnocopy\b[^:]*\bnocopy\b)",
+            r"(?![^:]*\b(?:consistent|cached|delegated)\b[^:]*\b(?:consistent|cached|delegated)\b)",
+            "(?:",
+            option!(),
+            "(?:,",
+            option!(),
+            ")*)?"
+        )
+    };
+}
+
+pub(super) static IMAGE: Rule = Rule {
+    expected: "an image reference, such as `debian:12` (ASCII, without spaces)",
+    pattern: "^[!-~]+$",
+    most: MAX_NAME_BYTES,
+    secret: false,
+    accepts: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
+};
+
+pub(super) static ARGUMENT: Rule = Rule {
+    expected: "a string without NUL, of at most 131,071 bytes (what Linux passes to a program)",
+    pattern: r"^[^\u0000]*$",
+    most: MAX_ARGUMENT_BYTES,
+    secret: false,
+    accepts: |text| !text.contains('\0'),
+};
+
+pub(super) static PATH: Rule = Rule {
+    expected: "a path",
+    pattern: r"^[^\u0000]+$",
+    most: MAX_PATH_BYTES,
+    secret: false,
+    accepts: |text| !text.is_empty() && !text.contains('\0'),
+};
+
+pub(super) static HOST_FOLDER: Rule = Rule {
+    expected: "an absolute path of the host",
+    pattern: r"^/[^\u0000]*$",
+    most: MAX_PATH_BYTES,
+    secret: false,
+    accepts: |text| text.starts_with('/') && !text.contains('\0'),
+};
+
+pub(super) static CONTAINER_FOLDER: Rule = Rule {
+    expected: "an absolute path in the container, without `..`",
+    pattern: r"^(?!(?:[^\u0000]*/)?\.\.(?:/|$))/[^\u0000]*$",
+    most: MAX_PATH_BYTES,
+    secret: false,
+    accepts: |text| text.starts_with('/') && !text.contains('\0') && !has_parent(text),
+};
+
+/// The host's side of docker's bind syntax.
+pub(super) static BIND_HOST: Rule = Rule {
+    expected: "an absolute path of the host without a colon, or the name of an engine's volume",
+    pattern: concat!("^", host!(), "$"),
+    most: MAX_PATH_BYTES,
+    secret: false,
+    accepts: is_bind_host,
+};
+
+/// The container's side of docker's bind syntax.
+pub(super) static MOUNT_POINT: Rule = Rule {
+    expected: "an absolute path in the container, without `..` and colons, and not the root",
+    pattern: concat!("^", mount_point!(), "$"),
+    most: MAX_PATH_BYTES,
+    secret: false,
+    accepts: is_mount_point,
+};
+
+pub(super) static MODE: Rule = Rule {
+    expected: "a mode of docker: `rw` or `ro`, and behind commas `z` or `Z`, one of `[r]private`, \
+               `[r]shared`, `[r]slave`, `nocopy`, one of `consistent`, `cached`, `delegated`",
+    pattern: concat!("^", mode!(), "$"),
+    most: MAX_NAME_BYTES,
+    secret: false,
+    accepts: is_mode,
+};
+
+pub(super) static PROPAGATION: Rule = Rule {
+    expected: "one of `private`, `rprivate`, `shared`, `rshared`, `slave`, `rslave`",
+    pattern: concat!("^", propagation!(), "$"),
+    most: MAX_NAME_BYTES,
+    secret: false,
+    accepts: is_propagation,
+};
+
+pub(super) static BIND: Rule = Rule {
+    expected: "`host:container` or `host:container:mode`, with a path of the host or the name of an \
+               engine's volume, an absolute path in the container, and a mode of docker",
+    pattern: concat!("^", host!(), ":", mount_point!(), "(?::", mode!(), ")?$"),
+    most: 2 * MAX_PATH_BYTES,
+    secret: false,
+    accepts: |text| {
+        let mut parts = text.split(':');
+        parts.next().is_some_and(is_bind_host)
+            && parts.next().is_some_and(is_mount_point)
+            && parts.next().is_none_or(is_mode)
+            && parts.next().is_none()
+    },
+};
+
+pub(super) static VOLUME_NAME: Rule = Rule {
+    expected: "a name",
+    pattern: r"^[^\u0000-\u001f]+$",
+    most: MAX_NAME_BYTES,
+    secret: false,
+    accepts: |text| !text.is_empty() && !text.chars().any(|c| c < ' '),
+};
+
+/// A file or folder beneath a volume.
+pub(super) static BENEATH: Rule = Rule {
+    expected: "a relative path without `..`",
+    pattern: r"^(?!/)(?!(?:[^\u0000]*/)?\.\.(?:/|$))[^\u0000]+$",
+    most: MAX_PATH_BYTES,
+    secret: false,
+    accepts: |text| {
+        !text.is_empty() && !text.starts_with('/') && !text.contains('\0') && !has_parent(text)
+    },
+};
+
+pub(super) static FIFO_NAME: Rule = Rule {
+    expected: "a relative path of ordinary names, without `.`, `..` and empty ones",
+    pattern: r"^(?!\.{1,2}(?:/|$))[^/\u0000]+(?:/(?!\.{1,2}(?:/|$))[^/\u0000]+)*$",
+    most: MAX_PATH_BYTES,
+    secret: false,
+    accepts: |text| {
+        !text.contains('\0') && text.split('/').all(|name| !matches!(name, "" | "." | ".."))
+    },
+};
+
+/// Girder's ids have 24 hexadecimal digits; other stores' may look otherwise, and only have to be safe
+/// in a path.
+pub(super) static GIRDER_ID: Rule = Rule {
+    expected: "an id of letters, digits, `-` and `_`",
+    pattern: "^[0-9A-Za-z_-]+$",
+    most: MAX_NAME_BYTES,
+    secret: false,
+    accepts: |text| {
+        let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        !text.is_empty() && text.bytes().all(safe)
+    },
+};
+
+pub(super) static URL: Rule = Rule {
+    expected: "an http:// or https:// address, without spaces; credentials belong in a header",
+    pattern: r"^[hH][tT][tT][pP][sS]?://[^\u0000- \u007f/?#@\\]+(?:[/?#][^\u0000- \u007f]*)?$",
+    most: MAX_HEADER_BYTES,
+    secret: true,
+    accepts: |text| HttpUrl::parse(text).is_some(),
+};
+
+pub(super) static API_URL: Rule = Rule {
+    expected: "the http:// or https:// address of a Girder API, without credentials and query, \
+               such as https://data.example.org/api/v1",
+    pattern: r"^[hH][tT][tT][pP][sS]?://[^\u0000- \u007f/?#@\\]+(?:/[^\u0000- \u007f?#]*)?$",
+    most: MAX_HEADER_BYTES,
+    secret: true,
+    accepts: |text| HttpUrl::parse(text).is_some() && !text.contains(['?', '#']),
+};
+
+pub(super) static TOKEN: Rule = Rule {
+    expected: "a token (ASCII, without spaces)",
+    pattern: "^[!-~]+$",
+    most: MAX_HEADER_BYTES,
+    secret: true,
+    accepts: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
+};
+
+/// A header's name (RFC 9110, token); not those that belong to the connection or to a resumed transfer.
+pub(super) static HEADER_NAME: Rule = Rule {
+    expected: "the name of a header that a job may set: not Host, Connection, Range, If-Range, TE, \
+               Upgrade, Accept-Encoding, Content-Length, Transfer-Encoding",
+    pattern: concat!(
+        "^(?!(?:[hH][oO][sS][tT]|[cC][oO][nN][nN][eE][cC][tT][iI][oO][nN]|[tT][eE]",
+        "|[uU][pP][gG][rR][aA][dD][eE]|(?:[iI][fF]-)?[rR][aA][nN][gG][eE]",
+        "|[aA][cC][cC][eE][pP][tT]-[eE][nN][cC][oO][dD][iI][nN][gG]",
+        "|[cC][oO][nN][tT][eE][nN][tT]-[lL][eE][nN][gG][tT][hH]",
+        "|[tT][rR][aA][nN][sS][fF][eE][rR]-[eE][nN][cC][oO][dD][iI][nN][gG])$)",
+        r"[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+    ),
+    most: MAX_NAME_BYTES,
+    secret: true,
+    accepts: |text| {
+        const OURS: [&str; 9] = [
+            "host",
+            "connection",
+            "range",
+            "if-range",
+            "te",
+            "upgrade",
+            "accept-encoding",
+            "content-length",
+            "transfer-encoding",
+        ];
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty()
+            && text.bytes().all(token)
+            && !OURS.iter().any(|name| name.eq_ignore_ascii_case(text))
+    },
+};
+
+pub(super) static HEADER_VALUE: Rule = Rule {
+    expected: "a header's value, without line ends and other control characters",
+    pattern: r"^[^\u0000-\u0008\u000a-\u001f\u007f]*$",
+    most: MAX_HEADER_BYTES,
+    secret: true,
+    accepts: |text| !text.chars().any(|c| (c < ' ' && c != '\t') || c == '\u{7f}'),
+};
+
+fn has_parent(path: &str) -> bool {
+    path.split('/').any(|name| name == "..")
+}
+
+fn is_bind_host(text: &str) -> bool {
+    if text.starts_with('/') {
+        return !text.contains([':', '\0']);
+    }
+    // moby's RestrictedNamePattern: two characters at least.
+    let tail = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    text.len() >= 2
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(tail)
+}
+
+fn is_mount_point(text: &str) -> bool {
+    text.starts_with('/')
+        && !text.contains([':', '\0'])
+        && !has_parent(text)
+        && text.split('/').any(|name| !matches!(name, "" | "."))
+}
+
+fn is_propagation(text: &str) -> bool {
+    matches!(text.strip_prefix('r').unwrap_or(text), "private" | "shared" | "slave")
+}
+
+/// As the engine checks it on Linux: known options, each kind at most once, or nothing at all.
+pub(super) fn is_mode(text: &str) -> bool {
+    let mut seen = [false; 5];
+    text.is_empty()
+        || text.split(',').all(|option| {
+            let kind = match option {
+                "rw" | "ro" => 0,
+                "z" | "Z" => 1,
+                "nocopy" => 2,
+                "consistent" | "cached" | "delegated" => 3,
+                option if is_propagation(option) => 4,
+                _ => return false,
+            };
+            seen.get_mut(kind).is_some_and(|seen| !std::mem::replace(seen, true))
+        })
+}

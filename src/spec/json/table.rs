@@ -1,0 +1,120 @@
+//! The words that the table of the job document is written in.
+//!
+//! The table itself is in `document` and `transform`. It says once what there is: the parser checks
+//! every document against it, and the JSON Schema is made of it.
+
+use super::rule::Rule;
+
+/// What a value may be.
+pub(super) enum Kind {
+    Bool,
+    /// A number, as an argument.
+    Number,
+    /// A whole number from 0 to this.
+    Whole(u32),
+    /// Exactly this string.
+    Word(&'static str),
+    /// A string.
+    Text(&'static Rule),
+    /// An array of at most so many.
+    List {
+        of: &'static Kind,
+        most: usize,
+        unit: &'static str,
+    },
+    /// An object with any names.
+    Map {
+        names: &'static Rule,
+        of: &'static Kind,
+        most: usize,
+        unit: &'static str,
+    },
+    /// An object with these members.
+    Object(&'static Shape),
+    /// An object whose `type` is the name of one of these.
+    Typed(&'static [&'static Shape]),
+    /// Any one of these. Those of one JSON type are tried in their order; `Text` comes last.
+    Any(&'static [Kind]),
+}
+
+/// A kind of object.
+pub(super) struct Shape {
+    /// For a transform: Girder Worker's class name, which `type` says.
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// Where it belongs, for those who have put it elsewhere.
+    pub(super) belongs: &'static str,
+    pub(super) members: &'static [Member],
+    pub(super) relations: &'static [Relation],
+    /// Members that a later version will have.
+    pub(super) later: &'static [&'static str],
+    /// Members that are never to be set, and why.
+    pub(super) refused: &'static [(&'static str, &'static str)],
+}
+
+impl Shape {
+    pub(super) const fn new(
+        name: &'static str,
+        belongs: &'static str,
+        about: &'static str,
+        members: &'static [Member],
+    ) -> Self {
+        Self { name, about, belongs, members, relations: &[], later: &[], refused: &[] }
+    }
+
+    pub(super) const fn with_relations(mut self, relations: &'static [Relation]) -> Self {
+        self.relations = relations;
+        self
+    }
+
+    pub(super) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.name == name)
+    }
+}
+
+/// A member of an object.
+pub(super) struct Member {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) required: bool,
+    /// `null` says the same as leaving it out: where Python's default is `None`.
+    pub(super) or_null: bool,
+    pub(super) about: &'static str,
+    /// JSON.
+    pub(super) default: Option<&'static str>,
+    /// JSON.
+    pub(super) example: Option<&'static str>,
+}
+
+impl Member {
+    pub(super) const fn required(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { required: true, ..Self::optional(name, kind, about) }
+    }
+
+    pub(super) const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { name, kind, required: false, or_null: false, about, default: None, example: None }
+    }
+
+    pub(super) const fn or_null(mut self) -> Self {
+        self.or_null = true;
+        self
+    }
+
+    pub(super) const fn default(mut self, json: &'static str) -> Self {
+        self.default = Some(json);
+        self
+    }
+
+    pub(super) const fn example(mut self, json: &'static str) -> Self {
+        self.example = Some(json);
+        self
+    }
+}
+
+/// What the members of one object ask of each other.
+pub(super) enum Relation {
+    /// Both or neither.
+    Together(&'static str, &'static str),
+    /// Not both.
+    Exclusive(&'static str, &'static str),
+}

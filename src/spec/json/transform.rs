@@ -1,0 +1,236 @@
+//! The table of the transforms: objects whose `type` is Girder Worker's class name, or one of ours.
+
+use super::rule;
+use super::table::{Kind, Member, Relation, Shape};
+
+/// Every transform of this version.
+pub(super) static TRANSFORMS: &[&Shape] = &[
+    &BIND_MOUNT_VOLUME,
+    &TEMPORARY_VOLUME,
+    &TEMPORARY_VOLUME_DEFAULT,
+    &VOLUME_PATH,
+    &NAMED_INPUT_PIPE,
+    &NAMED_OUTPUT_PIPE,
+    &CONNECT,
+    &GIRDER_FILE_ID_TO_STREAM,
+    &URL_TO_STREAM,
+    &HOST_FILE_TO_STREAM,
+    &CONTAINER_STD_OUT,
+    &CONTAINER_STD_ERR,
+    &HOST_STD_OUT,
+    &HOST_STD_ERR,
+    &HOST_FILE,
+];
+
+/// Transforms that a later version will have.
+pub(super) static LATER: &[&str] = &[
+    "GirderFileIdToVolume",
+    "GirderItemIdToVolume",
+    "GirderFolderIdToVolume",
+    "ProgressPipe",
+    "ChunkedTransferEncodingStream",
+    "GirderStreamToItem",
+    "GirderUploadVolumePathToItem",
+    "GirderUploadVolumePathToFolder",
+    "GirderUploadVolumePathJobArtifact",
+    "GirderItemMetadata",
+];
+
+pub(super) static VOLUMES: &[&Shape] =
+    &[&BIND_MOUNT_VOLUME, &TEMPORARY_VOLUME, &TEMPORARY_VOLUME_DEFAULT];
+
+static SOURCES: &[&Shape] = &[
+    &GIRDER_FILE_ID_TO_STREAM,
+    &URL_TO_STREAM,
+    &HOST_FILE_TO_STREAM,
+    &NAMED_OUTPUT_PIPE,
+    &CONTAINER_STD_OUT,
+    &CONTAINER_STD_ERR,
+];
+
+static SINKS: &[&Shape] = &[&NAMED_INPUT_PIPE, &HOST_STD_OUT, &HOST_STD_ERR, &HOST_FILE];
+
+const A_VOLUME: &str = "`volumes`, `container_args` or the `volume` of another transform";
+const A_SOURCE: &str = "the `input` of a Connect";
+const A_SINK: &str = "the `output` of a Connect";
+
+/// The member `volume` of a transform.
+const VOLUME: Kind = Kind::Any(&[Kind::Typed(VOLUMES), Kind::Text(&rule::VOLUME_NAME)]);
+const ABOUT_VOLUME: &str =
+    "A volume, or the name of a temporary one. Default: the default temporary volume.";
+
+pub(super) static BIND_MOUNT_VOLUME: Shape = Shape::new(
+    "BindMountVolume",
+    A_VOLUME,
+    "A path of the host that is mounted into the container. As an argument it becomes its path there.",
+    &[
+        Member::required(
+            "host_path",
+            Kind::Text(&rule::BIND_HOST),
+            "The path on the host, or the name of an engine's volume.",
+        )
+        .example(r#""/srv/data""#),
+        Member::required(
+            "container_path",
+            Kind::Text(&rule::MOUNT_POINT),
+            "The path in the container.",
+        )
+        .example(r#""/mnt/data""#),
+        Member::optional("mode", Kind::Text(&rule::MODE), "docker's mode.").default(r#""rw""#),
+    ],
+);
+
+pub(super) static TEMPORARY_VOLUME: Shape = Shape::new(
+    "TemporaryVolume",
+    A_VOLUME,
+    "A new directory that is mounted into the container and removed after the run. As an argument it \
+     becomes its path there.",
+    &[
+        Member::optional(
+            "name",
+            Kind::Text(&rule::VOLUME_NAME),
+            "What other transforms call it by. Two with one name are one volume.",
+        )
+        .or_null()
+        .example(r#""scratch""#),
+        Member::optional(
+            "host_dir",
+            Kind::Text(&rule::HOST_FOLDER),
+            "The folder of the host in which the directory is made. Default: TMPDIR.",
+        )
+        .or_null()
+        .example(r#""/scratch""#),
+        Member::optional(
+            "mode",
+            Kind::Whole(0o7777),
+            "The permissions of `host_dir` if it has to be made, as a number: 511 is 0o777.",
+        )
+        .default("511"),
+    ],
+);
+
+pub(super) static TEMPORARY_VOLUME_DEFAULT: Shape = Shape::new(
+    "TemporaryVolume.default",
+    A_VOLUME,
+    "The temporary volume that every run has. As an argument it becomes its path in the container.",
+    &[],
+);
+
+pub(super) static VOLUME_PATH: Shape = Shape::new(
+    "VolumePath",
+    "`container_args`",
+    "A file or folder in a volume. As an argument it becomes its path in the container.",
+    &[
+        Member::required("filename", Kind::Text(&rule::BENEATH), "The path in the volume.")
+            .example(r#""out/result.csv""#),
+        Member::optional("volume", VOLUME, ABOUT_VOLUME).example(r#""scratch""#),
+    ],
+);
+
+pub(super) static NAMED_INPUT_PIPE: Shape = Shape::new(
+    "NamedInputPipe",
+    "`container_args` or the `output` of a Connect",
+    "A FIFO that the container reads. As an argument it becomes its path in the container.",
+    PIPE,
+)
+.with_relations(PIPE_RELATIONS);
+
+pub(super) static NAMED_OUTPUT_PIPE: Shape = Shape::new(
+    "NamedOutputPipe",
+    "`container_args` or the `input` of a Connect",
+    "A FIFO that the container writes. As an argument it becomes its path in the container.",
+    PIPE,
+)
+.with_relations(PIPE_RELATIONS);
+
+const PIPE: &[Member] = &[
+    Member::required("name", Kind::Text(&rule::FIFO_NAME), "The FIFO's file name.")
+        .example(r#""input.fifo""#),
+    Member::optional("volume", VOLUME, ABOUT_VOLUME).example(r#""scratch""#),
+    Member::optional(
+        "container_path",
+        Kind::Text(&rule::CONTAINER_FOLDER),
+        "Instead of a volume: the folder in the container. It must be mounted there.",
+    )
+    .or_null()
+    .example(r#""/mnt/data""#),
+    Member::optional("host_path", Kind::Text(&rule::HOST_FOLDER), "The same folder on the host.")
+        .or_null()
+        .example(r#""/srv/data""#),
+];
+
+const PIPE_RELATIONS: &[Relation] = &[
+    Relation::Together("container_path", "host_path"),
+    Relation::Exclusive("volume", "container_path"),
+];
+
+pub(super) static CONNECT: Shape = Shape::new(
+    "Connect",
+    "`container_args` or `stream_connectors`",
+    "Streams from one source to one sink, one of which is the container's. As an argument it becomes \
+     the path of the FIFO in it, or an empty string.",
+    &[
+        Member::required("input", Kind::Typed(SOURCES), "Where the bytes come from."),
+        Member::required("output", Kind::Typed(SINKS), "Where they go."),
+    ],
+);
+
+pub(super) static GIRDER_FILE_ID_TO_STREAM: Shape = Shape::new(
+    "GirderFileIdToStream",
+    A_SOURCE,
+    "A file of the Girder server.",
+    &[Member::required("id", Kind::Text(&rule::GIRDER_ID), "The file's id.")
+        .example(r#""6b02c2bf8ed649d13bc50b4f""#)],
+);
+
+pub(super) static URL_TO_STREAM: Shape = Shape::new(
+    "UrlToStream",
+    A_SOURCE,
+    "What an HTTP server has at an address.",
+    &[
+        Member::required("url", Kind::Text(&rule::URL), "The address.")
+            .example(r#""https://data.example.org/file.bin""#),
+        Member::optional(
+            "headers",
+            Kind::Map {
+                names: &rule::HEADER_NAME,
+                of: &Kind::Text(&rule::HEADER_VALUE),
+                most: MAX_HEADERS,
+                unit: "headers",
+            },
+            "Sent with the request, but not to another host after a redirect. Their values are never \
+             printed.",
+        )
+        .or_null()
+        .example(r#"{"Authorization": "Bearer …"}"#),
+    ],
+);
+
+/// Servers refuse more than 100 (Apache's LimitRequestFields, Go's and nginx's by size).
+pub(super) const MAX_HEADERS: usize = 90;
+
+pub(super) static HOST_FILE_TO_STREAM: Shape = Shape::new(
+    "HostFileToStream",
+    A_SOURCE,
+    "A file of the host.",
+    &[Member::required("path", Kind::Text(&rule::PATH), "Its path.").example(r#""/srv/in.bin""#)],
+);
+
+pub(super) static CONTAINER_STD_OUT: Shape =
+    Shape::new("ContainerStdOut", A_SOURCE, "The container's standard output.", &[]);
+
+pub(super) static CONTAINER_STD_ERR: Shape =
+    Shape::new("ContainerStdErr", A_SOURCE, "The container's standard error.", &[]);
+
+pub(super) static HOST_STD_OUT: Shape =
+    Shape::new("HostStdOut", A_SINK, "Gantline's own standard output.", &[]);
+
+pub(super) static HOST_STD_ERR: Shape =
+    Shape::new("HostStdErr", A_SINK, "Gantline's own standard error.", &[]);
+
+pub(super) static HOST_FILE: Shape = Shape::new(
+    "HostFile",
+    A_SINK,
+    "A file of the host, which appears under its name when it is whole.",
+    &[Member::required("path", Kind::Text(&rule::PATH), "Its path.").example(r#""/srv/out.bin""#)],
+);

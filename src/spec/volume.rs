@@ -1,0 +1,68 @@
+//! What is mounted into a container, and how transforms point into it.
+
+use std::path::PathBuf;
+
+/// A volume of the job, by place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum VolumeRef {
+    /// The default temporary volume, which every run has.
+    Default,
+    /// An index into [`JobSpec::volumes`](super::JobSpec::volumes).
+    Listed(usize),
+}
+
+/// Something that is mounted into the container.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Volume {
+    /// A folder or file of the host, or an engine's named volume.
+    Bind(BindMount),
+    /// A new directory, mounted under `/mnt/girder_worker/<uuid>` and removed after the run.
+    Temporary(TemporaryVolume),
+}
+
+/// A bind mount, in docker's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindMount {
+    /// The absolute path on the host, or the name of an engine's volume. No colon, no NUL.
+    pub host_path: String,
+    /// The absolute path in the container, as it was written: it may end in a slash, and it is what
+    /// an argument becomes. No colon, no NUL, no `..`, not the root.
+    pub container_path: String,
+    /// docker's mode: `rw`, `ro`, with options behind commas (`ro,z`).
+    pub mode: String,
+}
+
+impl BindMount {
+    /// Whether `host_path` is the name of an engine's volume: then there is no folder of the host
+    /// that we could open.
+    pub fn is_named_volume(&self) -> bool {
+        !self.host_path.starts_with('/')
+    }
+}
+
+/// A temporary volume that is not the default one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemporaryVolume {
+    /// What other transforms call it by.
+    pub name: Option<String>,
+    /// The absolute path of the folder in which the directory is made. Default: `TMPDIR`.
+    pub host_dir: Option<PathBuf>,
+    /// The permissions of `host_dir` if it has to be made.
+    pub mode: u32,
+}
+
+impl TemporaryVolume {
+    /// The permissions of `host_dir` when the job does not say: everybody's, as Girder Worker's.
+    pub const DEFAULT_MODE: u32 = 0o777;
+}
+
+/// A file or folder in a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumePath {
+    /// Relative, without `..`, as it was written (`out/` keeps its slash).
+    pub filename: String,
+    /// The volume that it is in.
+    pub volume: VolumeRef,
+}
