@@ -140,3 +140,122 @@ pub enum ChunkError {
     #[error("a chunk's extensions or the trailers are longer than {MAX_LINE} bytes")]
     TooLong,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes pieces as they come, and says whether the end was seen.
+    fn decode<'a>(
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(Vec<u8>, bool), ChunkError> {
+        let mut decoder = Decoder::default();
+        let mut all = Vec::new();
+        let mut ended = false;
+        for piece in pieces {
+            let mut buf = piece.to_vec();
+            let decoded = decoder.decode(&mut buf)?;
+            all.extend_from_slice(&buf[..decoded.payload]);
+            ended = decoded.ended;
+        }
+        Ok((all, ended))
+    }
+
+    fn once(bytes: &[u8]) -> Result<(Vec<u8>, bool), ChunkError> {
+        decode([bytes])
+    }
+
+    #[test]
+    fn every_split_in_three_gives_the_same() {
+        let bytes = b"5;a=\"b\"\r\nhello\r\n00A \r\n 0\r\n\r\nabcd\r\n0\r\nT: x\r\nU: y\r\n\r\n";
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..]];
+                let outcome = decode(pieces).unwrap();
+                assert_eq!(outcome, (b"hello 0\r\n\r\nabcd".to_vec(), true), "{first}, {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_adversary_that_cuts_and_pads_changes_nothing() {
+        for seed in 0..500 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut payload = Vec::new();
+            let mut wire = Vec::new();
+            for _ in 0..random.usize(0..20) {
+                let size = random.usize(1..300);
+                let chunk: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(size).collect();
+                let extension = *random.choice(["", ";x", " ; y=\"1\"", "\t"].iter()).unwrap();
+                wire.extend(format!("{size:x}{extension}\r\n").into_bytes());
+                wire.extend(&chunk);
+                wire.extend(b"\r\n");
+                payload.extend(chunk);
+            }
+            wire.extend(b"0\r\n");
+            if random.bool() {
+                wire.extend(b"Checksum: 1\r\n");
+            }
+            wire.extend(b"\r\n");
+            let cut = random.usize(1..wire.len());
+            let pieces = wire.chunks(random.usize(1..400));
+            assert_eq!(decode(pieces).unwrap(), (payload.clone(), true), "seed {seed}");
+            let (start, ended) = once(&wire[..cut]).unwrap();
+            assert!(!ended && payload.starts_with(&start), "seed {seed}, cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_comes_behind_the_end_is_dropped() {
+        let (payload, ended) = once(b"1\r\na\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n").unwrap();
+        assert_eq!((payload.as_slice(), ended), (&b"a"[..], true));
+    }
+
+    #[test]
+    fn what_is_not_chunked_is_an_error() {
+        for (bytes, expected) in [
+            (&b"\r\n"[..], ChunkError::Size),
+            (b"x\r\n", ChunkError::Size),
+            (b"-1\r\n", ChunkError::Size),
+            (b" 1\r\na\r\n", ChunkError::Size),
+            (b"0x1\r\na\r\n", ChunkError::Size),
+            (b";\r\n", ChunkError::Size),
+            (b"1\na\r\n", ChunkError::Size),
+            (b"10000000000000000\r\n", ChunkError::Size),
+            (b"1\r\nab\r\n", ChunkError::LineEnd),
+            (b"1\r\na\n", ChunkError::LineEnd),
+            (b"1;x\na\r\n", ChunkError::LineEnd),
+            (b"1\rx", ChunkError::LineEnd),
+            (b"0\r\nT: x\n\r\n", ChunkError::LineEnd),
+            (b"0\r\n\r\r", ChunkError::LineEnd),
+        ] {
+            assert_eq!(once(bytes), Err(expected), "{:?}", String::from_utf8_lossy(bytes));
+        }
+        assert_eq!(once(b"FFFFFFFFFFFFFFFF\r\na"), Ok((b"a".to_vec(), false)));
+    }
+
+    #[test]
+    fn extensions_and_trailers_have_a_limit_and_payloads_have_none() {
+        let long = "x".repeat(MAX_LINE);
+        assert_eq!(once(format!("1;{long}").as_bytes()), Err(ChunkError::TooLong));
+        assert_eq!(once(format!("0\r\n{long}\r\n").as_bytes()), Err(ChunkError::TooLong));
+        assert_eq!(once("0".repeat(MAX_LINE + 1).as_bytes()), Err(ChunkError::TooLong));
+        let trailers = "T: x\r\n".repeat(MAX_LINE / 6 + 1);
+        assert_eq!(once(format!("0\r\n{trailers}").as_bytes()), Err(ChunkError::TooLong));
+        let many = "1\r\na\r\n".repeat(MAX_LINE);
+        assert_eq!(once(many.as_bytes()), Ok((vec![b'a'; MAX_LINE], false)));
+    }
+
+    #[test]
+    fn noise_never_gives_more_than_was_put_in() {
+        for seed in 0..5000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let letters = b"01aF;\r\n\r\n xT:";
+            let bytes: Vec<u8> =
+                (0..random.usize(0..60)).map(|_| letters[random.usize(..letters.len())]).collect();
+            if let Ok((payload, _)) = once(&bytes) {
+                assert!(payload.len() <= bytes.len(), "seed {seed}");
+            }
+        }
+    }
+}

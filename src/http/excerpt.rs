@@ -47,3 +47,41 @@ fn one_line(text: &str) -> String {
 
 /// A message longer than this is not one.
 const MAX_CHARS: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(body: &str) -> Option<String> {
+        message(body.as_bytes())
+    }
+
+    #[test]
+    fn the_message_of_what_servers_send_is_found() {
+        for (body, expected) in [
+            (r#"{"message": "Invalid ObjectId: x", "type": "rest"}"#, "Invalid ObjectId: x"),
+            (r#"{"error": "denied"}"#, "denied"),
+            ("<?xml version=\"1.0\"?><Error><Code>A</Code><Message>Expired</Message>", "Expired"),
+            ("<html><head><title>404 Not Found</title></head></html>", "404 Not Found"),
+            ("<HTML><TITLE>Caf\u{e9}\n K\u{130}</TITLE>", "Caf\u{e9} K\u{130}"),
+            ("not today\nnor tomorrow", "not today"),
+            ("a\tb\u{1b}[31mc", "a b [31mc"),
+        ] {
+            assert_eq!(said(body).as_deref(), Some(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_left_out() {
+        for body in ["", " \n", "{", "{}", r#"{"message": 5}"#, "<html>", "<title>x", "<a></title>"]
+        {
+            assert_eq!(said(body), None, "{body}");
+        }
+        assert_eq!(message(b"\x1b\x00"), None);
+    }
+
+    #[test]
+    fn a_message_is_bounded() {
+        assert_eq!(said(&"\u{e9}".repeat(9000)).unwrap().chars().count(), MAX_CHARS + 1);
+    }
+}

@@ -120,3 +120,52 @@ impl Course {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_ends_by_itself_and_not_with_the_connection() {
+        let mut course = Course::new(Framing::Length(5), Some(5));
+        assert_eq!((course.room(3), course.room(9), course.remaining()), (3, 5, Some(5)));
+        assert_eq!(course.decode(&mut [0; 3]), Ok(3));
+        assert_eq!(course.closed(true), Err(Fault::Truncated));
+        course.passed(2);
+        assert!(course.is_ended() && course.closed(false).is_ok());
+        assert!(Course::new(Framing::Length(0), Some(0)).is_ended());
+    }
+
+    #[test]
+    fn until_close_needs_a_close_that_nobody_can_have_forged() {
+        let mut course = Course::new(Framing::UntilClose, None);
+        course.passed(3);
+        assert_eq!(course.closed(false), Err(Fault::Truncated));
+        assert!(!course.is_ended());
+        assert_eq!(course.closed(true), Ok(()));
+        assert!(course.is_ended());
+    }
+
+    #[test]
+    fn a_range_bounds_a_body_until_close() {
+        let mut course = Course::new(Framing::UntilClose, Some(4));
+        assert_eq!(course.closed(true), Err(Fault::Truncated));
+        course.passed(4);
+        assert!(course.is_ended());
+    }
+
+    #[test]
+    fn chunks_end_with_their_last_and_must_be_what_a_range_promised() {
+        let mut course = Course::new(Framing::Chunked, None);
+        assert!(!course.is_bare());
+        assert_eq!(course.decode(&mut b"2\r\nab\r\n".to_vec()), Ok(2));
+        assert_eq!(course.closed(true), Err(Fault::Truncated));
+        assert_eq!(course.decode(&mut b"0\r\n\r\n".to_vec()), Ok(0));
+        assert!(course.is_ended());
+        let whole = b"2\r\nab\r\n0\r\n\r\n";
+        let with = |expected| Course::new(Framing::Chunked, Some(expected));
+        assert_eq!(with(2).decode(&mut whole.to_vec()), Ok(2));
+        assert_eq!(with(3).decode(&mut whole.to_vec()), Err(Fault::Truncated));
+        assert_eq!(with(1).decode(&mut whole.to_vec()), Err(Fault::TooLong));
+    }
+}

@@ -210,3 +210,101 @@ const OURS: [&str; 13] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(url: &str) -> Get {
+        Get::new(Url::parse(url).unwrap())
+    }
+
+    fn request(get: &Get) -> String {
+        get.check().unwrap();
+        String::from_utf8(get.request("us")).unwrap()
+    }
+
+    #[test]
+    fn a_request_says_all_that_it_must() {
+        let get =
+            Get { from: 7, if_range: Some("\"t\"".to_owned()), ..get("http://a:81/x y?q=1#f") }
+                .with_header("Girder-Token", HeaderValue::new("secret"));
+        assert_eq!(
+            request(&get),
+            "GET /x%20y?q=1 HTTP/1.1\r\nHost: a:81\r\nUser-Agent: us\r\nAccept: */*\r\n\
+             Accept-Encoding: identity\r\nConnection: close\r\nRange: bytes=7-\r\n\
+             If-Range: \"t\"\r\nGirder-Token: secret\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn the_whole_is_asked_for_without_a_range() {
+        let get = Get { if_range: Some("\"t\"".to_owned()), ..get("http://[::1]/") };
+        let request = request(&get);
+        assert!(request.starts_with("GET / HTTP/1.1\r\nHost: [::1]\r\n"), "{request}");
+        assert!(!request.contains("Range"), "{request}");
+    }
+
+    #[test]
+    fn a_user_in_the_url_becomes_basic_authorization_unless_there_is_one() {
+        let get = get("http://us%40er:p%C3%A9%zz@a/");
+        assert!(request(&get).contains("Authorization: Basic dXNAZXI6cMOpJXp6\r\n"));
+        let get = get.with_header("authorization", HeaderValue::new("Bearer x"));
+        assert!(request(&get).contains("authorization: Bearer x\r\n"));
+        assert!(!request(&get).contains("Basic"));
+    }
+
+    #[test]
+    fn a_header_cannot_make_another_request() {
+        for (name, value) in [
+            ("X", "a\r\nHost: b"),
+            ("X", "a\nb"),
+            ("X", "a\0"),
+            ("X\r\nY", "a"),
+            ("X Y", "a"),
+            ("X:", "a"),
+            ("", "a"),
+            ("Host", "b"),
+            ("RANGE", "bytes=0-"),
+            ("Content-Length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("Connection", "keep-alive"),
+        ] {
+            let error = get("http://a/").with_header(name, HeaderValue::new(value)).check();
+            let text = error.unwrap_err().to_string();
+            assert!(!text.contains('\n') && !text.contains('\0'), "{text:?}");
+        }
+        let tag = Get { from: 1, if_range: Some("\"a\"\r\nX: y".to_owned()), ..get("http://a/") };
+        tag.check().unwrap_err();
+    }
+
+    #[test]
+    fn a_url_that_is_not_http_is_refused() {
+        for url in ["ftp://a/", "file:///a", "data:,a", "http://a:0/"] {
+            get(url).check().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn headers_and_user_stay_with_their_origin() {
+        let first = get("http://user:word@a/x").with_header("T", HeaderValue::new("secret"));
+        let near = first.redirected(Url::parse("http://a/y").unwrap());
+        assert_eq!(near.headers.len(), 1);
+        let far = near.redirected(Url::parse("http://b/").unwrap());
+        assert!(!request(&far).contains("secret") && !request(&far).contains("Basic"));
+        let back = far.redirected(Url::parse("http://a/x").unwrap());
+        assert!(!request(&back).contains("secret"), "once dropped, they stay dropped");
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let get = get("http://user:passwords@a:81/x?signature=s3cret#f")
+            .with_header("Girder-Token", HeaderValue::new("t0ken-t0ken"));
+        let shown = format!("{get:?} {}", place(&get.url));
+        for secret in ["user", "password", "s3cret", "t0ken", "#f"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(shown.contains("http://a:81/x"), "{shown}");
+        assert_eq!(get.redact("is t0ken-t0ken bad".to_owned()), "is … bad");
+    }
+}

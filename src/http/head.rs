@@ -231,3 +231,179 @@ pub enum HeadError {
     #[error("its {0} field is not text")]
     NotText(&'static str),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n";
+
+    fn parsed(fields: &str) -> Result<Head, HeadError> {
+        parse(format!("HTTP/1.1 200 OK\r\n{fields}\r\n").as_bytes())
+    }
+
+    #[test]
+    fn a_head_is_found_at_every_split() {
+        let bytes = [HEAD.as_bytes(), b"hello\r\n\r\n"].concat();
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let mut collector = Collector::new(1000);
+                let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..]];
+                let mut taken = 0;
+                for piece in pieces {
+                    match collector.take(piece).unwrap() {
+                        Taken::All => taken += piece.len(),
+                        Taken::Whole(count) => {
+                            taken += count;
+                            break;
+                        }
+                    }
+                }
+                assert_eq!(taken, HEAD.len(), "split at {first}, {second}");
+                assert_eq!(collector.bytes(), HEAD.as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_that_fills_the_limit_is_an_error_and_one_that_just_fits_is_not() {
+        for (limit, fits) in [(HEAD.len(), true), (HEAD.len() - 1, false)] {
+            for step in [1, 7, 1000] {
+                let mut collector = Collector::new(limit);
+                let outcome = HEAD
+                    .as_bytes()
+                    .chunks(step)
+                    .map(|piece| collector.take(piece))
+                    .find(|taken| *taken != Ok(Taken::All));
+                match fits {
+                    true => assert!(matches!(outcome, Some(Ok(Taken::Whole(_)))), "{outcome:?}"),
+                    false => assert_eq!(outcome, Some(Err(HeadError::TooLarge(limit)))),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_limit_is_for_all_heads_of_a_connection_together() {
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let mut collector = Collector::new(interim.len() * 2);
+        for _ in 0..2 {
+            assert_eq!(collector.take(interim), Ok(Taken::Whole(interim.len())));
+            collector.next();
+        }
+        assert!(collector.take(interim).is_err());
+    }
+
+    #[test]
+    fn lines_may_end_with_a_bare_lf() {
+        let mut collector = Collector::new(1000);
+        let bytes = b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello";
+        assert_eq!(collector.take(bytes), Ok(Taken::Whole(35)));
+        assert_eq!(parse(collector.bytes()).unwrap().framing, Framing::Length(5));
+    }
+
+    #[test]
+    fn framing_is_what_the_head_says() {
+        let framing = |fields| parsed(fields).map(|head| head.framing);
+        assert_eq!(framing(""), Ok(Framing::UntilClose));
+        assert_eq!(framing("content-length: 0\r\n"), Ok(Framing::Length(0)));
+        assert_eq!(framing("Content-Length: 7\r\nContent-Length: 7\r\n"), Ok(Framing::Length(7)));
+        assert_eq!(framing("Content-Length: 7, 7\r\n"), Ok(Framing::Length(7)));
+        assert_eq!(framing("Transfer-Encoding: Chunked\r\n"), Ok(Framing::Chunked));
+        let largest = "Content-Length: 18446744073709551615\r\n";
+        assert_eq!(framing(largest), Ok(Framing::Length(u64::MAX)));
+    }
+
+    #[test]
+    fn framing_that_two_readers_could_see_differently_is_an_error() {
+        let cases = [
+            ("Content-Length: 5\r\nContent-Length: 6\r\n", HeadError::ContentLength),
+            ("Content-Length: 5, 6\r\n", HeadError::ContentLength),
+            ("Content-Length: 5,\r\n", HeadError::ContentLength),
+            ("Content-Length: +5\r\n", HeadError::ContentLength),
+            ("Content-Length: -5\r\n", HeadError::ContentLength),
+            ("Content-Length: 0x5\r\n", HeadError::ContentLength),
+            ("Content-Length: 5 5\r\n", HeadError::ContentLength),
+            ("Content-Length:\r\n", HeadError::ContentLength),
+            ("Content-Length: 18446744073709551616\r\n", HeadError::ContentLength),
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", HeadError::AmbiguousFraming),
+            ("Transfer-Encoding: gzip, chunked\r\n", HeadError::TransferEncoding),
+            ("Transfer-Encoding: identity\r\n", HeadError::TransferEncoding),
+            ("Transfer-Encoding: xchunked\r\n", HeadError::TransferEncoding),
+            (
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                HeadError::TransferEncoding,
+            ),
+            ("Content-Length : 5\r\n", HeadError::Malformed),
+            (" Content-Length: 5\r\n", HeadError::Malformed),
+            ("X: y\r\n Content-Length: 5\r\n", HeadError::Malformed),
+            ("Location: /a\r\nLocation: /b\r\n", HeadError::Repeated("location")),
+        ];
+        for (fields, expected) in cases {
+            assert_eq!(parsed(fields).unwrap_err(), expected, "{fields:?}");
+        }
+        let old = parse(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(old.unwrap_err(), HeadError::AmbiguousFraming);
+    }
+
+    #[test]
+    fn a_field_that_is_not_text_is_an_error_only_where_it_is_needed() {
+        let head =
+            |name: &str| [b"HTTP/1.1 200 OK\r\n", name.as_bytes(), b": \xff\r\n\r\n"].concat();
+        assert_eq!(parse(&head("Location")), Err(HeadError::NotText("location")));
+        assert!(parse(&head("X-Anything")).is_ok());
+    }
+
+    #[test]
+    fn only_a_strong_tag_is_a_validator() {
+        let tag = |text: &str| parsed(&format!("ETag: {text}\r\n")).unwrap().validator;
+        assert_eq!(tag("\"abc-1\""), Some("\"abc-1\"".to_owned()));
+        assert_eq!(tag("W/\"abc\""), None);
+        assert_eq!(tag("abc"), None);
+        assert_eq!(tag("\""), None);
+    }
+
+    #[test]
+    fn what_is_no_head_is_an_error() {
+        for bytes in [
+            &b""[..],
+            b"\r\n\r\n",
+            b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+            b"HTTP/2 200\r\n\r\n",
+            b"HTTP/1.1 20 OK\r\n\r\n",
+            b"HTTP/1.1 099 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\nmore",
+            b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n",
+        ] {
+            assert_eq!(parse(bytes), Err(HeadError::Malformed), "{bytes:?}");
+        }
+        let many = "X: y\r\n".repeat(MAX_FIELDS + 1);
+        assert_eq!(parsed(&many), Err(HeadError::TooManyFields));
+        assert!(parsed(&"X: y\r\n".repeat(MAX_FIELDS)).is_ok());
+    }
+
+    #[test]
+    fn noise_neither_panics_nor_is_taken_beyond_its_length() {
+        for seed in 0..2000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut bytes = HEAD.as_bytes().to_vec();
+            for _ in 0..random.usize(0..6) {
+                let at = random.usize(..bytes.len());
+                bytes[at] = random.u8(..);
+            }
+            let _ = parse(&bytes);
+            let mut collector = Collector::new(random.usize(1..100));
+            for piece in bytes.chunks(random.usize(1..20)) {
+                match collector.take(piece) {
+                    Ok(Taken::Whole(count)) => {
+                        assert!(count <= piece.len(), "seed {seed}");
+                        break;
+                    }
+                    Ok(Taken::All) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+}

@@ -106,3 +106,64 @@ pub enum RangeError {
     #[error("the file has changed on the server")]
     Changed,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(status: u16, framing: Framing, content_range: Option<&str>) -> Head {
+        let content_range = content_range.map(str::to_owned);
+        Head { status, framing, location: None, validator: None, content_range }
+    }
+
+    #[test]
+    fn the_whole_and_the_rest_are_placed() {
+        let whole = head(200, Framing::Length(10), None);
+        let expected = Placed { start: 0, length: Some(10), total: Some(10) };
+        assert_eq!(place(&whole, 0), Ok(expected));
+        let unknown = head(200, Framing::Chunked, None);
+        assert_eq!(place(&unknown, 0), Ok(Placed { start: 0, length: None, total: None }));
+        let rest = Placed { start: 4, length: Some(6), total: Some(10) };
+        assert_eq!(place(&head(206, Framing::Length(6), Some("bytes 4-9/10")), 4), Ok(rest));
+        assert_eq!(place(&head(206, Framing::UntilClose, Some("Bytes 4-9/10")), 4), Ok(rest));
+        let open = Placed { total: None, ..rest };
+        assert_eq!(place(&head(206, Framing::Chunked, Some("bytes 4-9/*")), 4), Ok(open));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_rest_is_an_error() {
+        let part = |length, text| place(&head(206, Framing::Length(length), Some(text)), 4);
+        assert_eq!(place(&head(200, Framing::Length(10), None), 4), Err(RangeError::Ignored));
+        assert_eq!(
+            place(&head(206, Framing::Length(6), Some("bytes 4-9/10")), 0),
+            Err(RangeError::NotAskedFor)
+        );
+        assert_eq!(place(&head(206, Framing::Length(6), None), 4), Err(RangeError::Missing));
+        assert_eq!(part(10, "bytes 0-9/10"), Err(RangeError::OtherStart(0)));
+        assert_eq!(part(5, "bytes 5-9/10"), Err(RangeError::OtherStart(5)));
+        assert_eq!(part(7, "bytes 4-9/10"), Err(RangeError::OtherLength));
+        assert_eq!(part(5, "bytes 4-8/10"), Err(RangeError::Short));
+    }
+
+    #[test]
+    fn a_content_range_that_makes_no_sense_is_an_error() {
+        for text in [
+            "",
+            "bytes",
+            "bytes */10",
+            "bytes 4-/10",
+            "bytes -9/10",
+            "bytes 9-4/10",
+            "bytes 4-10/10",
+            "bytes 4-9/",
+            "bytes 4-9/-10",
+            "bytes +4-9/10",
+            "bytes=4-9/10",
+            "items 4-9/10",
+            "bytes 4-18446744073709551615/*",
+            "bytes 4-18446744073709551616/*",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}

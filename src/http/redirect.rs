@@ -73,3 +73,67 @@ pub enum RedirectError {
     #[error("there are more than {0} redirects")]
     TooMany(u32),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn followed(from: &str, location: &str) -> Result<String, RedirectError> {
+        Trail::new(url(from), 10).follow(Some(location)).map(String::from)
+    }
+
+    #[test]
+    fn a_location_is_resolved_against_the_last_url() {
+        let from = "http://a/b/c?d=e";
+        for (location, expected) in [
+            ("/x", "http://a/x"),
+            ("x", "http://a/b/x"),
+            ("../x?y", "http://a/x?y"),
+            ("?y", "http://a/b/c?y"),
+            ("//other/x", "http://other/x"),
+            ("https://other:444/x#part", "https://other:444/x"),
+            ("http://user:password@a/x", "http://a/x"),
+        ] {
+            assert_eq!(followed(from, location).as_deref(), Ok(expected), "{location}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_http_is_not_followed() {
+        for location in ["ftp://a/", "file:///etc/passwd", "data:,x", "http://", "mailto:a@b"] {
+            assert_eq!(followed("http://a/", location), Err(RedirectError::BadLocation));
+        }
+        assert_eq!(Trail::new(url("http://a/"), 1).follow(None), Err(RedirectError::NoLocation));
+    }
+
+    #[test]
+    fn a_circle_is_found_and_the_limit_holds() {
+        let mut trail = Trail::new(url("http://a/0"), 10);
+        trail.follow(Some("/1")).unwrap();
+        trail.follow(Some("/2#x")).unwrap();
+        assert_eq!(trail.follow(Some("/1#y")), Err(RedirectError::Loop));
+        let mut trail = Trail::new(url("http://a/0"), 2);
+        trail.follow(Some("/1")).unwrap();
+        trail.follow(Some("/2")).unwrap();
+        assert_eq!(trail.follow(Some("/3")), Err(RedirectError::TooMany(2)));
+        assert_eq!(
+            Trail::new(url("http://a/"), 0).follow(Some("/1")),
+            Err(RedirectError::TooMany(0))
+        );
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let same = |one, other| is_same_origin(&url(one), &url(other));
+        assert!(same("http://a/x", "http://A:80/y?z"));
+        assert!(same("https://a/", "https://a:443/"));
+        assert!(!same("http://a/", "https://a/"));
+        assert!(!same("http://a/", "http://a:8080/"));
+        assert!(!same("http://a/", "http://b.a/"));
+        assert!(!same("http://localhost/", "http://127.0.0.1/"));
+    }
+}

@@ -63,11 +63,6 @@ impl Peer {
     pub(crate) fn request(&self) -> String {
         self.requests.recv_timeout(DEADLINE).expect("a request should have come")
     }
-
-    /// Whether no further request has come.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.requests.try_recv().is_err()
-    }
 }
 
 /// A script that answers with these bytes, and closes.
