@@ -60,7 +60,10 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
 
 /// Removes a container with its anonymous volumes, as `docker run --rm` does. That somebody else
 /// has removed it, or is doing so, is as good.
-pub(super) async fn remove(engine: &Client, id: &ContainerId) -> Result<(), crate::docker::DockerError> {
+pub(super) async fn remove(
+    engine: &Client,
+    id: &ContainerId,
+) -> Result<(), crate::docker::DockerError> {
     match engine.remove(id, RemoveOptions { force: true, volumes: true }).await {
         Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
         _ => Ok(()),

@@ -13,11 +13,11 @@ use serde_json::json;
 use super::cancel::Cancellation;
 use super::collect::Collected;
 use super::error::{Cause, CleanUpError, RunError, chain};
+use super::girder_server::GirderServer;
 use super::host_file::Unfinished;
 use super::outcome::{Outcome, Report};
 use super::plan::{FifoFolder, Mount, Plan};
 use super::prune::{HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, this_host};
-use super::girder_server::GirderServer;
 use super::runner::Shared;
 use super::transfers::Transfers;
 use crate::docker::{Client, ContainerId};
@@ -92,10 +92,8 @@ impl Live {
         shared: Arc<Shared>,
         cancellation: Cancellation,
     ) -> Self {
-        let transfers =
-            Transfers::new(&shared.pump, &plan.transfers, Arc::clone(&shared.events));
-        let report =
-            Report { run_id: id.clone(), image: plan.image.clone(), ..Report::default() };
+        let transfers = Transfers::new(&shared.pump, &plan.transfers, Arc::clone(&shared.events));
+        let report = Report { run_id: id.clone(), image: plan.image.clone(), ..Report::default() };
         let live = Self {
             id,
             plan,

@@ -5,14 +5,12 @@
 //! here, so that `gantline check` finds it without an engine.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
-use url::Url;
 
 use super::planner::Planner;
-use crate::spec::{Direction, JobSpec, PullPolicy, Secret};
+use crate::spec::{Direction, HttpUrl, JobSpec, PullPolicy, Secret};
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
 /// What one run of a job will mount, pass and move.
@@ -107,13 +105,13 @@ impl PlannedTransfer {
 }
 
 /// Where a transfer's bytes come from.
-#[derive(Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PlannedSource {
     GirderFile {
         id: String,
     },
     Url {
-        url: Url,
+        url: HttpUrl,
         headers: BTreeMap<String, Secret>,
     },
     HostFile {
@@ -123,20 +121,6 @@ pub(crate) enum PlannedSource {
     Fifo(usize),
     ContainerStdOut,
     ContainerStdErr,
-}
-
-impl fmt::Debug for PlannedSource {
-    /// Without what may be secret in a URL and its headers.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GirderFile { id } => write!(f, "GirderFile({id})"),
-            Self::Url { url, .. } => write!(f, "Url({})", url.host_str().unwrap_or_default()),
-            Self::HostFile { path } => write!(f, "HostFile({})", path.display()),
-            Self::Fifo(at) => write!(f, "Fifo({at})"),
-            Self::ContainerStdOut => f.write_str("ContainerStdOut"),
-            Self::ContainerStdErr => f.write_str("ContainerStdErr"),
-        }
-    }
 }
 
 /// Where a transfer's bytes go.
@@ -194,17 +178,5 @@ pub enum PlanError {
     ConnectedTwice {
         /// The end, as the report calls it.
         end: String,
-    },
-    /// The URL of a `UrlToStream`. It is not repeated: it may hold a password.
-    #[error("the url of a UrlToStream cannot be understood")]
-    Url {
-        /// What is wrong with it.
-        source: url::ParseError,
-    },
-    /// Only HTTP is spoken.
-    #[error("the url of a UrlToStream is {scheme:?}; http and https are known")]
-    Scheme {
-        /// What it begins with.
-        scheme: String,
     },
 }

@@ -1,8 +1,6 @@
 //! Makes a [`Plan`] of a job: each volume its mount, each argument its text, each `Connect` a
 //! transfer.
 
-use url::Url;
-
 use super::plan::{
     FifoFolder, Mount, Plan, PlanError, PlannedFifo, PlannedSink, PlannedSource, PlannedTransfer,
 };
@@ -84,10 +82,9 @@ impl<'a> Planner<'a> {
             Argument::Literal(text) => text.clone(),
             Argument::Volume(volume) => self.target(*volume)?.as_str().to_owned(),
             Argument::VolumePath(path) => {
-                let inside = RelativePath::new(&path.filename).map_err(|source| {
+                self.target(path.volume)?.join_as_written(&path.filename).map_err(|source| {
                     PlanError::Path { what: format!("the VolumePath {}", path.filename), source }
-                })?;
-                self.target(path.volume)?.join(&inside).as_str().to_owned()
+                })?
             }
             Argument::Fifo(fifo) => self.fifo(fifo)?.1.as_str().to_owned(),
             Argument::Connect(connect) => self.connect(connect)?,
@@ -112,12 +109,8 @@ impl<'a> Planner<'a> {
                 (PlannedSource::GirderFile { id: id.clone() }, format!("girder:{id}"), None)
             }
             Source::Url { url, headers } => {
-                let url = Url::parse(url).map_err(|source| PlanError::Url { source })?;
-                if !matches!(url.scheme(), "http" | "https") {
-                    return Err(PlanError::Scheme { scheme: url.scheme().to_owned() });
-                }
-                let label = format!("url:{}", url.host_str().unwrap_or_default());
-                (PlannedSource::Url { url, headers: headers.clone() }, label, None)
+                let label = format!("url:{}", url.as_url().host_str().unwrap_or_default());
+                (PlannedSource::Url { url: url.clone(), headers: headers.clone() }, label, None)
             }
             Source::HostFile { path } => {
                 let label = format!("file:{}", path.display());
@@ -270,20 +263,10 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::spec::{Direction, PullPolicy, Secret, TemporaryVolume, VolumePath};
+    use crate::spec::{Direction, HttpUrl, Secret, TemporaryVolume, VolumePath};
 
     pub(in crate::run) fn job() -> JobSpec {
-        JobSpec {
-            image: "busybox".to_owned(),
-            pull: PullPolicy::Always,
-            entrypoint: None,
-            container_args: Vec::new(),
-            volumes: Vec::new(),
-            remove_container: true,
-            stream_connectors: Vec::new(),
-            girder_api_url: None,
-            girder_client_token: None,
-        }
+        JobSpec::new("busybox")
     }
 
     fn plan(job: &JobSpec) -> Result<Plan, PlanError> {
@@ -325,7 +308,7 @@ pub(super) mod tests {
                 Argument::Volume(VolumeRef::Default),
                 Argument::Volume(VolumeRef::Listed(0)),
                 Argument::VolumePath(VolumePath {
-                    filename: "a/b.txt".to_owned(),
+                    filename: "a//b/".to_owned(),
                     volume: VolumeRef::Listed(1),
                 }),
                 Argument::VolumePath(VolumePath {
@@ -348,7 +331,7 @@ pub(super) mod tests {
                 "-n",
                 "/mnt/girder_worker/t1",
                 "/mnt/data/",
-                "/mnt/girder_worker/t2/a/b.txt",
+                "/mnt/girder_worker/t2/a//b/",
                 "/mnt/data/c",
                 "/mnt/girder_worker/t1/idle",
                 "/mnt/girder_worker/t1/in",
@@ -432,21 +415,13 @@ pub(super) mod tests {
 
     #[test]
     fn labels_hold_no_secret() {
-        let url = "http://user:hidden@host:81/p?token=hidden";
+        let url = HttpUrl::parse("http://host:81/p?token=hidden").unwrap();
         let headers = BTreeMap::from([("Girder-Token".to_owned(), Secret::new("hidden"))]);
-        let source = Source::Url { url: url.to_owned(), headers };
+        let source = Source::Url { url, headers };
         let connect = Connect { source, sink: Sink::HostStdOut };
         let job = JobSpec { stream_connectors: vec![connect], ..job() };
         let plan = plan(&job).unwrap();
         assert_eq!(plan.transfers[0].label(), "url:host → host:stdout");
         assert!(!format!("{plan:?}").contains("hidden"));
-    }
-
-    #[test]
-    fn only_http_is_planned() {
-        let source = Source::Url { url: "ftp://host/x".to_owned(), headers: BTreeMap::new() };
-        let connect = Connect { source, sink: Sink::HostStdOut };
-        let job = JobSpec { stream_connectors: vec![connect], ..job() };
-        assert!(matches!(plan(&job), Err(PlanError::Scheme { scheme }) if scheme == "ftp"));
     }
 }

@@ -111,9 +111,10 @@ async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Remote>, Cause> {
         match &transfer.source {
             PlannedSource::GirderFile { id } => wanted.push((at, id.clone())),
             PlannedSource::Url { url, headers } => {
-                let get = headers.iter().fold(Get::new(url.clone()), |get, (name, value)| {
-                    get.with_header(name, HeaderValue::new(value.expose()))
-                });
+                let get =
+                    headers.iter().fold(Get::new(url.as_url().clone()), |get, (name, value)| {
+                        get.with_header(name, HeaderValue::new(value.expose()))
+                    });
                 // Built once here, so that a header that cannot be sent fails early.
                 let label = || transfer.source_label.clone();
                 live.shared
@@ -148,9 +149,7 @@ async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Remote>, Cause> {
 
 fn girder_client(server: &GirderServer) -> Result<girder::Client, Cause> {
     match &server.credentials {
-        Some(Credentials::ApiKey(key)) => {
-            girder::Client::with_api_key(&server.url, key.expose())
-        }
+        Some(Credentials::ApiKey(key)) => girder::Client::with_api_key(&server.url, key.expose()),
         Some(Credentials::Token(token)) => {
             girder::Client::new(&server.url, Some(Token::new(token.expose())))
         }
@@ -209,10 +208,7 @@ fn make_volumes(live: &mut Live) -> Result<(), Cause> {
 }
 
 /// Begins every transfer that does not come out of the container.
-async fn begin_inputs(
-    live: &mut Live,
-    mut remotes: BTreeMap<usize, Remote>,
-) -> Result<(), Cause> {
+async fn begin_inputs(live: &mut Live, mut remotes: BTreeMap<usize, Remote>) -> Result<(), Cause> {
     for (at, transfer) in live.plan.transfers.clone().into_iter().enumerate() {
         let (source, total) = match &transfer.source {
             PlannedSource::GirderFile { .. } | PlannedSource::Url { .. } => {

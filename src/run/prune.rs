@@ -53,10 +53,8 @@ pub fn prune(engine: Settings, temporary_folder: &Path) -> Result<Pruned, PruneE
         .map_err(PruneError::Begin)?;
     let mut pruned = Pruned::default();
     let made = runtime.block_on(prune_containers(engine, &mut pruned))?;
-    let found = orphans(temporary_folder).map_err(|source| PruneError::Folder {
-        folder: temporary_folder.to_owned(),
-        source,
-    })?;
+    let found = orphans(temporary_folder)
+        .map_err(|source| PruneError::Folder { folder: temporary_folder.to_owned(), source })?;
     for path in made.into_iter().chain(found) {
         match remove_path(&path) {
             Ok(true) => pruned.paths.push(path),

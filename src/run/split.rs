@@ -1,4 +1,4 @@
 //! Joins the engine's frames to the pump, which know nothing of each other.
 
 use crate::docker::frame::{Decoder, Stream};
-use crate::pump::{Split, SplitError, Share};
+use crate::pump::{Share, Split, SplitError};

@@ -55,10 +55,8 @@ impl Transfers {
             // A run that is over wants no notices.
             let _ = sender.send(notice);
         }));
-        let track = |planned: &PlannedTransfer| Track {
-            planned: planned.clone(),
-            state: State::Planned,
-        };
+        let track =
+            |planned: &PlannedTransfer| Track { planned: planned.clone(), state: State::Planned };
         Self { flow, notices, tracks: planned.iter().map(track).collect(), events }
     }
 
@@ -71,9 +69,7 @@ impl Transfers {
         total: Option<u64>,
     ) -> Result<(), Cause> {
         let label = self.label(transfer);
-        self.flow
-            .add(transfer, source, sink)
-            .map_err(|source| Cause::Begun { label, source })?;
+        self.flow.add(transfer, source, sink).map_err(|source| Cause::Begun { label, source })?;
         self.begun(transfer, total);
         Ok(())
     }

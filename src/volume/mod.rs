@@ -12,10 +12,10 @@ mod fifo;
 mod path;
 mod temp;
 
-pub use self::{error::VolumeError, path::PathError};
 pub(crate) use self::{
     bind::Bind,
     fifo::HostFifo,
     path::{ContainerPath, HostPath, RelativePath},
     temp::{Owner, TempDirectory, is_orphan, orphans, remove_tree},
 };
+pub use self::{error::VolumeError, path::PathError};

@@ -57,6 +57,20 @@ impl ContainerPath {
         Self(format!("{}/{}", self.0.trim_end_matches('/'), inside.0))
     }
 
+    /// The path of something inside this folder, with every slash that the job wrote: programs
+    /// tell `out/` from `out`.
+    ///
+    /// # Errors
+    /// As [`RelativePath::new`], but that the folder itself may be meant.
+    pub(crate) fn join_as_written(&self, inside: &str) -> Result<String, PathError> {
+        match RelativePath::new(inside) {
+            Ok(_) | Err(PathError::Empty { .. }) => {
+                Ok(format!("{}/{inside}", self.0.trim_end_matches('/')))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// As it is passed to the container.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
