@@ -1,5 +1,6 @@
 //! Runs a container on data held in Girder, and moves the bytes at line rate.
 
+pub mod depot;
 pub mod docker;
 pub mod event;
 pub mod http;

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# girder.sh up: a real Girder 5 (girder/serve.py) on a free loopback port, with a redis of its own; prints
+# the line that exports GANTLINE_TEST_GIRDER. Its Python environment is kept in the user's cache folder.
+# girder.sh down: stops both and removes their data.
+set -euo pipefail
+# shellcheck source=tests/env/common.sh
+source "$(dirname "$0")/common.sh"
+
+here=$(cd "$(dirname "$0")" && pwd)/girder
+data=$STATE/girder
+
+# The environment of just these requirements, made once; others who make it at the same time wait.
+environment() {
+    local wanted venv
+    need python3 flock
+    python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+    wanted=$(cat "$here/requirements.txt" "$here/constraints.txt" | sha256sum | cut -c 1-16)
+    venv=$CACHE/girder-$wanted
+    mkdir -p "$CACHE"
+    (
+        flock 9
+        [[ -e $venv/complete ]] && exit
+        say "making the Python environment of Girder in $venv (minutes, once)"
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install -q --disable-pip-version-check \
+            -r "$here/requirements.txt" -c "$here/constraints.txt" >&2
+        touch "$venv/complete"
+    ) 9>"$CACHE/girder.lock"
+    echo "$venv"
+}
+
+up() {
+    if is_up girder && is_up redis && [[ -e $data/url ]] && answers "$(cat "$data/url")/system/version"; then
+        export_line
+        return
+    fi
+    down
+    need redis-server
+    local venv port
+    venv=$(environment)
+    mkdir -p "$data/assetstore"
+    launch redis redis-server --port 0 --unixsocket "$data/redis.sock" --dir "$data" --save '' --appendonly no
+    wait_for 20 "redis does not answer" redis-cli -s "$data/redis.sock" ping
+    port=$(free_port)
+    GIRDER_NOTIFICATION_REDIS_URL=unix://$data/redis.sock \
+        launch girder "$venv/bin/python" "$here/serve.py" "$port" "$data/assetstore"
+    echo "http://127.0.0.1:$port/api/v1" >"$data/url"
+    if ! wait_for 120 "Girder does not answer" answers "$(cat "$data/url")/system/version"; then
+        show_log girder
+        down
+        die "Girder did not start, see above"
+    fi
+    export_line
+}
+
+export_line() { echo "export GANTLINE_TEST_GIRDER=$(cat "$data/url")"; }
+
+down() {
+    land girder
+    land redis
+    rm -rf "$data"
+}
+
+case ${1:-} in
+up) up ;;
+down) down ;;
+*) usage "up|down" ;;
+esac

@@ -1,0 +1,255 @@
+//! Runs the built command, and holds it to leaving nothing behind.
+//!
+//! ```ignore
+//! let run = Invocation::job(&json!({"image": "gantline-test:busybox", …})).finish();
+//! assert_eq!(run.code, 0, "{run}");
+//! ```
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A call of the command that has not been made yet. It gets a TMPDIR of its own.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    command: Command,
+    input: String,
+    keeps_container: bool,
+    deadline: Duration,
+    directory: TempDir,
+}
+
+impl Invocation {
+    /// `gantline run - --report …` on this document.
+    pub(crate) fn job(document: &Value) -> Self {
+        let mut invocation = Self::of(&["run", "-", "--progress", "none", "--report"]);
+        let report = invocation.directory.path().join("report.json");
+        invocation.command.arg(report);
+        invocation.input = document.to_string();
+        invocation.keeps_container = document["remove_container"] == false;
+        invocation
+    }
+
+    /// `gantline` with these arguments and an empty standard input.
+    pub(crate) fn of(arguments: &[&str]) -> Self {
+        let directory = TempDir::with_prefix("gantline-test-").unwrap();
+        fs::create_dir(directory.path().join("tmp")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+        command
+            .args(arguments)
+            .env("TMPDIR", directory.path().join("tmp"))
+            .env_remove("GIRDER_API_URL")
+            .env_remove("GIRDER_TOKEN")
+            .env_remove("GIRDER_API_KEY")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let deadline = Duration::from_secs(60);
+        Self { command, input: String::new(), keeps_container: false, deadline, directory }
+    }
+
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Gives it another standard output than the one that [`Finished::stdout`] is read from.
+    pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.command.stdout(stdout);
+        self
+    }
+
+    /// How long it may take, if not a minute.
+    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Starts it.
+    pub(crate) fn start(mut self) -> Running {
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let mut child = self.command.spawn().unwrap();
+        // Frees our side of what was handed to it.
+        self.command.stdout(Stdio::null());
+        let mut stdin = child.stdin.take().unwrap();
+        let input = std::mem::take(&mut self.input);
+        // A command that does not read its input closes it: no failure of the test.
+        thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+        let stdout = child.stdout.take().map(collect);
+        let stderr = collect(child.stderr.take().unwrap());
+        Running { id: child.id(), exit: exit_of(child), invocation: self, began, stdout, stderr }
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn finish(self) -> Finished {
+        self.start().finish()
+    }
+}
+
+/// The command at work.
+#[derive(Debug)]
+pub(crate) struct Running {
+    id: u32,
+    exit: mpsc::Receiver<(ExitStatus, u64)>,
+    invocation: Invocation,
+    began: Duration,
+    stdout: Option<JoinHandle<Vec<u8>>>,
+    stderr: JoinHandle<Vec<u8>>,
+}
+
+impl Running {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.id.cast_signed()), signal).unwrap();
+    }
+
+    /// Waits until its container has started; gives the container's id.
+    pub(crate) fn container_started(&self) -> String {
+        let mut events = Command::new("docker")
+            .args(["events", "--format", "{{.ID}}", "--filter", "event=start"])
+            .args(["--filter", &format!("label=gantline.pid={}", self.id)])
+            .args([
+                "--since",
+                &format!("{}.{:09}", self.began.as_secs(), self.began.subsec_nanos()),
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(events.stdout.take().unwrap());
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = lines.read_line(&mut line);
+            let _ = sender.send(line.trim().to_owned());
+        });
+        let started = receiver.recv_timeout(self.invocation.deadline);
+        events.kill().unwrap();
+        events.wait().unwrap();
+        started.expect("no container was started before the deadline")
+    }
+
+    /// Waits for its exit, and asserts that it left no container, no temporary file and no open
+    /// descriptor. A container that the job said to keep is looked for, and removed.
+    pub(crate) fn finish(self) -> Finished {
+        let Self { id, exit, invocation, stdout, stderr, .. } = self;
+        let in_time = exit.recv_timeout(invocation.deadline);
+        if in_time.is_err() {
+            let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
+        }
+        let (status, peak_memory) = in_time.or_else(|_| exit.recv()).unwrap();
+        let finished = Finished {
+            code: status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)),
+            stdout: stdout.map(|reader| reader.join().unwrap()).unwrap_or_default(),
+            stderr: String::from_utf8_lossy(&stderr.join().unwrap()).into_owned(),
+            report: fs::read(invocation.directory.path().join("report.json"))
+                .ok()
+                .map(|text| serde_json::from_slice(&text).unwrap()),
+            peak_memory,
+        };
+        let containers = take_containers(id);
+        assert!(in_time.is_ok(), "not finished after {:?}\n{finished}", invocation.deadline);
+        let kept = usize::from(invocation.keeps_container);
+        assert_eq!(containers.len(), kept, "containers left: {containers:?}\n{finished}");
+        let temporary = invocation.directory.path().join("tmp");
+        let entries: Vec<_> =
+            fs::read_dir(&temporary).unwrap().map(|e| e.unwrap().path()).collect();
+        assert!(entries.is_empty(), "left in TMPDIR: {entries:?}\n{finished}");
+        let open = open_under(&temporary);
+        assert!(open.is_empty(), "still open: {open:?}\n{finished}");
+        finished
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The exit code; after a signal, its number below zero.
+    pub(crate) code: i32,
+    /// Everything on standard output.
+    pub(crate) stdout: Vec<u8>,
+    /// Everything on standard error.
+    pub(crate) stderr: String,
+    /// The report, if it wrote one.
+    pub(crate) report: Option<Value>,
+    /// The most memory that it held, in bytes. What this process itself had held when it started the
+    /// command is the least that the kernel says, and other programs that it waited for before count as well.
+    pub(crate) peak_memory: u64,
+}
+
+/// For the message of a failed assertion.
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.stdout[..self.stdout.len().min(2000)];
+        writeln!(f, "exit code {}", self.code)?;
+        writeln!(f, "stdout, {} bytes: {}", self.stdout.len(), String::from_utf8_lossy(shown))?;
+        writeln!(f, "stderr: {}", self.stderr)?;
+        write!(f, "report: {}", self.report.as_ref().map(Value::to_string).unwrap_or_default())
+    }
+}
+
+/// Reads to the end in a thread, so that a full pipe never holds the command.
+fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+/// The status and the peak of memory, once it has exited.
+fn exit_of(mut child: Child) -> mpsc::Receiver<(ExitStatus, u64)> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let status = child.wait().unwrap();
+        let kibibytes = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+        let _ = sender.send((status, kibibytes.cast_unsigned() * 1024));
+    });
+    receiver
+}
+
+/// The containers that the process made; they are removed, whatever the test makes of them.
+fn take_containers(process: u32) -> Vec<String> {
+    let label = format!("label=gantline.pid={process}");
+    let listed = Command::new("docker").args(["ps", "-aq", "--filter", &label]).output().unwrap();
+    assert!(listed.status.success(), "docker ps: {}", String::from_utf8_lossy(&listed.stderr));
+    let ids: Vec<_> =
+        String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect();
+    if !ids.is_empty() {
+        Command::new("docker").args(["rm", "--force", "--volumes"]).args(&ids).output().unwrap();
+    }
+    ids
+}
+
+/// The descriptors of any process, the engine's too, on something under a directory.
+fn open_under(directory: &Path) -> Vec<String> {
+    let descriptors = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|process| fs::read_dir(process.ok()?.path().join("fd")).ok())
+        .flatten()
+        .filter_map(|descriptor| Some(descriptor.ok()?.path()));
+    descriptors
+        .filter_map(|descriptor| Some((fs::read_link(&descriptor).ok()?, descriptor)))
+        .filter(|(target, _)| target.starts_with(directory))
+        .map(|(target, descriptor)| format!("{} → {}", descriptor.display(), target.display()))
+        .collect()
+}

@@ -1,0 +1,122 @@
+//! A folder of the real Girder server that `tests/env/girder.sh up` started.
+
+use std::env;
+use std::io::Read;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::seeded::Seeded;
+
+/// A session of the user admin, with a folder that is removed in the end.
+#[derive(Debug)]
+pub(crate) struct Girder {
+    api: String,
+    token: String,
+    folder: String,
+}
+
+/// A file that was uploaded.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// The file's id.
+    pub(crate) id: String,
+    /// The SHA-256 of what was uploaded, in hex.
+    pub sha256: String,
+}
+
+/// Girder refuses smaller chunks, but for the last. Larger ones would count in
+/// `Finished::peak_memory`: a new process begins with the peak of the one that made it.
+const CHUNK: usize = 5 << 20;
+
+impl Girder {
+    /// Logs in, and makes the folder.
+    pub(crate) fn log_in() -> Self {
+        let api = env::var("GANTLINE_TEST_GIRDER")
+            .expect("GANTLINE_TEST_GIRDER is not set: run `eval \"$(tests/env/girder.sh up)\"`");
+        let session: Value = ureq::get(format!("{api}/user/authentication"))
+            // admin:password
+            .header("Authorization", "Basic YWRtaW46cGFzc3dvcmQ=")
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .unwrap();
+        let token = text(&session["authToken"]["token"]);
+        let mut girder = Self { api, token, folder: String::new() };
+        let user = text(&session["user"]["_id"]);
+        let name = format!("gantline-{}", Uuid::new_v4());
+        let folder = girder.post(
+            "folder",
+            &[("parentType", "user"), ("parentId", &user), ("name", &name)],
+            &[],
+        );
+        girder.folder = text(&folder["_id"]);
+        girder
+    }
+
+    /// What a job document takes as `girder_api_url`.
+    pub(crate) fn api(&self) -> &str {
+        &self.api
+    }
+
+    /// What a job document takes as `girder_client_token`.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Uploads the bytes as the only file of a new item.
+    pub(crate) fn upload(&self, name: &str, mut bytes: Seeded) -> Stored {
+        let sha256 = bytes.sha256();
+        let item = self.post("item", &[("folderId", &self.folder), ("name", name)], &[]);
+        let item = text(&item["_id"]);
+        let size = bytes.len();
+        let mut answer = self.post(
+            "file",
+            &[
+                ("parentType", "item"),
+                ("parentId", &item),
+                ("name", name),
+                ("size", &size.to_string()),
+            ],
+            &[],
+        );
+        let upload = text(&answer["_id"]);
+        let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap())];
+        let mut offset = 0;
+        while offset < size {
+            let got = bytes.read(&mut chunk).unwrap();
+            let place = offset.to_string();
+            answer = self.post(
+                "file/chunk",
+                &[("uploadId", &upload), ("offset", &place)],
+                &chunk[..got],
+            );
+            offset += got as u64;
+        }
+        // The answer to the last chunk, or to the creation of an empty file, is the file's record.
+        assert_eq!(answer["_modelType"], "file", "{answer}");
+        Stored { id: text(&answer["_id"]), sha256 }
+    }
+
+    fn post(&self, path: &str, query: &[(&str, &str)], body: &[u8]) -> Value {
+        ureq::post(format!("{}/{path}", self.api))
+            .query_pairs(query.iter().copied())
+            .header("Girder-Token", &self.token)
+            .header("Content-Type", "application/octet-stream")
+            .send(body)
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+}
+
+impl Drop for Girder {
+    fn drop(&mut self) {
+        // A server that is gone has nothing to remove.
+        let _ = ureq::delete(format!("{}/folder/{}", self.api, self.folder))
+            .header("Girder-Token", &self.token)
+            .call();
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned()
+}

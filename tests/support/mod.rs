@@ -1,0 +1,13 @@
+//! What the tests against the real engine and the real Girder share. A test binary takes in all of it,
+//! or just the files that it uses:
+//!
+//! ```ignore
+//! #[cfg(test)] // for clippy, which then allows what tests may do
+//! #[path = "../support/mod.rs"]
+//! mod support;
+//! ```
+#![allow(clippy::allow_attributes, dead_code, reason = "each test binary uses a part of it")]
+
+pub(crate) mod command;
+pub(crate) mod girder;
+pub(crate) mod seeded;
