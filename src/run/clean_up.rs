@@ -75,8 +75,8 @@ async fn end_transfers(live: &mut Live, left: &mut Vec<CleanUpError>) {
     let deadline = Instant::now() + TRANSFERS_END;
     while !live.transfers.have_ended() {
         match timeout_at(deadline, live.transfers.turn()).await {
-            Ok(Turn::Failed { transfer, .. }) => live.transfers.release(transfer),
-            Ok(Turn::GoOn) => {}
+            // The cause, or a consequence of it, is known already.
+            Ok(Turn::Failed { .. } | Turn::GoOn) => {}
             Err(_) => {
                 let labels = live.transfers.under_way().into_iter();
                 left.extend(labels.map(|label| CleanUpError::Transfer { label }));

@@ -17,7 +17,7 @@ use super::girder_server::GirderServer;
 use super::host_file::Unfinished;
 use super::outcome::{Outcome, Report};
 use super::plan::{FifoFolder, Mount, Plan};
-use super::prune::{HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, this_host};
+use super::prune::{HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, STARTED_LABEL, this_host};
 use super::runner::Shared;
 use super::transfers::Transfers;
 use crate::docker::{Client, ContainerId};
@@ -166,10 +166,12 @@ impl Live {
         let fifos = self.made.fifos.iter().map(HostFifo::path);
         let made: Vec<_> = directories.chain(fifos).map(Path::to_string_lossy).collect();
         let keep = (!self.plan.remove_container).then(|| (KEEP_LABEL.to_owned(), String::new()));
+        let (pid, started) = self.owner.to_parts();
         let labels = [
             (RUN_LABEL.to_owned(), self.id.clone()),
             (HOST_LABEL.to_owned(), this_host()),
-            (PID_LABEL.to_owned(), self.owner.to_text(':')),
+            (PID_LABEL.to_owned(), pid),
+            (STARTED_LABEL.to_owned(), started),
             (MADE_LABEL.to_owned(), json!(made).to_string()),
         ];
         labels.into_iter().chain(keep).collect()

@@ -21,8 +21,10 @@ use crate::volume::{Owner, VolumeError, is_orphan, orphans, remove_tree};
 pub(super) const RUN_LABEL: &str = "gantline.run";
 /// The host name of whoever made it.
 pub(super) const HOST_LABEL: &str = "gantline.host";
-/// The process that made it: its number and the time at which it started.
+/// The process that made it.
 pub(super) const PID_LABEL: &str = "gantline.pid";
+/// When that process started, in clock ticks: its number alone may belong to another by now.
+pub(super) const STARTED_LABEL: &str = "gantline.started";
 /// There when the job wants to keep its container.
 pub(super) const KEEP_LABEL: &str = "gantline.keep";
 /// FIFOs and temporary directories that its run made, as a JSON list of paths.
@@ -89,7 +91,8 @@ async fn prune_containers(
 }
 
 fn is_left(labels: &BTreeMap<String, String>) -> bool {
-    let owner = labels.get(PID_LABEL).and_then(|text| Owner::from_text(text, ':'));
+    let label = |name| labels.get(name).map(String::as_str).unwrap_or_default();
+    let owner = Owner::from_parts(label(PID_LABEL), label(STARTED_LABEL));
     owner.is_some_and(|owner| !owner.is_alive()) && !labels.contains_key(KEEP_LABEL)
 }
 
@@ -154,13 +157,16 @@ mod tests {
 
     #[test]
     fn what_belongs_to_a_live_process_is_left_alone() {
-        let label = |text: String| BTreeMap::from([(PID_LABEL.to_owned(), text)]);
-        assert!(!is_left(&label(Owner::this_process().to_text(':'))));
-        assert!(is_left(&label(format!("{}:1", std::process::id()))));
-        let mut kept = label(format!("{}:1", std::process::id()));
+        let labels = |(pid, started): (String, String)| {
+            BTreeMap::from([(PID_LABEL.to_owned(), pid), (STARTED_LABEL.to_owned(), started)])
+        };
+        let gone = || (std::process::id().to_string(), "1".to_owned());
+        assert!(!is_left(&labels(Owner::this_process().to_parts())));
+        assert!(is_left(&labels(gone())));
+        let mut kept = labels(gone());
         kept.insert(KEEP_LABEL.to_owned(), String::new());
         assert!(!is_left(&kept));
-        assert!(!is_left(&label("nonsense".to_owned())));
+        assert!(!is_left(&labels(("nonsense".to_owned(), "1".to_owned()))));
         assert!(!is_left(&BTreeMap::new()));
     }
 

@@ -54,7 +54,8 @@ async fn follow(
             turn = live.transfers.turn() => turn,
         };
         if let Turn::Failed { transfer, error } = turn {
-            // First the reader, then our end: it must not take a short file for a whole one.
+            // The pump holds the FIFO open until it is told of the exit: the reader must not take
+            // a short file for a whole one.
             kill(engine, container).await?;
             live.transfer_failed(transfer, error);
         }

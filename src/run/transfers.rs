@@ -38,7 +38,7 @@ enum State {
 pub(super) enum Turn {
     /// Nothing.
     GoOn,
-    /// Kill the container, then [`Transfers::release`] this one.
+    /// Kill the container: the pump holds the reader's FIFO open until its exit is told.
     Failed { transfer: usize, error: TransferError },
 }
 
@@ -152,11 +152,6 @@ impl Transfers {
     /// See [`Flow::container_exited`].
     pub(super) fn container_exited(&self) {
         self.flow.container_exited();
-    }
-
-    /// See [`Flow::release`].
-    pub(super) fn release(&self, transfer: usize) {
-        self.flow.release(transfer);
     }
 
     /// See [`Flow::cancel`].

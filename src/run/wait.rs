@@ -59,21 +59,19 @@ async fn drain(live: &mut Live) {
             }
         };
         if let Turn::Failed { transfer, error } = turn {
-            // The container is over already: nobody can take the end of ours for the file's.
             live.transfer_failed(transfer, error);
         }
     }
 }
 
 impl Live {
-    /// Remembers the first failure, and lets go of the end that the pump still holds.
+    /// Remembers the first failure; another is a warning.
     pub(super) fn transfer_failed(&mut self, transfer: usize, error: TransferError) {
         let label = self.transfers.label(transfer);
         let cause = Cause::Transfer { label, source: error };
         match &self.failure {
             None => self.failure = Some(cause),
-            Some(_) => self.warns(format!("also: {}", chain(&cause))),
+            Some(_) => self.warns(chain(&cause)),
         }
-        self.transfers.release(transfer);
     }
 }

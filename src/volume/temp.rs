@@ -38,7 +38,8 @@ impl TempDirectory {
     /// [`VolumeError::MakeDirectory`].
     pub(crate) fn create(parent: &Path, owner: &Owner) -> Result<Self, VolumeError> {
         let failed = |source| VolumeError::MakeDirectory { folder: parent.to_owned(), source };
-        let name = format!("{PREFIX}{}-{}", owner.to_text('-'), Uuid::new_v4().simple());
+        let (pid, started) = owner.to_parts();
+        let name = format!("{PREFIX}{pid}-{started}-{}", Uuid::new_v4().simple());
         let parent = std::path::absolute(parent).map_err(failed)?;
         let outer = parent.join(name);
         DirBuilder::new().mode(0o700).create(&outer).map_err(failed)?;
@@ -97,15 +98,14 @@ impl Owner {
         Self { pid, started: started(pid).unwrap_or_default() }
     }
 
-    /// Reads what [`to_text`](Self::to_text) wrote.
-    pub(crate) fn from_text(text: &str, separator: char) -> Option<Self> {
-        let (pid, started) = text.split_once(separator)?;
+    /// Reads what [`to_parts`](Self::to_parts) wrote.
+    pub(crate) fn from_parts(pid: &str, started: &str) -> Option<Self> {
         Some(Self { pid: pid.parse().ok()?, started: started.parse().ok()? })
     }
 
-    /// `<pid><separator><start time>`.
-    pub(crate) fn to_text(&self, separator: char) -> String {
-        format!("{}{separator}{}", self.pid, self.started)
+    /// The process, and when it started.
+    pub(crate) fn to_parts(&self) -> (String, String) {
+        (self.pid.to_string(), self.started.to_string())
     }
 
     /// Whether that very process is still there.
@@ -159,7 +159,8 @@ fn owner_of(path: &Path) -> Option<Owner> {
     let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
     let (owner, unique) = name.rsplit_once('-')?;
     Uuid::try_parse(unique).ok()?;
-    Owner::from_text(owner, '-')
+    let (pid, started) = owner.split_once('-')?;
+    Owner::from_parts(pid, started)
 }
 
 fn started(pid: u32) -> Option<u64> {
