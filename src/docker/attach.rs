@@ -11,13 +11,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::Client;
 use super::conn::{self, Link};
 use super::container::ContainerId;
 use super::endpoint::Endpoint;
 use super::error::{AnswerError, Call, DockerError};
 use super::request::Request;
 use super::version::ApiVersion;
+use super::{Client, within};
 
 /// A container's stdout and stderr.
 ///
@@ -57,7 +57,7 @@ impl Client {
             // Podman compares it with "tcp" byte by byte.
             .header(UPGRADE, HeaderValue::from_static("tcp"));
         let call = request.call().clone();
-        self.within(self.timeout(), &call, async {
+        within(self.timeout(), &call, async {
             let endpoint = self.endpoint();
             match endpoint {
                 Endpoint::Unix(path) => {

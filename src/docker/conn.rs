@@ -75,7 +75,10 @@ impl Link {
         request: hyper::Request<Full<Bytes>>,
     ) -> Result<Reply, DockerError> {
         match self.driver.drive(self.sender.send_request(request)).await {
-            Ok(response) => Ok(Reply { call, response, driver: self.driver }),
+            Ok(response) => {
+                tracing::trace!(%call, status = response.status().as_u16(), "the engine answers");
+                Ok(Reply { call, response, driver: self.driver })
+            }
             Err(source) => Err(DockerError::Broken { call, source }),
         }
     }

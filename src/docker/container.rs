@@ -91,16 +91,16 @@ pub struct ContainerSummary {
     /// The container.
     pub id: ContainerId,
     /// Its names, each with a slash before it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "reply::nullable")]
     pub names: Vec<String>,
     /// The reference that it was created from.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "reply::nullable")]
     pub image: String,
     /// What it is found by.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "reply::nullable")]
     pub labels: BTreeMap<String, String>,
     /// `created`, `running`, `exited`, …
-    #[serde(default)]
+    #[serde(default, deserialize_with = "reply::nullable")]
     pub state: String,
     /// When it was created, in seconds since 1970.
     #[serde(default)]
@@ -133,13 +133,15 @@ impl Client {
         #[serde(rename_all = "PascalCase")]
         struct Answer {
             id: ContainerId,
-            warnings: Option<Vec<String>>,
+            #[serde(default, deserialize_with = "reply::nullable")]
+            warnings: Vec<String>,
         }
         let body = serde_json::to_vec(container)
             .map_err(|_| DockerError::Bug("a create that is no JSON"))?;
         let request = Request::post("/containers/create").query("name", name).json(body);
         let Answer { id, warnings } = self.ask(request).await?;
-        Ok(Created { id, warnings: warnings.unwrap_or_default() })
+        let warnings = warnings.iter().filter_map(|warning| reply::remark(warning)).collect();
+        Ok(Created { id, warnings })
     }
 
     /// Starts a container that was created.
@@ -199,7 +201,7 @@ impl Client {
             running: state.running,
             exit_code: state.exit_code,
             oom_killed: state.oom_killed,
-            error: Some(state.error).filter(|error| !error.is_empty()),
+            error: reply::remark(&state.error),
             tty: config.tty,
         })
     }
@@ -296,7 +298,7 @@ impl ExitWait {
             return Err(DockerError::Answer { call, source: AnswerError::Truncated });
         }
         let Answer { status_code, error } = reply::json(&call, &body)?;
-        let error = error.map(|error| error.message).filter(|message| !message.is_empty());
+        let error = error.and_then(|error| reply::remark(&error.message));
         Ok(Exit { status_code, error })
     }
 }

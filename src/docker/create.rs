@@ -112,3 +112,77 @@ struct HostConfigBody<'a> {
 /// Go's `struct{}`.
 #[derive(Serialize)]
 struct Empty {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What docker-py 7.2.0 sends for `containers.run("my/image", ["a", "b"])`, with `more`.
+    fn docker_py(more: Value, host_config: Value) -> Value {
+        let mut body = json!({
+            "Tty": false, "OpenStdin": false, "StdinOnce": false, "AttachStdin": false,
+            "AttachStdout": true, "AttachStderr": true, "Cmd": ["a", "b"], "Image": "my/image",
+            "NetworkDisabled": false, "HostConfig": {"NetworkMode": "default"}
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let host = body["HostConfig"].as_object_mut().unwrap();
+        host.extend(host_config.as_object().unwrap().clone());
+        body
+    }
+
+    fn container() -> CreateContainer {
+        CreateContainer::new("my/image", vec!["a".to_owned(), "b".to_owned()])
+    }
+
+    fn sent(container: &CreateContainer) -> Value {
+        serde_json::to_value(container).unwrap()
+    }
+
+    #[test]
+    fn nothing_asked_for_sends_what_docker_py_sends() {
+        assert_eq!(sent(&container()), docker_py(json!({}), json!({})));
+    }
+
+    #[test]
+    fn entrypoint_and_labels_are_docker_pys() {
+        let mut container = container();
+        container.entrypoint = Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]);
+        container.labels.insert("a".to_owned(), "b".to_owned());
+        let more = json!({"Entrypoint": ["/bin/sh", "-c"], "Labels": {"a": "b"}});
+        assert_eq!(sent(&container), docker_py(more, json!({})));
+    }
+
+    #[test]
+    fn binds_are_sent_as_they_are_and_their_targets_as_volumes() {
+        for (binds, targets) in [
+            (
+                vec!["/home/user1/:/mnt/vol2:rw", "/var/www:/mnt/vol1:ro"],
+                vec!["/mnt/vol2", "/mnt/vol1"],
+            ),
+            (
+                vec!["/home/user1/:/mnt/vol2", "/var/www:/mnt/vol1:ro"],
+                vec!["/mnt/vol2", "/mnt/vol1"],
+            ),
+            (vec!["named:/data:rw"], vec!["/data"]),
+            (vec!["/a:/b:rw,rshared"], vec!["/b"]),
+            (vec!["/anonymous"], vec!["/anonymous"]),
+        ] {
+            let mut container = container();
+            container.host_config.binds = binds.iter().map(|&bind| bind.to_owned()).collect();
+            let volumes: BTreeMap<_, _> = targets.into_iter().map(|at| (at, json!({}))).collect();
+            assert_eq!(
+                sent(&container),
+                docker_py(json!({"Volumes": volumes}), json!({"Binds": binds}))
+            );
+        }
+    }
+
+    #[test]
+    fn the_network_mode_is_docker_pys() {
+        let mut container = container();
+        container.host_config.network_mode = "none".to_owned();
+        assert_eq!(sent(&container), docker_py(json!({}), json!({"NetworkMode": "none"})));
+    }
+}

@@ -131,7 +131,9 @@ impl DockerError {
                     | io::ErrorKind::TimedOut
                     | io::ErrorKind::WouldBlock
             ),
-            Self::TimedOut { .. } | Self::Broken { .. } => true,
+            Self::TimedOut { .. } => true,
+            // What does not speak HTTP will not learn it.
+            Self::Broken { source, .. } => !source.is_parse(),
             Self::Engine { status, .. } => matches!(status, 429 | 502 | 503 | 504),
             _ => false,
         }
@@ -312,5 +314,114 @@ fn advice(endpoint: &Endpoint, kind: io::ErrorKind) -> &'static str {
             ": no answer; is DOCKER_HOST right, and does a firewall let this port through?"
         }
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call() -> Call {
+        Call { method: "GET", path: "/containers/x/json".to_owned() }
+    }
+
+    fn engine(status: u16, message: &str) -> DockerError {
+        DockerError::Engine { call: call(), status, message: message.to_owned() }
+    }
+
+    fn connect(kind: io::ErrorKind) -> DockerError {
+        DockerError::Connect { endpoint: Endpoint::default(), source: kind.into() }
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_is_transient() {
+        for kind in [
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::WouldBlock,
+            io::ErrorKind::TimedOut,
+        ] {
+            assert!(connect(kind).is_transient(), "{kind}");
+        }
+        for status in [429, 502, 503, 504] {
+            assert!(engine(status, "").is_transient(), "{status}");
+        }
+        let late = DockerError::TimedOut { call: call(), after: Duration::from_secs(60) };
+        assert!(late.is_transient());
+    }
+
+    #[test]
+    fn what_will_not_pass_is_not_transient() {
+        let image = || "a".to_owned();
+        let source = LoginError::Answer { helper: "h".to_owned() };
+        for error in [
+            connect(io::ErrorKind::NotFound),
+            connect(io::ErrorKind::PermissionDenied),
+            engine(400, ""),
+            engine(404, ""),
+            engine(409, ""),
+            engine(500, ""),
+            DockerError::Address { address: "x".to_owned(), problem: "" },
+            DockerError::Version {
+                endpoint: Endpoint::default(),
+                disagreement: Disagreement::AskedTooOld(super::super::ApiVersion::new(1, 1)),
+            },
+            DockerError::Answer { call: call(), source: AnswerError::Truncated },
+            DockerError::NotUpgraded { call: call(), status: 200 },
+            DockerError::Pull { reference: image(), message: String::new() },
+            DockerError::Reference { reference: image(), problem: "" },
+            DockerError::Login { registry: "r".to_owned(), source },
+            DockerError::Bug(""),
+        ] {
+            assert!(!error.is_transient(), "{error}");
+        }
+    }
+
+    #[test]
+    fn not_found_and_conflict_are_the_engines_own_words() {
+        assert!(engine(404, "").is_not_found() && !engine(404, "").is_conflict());
+        assert!(engine(409, "").is_conflict() && !engine(409, "").is_not_found());
+        assert!(!connect(io::ErrorKind::NotFound).is_not_found());
+    }
+
+    #[test]
+    fn a_start_that_failed_is_read_as_the_docker_command_reads_it() {
+        let failure = |message: &str| engine(400, message).start_failure();
+        for message in [
+            "OCI runtime create failed: exec: \"x\": executable file not found in $PATH: unknown",
+            "exec: \"/x\": stat /x: no such file or directory: unknown",
+        ] {
+            assert_eq!(failure(message), StartFailure::NotFound, "{message}");
+        }
+        for message in [
+            "exec: \"/etc/passwd\": permission denied: unknown",
+            "exec: \"/tmp\": is a directory: unknown",
+        ] {
+            assert_eq!(failure(message), StartFailure::NotExecutable, "{message}");
+        }
+        assert_eq!(failure("driver failed programming"), StartFailure::Other);
+        assert_eq!(connect(io::ErrorKind::NotFound).start_failure(), StartFailure::Other);
+    }
+
+    #[test]
+    fn the_cause_is_the_source_and_not_in_the_text() {
+        let error = DockerError::Connect {
+            endpoint: Endpoint::Tcp { host: "h".to_owned(), port: 1 },
+            source: io::Error::other("the system's words"),
+        };
+        assert_eq!(error.to_string(), "cannot connect to the engine at tcp://h:1");
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), "the system's words");
+    }
+
+    #[test]
+    fn a_time_limit_is_said_in_seconds() {
+        let late = |milliseconds| DockerError::TimedOut {
+            call: call(),
+            after: Duration::from_millis(milliseconds),
+        };
+        let says = "no answer to GET /containers/x/json within 60 s";
+        assert!(late(60_000).to_string().starts_with(says), "{}", late(60_000));
+        assert!(late(1_500).to_string().contains("within 1.5 s"));
     }
 }

@@ -12,12 +12,16 @@
 //! [`frame::Decoder`] takes its bytes apart.
 
 mod attach;
+mod auth;
 mod conn;
 mod container;
 mod create;
 mod endpoint;
 mod error;
 pub mod frame;
+mod image;
+mod pull;
+mod reference;
 mod reply;
 mod request;
 mod system;
@@ -39,6 +43,8 @@ pub use container::{
 pub use create::{CreateContainer, HostConfig};
 pub use endpoint::Endpoint;
 pub use error::{AnswerError, Call, DockerError, LoginError, StartFailure};
+pub use image::Image;
+pub use pull::{PullLine, Pulled};
 pub use version::{ApiVersion, Disagreement, ParseVersionError};
 
 use conn::{Link, Reply};
@@ -145,15 +151,6 @@ impl Client {
         .await
     }
 
-    async fn within<T>(
-        &self,
-        limit: Duration,
-        call: &Call,
-        future: impl Future<Output = Result<T, DockerError>>,
-    ) -> Result<T, DockerError> {
-        within(limit, call, future).await
-    }
-
     /// The request as it goes to this engine.
     fn on_paper(&self, request: Request) -> Result<hyper::Request<Full<Bytes>>, DockerError> {
         request.into_http(Some(self.version()), &self.endpoint().authority())
@@ -169,5 +166,28 @@ async fn within<T>(
     match tokio::time::timeout(limit, future).await {
         Ok(outcome) => outcome,
         Err(_) => Err(DockerError::TimedOut { call: call.clone(), after: limit }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_can_be_awaited_from_any_thread() {
+        fn sendable<T: Send>(_: T) {}
+        let settings = Settings::default();
+        sendable(Client::connect(settings.clone()));
+        let shared = Shared { settings, version: ApiVersion::OLDEST };
+        let client = Client { shared: Arc::new(shared) };
+        let id = ContainerId::try_from("0".repeat(64)).unwrap();
+        sendable(client.create("n", &CreateContainer::default()));
+        sendable(client.attach(&id));
+        sendable(client.wait_next_exit(&id));
+        sendable(client.start(&id));
+        sendable(client.stop(&id, Duration::ZERO));
+        sendable(client.list(&[]));
+        sendable(client.pull("a", &mut |_| {}));
+        let _ = |wait: ExitWait| sendable(wait.exit());
     }
 }

@@ -1,7 +1,7 @@
 //! Answers of the engine: what its JSON and its refusals mean. Pure.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::error::{AnswerError, Call, DockerError};
 
@@ -22,6 +22,15 @@ pub(super) fn json<T: DeserializeOwned>(call: &Call, body: &[u8]) -> Result<T, D
     })
 }
 
+/// Takes `null` for an empty value, as Go writes empty lists and maps.
+pub(super) fn nullable<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// Makes the error of an answer whose status is not a good one.
 pub(super) fn refusal(call: &Call, status: u16, body: &[u8]) -> DockerError {
     DockerError::Engine { call: call.clone(), status, message: message(body) }
@@ -38,6 +47,11 @@ fn message(body: &[u8]) -> String {
     }
     let shown = printable(&String::from_utf8_lossy(body), MOST_SHOWN);
     if shown.is_empty() { "no message".to_owned() } else { shown }
+}
+
+/// What the engine says beside an answer, when it says something.
+pub(super) fn remark(text: &str) -> Option<String> {
+    Some(printable(text, MOST_REFUSAL)).filter(|text| !text.is_empty())
 }
 
 /// Text of the engine on one line: control characters would write on the user's terminal.

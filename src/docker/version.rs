@@ -67,14 +67,14 @@ impl fmt::Display for Disagreement {
         match self {
             Self::EngineTooOld(engine) => write!(
                 f,
-                "the engine speaks API version {engine} at most, {oldest} is needed \
+                "the engine speaks {engine} at most, {oldest} is needed \
                  (Docker 19.03 or newer)"
             ),
             Self::AskedTooOld(asked) => {
-                write!(f, "API version {asked} is asked for, {oldest} is the oldest that works")
+                write!(f, "DOCKER_API_VERSION asks for {asked}, {oldest} is the oldest that works")
             }
             Self::AskedTooNew { asked, engine } => {
-                write!(f, "API version {asked} is asked for, the engine speaks {engine} at most")
+                write!(f, "DOCKER_API_VERSION asks for {asked}, the engine speaks {engine} at most")
             }
         }
     }

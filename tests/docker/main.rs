@@ -4,4 +4,8 @@
 #[cfg(test)]
 mod engine_client;
 #[cfg(test)]
+mod engine_client_registry;
+#[cfg(test)]
 mod engine_client_support;
+#[cfg(test)]
+mod engine_client_tcp;

@@ -1,0 +1,46 @@
+//! An engine on a TCP port: here the machine's own one, behind a proxy that copies bytes.
+
+use std::net::SocketAddr;
+
+use gantline::docker::{Client, Endpoint, Settings};
+use tokio::net::{TcpListener, UnixStream};
+
+use crate::engine_client_support::{Container, block_on, client, settings};
+
+/// Copies between a port and the engine's socket, as long as the runtime lives.
+async fn proxy() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let Endpoint::Unix(path) = settings().endpoint else {
+                    panic!("the engine of the tests is on a socket")
+                };
+                let mut far = UnixStream::connect(path).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_container_lives_over_tcp() {
+    block_on(async {
+        client().await;
+        let endpoint = Endpoint::parse(&format!("tcp://{}", proxy().await)).unwrap();
+        let client = Client::connect(Settings { endpoint, ..settings() }).await.unwrap();
+        let script = "seq 20000; seq 20001 30000 >&2; exit 4";
+        let container = Container::create(&client, &["sh", "-c", script]).await;
+        let (stdout, stderr, code) = container.run(&client).await;
+        let lines = |range: std::ops::RangeInclusive<u32>| -> String {
+            range.map(|i| format!("{i}\n")).collect()
+        };
+        assert_eq!(String::from_utf8(stdout).unwrap(), lines(1..=20_000));
+        assert_eq!(String::from_utf8(stderr).unwrap(), lines(20_001..=30_000));
+        assert_eq!(code, 4);
+        container.remove(&client).await;
+    });
+}
