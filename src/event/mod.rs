@@ -11,6 +11,12 @@ pub trait EventSink: Send + Sync {
     fn event(&self, event: &Event);
 }
 
+impl EventSink for Box<dyn EventSink> {
+    fn event(&self, event: &Event) {
+        (**self).event(event);
+    }
+}
+
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

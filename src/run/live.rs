@@ -17,7 +17,9 @@ use super::girder_server::GirderServer;
 use super::host_file::Unfinished;
 use super::outcome::{Outcome, Report};
 use super::plan::{FifoFolder, Mount, Plan};
-use super::prune::{HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, STARTED_LABEL, this_host};
+use super::prune::{
+    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, STARTED_LABEL, this_host,
+};
 use super::runner::Shared;
 use super::transfers::Transfers;
 use crate::docker::{Client, ContainerId};

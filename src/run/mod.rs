@@ -30,7 +30,6 @@ mod stream;
 mod transfers;
 mod wait;
 
-pub(crate) use self::error::chain;
 pub use self::{
     cancel::Canceller,
     error::{Cause, CleanUpError, RunError},
@@ -41,6 +40,7 @@ pub use self::{
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
 };
+pub(crate) use self::{error::chain, plan::Mount};
 
 use self::collect::Collected;
 use self::live::{Live, Stop};

@@ -9,7 +9,6 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -93,13 +92,13 @@ async fn have_image(live: &Live, engine: &Client) -> Result<(), Cause> {
     }
     let mut tell = |line: crate::docker::PullLine| {
         live.tell(&Event::Pull(PullProgress {
-            layer: line.id,
+            layer: line.layer,
             status: line.status,
             current: line.current,
             total: line.total,
         }));
     };
-    engine.pull(image, &mut tell).await.map_err(failed)
+    engine.pull(image, &mut tell).await.map(drop).map_err(failed)
 }
 
 /// Asks Girder for each file that is to be streamed, so that one that is not there, or that is not
@@ -254,8 +253,14 @@ pub(super) async fn open_sink(
             let fifo = live.made.fifos.get(*fifo).ok_or(Cause::Bug("a FIFO was not made"))?;
             Ok(Sink::Fifo(fifo.share().map_err(Cause::Volume)?))
         }
-        PlannedSink::HostStdOut => inherited(&io::stdout(), "standard output"),
-        PlannedSink::HostStdErr => inherited(&io::stderr(), "standard error"),
+        PlannedSink::HostStdOut => match &live.shared.stdout {
+            Some(given) => inherited(given, "standard output"),
+            None => inherited(&io::stdout(), "standard output"),
+        },
+        PlannedSink::HostStdErr => match &live.shared.stderr {
+            Some(given) => inherited(given, "standard error"),
+            None => inherited(&io::stderr(), "standard error"),
+        },
         PlannedSink::HostFile { path } => {
             let (path, id) = (path.clone(), live.id.clone());
             let open = move || host_file::open(&path, &id).map_err(Cause::HostFile);

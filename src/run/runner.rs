@@ -1,6 +1,6 @@
 //! What runs jobs: one [`Runner`], which any number of runs share.
 
-use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) events: Arc<dyn EventSink>,
     pub(super) stop_timeout: Duration,
     pub(super) temporary_folder: PathBuf,
+    pub(super) stdout: Option<OwnedFd>,
+    pub(super) stderr: Option<OwnedFd>,
 }
 
 impl Runner {
@@ -163,6 +165,8 @@ pub struct RunnerBuilder {
     events: Arc<dyn EventSink>,
     stop_timeout: Duration,
     temporary_folder: PathBuf,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
 }
 
 impl Default for RunnerBuilder {
@@ -175,6 +179,8 @@ impl Default for RunnerBuilder {
             events: Arc::new(Silent),
             stop_timeout: Duration::from_secs(10),
             temporary_folder: PathBuf::from("/tmp"),
+            stdout: None,
+            stderr: None,
         }
     }
 }
@@ -229,6 +235,20 @@ impl RunnerBuilder {
         self
     }
 
+    /// What `HostStdOut` is. Default: this process's standard output.
+    #[must_use]
+    pub fn stdout(mut self, stdout: impl Into<OwnedFd>) -> Self {
+        self.stdout = Some(stdout.into());
+        self
+    }
+
+    /// What `HostStdErr` is. Default: this process's standard error.
+    #[must_use]
+    pub fn stderr(mut self, stderr: impl Into<OwnedFd>) -> Self {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
     /// Starts the pump. The engine is not spoken to before a run.
     ///
     /// # Errors
@@ -242,6 +262,8 @@ impl RunnerBuilder {
             events: self.events,
             stop_timeout: self.stop_timeout,
             temporary_folder: self.temporary_folder,
+            stdout: self.stdout,
+            stderr: self.stderr,
         };
         Ok(Runner { shared: Arc::new(shared) })
     }
@@ -269,7 +291,4 @@ pub enum BuildError {
     /// The pump does not start.
     #[error("cannot start the pump")]
     Pump(#[source] PumpError),
-    /// A thread or runtime cannot be made.
-    #[error("cannot begin")]
-    Begin(#[source] io::Error),
 }

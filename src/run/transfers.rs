@@ -125,7 +125,6 @@ impl Transfers {
                 }
             }
             Notice::Failed { id, error } => return Turn::Failed { transfer: id, error },
-            _ => {}
         }
         Turn::GoOn
     }
