@@ -5,6 +5,7 @@ pub mod docker;
 pub mod event;
 pub mod http;
 pub mod run;
+pub mod pump;
 pub mod spec;
 pub mod sys;
 pub mod volume;

@@ -1,23 +1,31 @@
-//! One connection, from its first request to its end, in blocking calls with deadlines.
+//! One connection, from its first request to its end.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
-use nix::sys::sendfile::sendfile64;
-use socket2::{SockRef, TcpKeepalive};
 
 use super::reply::{Answer, Body, ErrorType};
 use super::request::{HEAD_BYTES, Head, Request};
 use super::route::Routes;
 use super::server::Limits;
+use super::socket::Socket;
 use super::tree::Status;
 
+/// Answers requests until one of the two sides has enough. The caller closes the socket.
+pub(super) fn serve(socket: &TcpStream, routes: &Routes, limits: &Limits) {
+    let served = Socket::new(socket, limits.stall).and_then(|socket| {
+        let served = Connection { socket: &socket, routes, limits, held: Vec::new() }.serve();
+        served.inspect_err(|_| socket.reset_when_closed())
+    });
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection to the depot ended early");
+    }
+}
+
 /// A client that is connected.
-#[derive(Debug)]
-pub(super) struct Connection<'a> {
-    socket: &'a TcpStream,
+struct Connection<'a> {
+    socket: &'a Socket<'a>,
     routes: &'a Routes,
     limits: &'a Limits,
     /// What was read and is not parsed yet.
@@ -31,35 +39,19 @@ enum Next {
     Gone,
 }
 
-impl<'a> Connection<'a> {
-    pub(super) fn new(socket: &'a TcpStream, routes: &'a Routes, limits: &'a Limits) -> Self {
-        Self { socket, routes, limits, held: Vec::new() }
-    }
-
-    /// Answers requests until one of the two sides has enough. The caller closes the socket.
-    pub(super) fn serve(mut self) {
-        if let Err(error) = self.converse() {
-            tracing::debug!(%error, "a connection to the depot ended early");
-            // Closed like this the socket sends a reset: nobody takes what came for all there is.
-            let _ = SockRef::from(self.socket).set_linger(Some(Duration::ZERO));
-        }
-    }
-
-    fn converse(&mut self) -> io::Result<()> {
-        self.socket.set_nodelay(true)?;
-        self.socket.set_write_timeout(Some(self.limits.stall))?;
-        SockRef::from(self.socket).set_tcp_keepalive(&KEEPALIVE)?;
+impl Connection<'_> {
+    fn serve(&mut self) -> io::Result<()> {
         loop {
             match self.next()? {
                 Next::Request(request) => {
                     let answer = self.routes.answer(&request);
-                    self.send(&answer, request.keep_alive, request.method == "HEAD")?;
+                    self.send(&answer, &request)?;
                     if !request.keep_alive {
-                        return self.socket.shutdown(Shutdown::Write);
+                        return self.socket.finish();
                     }
                 }
                 Next::Refused(answer) => {
-                    self.send(&answer, false, false)?;
+                    self.socket.send(&answer.head_and_text(false))?;
                     return self.linger();
                 }
                 Next::Gone => return Ok(()),
@@ -69,27 +61,29 @@ impl<'a> Connection<'a> {
 
     /// Waits for a request: idle as long as nothing of it has come, then until its head is whole.
     fn next(&mut self) -> io::Result<Next> {
-        let mut deadline = None;
+        let mut deadline = Instant::now() + self.limits.idle;
+        let mut begun = false;
         loop {
-            if !self.held.is_empty() {
-                match Head::parse(&self.held) {
-                    Head::Complete(request, length) => {
-                        self.held.drain(..length);
-                        return Ok(Next::Request(request));
-                    }
-                    Head::Refused(status, why) => {
-                        return Ok(Next::Refused(Answer::error(status, ErrorType::Rest, why)));
-                    }
-                    Head::Partial => {}
+            match Head::parse(&self.held) {
+                Head::Complete(request, length) => {
+                    self.held.drain(..length);
+                    return Ok(Next::Request(request));
                 }
-                deadline.get_or_insert_with(|| Instant::now() + self.limits.head);
+                Head::Refused(status, why) => {
+                    return Ok(Next::Refused(Answer::error(status, ErrorType::Rest, why)));
+                }
+                Head::Partial => {}
+            }
+            if !begun && !self.held.is_empty() {
+                begun = true;
+                deadline = Instant::now() + self.limits.head;
             }
             let mut block = [0; HEAD_BYTES];
-            match self.read_before(deadline, &mut block) {
+            match self.socket.read(deadline, &mut block) {
                 Ok(0) => return Ok(Next::Gone),
                 Ok(got) => self.held.extend(block.iter().take(got)),
                 Err(error) if error.kind() != ErrorKind::TimedOut => return Err(error),
-                Err(_) if self.held.is_empty() => return Ok(Next::Gone),
+                Err(_) if !begun => return Ok(Next::Gone),
                 Err(_) => {
                     let why = "The head of the request did not come in time.";
                     return Ok(Next::Refused(Answer::error(408, ErrorType::Rest, why)));
@@ -98,53 +92,21 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Reads once, before the deadline or for as long as a connection may be idle.
-    fn read_before(&mut self, deadline: Option<Instant>, block: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let left = deadline
-                .map_or(self.limits.idle, |end| end.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            self.socket.set_read_timeout(Some(left))?;
-            match self.socket.read(block) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // What a socket says when its time is over: EAGAIN.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Err(ErrorKind::TimedOut.into());
-                }
-                other => return other,
-            }
-        }
-    }
-
-    fn send(&mut self, answer: &Answer, keep_alive: bool, head_only: bool) -> io::Result<()> {
-        let mut head = answer.head(keep_alive);
+    fn send(&self, answer: &Answer, request: &Request) -> io::Result<()> {
+        let keep_alive = request.keep_alive;
         match &answer.body {
-            _ if head_only => self.socket.write_all(&head),
-            Body::Text(text) => {
-                head.extend(text);
-                self.socket.write_all(&head)
+            _ if request.method == "HEAD" => self.socket.send(&answer.head(keep_alive)),
+            Body::File { file, status, start, end } if start < end => {
+                self.socket.send_first(&answer.head(keep_alive))?;
+                self.send_file(file, status, *start, *end)
             }
-            Body::File { file, status, start, end } => {
-                // Head and body share segments; what is left goes when the cork is drawn.
-                SockRef::from(self.socket).set_tcp_cork(true)?;
-                self.socket.write_all(&head)?;
-                self.send_file(file, status, *start, *end)?;
-                SockRef::from(self.socket).set_tcp_cork(false)
-            }
+            _ => self.socket.send(&answer.head_and_text(keep_alive)),
         }
     }
 
     /// Sends bytes of a file. The last of them are kept back until it is known that the file is still
     /// what it was when the head was written.
-    fn send_file(
-        &self,
-        file: &std::fs::File,
-        status: &Status,
-        start: u64,
-        end: u64,
-    ) -> io::Result<()> {
+    fn send_file(&self, file: &File, status: &Status, start: u64, end: u64) -> io::Result<()> {
         let mut at = start;
         while at < end {
             let left = end - at;
@@ -152,13 +114,9 @@ impl<'a> Connection<'a> {
             if left <= TAIL && !status.is_of(file) {
                 return Err(io::Error::other("the file changed while it was sent"));
             }
-            let mut offset = i64::try_from(at).map_err(io::Error::other)?;
-            let piece = usize::try_from(piece).map_err(io::Error::other)?;
-            match sendfile64(self.socket, file, Some(&mut offset), piece) {
-                Ok(0) => return Err(io::Error::other("the file became shorter while it was sent")),
-                Ok(sent) => at += sent as u64,
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
+            match self.socket.send_file(file, at, piece)? {
+                0 => return Err(io::Error::other("the file became shorter while it was sent")),
+                sent => at += sent,
             }
         }
         Ok(())
@@ -166,12 +124,12 @@ impl<'a> Connection<'a> {
 
     /// Lets the client read the answer to a request that was not read to its end: a socket that is
     /// closed with unread bytes in it sends a reset, which can overtake the answer.
-    fn linger(&mut self) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)?;
+    fn linger(&self) -> io::Result<()> {
+        self.socket.finish()?;
         let end = Instant::now() + LINGER;
         let mut block = [0; HEAD_BYTES];
         for _ in 0..LINGER_READS {
-            if matches!(self.read_before(Some(end), &mut block), Ok(0) | Err(_)) {
+            if matches!(self.socket.read(end, &mut block), Ok(0) | Err(_)) {
                 break;
             }
         }
@@ -183,11 +141,39 @@ impl<'a> Connection<'a> {
 const PIECE: u64 = 8 << 20;
 /// How much is kept back until the file was looked at again.
 const TAIL: u64 = 64 << 10;
-/// A client that is gone without a word is found out in two minutes.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(60))
-    .with_interval(Duration::from_secs(15))
-    .with_retries(4);
 /// How long, and how often, the rest of a refused request is read.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_READS: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::super::id::{Id, Kind};
+    use super::super::tree::Tree;
+    use super::*;
+
+    #[test]
+    fn a_client_that_takes_nothing_for_too_long_is_reset() {
+        let directory = TempDir::new().unwrap();
+        File::create(directory.path().join("f")).unwrap().set_len(64 << 20).unwrap();
+        let tree = Arc::new(Tree::open(directory.path()).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let id = Id::of(Kind::File, "f".as_ref());
+        let request = format!("GET /api/v1/file/{id}/download HTTP/1.1\r\nHost: x\r\n\r\n");
+        (&client).write_all(request.as_bytes()).unwrap();
+        let limits = Limits { stall: Duration::from_millis(50), ..Limits::default() };
+        // Returns although nobody reads.
+        serve(&accepted, &Routes::new(tree, None), &limits);
+        drop(accepted);
+        let mut all = Vec::new();
+        let error = (&client).read_to_end(&mut all).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+}

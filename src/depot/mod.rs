@@ -8,7 +8,7 @@
 //! `GET /api/v1/resource/lookup?path=/collection/depot/files/a/b.bin/b.bin`, by browsing
 //! (`collection`, `folder?parentType=…&parentId=…`, `item?folderId=…`, `item/{id}/files`), or in
 //! [`Depot::files`]; and is read by `GET /api/v1/file/{id}` and `…/download`. An id is made of the path
-//! in the folder and of nothing else ([`id`]): it stays what it is when the depot is started again, on
+//! in the folder and of nothing else: it stays what it is when the depot is started again, on
 //! another machine as well. Symbolic links to files are followed as long as they stay in the folder;
 //! those to folders are not.
 //!
@@ -17,9 +17,9 @@
 //! `If-Range`. A file that changes while it is sent ends its connection before the last byte, by a
 //! reset: what has arrived is never taken for the whole.
 //!
-//! One thread serves one connection with blocking calls, and bytes go from the page cache into the socket
-//! by sendfile(2). [`server`] accepts and stops, [`connection`] is the life of one connection, [`request`]
-//! parses, [`route`] decides, [`reply`] and [`record`] write what is said, [`tree`] is the folder.
+//! One thread serves one connection, and bytes go from the page cache into the socket by sendfile(2).
+//! `server` accepts and stops, `connection` is the life of one connection on its `socket`, `request`
+//! parses, `route` decides, `reply` and `record` write what is said, `tree` is the folder.
 
 mod connection;
 mod date;
@@ -31,6 +31,7 @@ mod reply;
 mod request;
 mod route;
 mod server;
+mod socket;
 mod tree;
 
 use std::fmt;

@@ -76,6 +76,15 @@ impl Answer {
         head.push_str("\r\n");
         head.into_bytes()
     }
+
+    /// The head, and the body if it is text.
+    pub(super) fn head_and_text(&self, keep_alive: bool) -> Vec<u8> {
+        let mut message = self.head(keep_alive);
+        if let Body::Text(text) = &self.body {
+            message.extend(text);
+        }
+        message
+    }
 }
 
 impl Body {

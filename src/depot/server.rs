@@ -12,9 +12,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::connection::Connection;
+use super::connection;
 use super::error::DepotError;
-use super::reply::{Answer, Body, ErrorType};
+use super::reply::{Answer, ErrorType};
 use super::route::Routes;
 
 /// A listening socket and what is said on its connections.
@@ -161,7 +161,7 @@ impl Server {
         let serve = {
             let socket = Arc::clone(&socket);
             move || {
-                Connection::new(&socket, &self.routes, &self.limits).serve();
+                connection::serve(&socket, &self.routes, &self.limits);
                 lock(open).remove(&number);
             }
         };
@@ -184,10 +184,7 @@ impl Server {
 fn refuse(socket: &TcpStream) {
     let why = "This depot has as many connections as it serves at once.";
     let answer = Answer::error(503, ErrorType::Rest, why);
-    let mut message = answer.head(false);
-    if let Body::Text(text) = &answer.body {
-        message.extend(text);
-    }
+    let message = answer.head_and_text(false);
     let mut socket = socket;
     let _ = socket.set_nonblocking(true).and_then(|()| socket.write_all(&message));
 }
@@ -209,3 +206,81 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 const PAUSE_MILLISECONDS: u8 = 200;
 /// A connection's thread parses a head and writes JSON.
 const STACK: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use tempfile::TempDir;
+
+    use super::super::tree::Tree;
+    use super::*;
+
+    /// Serves an empty folder while `clients` are at work.
+    fn serve(limits: Limits, clients: impl FnOnce(SocketAddr)) {
+        let directory = TempDir::new().unwrap();
+        let tree = Tree::open(directory.path()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::new(listener, Routes::new(Arc::new(tree), None), limits).unwrap();
+        thread::scope(|threads| {
+            threads.spawn(|| server.serve().unwrap());
+            clients(server.address());
+            server.stop_handle().stop();
+        });
+    }
+
+    fn connect(address: SocketAddr) -> TcpStream {
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket
+    }
+
+    fn ask(mut socket: &TcpStream, bytes: &str) {
+        socket.write_all(bytes.as_bytes()).unwrap();
+    }
+
+    fn rest(mut socket: &TcpStream) -> String {
+        let mut all = String::new();
+        socket.read_to_string(&mut all).unwrap();
+        all
+    }
+
+    const REQUEST: &str = "GET /api/v1/system/version HTTP/1.1\r\nHost: x\r\n";
+
+    #[test]
+    fn a_connection_that_is_idle_for_too_long_is_closed() {
+        serve(Limits { idle: Duration::from_millis(50), ..Limits::default() }, |address| {
+            let silent = connect(address);
+            assert_eq!(rest(&silent), "");
+            let one_request = connect(address);
+            ask(&one_request, &format!("{REQUEST}\r\n"));
+            assert!(rest(&one_request).starts_with("HTTP/1.1 200 OK\r\n"));
+        });
+    }
+
+    #[test]
+    fn a_head_that_does_not_become_whole_in_time_is_answered_with_408() {
+        serve(Limits { head: Duration::from_millis(50), ..Limits::default() }, |address| {
+            let slow = connect(address);
+            ask(&slow, REQUEST);
+            assert!(rest(&slow).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+        });
+    }
+
+    #[test]
+    fn one_connection_too_many_is_told_so_and_the_others_go_on() {
+        serve(Limits { connections: 2, ..Limits::default() }, |address| {
+            let admitted = [connect(address), connect(address)];
+            for socket in &admitted {
+                // Once it has an answer, it has a thread.
+                ask(socket, &format!("{REQUEST}\r\n"));
+                socket.peek(&mut [0]).unwrap();
+            }
+            assert!(rest(&connect(address)).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+            let [first, second] = admitted;
+            ask(&first, &format!("{REQUEST}Connection: close\r\n\r\n"));
+            assert_eq!(rest(&first).matches("HTTP/1.1 200 OK").count(), 2);
+            drop(second);
+        });
+    }
+}

@@ -231,7 +231,9 @@ fn says(message: Option<&str>) -> String {
 /// What to do about the usual failures; rustls's own words follow as the source.
 fn tls_hint(error: &TlsError) -> &'static str {
     match error {
-        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        TlsError::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => {
             ": its certificate is not from an authority that is trusted here (name the file with \
              the authority's certificate, or set SSL_CERT_FILE)"
         }

@@ -37,7 +37,7 @@ impl Roots {
             return Err(HttpError::NoRoots { source: system.errors.into_iter().next() });
         }
         for error in &system.errors {
-            tracing::debug!(%error, "a CA certificate of the system was left out");
+            tracing::warn!(%error, "CA certificates of the system were left out");
         }
         Ok(system.certs.into_iter().chain(self.extra.iter().cloned()).collect())
     }

@@ -140,8 +140,9 @@ impl Session {
                 Ok(Some(want)) => return Ok(want),
                 Ok(None) => {}
                 Err(error) => {
-                    // rustls has an alert for the peer, whose log then says why; if it can be sent.
-                    while let Ok(None) = self.turn(&mut []) {}
+                    // The next thing that rustls wants is to tell the peer why, for its log. It
+                    // must not be asked for more: it would look at the same bytes again.
+                    let _ = self.turn(&mut []);
                     let _ = self.flush(stream);
                     return Err(Fault::Tls(error));
                 }

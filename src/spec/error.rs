@@ -37,7 +37,7 @@ pub struct Place {
     pub path: String,
     /// Counted from 1.
     pub line: usize,
-    /// Counted from 1, in bytes.
+    /// Counted from 1, in characters.
     pub column: usize,
 }
 
@@ -217,7 +217,7 @@ impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nearest(name) => write!(f, "did you mean `{name}`?"),
-            Self::Known(names) if names.is_empty() => f.write_str("none has a name"),
+            Self::Known(names) if names.is_empty() => f.write_str("none is known"),
             Self::Known(names) => {
                 f.write_str("known are ")?;
                 for (index, name) in names.iter().enumerate() {

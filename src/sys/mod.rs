@@ -4,9 +4,24 @@
 //! splice, opening beneath a folder, inotify. Nothing here decides anything. Every descriptor is
 //! close-on-exec; those of FIFOs and pipes do not block.
 
+use nix::errno::Errno;
+
 pub mod fifo;
 pub mod inotify;
 pub mod open_beneath;
 pub mod pipe;
 pub mod socket;
 pub mod splice;
+
+/// Makes a system call again as long as a signal interrupts it (`EINTR`).
+///
+/// # Errors
+/// Every other errno of the call.
+pub fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            answer => return answer,
+        }
+    }
+}

@@ -2,11 +2,22 @@
 
 #![cfg(test)]
 
+mod depot;
+mod depot_client;
+mod depot_faults;
 mod docker_calls;
 mod docker_connect;
 mod docker_peer;
 mod docker_streams;
+mod http_authority;
 mod http_bodies;
 mod http_faults;
+mod http_nginx;
 mod http_redirects;
 mod http_support;
+mod http_tls;
+mod pump_fifo;
+mod pump_peer;
+mod pump_sinks;
+mod spec;
+mod spec_schema;

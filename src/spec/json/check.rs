@@ -1,6 +1,7 @@
 //! Holds a value of the document against the table.
 
 use super::Fault;
+use super::fields::Fields;
 use super::node::{Node, Value, shortened, too_many};
 use super::number::python_str;
 use super::table::{Kind, Member, Relation, Shape};
@@ -133,6 +134,17 @@ fn object(
                 Problem::Exclusive { member: one, other }
             }
             Relation::Exclusive(..) => continue,
+            Relation::InContainer(ends) => {
+                let inside = |(name, shapes): &(&str, &[&Shape])| {
+                    let end = members.iter().find(|(other, _)| other == name);
+                    let kind = end.map_or("", |(_, end)| Fields::of(end).type_name());
+                    shapes.iter().any(|shape| shape.name == kind)
+                };
+                if ends.iter().any(inside) {
+                    continue;
+                }
+                Problem::NotInContainer
+            }
         };
         return Err(Fault::new(node.at, problem));
     }
@@ -166,9 +178,8 @@ fn same_json_type(node: &Node, kind: &Kind) -> bool {
 }
 
 fn unexpected(node: &Node, kind: &Kind) -> Fault {
-    let secret = matches!(kind, Kind::Text(rule) if rule.secret);
     let expected = expectation(kind);
-    Fault::new(node.at, Problem::Unexpected { found: node.describe(secret), expected })
+    Fault::new(node.at, Problem::Unexpected { found: node.describe(kind.is_secret()), expected })
 }
 
 /// What `kind` would take, in words.

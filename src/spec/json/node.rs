@@ -36,7 +36,7 @@ pub(super) enum Value {
     Number(String),
     String(String),
     Array(Vec<Node>),
-    /// In the order in which they were written, without repetitions.
+    /// In the order in which they were written, repetitions and all.
     Object(Vec<(String, Node)>),
 }
 
@@ -48,7 +48,10 @@ impl Node {
             let problem = too_many(text.len(), "bytes", MAX_DOCUMENT_BYTES);
             return Err(SpecError::new(place(0), problem));
         }
-        let whole: &RawValue = serde_json::from_str(text).map_err(|error| syntax(&error, text))?;
+        let whole: &RawValue = serde_json::from_str(text).map_err(|error| {
+            let place = place_at(text, offset(&error, text), String::new());
+            SpecError::new(place, Problem::Syntax(message(&error, text)))
+        })?;
         let reader = Reader { text, nodes: Cell::new(MAX_NODES) };
         reader.node(whole, 0).map_err(|fault| match fault.problem {
             Problem::Syntax(_) => {
@@ -56,6 +59,23 @@ impl Node {
             }
             _ => SpecError::new(place(fault.at), fault.problem),
         })
+    }
+
+    /// Refuses objects that have a member twice.
+    pub(super) fn without_repetitions(&self) -> Result<(), Fault> {
+        match &self.value {
+            Value::Array(items) => items.iter().try_for_each(Self::without_repetitions),
+            Value::Object(members) => {
+                let mut names = HashSet::with_capacity(members.len());
+                members.iter().try_for_each(|(name, node)| {
+                    if !names.insert(name) {
+                        return Err(Fault::new(node.at, Problem::Twice(shortened(name))));
+                    }
+                    node.without_repetitions()
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The place of the value that begins at `at`, for people.
@@ -135,28 +155,25 @@ fn push_member(path: &mut String, name: &str) {
 }
 
 fn place_at(text: &str, offset: usize, path: String) -> Place {
-    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-    let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+    let before = text.get(..text.floor_char_boundary(offset)).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.get(line_start..).unwrap_or_default().chars().count();
     Place { path, line, column }
 }
 
-/// serde_json's message, without the place that it puts behind it.
-fn message(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
+/// The offset in `text` of an error that serde_json has in it.
+fn offset(error: &serde_json::Error, text: &str) -> usize {
+    let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1)
 }
 
-fn syntax(error: &serde_json::Error, text: &str) -> SpecError {
-    // serde_json counts columns from 0 where it wants more text.
-    let (line, column) = match error.line() {
-        0 => (1, 1),
-        line => (line, error.column().max(1)),
-    };
-    let place = Place { path: String::new(), line, column };
-    let what =
-        if text.trim().is_empty() { "the document is empty".to_owned() } else { message(error) };
-    SpecError::new(place, Problem::Syntax(what))
+/// serde_json's message, without the place that it puts behind it.
+fn message(error: &serde_json::Error, text: &str) -> String {
+    if text.trim().is_empty() {
+        return "the document is empty".to_owned();
+    }
+    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 struct Reader<'t> {
@@ -167,7 +184,7 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn node(&self, raw: &'t RawValue, depth: usize) -> Result<Node, Fault> {
-        let at = self.offset(raw);
+        let at = raw.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
         if depth > MAX_DEPTH {
             return Err(Fault::new(at, too_many(depth, "levels of nesting", MAX_DEPTH)));
         }
@@ -176,16 +193,8 @@ impl<'t> Reader<'t> {
         let value = match text.as_bytes().first() {
             Some(b'{') => {
                 let members = self.level::<Members<'t>>(text, &inner)?.0;
-                let mut names = HashSet::with_capacity(members.len());
-                let mut object = Vec::with_capacity(members.len());
-                for (name, raw) in members {
-                    if !names.insert(name.clone()) {
-                        let at = self.offset(raw);
-                        return Err(Fault::new(at, Problem::Twice(shortened(&name))));
-                    }
-                    object.push((name, self.node(raw, depth + 1)?));
-                }
-                Value::Object(object)
+                let node = |(name, raw)| Ok((name, self.node(raw, depth + 1)?));
+                Value::Object(members.into_iter().map(node).collect::<Result<_, Fault>>()?)
             }
             Some(b'[') => {
                 let items = self.level::<Items<'t>>(text, &inner)?.0;
@@ -212,18 +221,12 @@ impl<'t> Reader<'t> {
             .map_err(|error| inner(&error))
     }
 
-    fn offset(&self, raw: &RawValue) -> usize {
-        raw.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr())
-    }
-
     /// An error in the text of one value, which begins at `at`: its line and column count from there.
     fn inner(&self, error: &serde_json::Error, at: usize, text: &str) -> Fault {
         if self.nodes.get() == 0 {
             return Fault::new(at, too_many(MAX_NODES + 1, "values", MAX_NODES));
         }
-        let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
-        let offset = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
-        Fault::new(at + offset, Problem::Syntax(message(error)))
+        Fault::new(at + offset(error, text), Problem::Syntax(message(error, text)))
     }
 }
 

@@ -121,6 +121,14 @@ fn relation(relation: &Relation) -> Value {
             {"allOf": [there(one), there(other)]},
             {"not": {"anyOf": [there(one), there(other)]}},
         ]}),
+        Relation::InContainer(ends) => {
+            let inside = |(name, shapes): &(&str, &[&Shape])| {
+                let types: Vec<&str> = shapes.iter().map(|shape| shape.name).collect();
+                let end = json!({"properties": {"type": {"enum": types}}});
+                json!({"properties": {*name: end}})
+            };
+            json!({"anyOf": ends.iter().map(inside).collect::<Vec<_>>()})
+        }
         Relation::Exclusive(one, other) => {
             json!({"not": {"allOf": [there(one), there(other)]}})
         }

@@ -8,8 +8,8 @@ use super::document::MAX_STREAMS;
 use super::fields::Fields;
 use super::node::{Node, shortened, too_many};
 use super::transform::{
-    CONTAINER_STD_ERR, CONTAINER_STD_OUT, GIRDER_FILE_ID_TO_STREAM, HOST_FILE, HOST_FILE_TO_STREAM,
-    HOST_STD_ERR, HOST_STD_OUT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, URL_TO_STREAM,
+    CONTAINER_STD_ERR, GIRDER_FILE_ID_TO_STREAM, HOST_FILE, HOST_FILE_TO_STREAM, HOST_STD_ERR,
+    HOST_STD_OUT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, URL_TO_STREAM,
 };
 use super::volumes::{Volumes, cleaned};
 use crate::spec::error::Problem;
@@ -41,13 +41,7 @@ impl Streams {
         }
         let fields = Fields::of(node);
         let (input, output) = (fields.need("input")?, fields.need("output")?);
-        let connect =
-            Connect { source: self.source(input, volumes)?, sink: self.sink(output, volumes)? };
-        let streams = matches!(connect.source, Source::ContainerStdOut | Source::ContainerStdErr);
-        if connect.fifo().is_none() && !streams {
-            return Err(Fault::new(node.at, Problem::NotInContainer));
-        }
-        Ok(connect)
+        Ok(Connect { source: self.source(input, volumes)?, sink: self.sink(output, volumes)? })
     }
 
     fn source(&mut self, node: &Node, volumes: &mut Volumes) -> Result<Source, Fault> {
@@ -71,7 +65,6 @@ impl Streams {
             if std::mem::replace(taken, true) {
                 return Err(Fault::new(node.at, Problem::EndTaken(kind.to_owned())));
             }
-            debug_assert!(kind == CONTAINER_STD_ERR.name || kind == CONTAINER_STD_OUT.name);
             Ok(source)
         }
     }

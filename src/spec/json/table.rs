@@ -18,14 +18,14 @@ pub(super) enum Kind {
     Text(&'static Rule),
     /// An array of at most so many.
     List {
-        of: &'static Kind,
+        of: &'static Self,
         most: usize,
         unit: &'static str,
     },
     /// An object with any names.
     Map {
         names: &'static Rule,
-        of: &'static Kind,
+        of: &'static Self,
         most: usize,
         unit: &'static str,
     },
@@ -34,7 +34,25 @@ pub(super) enum Kind {
     /// An object whose `type` is the name of one of these.
     Typed(&'static [&'static Shape]),
     /// Any one of these. Those of one JSON type are tried in their order; `Text` comes last.
-    Any(&'static [Kind]),
+    Any(&'static [Self]),
+}
+
+impl Kind {
+    /// Whether what is found in its place may be a secret, even if it is of another kind.
+    pub(super) fn is_secret(&self) -> bool {
+        match self {
+            Self::Text(rule) => rule.secret,
+            Self::Map { names, of, .. } => names.secret || of.is_secret(),
+            Self::List { of, .. } => of.is_secret(),
+            Self::Any(kinds) => kinds.iter().any(Self::is_secret),
+            Self::Bool
+            | Self::Number
+            | Self::Whole(_)
+            | Self::Word(_)
+            | Self::Object(_)
+            | Self::Typed(_) => false,
+        }
+    }
 }
 
 /// A kind of object.
@@ -117,4 +135,6 @@ pub(super) enum Relation {
     Together(&'static str, &'static str),
     /// Not both.
     Exclusive(&'static str, &'static str),
+    /// One member at least is a transform of the container: its name, and those that are.
+    InContainer(&'static [(&'static str, &'static [&'static Shape])]),
 }

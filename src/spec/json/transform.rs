@@ -173,7 +173,11 @@ pub(super) static CONNECT: Shape = Shape::new(
         Member::required("input", Kind::Typed(SOURCES), "Where the bytes come from."),
         Member::required("output", Kind::Typed(SINKS), "Where they go."),
     ],
-);
+)
+.with_relations(&[Relation::InContainer(&[
+    ("input", &[&NAMED_OUTPUT_PIPE, &CONTAINER_STD_OUT, &CONTAINER_STD_ERR]),
+    ("output", &[&NAMED_INPUT_PIPE]),
+])]);
 
 pub(super) static GIRDER_FILE_ID_TO_STREAM: Shape = Shape::new(
     "GirderFileIdToStream",

@@ -1,4 +1,7 @@
-//! What the parser makes of documents; what it refuses is in `tests/it/spec.rs`.
+//! What the parser makes of documents; what it says when it refuses is in `tests/it/spec.rs`.
+
+mod limits;
+mod rules;
 
 use super::*;
 use crate::spec::{

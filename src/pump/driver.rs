@@ -1,0 +1,432 @@
+//! One transfer with its descriptors: a thin driver around the state machine.
+//!
+//! A turn does what [`Transfer::next`] says until it waits, yields or finishes. The steps
+//! themselves are in `step`; what a FIFO's readers bring about is in `reading`.
+
+use std::fmt;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+
+use super::carrier::{Carrier, Load, SplicePipe};
+use super::error::TransferError;
+use super::fetch::Opening;
+use super::pool::Pool;
+use super::report::{Finish, Notice, TransferReport};
+use super::route;
+use super::sink::Sink;
+use super::source::Source;
+use super::transfer::{Step, Transfer};
+use crate::http::Lookup;
+use crate::sys::inotify::Watches;
+
+/// How often a transfer tells how far it is.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
+/// Takes notices, in a worker's thread.
+pub(crate) type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
+
+/// One transfer at work.
+pub(crate) struct Driver {
+    pub(super) id: usize,
+    pub(super) source: Source,
+    pub(super) sink: Sink,
+    pub(super) load: Load,
+    pub(super) transfer: Transfer,
+    pub(super) life: Life,
+    pub(super) tally: Tally,
+    /// How a fed transfer that has everything is reported.
+    pub(super) fed_finish: Finish,
+    notify: Notify,
+    tokens: Tokens,
+    registered_socket: Option<(u32, u32)>,
+    starved_since: Option<Instant>,
+    opening_until: Option<Instant>,
+}
+
+/// Where a driver is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Bytes move, or would.
+    Running,
+    /// All bytes are in the FIFO, and its reader has yet to come.
+    Unread,
+    /// A reading is over; another may follow until the container exits.
+    Served(Finish),
+    /// The sink refused; what still comes is thrown away.
+    Discarding,
+    /// It failed. The sink stays open until the container is dead: its end would look like the
+    /// file's.
+    Failed,
+    /// It is over, and reported.
+    Over,
+}
+
+/// What is counted over all readings.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(super) bytes: u64,
+    pub(super) readings: u32,
+    pub(super) carrier: Carrier,
+    began: Instant,
+    last_byte: Instant,
+    told: (Instant, u64),
+}
+
+/// The tokens of a driver's two ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tokens {
+    pub(crate) source: Token,
+    pub(crate) sink: Token,
+}
+
+/// What the reactor lends a driver for a turn.
+pub(crate) struct Context<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) pool: &'a Pool,
+    pub(crate) watches: Option<&'a Watches>,
+    pub(crate) now: Instant,
+    /// Look-ups that the driver wants made.
+    pub(crate) lookups: &'a mut Vec<Lookup>,
+}
+
+/// How a turn ended.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There is more to do.
+    Again,
+    /// Nothing to do until an event or [`Driver::deadline`].
+    Wait,
+    /// The pool has no buffer left.
+    Hungry,
+    /// It is over and reported.
+    Over,
+}
+
+impl Driver {
+    pub(crate) fn new(id: usize, ends: (Source, Sink), notify: Notify, tokens: Tokens) -> Self {
+        let now = Instant::now();
+        let (source, sink) = ends;
+        let mut transfer = Transfer::new();
+        if matches!(source, Source::Fed) {
+            transfer.source_blocked();
+        }
+        Self {
+            id,
+            source,
+            sink,
+            load: Load::Copy(None),
+            transfer,
+            life: Life::Running,
+            tally: Tally {
+                bytes: 0,
+                readings: 1,
+                carrier: Carrier::Copy,
+                began: now,
+                last_byte: now,
+                told: (now, 0),
+            },
+            fed_finish: Finish::Complete,
+            notify,
+            tokens,
+            registered_socket: None,
+            starved_since: None,
+            opening_until: None,
+        }
+    }
+
+    /// Registers what can be registered from the start, and picks the carrier if it can be.
+    pub(crate) fn begin(&mut self, registry: &Registry) -> Result<(), TransferError> {
+        if let Source::Fifo(fifo) = &self.source {
+            let descriptor = fifo.descriptor().as_raw_fd();
+            SourceFd(&descriptor)
+                .register_into(registry, self.tokens.source, Interest::READABLE)
+                .map_err(TransferError::Register)?;
+        }
+        if let Source::Fetch(fetch) = &mut self.source {
+            fetch.begin(0)?;
+            self.transfer.source_blocked();
+        } else {
+            self.route()?;
+        }
+        self.register_sink(registry)
+    }
+
+    pub(super) fn register_sink(&self, registry: &Registry) -> Result<(), TransferError> {
+        let Some(descriptor) = self.sink.descriptor() else { return Ok(()) };
+        SourceFd(&descriptor.as_raw_fd())
+            .register_into(registry, self.tokens.sink, Interest::WRITABLE)
+            .map_err(TransferError::Register)
+    }
+
+    fn register_socket(&mut self, registry: &Registry) -> Result<(), TransferError> {
+        let Source::Fetch(fetch) = &mut self.source else { return Ok(()) };
+        let Some((number, socket)) = fetch.connection() else { return Ok(()) };
+        if self.registered_socket == Some(number) {
+            return Ok(());
+        }
+        self.registered_socket = Some(number);
+        registry
+            .register(socket, self.tokens.source, Interest::READABLE | Interest::WRITABLE)
+            .map_err(TransferError::Register)
+    }
+
+    /// Takes back what the epoll instance would keep: a descriptor that others share stays in it
+    /// when ours is closed.
+    pub(crate) fn deregister(&self, registry: &Registry) {
+        if let Some(descriptor) = self.sink.descriptor() {
+            // It is going away; there is nobody to tell.
+            let _ = registry.deregister(&mut SourceFd(&descriptor.as_raw_fd()));
+        }
+    }
+
+    /// An edge came from one of its descriptors.
+    pub(crate) fn became_ready(&mut self, token: Token) {
+        if token == self.tokens.sink {
+            self.transfer.sink_became_ready(self.load.room());
+        } else if self.source.is_open() {
+            self.transfer.source_became_ready(self.load.room());
+        }
+    }
+
+    /// Does what can be done now.
+    pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> Turn {
+        let turn = match self.life {
+            Life::Running => self.run(context).unwrap_or_else(|error| self.fail(error)),
+            Life::Unread | Life::Served(_) | Life::Discarding | Life::Failed => Turn::Wait,
+            Life::Over => Turn::Over,
+        };
+        self.starve(context.now);
+        self.tell(context.now);
+        turn
+    }
+
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
+        if !self.source.is_open() {
+            let opening = self.source.open(self.transfer.taken(), context.now)?;
+            self.register_socket(context.registry)?;
+            self.opening_until = None;
+            match opening {
+                Opening::Open => self.opened()?,
+                Opening::Blocked(deadline) => self.opening_until = Some(deadline),
+                Opening::Lookup(lookup) => context.lookups.push(lookup),
+                Opening::Idle => return Err(TransferError::Bug("a source that was never begun")),
+            }
+        }
+        self.transfer.begin_turn();
+        loop {
+            let step = self.transfer.next(self.load.room());
+            let outcome = match step {
+                Step::Fill(most) => self.fill(most, context)?,
+                Step::Drain(most) => self.drain(most, context)?,
+                Step::Move(most) => self.splice_through(most, context)?,
+                Step::Wait => {
+                    self.load.rest();
+                    return Ok(Turn::Wait);
+                }
+                Step::Yield => return Ok(Turn::Again),
+                Step::Finish => return self.source_is_done(context),
+            };
+            match outcome {
+                Outcome::Go => {}
+                Outcome::Broken => return Ok(Turn::Again),
+                Outcome::Hungry => return Ok(Turn::Hungry),
+                Outcome::Refused => return self.refused(context),
+            }
+        }
+    }
+
+    /// The source can be asked for bytes: picks the carrier, or keeps the one that holds some.
+    fn opened(&mut self) -> Result<(), TransferError> {
+        if self.transfer.held() == 0 {
+            self.route()?;
+        } else if self.source.raw().is_none() && matches!(self.load, Load::Splice(_)) {
+            return Err(TransferError::Bug("a source became another while it was resumed"));
+        }
+        self.transfer.source_became_ready(self.load.room());
+        Ok(())
+    }
+
+    pub(super) fn route(&mut self) -> Result<(), TransferError> {
+        let carrier = route::choose(&self.source, &self.sink);
+        self.tally.carrier = carrier;
+        match carrier {
+            Carrier::Direct => self.load = Load::Direct,
+            Carrier::Splice => {
+                self.load = Load::Splice(SplicePipe::new().map_err(TransferError::Write)?);
+            }
+            Carrier::Copy => self.load = Load::Copy(None),
+            // It is there from the start.
+            Carrier::Spool => {}
+        }
+        Ok(())
+    }
+
+    /// When it wants a turn without an event: the way to the source has a deadline, and so has a
+    /// source that gives nothing; and bytes that were not told of yet will be.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let (told, bytes) = self.tally.told;
+        let telling = (self.delivered() != bytes).then_some(told + TELL_EVERY);
+        match (self.source_deadline(), telling) {
+            (Some(source), Some(telling)) => Some(source.min(telling)),
+            (source, telling) => source.or(telling),
+        }
+    }
+
+    fn source_deadline(&self) -> Option<Instant> {
+        if self.life != Life::Running {
+            return None;
+        }
+        let stalls = match &self.source {
+            Source::Fetch(fetch) => self.starved_since.map(|since| since + fetch.stall()),
+            _ => None,
+        };
+        match (self.opening_until, stalls) {
+            (Some(opening), Some(stalls)) => Some(opening.min(stalls)),
+            (opening, stalls) => opening.or(stalls),
+        }
+    }
+
+    fn starve(&mut self, now: Instant) {
+        let is_starved =
+            self.life == Life::Running && self.source.is_open() && self.transfer.is_starved();
+        if !is_starved {
+            self.starved_since = None;
+        } else if self.starved_since.is_none() {
+            self.starved_since = Some(now);
+        }
+    }
+
+    /// Its deadline has passed: a source that stalls is opened again.
+    pub(crate) fn timed_out(&mut self, now: Instant) {
+        let Source::Fetch(fetch) = &mut self.source else { return };
+        let has_stalled = self.starved_since.is_some_and(|since| since + fetch.stall() <= now);
+        if self.life == Life::Running && has_stalled {
+            let answer = fetch.stalled(self.transfer.taken(), now);
+            self.starved_since = None;
+            if let Err(error) = answer {
+                let _ = self.fail(error);
+            }
+        }
+    }
+
+    /// Bytes arrived at the sink.
+    pub(super) fn progressed(&mut self, now: Instant) {
+        self.tally.last_byte = now;
+    }
+
+    /// Bytes that sinks have taken, over all readings.
+    fn delivered(&self) -> u64 {
+        match self.life {
+            Life::Served(_) => self.tally.bytes,
+            _ => self.tally.bytes + self.transfer.delivered(),
+        }
+    }
+
+    fn tell(&mut self, now: Instant) {
+        let (when, what) = self.tally.told;
+        let bytes = self.delivered();
+        let is_first = what == 0;
+        let is_due = is_first || now.duration_since(when) >= TELL_EVERY;
+        if bytes != what && is_due && self.life != Life::Over {
+            self.tally.told = (now, bytes);
+            (self.notify)(Notice::Advanced { id: self.id, bytes, total: self.source.total() });
+        }
+    }
+
+    /// Ends in failure, and says so. What the container reads stays open.
+    pub(super) fn fail(&mut self, error: TransferError) -> Turn {
+        if matches!(self.life, Life::Failed | Life::Over) {
+            return Turn::Wait;
+        }
+        self.life = Life::Failed;
+        self.source.stop();
+        (self.notify)(Notice::Failed { id: self.id, error });
+        Turn::Wait
+    }
+
+    /// Is over, and says so.
+    pub(super) fn over(&mut self, finish: Finish) -> Turn {
+        if self.life == Life::Over {
+            return Turn::Over;
+        }
+        let bytes = if finish == Finish::NotOpened { 0 } else { self.delivered() };
+        let resumed = match &self.source {
+            Source::Fetch(fetch) => fetch.resumed(),
+            _ => 0,
+        };
+        let report = TransferReport {
+            bytes,
+            seconds: self.tally.last_byte.duration_since(self.tally.began).as_secs_f64(),
+            carrier: self.tally.carrier,
+            resumed,
+            readings: self.tally.readings,
+            finish,
+        };
+        self.life = Life::Over;
+        self.source.stop();
+        (self.notify)(Notice::Ended { id: self.id, report });
+        Turn::Over
+    }
+
+    /// Was told to stop at once.
+    pub(crate) fn cancel(&mut self) -> Turn {
+        self.over(if self.life == Life::Failed { Finish::Failed } else { Finish::Cancelled })
+    }
+
+    /// The answer to a look-up.
+    pub(crate) fn resolved(&mut self, addresses: std::io::Result<Vec<std::net::SocketAddr>>) {
+        if let Source::Fetch(fetch) = &mut self.source {
+            fetch.resolved(addresses);
+        }
+    }
+}
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Go,
+    Broken,
+    Hungry,
+    Refused,
+}
+
+/// Registering a descriptor that may be registered already, or may be of a kind that epoll does
+/// not take because it is always ready (`EPERM`: a regular file, /dev/null).
+trait RegisterInto {
+    fn register_into(
+        self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> std::io::Result<()>;
+}
+
+impl RegisterInto for SourceFd<'_> {
+    fn register_into(
+        mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> std::io::Result<()> {
+        match registry.register(&mut self, token, interest) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            answer => answer,
+        }
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("id", &self.id)
+            .field("life", &self.life)
+            .field("transfer", &self.transfer)
+            .finish_non_exhaustive()
+    }
+}

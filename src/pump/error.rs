@@ -1,0 +1,95 @@
+//! What can go wrong with a pump and with a transfer.
+
+use std::error::Error;
+use std::io;
+
+use thiserror::Error;
+
+use crate::http::HttpError;
+
+/// Why a pump or a transfer could not begin.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PumpError {
+    /// A worker's thread, its epoll instance or its waker could not be made.
+    #[error("cannot start a worker of the pump")]
+    Start(#[source] io::Error),
+    /// An end of a FIFO could not be opened.
+    #[error("cannot open the FIFO")]
+    OpenFifo(#[source] io::Error),
+    /// Our own output stream, or a file, cannot be written to as it is.
+    #[error("cannot prepare the sink")]
+    PrepareSink(#[source] io::Error),
+    /// The source could not be made ready.
+    #[error("cannot prepare the source")]
+    PrepareSource(#[source] io::Error),
+    /// A request that cannot be sent.
+    #[error("cannot prepare the request")]
+    Request(#[source] HttpError),
+    /// The reactor refused a descriptor.
+    #[error("cannot watch a descriptor")]
+    Register(#[source] io::Error),
+    /// The worker is gone.
+    #[error("the pump has stopped")]
+    Stopped,
+}
+
+/// Why a transfer failed. An end that is merely over is no error: see [`Finish`](super::Finish).
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// The GET came to nothing.
+    #[error("cannot fetch the source")]
+    Fetch(#[source] HttpError),
+    /// The body broke off and no attempt to resume it got any further.
+    #[error(
+        "the source broke off after {at} bytes and could not be resumed in {attempts} attempts"
+    )]
+    Interrupted {
+        /// Bytes that had come.
+        at: u64,
+        /// Requests for the rest.
+        attempts: u32,
+        /// The last one's error.
+        #[source]
+        source: HttpError,
+    },
+    /// What the server offers is not as long as was said.
+    #[error("the source has {found} bytes, {expected} were expected")]
+    Size {
+        /// The store's record, or the first answer.
+        expected: u64,
+        /// The server's answer, or what came.
+        found: u64,
+    },
+    /// A source could not be read.
+    #[error("cannot read the source")]
+    Read(#[source] io::Error),
+    /// A sink could not be written to.
+    #[error("cannot write to the sink")]
+    Write(#[source] io::Error),
+    /// Two readers had a FIFO open, or a second came where the first had left off.
+    #[error(
+        "the FIFO was opened by a second reader while bytes of the first reading were in it: it \
+         would have got the middle of the file"
+    )]
+    Overlap,
+    /// A FIFO was opened a second time, and its source can be read only once.
+    #[error("the FIFO was opened a second time, but its source can be read only once")]
+    ReadOnce,
+    /// A FIFO could not be served a second time.
+    #[error("cannot open the FIFO for another reading")]
+    Reopen(#[source] io::Error),
+    /// The container's output cannot be taken apart.
+    #[error("the engine's stream of the container's output is malformed")]
+    Split(#[source] Box<dyn Error + Send + Sync>),
+    /// The container's output could not be kept for a slow sink.
+    #[error("cannot spool the container's output")]
+    Spool(#[source] io::Error),
+    /// A descriptor could not be watched.
+    #[error("cannot watch a descriptor")]
+    Register(#[source] io::Error),
+    /// A mistake of ours.
+    #[error("this is a bug in gantline: {0}")]
+    Bug(&'static str),
+}

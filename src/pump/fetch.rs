@@ -1,0 +1,261 @@
+//! The HTTP source: one GET, and as many more as it takes to get the rest.
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+
+use super::error::TransferError;
+use crate::http::{Body, Client, Exchange, Get, HttpError, Lookup, Progress, Read};
+
+/// Requests for the rest of a body that may fail one after the other, without a byte in between.
+/// With the pauses below that is a little more than six seconds, enough for a proxy's restart.
+const ATTEMPTS: u32 = 6;
+
+/// The pause before the first of them; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A GET that is begun, resumed, and begun anew for another reader.
+pub(crate) struct Fetch {
+    client: Client,
+    get: Get,
+    size: Option<u64>,
+    state: State,
+    validator: Option<String>,
+    connections: u32,
+    failed_attempts: u32,
+    resumed: u32,
+    taken_at_last_failure: u64,
+}
+
+enum State {
+    /// Nothing is under way: asked for by [`Fetch::begin`].
+    Idle,
+    Pausing {
+        until: Instant,
+    },
+    Exchanging {
+        exchange: Box<Exchange>,
+    },
+    Open {
+        body: Box<Body>,
+        /// The exchange's number of the socket.
+        number: u32,
+    },
+}
+
+/// How far the way to the first byte is.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// Bytes can be taken.
+    Open,
+    /// A host's addresses are wanted.
+    Lookup(Lookup),
+    /// Blocked, until an edge or the deadline.
+    Blocked(Instant),
+    /// Nothing was begun.
+    Idle,
+}
+
+impl Fetch {
+    /// A source that has not begun. `size` is what the store's record says, if there is one.
+    pub(crate) fn new(client: Client, get: Get, size: Option<u64>) -> Self {
+        Self {
+            client,
+            get,
+            size,
+            state: State::Idle,
+            validator: None,
+            connections: 0,
+            failed_attempts: 0,
+            resumed: 0,
+            taken_at_last_failure: 0,
+        }
+    }
+
+    /// Begins at byte `from`.
+    pub(crate) fn begin(&mut self, from: u64) -> Result<(), TransferError> {
+        let mut get = self.get.clone();
+        get.from = from;
+        get.if_range = (from > 0).then(|| self.validator.clone()).flatten();
+        let exchange = Box::new(self.client.get(get).map_err(TransferError::Fetch)?);
+        self.connections += 1;
+        self.state = State::Exchanging { exchange };
+        Ok(())
+    }
+
+    /// Forgets what is under way; the connection is closed.
+    pub(crate) fn stop(&mut self) {
+        self.state = State::Idle;
+        self.failed_attempts = 0;
+        self.taken_at_last_failure = 0;
+    }
+
+    /// Goes as far towards the first byte as it goes without waiting. `taken` bytes have come.
+    pub(crate) fn open(&mut self, taken: u64, now: Instant) -> Result<Opening, TransferError> {
+        loop {
+            match &mut self.state {
+                State::Idle => return Ok(Opening::Idle),
+                State::Open { .. } => return Ok(Opening::Open),
+                State::Pausing { until } if now < *until => return Ok(Opening::Blocked(*until)),
+                State::Pausing { .. } => self.begin(taken)?,
+                State::Exchanging { exchange } => match exchange.advance(now) {
+                    Ok(Progress::Lookup(lookup)) => return Ok(Opening::Lookup(lookup)),
+                    Ok(Progress::Blocked { deadline }) => return Ok(Opening::Blocked(deadline)),
+                    Ok(Progress::Ready) => self.take_response(taken)?,
+                    Err(error) => self.failed(error, taken, now)?,
+                },
+            }
+        }
+    }
+
+    fn take_response(&mut self, taken: u64) -> Result<(), TransferError> {
+        let State::Exchanging { exchange } = std::mem::replace(&mut self.state, State::Idle) else {
+            return Err(TransferError::Bug("a response without an exchange"));
+        };
+        let mut exchange = exchange;
+        let number = exchange.connection().map_or(0, |(number, _)| number);
+        let Some(response) = exchange.into_response() else {
+            return Err(TransferError::Bug("an exchange that is ready has no response"));
+        };
+        if let (Some(expected), Some(found)) = (self.size, response.total)
+            && expected != found
+        {
+            return Err(TransferError::Size { expected, found });
+        }
+        self.size = self.size.or(response.total);
+        if taken == 0 {
+            self.validator = response.validator;
+        } else {
+            self.resumed += 1;
+        }
+        self.state = State::Open { body: Box::new(response.body), number };
+        Ok(())
+    }
+
+    /// Something broke: pauses before the next attempt, or gives up.
+    pub(crate) fn failed(
+        &mut self,
+        error: HttpError,
+        taken: u64,
+        now: Instant,
+    ) -> Result<(), TransferError> {
+        if taken > self.taken_at_last_failure {
+            self.failed_attempts = 0;
+            self.taken_at_last_failure = taken;
+        }
+        self.state = State::Idle;
+        if !error.is_transient() || self.failed_attempts == ATTEMPTS {
+            return Err(match taken {
+                0 => TransferError::Fetch(error),
+                at => {
+                    TransferError::Interrupted { at, attempts: self.failed_attempts, source: error }
+                }
+            });
+        }
+        tracing::debug!(taken, attempt = self.failed_attempts, %error, "the source broke off");
+        let pause = FIRST_PAUSE * 2_u32.pow(self.failed_attempts);
+        self.failed_attempts += 1;
+        self.state = State::Pausing { until: now + pause };
+        Ok(())
+    }
+
+    /// Nothing has come for [`stall`](Self::stall).
+    pub(crate) fn stalled(&mut self, taken: u64, now: Instant) -> Result<(), TransferError> {
+        let place = self.get.url.host_str().unwrap_or_default().to_owned();
+        let waiting = "the rest of the body";
+        let error = HttpError::TimedOut { place, waiting, after: self.stall() };
+        self.failed(error, taken, now)
+    }
+
+    /// The answer to [`Opening::Lookup`].
+    pub(crate) fn resolved(&mut self, addresses: std::io::Result<Vec<std::net::SocketAddr>>) {
+        if let State::Exchanging { exchange } = &mut self.state {
+            exchange.resolved(addresses);
+        }
+    }
+
+    /// The socket, and a number that is another one for every socket.
+    pub(crate) fn connection(&mut self) -> Option<((u32, u32), &mut TcpStream)> {
+        let connections = self.connections;
+        match &mut self.state {
+            State::Exchanging { exchange } => {
+                let (number, socket) = exchange.connection()?;
+                Some(((connections, number), socket))
+            }
+            State::Open { body, number } => Some(((connections, *number), body.connection())),
+            State::Idle | State::Pausing { .. } => None,
+        }
+    }
+
+    /// The descriptor to splice from, and how much of the body may be.
+    pub(crate) fn raw(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        let State::Open { body, .. } = &self.state else { return None };
+        Some((body.raw()?, body.remaining().unwrap_or(u64::MAX)))
+    }
+
+    /// Told that so many bytes were spliced.
+    pub(crate) fn moved(&mut self, bytes: usize) {
+        if let State::Open { body, .. } = &mut self.state {
+            body.taken(bytes as u64);
+        }
+    }
+
+    /// A splice gave nothing: the peer has closed. Whether that is the end.
+    pub(crate) fn peer_closed(&mut self, taken: u64) -> Result<(), HttpError> {
+        let State::Open { body, .. } = &mut self.state else { return Ok(()) };
+        body.peer_closed()?;
+        self.whole(taken)
+    }
+
+    /// Reads into `buffer`; [`Read::Ended`] only when nothing is missing.
+    pub(crate) fn read(&mut self, buffer: &mut [u8], taken: u64) -> Result<Read, HttpError> {
+        let State::Open { body, .. } = &mut self.state else { return Ok(Read::Blocked) };
+        match body.read(buffer)? {
+            Read::Ended => self.whole(taken).map(|()| Read::Ended),
+            other => Ok(other),
+        }
+    }
+
+    /// A body that ends with its connection is whole only if it is as long as the record says.
+    fn whole(&self, taken: u64) -> Result<(), HttpError> {
+        match self.size {
+            Some(size) if taken < size => Err(HttpError::Truncated {
+                place: self.get.url.host_str().unwrap_or_default().to_owned(),
+                received: taken,
+                expected: Some(size),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes an error of this module's of one that a splice returned.
+    pub(crate) fn broken(&self, source: std::io::Error) -> Option<HttpError> {
+        let State::Open { body, .. } = &self.state else { return None };
+        Some(body.broken(source))
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    pub(crate) fn stall(&self) -> Duration {
+        self.client.limits().stall
+    }
+
+    pub(crate) fn resumed(&self) -> u32 {
+        self.resumed
+    }
+
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.size
+    }
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch").field("get", &self.get).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,360 @@
+//! An input FIFO: held for its reader, opened when the reader comes, served again to the next one.
+//!
+//! A reader that finds no writer waits inside open(2), unseen. So we hold both ends open from the
+//! start: its open returns at once and inotify tells of it; meanwhile the source may fill the FIFO.
+//! Then we let go of the reading end, so that a reader that leaves shows as `EPIPE`.
+//!
+//! inotify says *when* to look, and merges events that are alike; *what is the case* is asked of
+//! the FIFO itself ([`pipe::has_reader`], [`pipe::unread`]). While we open ends ourselves the watch
+//! is off, so none of its events is ours.
+//!
+//! Where inotify is not to be had, a thread waits in open(2) instead (see
+//! [`wait_in_thread`](InputFifo::wait_in_thread)); the FIFO is then filled only once its reader has
+//! come, and served once.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+
+use nix::errno::Errno;
+
+use super::error::TransferError;
+use crate::sys::fifo::Fifo;
+use crate::sys::inotify::{Watch, Watches};
+use crate::sys::pipe;
+
+/// The size that is asked for: the largest that a user may have as the kernel comes
+/// (`/proc/sys/fs/pipe-max-size`). The default of 64 KiB makes the same splice seven times slower.
+pub(crate) const PIPE_BYTES: usize = 1 << 20;
+
+/// A FIFO that the container reads, from our side.
+#[derive(Debug)]
+pub(crate) struct InputFifo {
+    fifo: Fifo,
+    watch: Option<Watch>,
+    state: State,
+    /// Readers that inotify told of and that it has not told the closing of.
+    readers: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before the first reader: both ends are ours.
+    Held { _hold: OwnedFd, writer: OwnedFd },
+    /// A thread waits in open(2); the reading end, opened, lets it go.
+    InThread,
+    /// A reader is there.
+    Read { writer: OwnedFd },
+    /// The reader left without having taken a byte; all of them wait for the next one.
+    Parked { writer: OwnedFd },
+    /// Everything is in the FIFO and our end is closed; the reader reads on.
+    Ended,
+    /// A reading is over, nothing is in the FIFO, and the next reader may come.
+    Awaiting { writer: OwnedFd },
+}
+
+/// What the transfer is to do after something happened to its FIFO.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reaction {
+    /// Nothing.
+    Nothing,
+    /// Try the sink again: its reader has come.
+    TryAgain,
+    /// This reading is over and so many bytes of it were never read; nobody reads now.
+    Over { unread: u64 },
+    /// The reading is over and the next reader is there already: begin at the first byte.
+    OverAndNext { unread: u64 },
+    /// The next reader has come: begin at the first byte.
+    Next,
+}
+
+/// Where a reading stands once the source has given everything.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// Our end is closed behind the last byte.
+    Closed,
+    /// Nobody has read any of it yet: our end stays open until somebody comes.
+    Waiting,
+    /// The reader had left.
+    Refused,
+}
+
+impl InputFifo {
+    /// Holds a FIFO and watches it, or says why it cannot be watched.
+    ///
+    /// To be called before the container starts: nobody else may have it open.
+    pub(crate) fn hold(fifo: Fifo, watches: Option<&Watches>) -> io::Result<Self> {
+        let Some(watches) = watches else {
+            return Ok(Self { fifo, watch: None, state: State::InThread, readers: 0 });
+        };
+        let hold = fifo.open_hold()?;
+        let writer = fifo.open_writer()?;
+        pipe::resize(&writer, PIPE_BYTES)?;
+        match watches.add(&fifo.path()) {
+            Ok(watch) => {
+                let state = State::Held { _hold: hold, writer };
+                Ok(Self { fifo, watch: Some(watch), state, readers: 0 })
+            }
+            // ENOSPC: the user has no watches left.
+            Err(_) => Ok(Self { fifo, watch: None, state: State::InThread, readers: 0 }),
+        }
+    }
+
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        self.watch
+    }
+
+    /// Waits for the reader in a thread of its own, which gives `opened` the writing end.
+    ///
+    /// [`let_go`](Self::let_go) ends the wait.
+    pub(crate) fn wait_in_thread(
+        &self,
+        opened: impl FnOnce(io::Result<OwnedFd>) + Send + 'static,
+    ) -> io::Result<()> {
+        let fifo = self.fifo.try_clone()?;
+        thread::Builder::new().name("gantline-open".into()).spawn(move || {
+            opened(loop {
+                match fifo.open_writer_and_wait() {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    answer => break answer,
+                }
+            });
+        })?;
+        Ok(())
+    }
+
+    pub(crate) fn is_waiting_in_thread(&self) -> bool {
+        matches!(self.state, State::InThread)
+    }
+
+    /// Takes the writing end that the thread opened.
+    pub(crate) fn opened_by_thread(&mut self, writer: OwnedFd) -> io::Result<()> {
+        pipe::resize(&writer, PIPE_BYTES)?;
+        self.state = State::Read { writer };
+        Ok(())
+    }
+
+    /// Lets the thread's open return, by opening the other side. The answer keeps it open: drop it
+    /// when the thread has answered.
+    pub(crate) fn let_go(&self) -> Option<OwnedFd> {
+        self.is_waiting_in_thread().then(|| self.fifo.open_reader().ok()).flatten()
+    }
+
+    /// The end that takes bytes now.
+    pub(crate) fn writer(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Held { writer, .. } | State::Read { writer } => Some(writer.as_fd()),
+            _ => None,
+        }
+    }
+
+    /// The descriptor to be watched for room and for `EPIPE`.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Held { writer, .. }
+            | State::Read { writer }
+            | State::Parked { writer }
+            | State::Awaiting { writer } => Some(writer.as_fd()),
+            State::InThread | State::Ended => None,
+        }
+    }
+
+    /// Whether any reader has come so far.
+    pub(crate) fn is_unopened(&self) -> bool {
+        matches!(self.state, State::Held { .. } | State::InThread)
+    }
+
+    /// inotify: somebody has opened it.
+    pub(crate) fn opened(&mut self) -> Result<Reaction, TransferError> {
+        self.readers += 1;
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Held { writer, .. } | State::Parked { writer } => {
+                self.state = State::Read { writer };
+                Ok(Reaction::TryAgain)
+            }
+            State::Awaiting { writer } => {
+                if pipe::has_reader(&writer).map_err(TransferError::Reopen)? {
+                    self.state = State::Read { writer };
+                    return Ok(Reaction::Next);
+                }
+                self.state = State::Awaiting { writer };
+                Ok(Reaction::Nothing)
+            }
+            other => {
+                let is_crowded = self.readers > 1 && matches!(other, State::Read { .. });
+                self.state = other;
+                if is_crowded { Err(TransferError::Overlap) } else { Ok(Reaction::Nothing) }
+            }
+        }
+    }
+
+    /// inotify: a reader has closed it. `written` bytes of this reading went in.
+    pub(crate) fn reader_closed(
+        &mut self,
+        written: u64,
+        watches: Option<&Watches>,
+    ) -> Result<Reaction, TransferError> {
+        self.readers = self.readers.saturating_sub(1);
+        match &self.state {
+            State::Read { writer } => {
+                let unread = pipe::unread(writer).map_err(TransferError::Reopen)?;
+                if !pipe::has_reader(writer).map_err(TransferError::Reopen)? {
+                    return self.reader_left(written, watches);
+                }
+                // Somebody else has it open. Nothing is lost as long as nothing was taken.
+                if unread < written && self.readers == 0 {
+                    return Err(TransferError::Overlap);
+                }
+                Ok(Reaction::Nothing)
+            }
+            State::Ended => self.begin_again(0, watches),
+            _ => Ok(Reaction::Nothing),
+        }
+    }
+
+    /// A write was answered with `EPIPE`, or poll with `POLLERR`: nobody reads any more.
+    pub(crate) fn reader_left(
+        &mut self,
+        written: u64,
+        watches: Option<&Watches>,
+    ) -> Result<Reaction, TransferError> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Read { writer } => {
+                let unread = pipe::unread(&writer).map_err(TransferError::Reopen)?;
+                if unread == written && self.watch.is_some() {
+                    // It opened and closed (a test whether the file is there): as if never opened.
+                    self.state = State::Parked { writer };
+                    return self.look_for_reader();
+                }
+                self.state = State::Awaiting { writer };
+                self.begin_again(unread, watches)
+            }
+            other => {
+                self.state = other;
+                Ok(Reaction::Nothing)
+            }
+        }
+    }
+
+    /// Events were lost: asks the FIFO what is the case.
+    pub(crate) fn look(
+        &mut self,
+        written: u64,
+        watches: Option<&Watches>,
+    ) -> Result<Reaction, TransferError> {
+        self.readers = 0;
+        match &self.state {
+            State::Held { .. } | State::Parked { .. } | State::Awaiting { .. } => {
+                let reaction = self.opened()?;
+                if reaction == Reaction::TryAgain
+                    && !self.is_read().map_err(TransferError::Reopen)?
+                {
+                    self.readers = 0;
+                    return self.reader_left(written, watches);
+                }
+                Ok(reaction)
+            }
+            State::Read { .. } if self.is_read().map_err(TransferError::Reopen)? => {
+                self.readers = 1;
+                Ok(Reaction::Nothing)
+            }
+            State::Read { .. } => self.reader_left(written, watches),
+            State::InThread | State::Ended => Ok(Reaction::Nothing),
+        }
+    }
+
+    fn is_read(&self) -> io::Result<bool> {
+        self.descriptor().map_or(Ok(false), |writer| pipe::has_reader(&writer))
+    }
+
+    /// A parked FIFO's next reader may have come before the last one's closing was told.
+    fn look_for_reader(&mut self) -> Result<Reaction, TransferError> {
+        if let State::Parked { writer } = &self.state
+            && pipe::has_reader(writer).map_err(TransferError::Reopen)?
+            && let State::Parked { writer } = std::mem::replace(&mut self.state, State::Ended)
+        {
+            self.state = State::Read { writer };
+            return Ok(Reaction::TryAgain);
+        }
+        Ok(Reaction::Nothing)
+    }
+
+    /// Empties the FIFO of the reading that is over and holds it for the next one.
+    ///
+    /// `unread` is what must still be in it if our end was open. A reader that took any of that
+    /// has the middle of the file, and that is the one thing that cannot be mended.
+    fn begin_again(
+        &mut self,
+        unread: u64,
+        watches: Option<&Watches>,
+    ) -> Result<Reaction, TransferError> {
+        let (Some(watch), Some(watches)) = (self.watch.take(), watches) else {
+            // Served by a thread: this was the only reading.
+            self.state = State::Ended;
+            return Ok(Reaction::Over { unread });
+        };
+        // A watch whose file is gone is gone too.
+        let _ = watches.remove(watch);
+        let before = std::mem::replace(&mut self.state, State::Ended);
+        let reader = self.fifo.open_reader().map_err(TransferError::Reopen)?;
+        let thrown_away = empty(&reader).map_err(TransferError::Reopen)?;
+        let writer = match before {
+            State::Awaiting { writer } => {
+                if thrown_away != unread {
+                    return Err(TransferError::Overlap);
+                }
+                writer
+            }
+            // Without a writer nobody can have read since, but those who had it open already.
+            _ => self.fifo.open_writer().map_err(TransferError::Reopen)?,
+        };
+        pipe::resize(&writer, PIPE_BYTES).map_err(TransferError::Reopen)?;
+        drop(reader);
+        self.readers = 0;
+        self.watch = Some(watches.add(&self.fifo.path()).map_err(TransferError::Reopen)?);
+        if pipe::has_reader(&writer).map_err(TransferError::Reopen)? {
+            self.readers = 1;
+            self.state = State::Read { writer };
+            return Ok(Reaction::OverAndNext { unread: thrown_away });
+        }
+        self.state = State::Awaiting { writer };
+        Ok(Reaction::Over { unread: thrown_away })
+    }
+
+    /// The source has given everything and it is all in the FIFO.
+    pub(crate) fn finish(&mut self, written: u64) -> Result<Finished, TransferError> {
+        let State::Read { writer } = &self.state else {
+            let is_waiting = matches!(self.state, State::Held { .. } | State::Parked { .. });
+            return Ok(if is_waiting { Finished::Waiting } else { Finished::Closed });
+        };
+        if pipe::has_reader(writer).map_err(TransferError::Write)? {
+            self.state = State::Ended;
+            return Ok(Finished::Closed);
+        }
+        if written > 0 && pipe::unread(writer).map_err(TransferError::Write)? == 0 {
+            self.state = State::Ended;
+            return Ok(Finished::Closed);
+        }
+        Ok(Finished::Refused)
+    }
+}
+
+/// Reads until nothing is left, and says how much that was.
+fn empty(reader: &OwnedFd) -> io::Result<u64> {
+    let mut scrap = vec![0; 64 << 10];
+    let mut total = 0;
+    loop {
+        match nix::unistd::read(reader, &mut scrap) {
+            Ok(0) | Err(Errno::EAGAIN) => return Ok(total),
+            Ok(bytes) => total += bytes as u64,
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;

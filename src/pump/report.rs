@@ -1,0 +1,86 @@
+//! What a transfer tells while it goes on and when it is over.
+
+use super::carrier::Carrier;
+use super::error::TransferError;
+
+/// Told to the callback of [`Pump::flow`](super::Pump::flow), in a worker's thread: return quickly.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// Bytes have arrived; at most ten times a second.
+    Advanced {
+        /// The caller's number of the transfer.
+        id: usize,
+        /// Bytes that the sink has taken, over all readings.
+        bytes: u64,
+        /// Bytes that one reading has, when the source says.
+        total: Option<u64>,
+    },
+    /// It failed. A FIFO that the container reads stays open: kill the container and only then
+    /// call [`Flow::container_exited`](super::Flow::container_exited) or
+    /// [`Flow::cancel`](super::Flow::cancel), after which `Ended` follows.
+    Failed {
+        /// The caller's number of the transfer.
+        id: usize,
+        /// Why.
+        error: TransferError,
+    },
+    /// It is over; nothing more will be told of it.
+    Ended {
+        /// The caller's number of the transfer.
+        id: usize,
+        /// What came of it.
+        report: TransferReport,
+    },
+}
+
+/// What came of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct TransferReport {
+    /// Bytes that the sink took, over all readings. What a reader left in a FIFO is not counted,
+    /// unless our end was closed already: [`Finish::Complete`] is that the FIFO had every byte.
+    pub bytes: u64,
+    /// From its beginning to its last byte.
+    pub seconds: f64,
+    /// How the bytes travelled last.
+    pub carrier: Carrier,
+    /// How often the source broke off and went on.
+    pub resumed: u32,
+    /// How often its FIFO was read, or would have been.
+    pub readings: u32,
+    /// How it ended.
+    pub finish: Finish,
+}
+
+/// How a transfer, or its last reading, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Finish {
+    /// The sink has everything.
+    Complete,
+    /// The sink would take no more: its reader left early.
+    Refused,
+    /// Nobody opened the FIFO.
+    NotOpened,
+    /// The container exited and its output did not end; what had come was delivered.
+    TimedOut,
+    /// It was told to stop.
+    Cancelled,
+    /// [`Notice::Failed`] has said why.
+    Failed,
+}
+
+impl Finish {
+    /// The report's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+            Self::NotOpened => "not_opened",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What a worker is told, and what it keeps for each thing that has turns.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+
+use super::carrier::Load;
+use super::driver::{Driver, Notify, Tokens};
+use super::error::{PumpError, TransferError};
+use super::fetch::Fetch;
+use super::open::InputFifo;
+use super::sink::{self, Shared};
+use super::source::{self, FifoSource, FileSource};
+use super::spool::Spool;
+use super::streams::{Attach, Streams};
+use super::{Sink, Source};
+use crate::sys::inotify::Watches;
+use crate::sys::pipe;
+
+/// Numbers the slots of a worker. None is used twice, so that what comes late finds nobody.
+pub(crate) type Key = u64;
+
+/// What a worker is told.
+pub(crate) enum Command {
+    Add(Box<NewTransfer>, Sender<Result<(), PumpError>>),
+    Attach { attach: Attach, outlets: Box<[NewTransfer; 2]>, reply: Sender<Result<(), PumpError>> },
+    ContainerExited(u64),
+    Cancel(u64),
+    Resolved(Key, io::Result<Vec<SocketAddr>>),
+    Opened(Key, io::Result<OwnedFd>),
+    Stop,
+}
+
+/// A transfer on its way to its worker.
+pub(crate) struct NewTransfer {
+    pub(crate) flow: u64,
+    pub(crate) id: usize,
+    pub(crate) source: NewSource,
+    pub(crate) sink: Sink,
+    pub(crate) notify: Notify,
+}
+
+/// Where its bytes come from.
+pub(crate) enum NewSource {
+    Given(Source),
+    /// The container's output, which spools into this folder.
+    Fed(std::path::PathBuf),
+}
+
+impl NewTransfer {
+    /// Opens the ends.
+    pub(crate) fn into_driver(
+        self,
+        tokens: Tokens,
+        watches: Option<&Watches>,
+    ) -> Result<Driver, PumpError> {
+        let mut spool = None;
+        let source = match self.source {
+            NewSource::Given(Source::Http { client, get, size }) => {
+                source::Source::Fetch(Box::new(Fetch::new(client, get, size)))
+            }
+            NewSource::Given(Source::File(file)) => {
+                source::Source::File(FileSource::new(file).map_err(PumpError::PrepareSource)?)
+            }
+            NewSource::Given(Source::Fifo(fifo)) => {
+                let reader = fifo.open_reader().map_err(PumpError::OpenFifo)?;
+                pipe::resize(&reader, super::open::PIPE_BYTES).map_err(PumpError::OpenFifo)?;
+                source::Source::Fifo(FifoSource::new(reader))
+            }
+            NewSource::Fed(folder) => {
+                spool = Some(Spool::new(folder));
+                source::Source::Fed
+            }
+        };
+        let sink = match self.sink {
+            Sink::Fifo(fifo) => sink::Sink::Fifo(Box::new(
+                InputFifo::hold(fifo, watches).map_err(PumpError::OpenFifo)?,
+            )),
+            Sink::File(file) => sink::Sink::File(file),
+            Sink::Inherited(descriptor) => {
+                sink::Sink::Shared(Shared::new(descriptor).map_err(PumpError::PrepareSink)?)
+            }
+        };
+        let mut driver = Driver::new(self.id, (source, sink), self.notify, tokens);
+        if let Some(spool) = spool {
+            driver.load = Load::Spool(spool);
+        }
+        Ok(driver)
+    }
+}
+
+/// Something that has turns.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) flow: u64,
+    pub(crate) work: Work,
+    /// Of streams: the transfers of standard output and standard error.
+    pub(crate) outlets: [Key; 2],
+    pub(crate) is_queued: bool,
+    /// The deadline that the loop will wake for.
+    pub(crate) armed: Option<Instant>,
+}
+
+/// What it does in them.
+pub(crate) enum Work {
+    Driver(Box<Driver>),
+    Streams(Box<Streams>),
+}
+
+impl Slot {
+    pub(crate) fn new(flow: u64, work: Work) -> Self {
+        Self { flow, work, outlets: [0; 2], is_queued: false, armed: None }
+    }
+}
+
+impl Work {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Driver(driver) => driver.deadline(),
+            Self::Streams(streams) => streams.deadline(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Driver(driver) => driver.fmt(f),
+            Self::Streams(_) => f.write_str("Streams"),
+        }
+    }
+}
+
+impl PumpError {
+    /// What beginning a transfer failed with.
+    pub(crate) fn from_begin(error: TransferError) -> Self {
+        match error {
+            TransferError::Fetch(error) => Self::Request(error),
+            TransferError::Register(error) => Self::Register(error),
+            TransferError::Write(error) | TransferError::Reopen(error) => Self::PrepareSink(error),
+            TransferError::Read(error) => Self::PrepareSource(error),
+            _ => Self::Stopped,
+        }
+    }
+}

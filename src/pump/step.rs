@@ -1,0 +1,204 @@
+//! The steps of a transfer: fill, drain, and the two in one.
+
+use nix::errno::Errno;
+
+use super::buffer::CopyBuffer;
+use super::carrier::{Carrier, Load};
+use super::driver::{Context, Driver, Outcome};
+use super::error::TransferError;
+use super::route::{is_the_sinks, is_to_fall_back};
+use super::sink::{Gave, Sink};
+use super::source::Took;
+use crate::sys::splice::splice_bytes;
+
+/// What one splice asks for. More does not fit into a pipe.
+const SPLICE_BYTES: usize = 1 << 20;
+
+impl Driver {
+    /// From the source into the carrier.
+    pub(super) fn fill(
+        &mut self,
+        most: usize,
+        context: &Context<'_>,
+    ) -> Result<Outcome, TransferError> {
+        let taken = self.transfer.taken();
+        let took = match &mut self.load {
+            Load::Copy(buffer) => {
+                let buffer = match buffer {
+                    Some(buffer) => buffer,
+                    none => match context.pool.lend() {
+                        Some(lent) => none.insert(CopyBuffer::new(lent)),
+                        None => return Ok(Outcome::Hungry),
+                    },
+                };
+                let took = self.source.read(buffer.space(most), taken, context.now)?;
+                if let Took::Bytes(bytes) = took {
+                    buffer.filled(bytes);
+                }
+                took
+            }
+            Load::Splice(between) => {
+                let Some((source, limit)) = self.source.raw() else {
+                    return Err(TransferError::Bug("a source that cannot be spliced"));
+                };
+                let limit = most.min(usize::try_from(limit).unwrap_or(usize::MAX));
+                let answer = match limit {
+                    0 => Ok(0),
+                    limit => splice_bytes(&source, &between.writer, limit),
+                };
+                match answer {
+                    Err(errno) if is_to_fall_back(errno) && between.held() == 0 => {
+                        self.fall_back(errno);
+                        return Ok(Outcome::Go);
+                    }
+                    Err(Errno::EAGAIN) if between.is_full_rather_than_starved() => {
+                        return Ok(Outcome::Go);
+                    }
+                    answer => {
+                        let answer = answer.map_err(Into::into);
+                        let took = self.source.spliced(answer, taken, context.now)?;
+                        if let Took::Bytes(bytes) = took {
+                            between.filled(bytes);
+                        }
+                        took
+                    }
+                }
+            }
+            Load::Direct | Load::Spool(_) => {
+                return Err(TransferError::Bug("a fill of a carrier that has no room"));
+            }
+        };
+        match took {
+            Took::Bytes(bytes) => self.transfer.filled(bytes),
+            Took::Blocked => self.transfer.source_blocked(),
+            Took::Ended => self.transfer.source_ended(),
+            Took::Broken => {
+                self.transfer.source_blocked();
+                return Ok(Outcome::Broken);
+            }
+        }
+        Ok(Outcome::Go)
+    }
+
+    /// From the carrier into the sink.
+    pub(super) fn drain(
+        &mut self,
+        most: usize,
+        context: &Context<'_>,
+    ) -> Result<Outcome, TransferError> {
+        let gave = match &mut self.load {
+            Load::Copy(Some(buffer)) => {
+                let gave = self.sink.write(buffer.held()).map_err(TransferError::Write)?;
+                if let Gave::Bytes(bytes) = gave {
+                    buffer.drained(bytes);
+                }
+                gave
+            }
+            Load::Splice(between) => {
+                let Some(sink) = self.sink.raw() else {
+                    return Err(TransferError::Bug("a sink that cannot be spliced into"));
+                };
+                let answer = splice_bytes(&between.reader, &sink, most.min(SPLICE_BYTES));
+                if let Err(errno) = answer
+                    && is_to_fall_back(errno)
+                {
+                    let Some(buffer) = between.rescue(context.pool) else {
+                        return Ok(Outcome::Hungry);
+                    };
+                    let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
+                    self.fall_back(errno);
+                    self.load = Load::Copy(Some(buffer));
+                    return Ok(Outcome::Go);
+                }
+                let gave = Sink::judge(answer).map_err(TransferError::Write)?;
+                if let Gave::Bytes(bytes) = gave {
+                    between.drained(bytes);
+                }
+                gave
+            }
+            Load::Spool(spool) => {
+                let front = spool.front().map_err(TransferError::Spool)?;
+                let gave = self.sink.write(front).map_err(TransferError::Write)?;
+                if let Gave::Bytes(bytes) = gave {
+                    spool.drained(bytes);
+                }
+                gave
+            }
+            Load::Direct | Load::Copy(None) => {
+                return Err(TransferError::Bug("a drain of a carrier that holds nothing"));
+            }
+        };
+        match gave {
+            Gave::Bytes(0) => Err(TransferError::Bug("a write of nothing")),
+            Gave::Bytes(bytes) => {
+                self.transfer.drained(bytes);
+                self.progressed(context.now);
+                Ok(Outcome::Go)
+            }
+            Gave::Blocked => {
+                self.transfer.sink_blocked();
+                Ok(Outcome::Go)
+            }
+            Gave::Refused => Ok(Outcome::Refused),
+        }
+    }
+
+    /// From end to end.
+    pub(super) fn splice_through(
+        &mut self,
+        most: usize,
+        context: &Context<'_>,
+    ) -> Result<Outcome, TransferError> {
+        let taken = self.transfer.taken();
+        let Some((source, limit)) = self.source.raw() else {
+            return Err(TransferError::Bug("a source that cannot be spliced"));
+        };
+        let Some(sink) = self.sink.raw() else {
+            // A FIFO without a reader: the reader's coming is its edge.
+            self.transfer.move_blocked();
+            return Ok(Outcome::Go);
+        };
+        let limit = most.min(SPLICE_BYTES).min(usize::try_from(limit).unwrap_or(usize::MAX));
+        let answer = match limit {
+            0 => Ok(0),
+            limit => splice_bytes(&source, &sink, limit),
+        };
+        match answer {
+            Err(Errno::EAGAIN) if !self.source.is_pipe() => {
+                self.transfer.move_blocked();
+                return Ok(Outcome::Go);
+            }
+            Err(errno) if is_to_fall_back(errno) => {
+                self.fall_back(errno);
+                return Ok(Outcome::Go);
+            }
+            Err(errno) if is_the_sinks(errno) => {
+                return match Sink::judge(answer) {
+                    Ok(_) => Ok(Outcome::Refused),
+                    Err(error) => Err(TransferError::Write(error)),
+                };
+            }
+            _ => {}
+        }
+        match self.source.spliced(answer.map_err(Into::into), taken, context.now)? {
+            Took::Bytes(bytes) => {
+                self.transfer.moved(bytes);
+                self.progressed(context.now);
+            }
+            Took::Blocked => self.transfer.move_blocked(),
+            Took::Ended => self.transfer.source_ended(),
+            Took::Broken => {
+                self.transfer.source_blocked();
+                return Ok(Outcome::Broken);
+            }
+        }
+        Ok(Outcome::Go)
+    }
+
+    /// Goes on with a buffer, since the kernel does not splice this pair.
+    fn fall_back(&mut self, errno: Errno) {
+        tracing::debug!(transfer = self.id, %errno, "this pair cannot be spliced, copying");
+        self.load = Load::Copy(None);
+        self.tally.carrier = Carrier::Copy;
+    }
+}

@@ -1,0 +1,170 @@
+//! The container's standard output and error: read at once, taken apart, put into spools.
+//!
+//! Nothing that happens to a sink holds this reader up. The engine stalls a container whose output
+//! is not read, and throws away what is left two seconds after its exit.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use nix::errno::Errno;
+
+use super::error::TransferError;
+use crate::sys::uninterrupted;
+
+/// How much is read at once: eight of the engine's frames.
+const READ_BYTES: usize = 256 << 10;
+
+/// How much is read before others have their turn.
+const TURN_BYTES: usize = 4 << 20;
+
+/// How long after the container's exit a silent connection is given to come to its end. The
+/// engine's own wait for a container's output is two seconds.
+const SILENCE_AFTER_EXIT: Duration = Duration::from_secs(10);
+
+/// A connection that carries a container's output.
+pub struct Attach {
+    /// The socket; it must not block.
+    pub socket: OwnedFd,
+    /// What was read from it already.
+    pub read_ahead: Bytes,
+    /// What takes its bytes apart.
+    pub split: Box<dyn Split>,
+}
+
+/// Takes the bytes of a connection apart, whatever pieces they come in.
+pub trait Split: Send {
+    /// The next piece at the start of `input`, which is not empty. Something must be consumed.
+    ///
+    /// # Errors
+    /// The bytes are not what they should be.
+    fn next<'a>(&mut self, input: &'a [u8]) -> Result<Piece<'a>, Box<dyn Error + Send + Sync>>;
+
+    /// The connection has ended.
+    ///
+    /// # Errors
+    /// It should not have: something is missing.
+    fn end(&mut self) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+/// A piece of a connection's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// Whose it is, if anybody's.
+    pub outlet: Option<Outlet>,
+    /// What it holds; may be empty.
+    pub payload: &'a [u8],
+    /// How much of the input it is, payload and all.
+    pub consumed: usize,
+}
+
+/// One of the container's two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outlet {
+    /// Standard output.
+    StdOut,
+    /// Standard error.
+    StdErr,
+}
+
+/// How a turn ended.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flowing {
+    Again,
+    Wait,
+    Ended,
+    /// It did not end in time after the container's exit.
+    GivenUp,
+}
+
+/// An attached container's output at work.
+pub(crate) struct Streams {
+    attach: Attach,
+    buffer: Vec<u8>,
+    last_byte: Option<Instant>,
+}
+
+impl Streams {
+    pub(crate) fn new(attach: Attach) -> Self {
+        Self { attach, buffer: Vec::new(), last_byte: None }
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.attach.socket.as_fd()
+    }
+
+    /// Reads what there is and gives the pieces to `feed`.
+    pub(crate) fn turn(
+        &mut self,
+        now: Instant,
+        mut feed: impl FnMut(Outlet, &[u8]),
+    ) -> Result<Flowing, TransferError> {
+        let Attach { socket, read_ahead, split } = &mut self.attach;
+        take_apart(&mut **split, &std::mem::take(read_ahead), &mut feed)?;
+        self.buffer.resize(READ_BYTES, 0);
+        let mut budget = TURN_BYTES;
+        while budget > 0 {
+            match uninterrupted(|| nix::unistd::read(&*socket, &mut self.buffer)) {
+                Ok(0) => {
+                    split.end().map_err(TransferError::Split)?;
+                    return Ok(Flowing::Ended);
+                }
+                Ok(bytes) => {
+                    budget = budget.saturating_sub(bytes);
+                    if let Some(last_byte) = &mut self.last_byte {
+                        *last_byte = now;
+                    }
+                    let input = self.buffer.get(..bytes).unwrap_or_default();
+                    take_apart(&mut **split, input, &mut feed)?;
+                }
+                Err(Errno::EAGAIN) => {
+                    // A quiet container costs no memory.
+                    self.buffer = Vec::new();
+                    let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
+                    return Ok(if is_late { Flowing::GivenUp } else { Flowing::Wait });
+                }
+                Err(errno) => return Err(TransferError::Read(io::Error::from(errno))),
+            }
+        }
+        Ok(Flowing::Again)
+    }
+
+    /// The container has exited: from now on silence has a bound.
+    pub(crate) fn container_exited(&mut self, now: Instant) {
+        self.last_byte.get_or_insert(now);
+    }
+
+    /// When silence will have lasted too long.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.last_byte.map(|last_byte| last_byte + SILENCE_AFTER_EXIT)
+    }
+}
+
+fn take_apart(
+    split: &mut dyn Split,
+    mut input: &[u8],
+    feed: &mut impl FnMut(Outlet, &[u8]),
+) -> Result<(), TransferError> {
+    while !input.is_empty() {
+        let piece = split.next(input).map_err(TransferError::Split)?;
+        if let (Some(outlet), false) = (piece.outlet, piece.payload.is_empty()) {
+            feed(outlet, piece.payload);
+        }
+        input = match input.get(piece.consumed..) {
+            Some(rest) if piece.consumed > 0 => rest,
+            _ => return Err(TransferError::Bug("a split that consumes nothing, or too much")),
+        };
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Attach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attach").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}

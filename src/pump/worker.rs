@@ -1,0 +1,183 @@
+//! The pump's threads, and the handles by which they are told what to do.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::Sender;
+use nix::sys::signal::SigSet;
+
+use super::driver::Notify;
+use super::error::PumpError;
+use super::reactor::{Mailbox, Reactor};
+use super::report::Notice;
+use super::slot::{Command, NewSource, NewTransfer};
+use super::streams::Attach;
+use super::{Options, Sink, Source};
+
+/// Worker threads that move bytes, for as many runs as there are. Dropping it stops them.
+pub struct Pump {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    workers: Vec<Mailbox>,
+    options: Options,
+    next_flow: AtomicU64,
+    next_worker: AtomicUsize,
+}
+
+impl Pump {
+    /// Starts the threads. They take no signals.
+    ///
+    /// # Errors
+    /// No descriptors (an epoll instance, an event counter) or threads are left.
+    pub fn start(options: Options) -> Result<Self, PumpError> {
+        let count = options.workers.max(1);
+        let buffers = options.buffers.div_ceil(count).max(1);
+        let (mut workers, mut threads) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let started = (0..count).try_for_each(|number| {
+            let (reply, answer) = crossbeam_channel::bounded(1);
+            let thread = thread::Builder::new()
+                .name(format!("gantline-pump-{number}"))
+                .spawn(move || work(buffers, &reply))
+                .map_err(PumpError::Start)?;
+            threads.push(thread);
+            let mailbox = answer.recv().map_err(|_| PumpError::Stopped)?;
+            workers.push(mailbox.map_err(PumpError::Start)?);
+            Ok(())
+        });
+        let shared = Shared {
+            workers,
+            options,
+            next_flow: AtomicU64::new(0),
+            next_worker: AtomicUsize::new(0),
+        };
+        let pump = Self { shared: Arc::new(shared), threads };
+        // Dropped on an error, it stops those that were started.
+        started.map(|()| pump)
+    }
+
+    /// A place for one run's transfers. `notify` is called in the workers' threads.
+    pub fn flow(&self, notify: Arc<dyn Fn(Notice) + Send + Sync>) -> Flow {
+        let number = self.shared.next_flow.fetch_add(1, Ordering::Relaxed);
+        Flow { shared: Arc::clone(&self.shared), number, notify }
+    }
+}
+
+/// A worker's whole life.
+fn work(buffers: usize, reply: &Sender<std::io::Result<Mailbox>>) {
+    // A splice into a pipe that nobody reads raises SIGPIPE; a host program's handlers for other
+    // signals belong to its own threads.
+    let _ = SigSet::all().thread_block();
+    match Reactor::new(buffers) {
+        Ok((reactor, mailbox)) => {
+            if reply.send(Ok(mailbox)).is_ok() {
+                reactor.run();
+            }
+        }
+        Err(error) => {
+            let _ = reply.send(Err(error));
+        }
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        for worker in &self.shared.workers {
+            // One that is gone needs no stopping.
+            let _ = worker.send(Command::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The transfers of one run. Dropping it cancels those that are not over.
+pub struct Flow {
+    shared: Arc<Shared>,
+    number: u64,
+    notify: Notify,
+}
+
+impl Flow {
+    /// Adds a transfer and begins it. `id` is the caller's number for it, in its notices.
+    ///
+    /// # Errors
+    /// An end cannot be opened or watched, or the request cannot be sent.
+    pub fn add(&self, id: usize, source: Source, sink: Sink) -> Result<(), PumpError> {
+        let new = self.transfer(id, NewSource::Given(source), sink);
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.next_worker()?.send(Command::Add(Box::new(new), reply))?;
+        answer.recv().map_err(|_| PumpError::Stopped)?
+    }
+
+    /// Takes a container's output, for two transfers: standard output's and standard error's.
+    ///
+    /// # Errors
+    /// A sink cannot be used, or the socket cannot be watched.
+    pub fn attach(
+        &self,
+        attach: Attach,
+        stdout: (usize, Sink),
+        stderr: (usize, Sink),
+    ) -> Result<(), PumpError> {
+        let outlets = [stdout, stderr].map(|(id, sink)| {
+            let folder = self.shared.options.spool_folder.clone();
+            self.transfer(id, NewSource::Fed(folder), sink)
+        });
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.next_worker()?.send(Command::Attach { attach, outlets: Box::new(outlets), reply })?;
+        answer.recv().map_err(|_| PumpError::Stopped)?
+    }
+
+    /// The container has exited, or was killed, or will never start. Transfers into its FIFOs are
+    /// over; what it has written is still delivered, and silence of its output has a bound.
+    pub fn container_exited(&self) {
+        self.tell_all(|| Command::ContainerExited(self.number));
+    }
+
+    /// Ends all transfers at once. Each is reported.
+    pub fn cancel(&self) {
+        self.tell_all(|| Command::Cancel(self.number));
+    }
+
+    fn tell_all(&self, command: impl Fn() -> Command) {
+        for worker in &self.shared.workers {
+            // A worker that is gone has no transfers.
+            let _ = worker.send(command());
+        }
+    }
+
+    fn transfer(&self, id: usize, source: NewSource, sink: Sink) -> NewTransfer {
+        NewTransfer { flow: self.number, id, source, sink, notify: Arc::clone(&self.notify) }
+    }
+
+    /// Takes the workers in turn.
+    fn next_worker(&self) -> Result<&Mailbox, PumpError> {
+        let turn = self.shared.next_worker.fetch_add(1, Ordering::Relaxed);
+        let count = self.shared.workers.len().max(1);
+        self.shared.workers.get(turn % count).ok_or(PumpError::Stopped)
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl fmt::Debug for Pump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pump").field("workers", &self.threads.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flow").field("number", &self.number).finish_non_exhaustive()
+    }
+}

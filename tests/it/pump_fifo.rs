@@ -1,0 +1,266 @@
+//! Into FIFOs: every kind of source, every kind of reader.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::sync::atomic::Ordering;
+
+use gantline::pump::{Carrier, Finish, Options, Sink, Source, TransferError};
+
+use crate::pump_peer::{Act, Fixture, Peer, join, noise, reader};
+
+const SIZES: [usize; 7] = [0, 1, 65_535, 65_536, 65_537, (1 << 20) + 1, 20 << 20];
+
+fn stream(act: &'static [Act], length: usize, carrier: Carrier) {
+    let body = noise(length);
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(body.clone(), act);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    assert!(join(reader(path)) == body, "other bytes for a length of {length}");
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!(report.finish, Finish::Complete, "{length}");
+    assert_eq!((report.bytes, report.carrier), (length as u64, carrier), "{length}");
+    assert_eq!((report.readings, report.resumed), (1, 0), "{length}");
+}
+
+#[test]
+fn a_body_with_a_length_goes_directly_whatever_its_length() {
+    for length in SIZES {
+        stream(&[Act::Whole], length, Carrier::Direct);
+    }
+}
+
+#[test]
+fn a_body_that_ends_with_its_connection_goes_directly() {
+    for length in SIZES {
+        stream(&[Act::UntilClose], length, Carrier::Direct);
+    }
+}
+
+#[test]
+fn chunks_are_copied() {
+    for length in SIZES {
+        stream(&[Act::Chunked], length, Carrier::Copy);
+    }
+}
+
+#[test]
+fn a_host_file_goes_directly() {
+    for length in SIZES {
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        let body = noise(length);
+        let file = fixture.folder.path().join("file");
+        fs::write(&file, &body).unwrap();
+        let source = Source::File(File::open(file).unwrap());
+        fixture.flow.add(0, source, Sink::Fifo(fifo)).unwrap();
+        assert!(join(reader(path)) == body, "{length}");
+        fixture.flow.container_exited();
+        let report = fixture.ended(0);
+        assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Direct));
+        assert_eq!(report.bytes, length as u64);
+    }
+}
+
+#[test]
+fn the_first_mebibyte_waits_for_the_reader() {
+    let body = noise(3 << 20);
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(body.clone(), &[Act::Whole]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    fixture.advanced(1);
+    assert!(join(reader(path)) == body);
+    fixture.flow.container_exited();
+    assert_eq!(fixture.ended(0).finish, Finish::Complete);
+}
+
+#[test]
+fn a_fifo_that_nobody_opens_is_released_and_noted() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(100), &[Act::Whole]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.bytes), (Finish::NotOpened, 0));
+    assert!(path.exists());
+}
+
+#[test]
+fn a_reader_that_leaves_early_ends_the_transfer() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(50 << 20), &[Act::Whole]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    let mut ten = [0; 10];
+    let mut file = File::open(path).unwrap();
+    file.read_exact(&mut ten).unwrap();
+    drop(file);
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.bytes, report.readings), (Finish::Refused, 10, 1));
+    assert_eq!(peer.requests.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn every_further_reader_is_served_from_the_first_byte() {
+    for length in [0, 10, 70_000, 5 << 20] {
+        let body = noise(length);
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        let peer = Peer::new(body.clone(), &[Act::Whole]);
+        fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+        for _ in 0..4 {
+            assert!(join(reader(path.clone())) == body, "{length}");
+        }
+        fixture.flow.container_exited();
+        let report = fixture.ended(0);
+        assert_eq!((report.finish, report.readings), (Finish::Complete, 4), "{length}");
+        assert_eq!(report.bytes, 4 * length as u64);
+    }
+}
+
+#[test]
+fn no_further_request_is_made_before_a_further_reader_comes() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(1000), &[Act::Whole]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    join(reader(path));
+    fixture.flow.container_exited();
+    assert_eq!(fixture.ended(0).readings, 1);
+    assert_eq!(peer.requests.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_look_without_reading_takes_nothing_from_the_reader_after_it() {
+    for length in [10, 5 << 20] {
+        let body = noise(length);
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        let peer = Peer::new(body.clone(), &[Act::Whole]);
+        fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+        for _ in 0..20 {
+            drop(File::open(&path).unwrap());
+        }
+        assert!(join(reader(path)) == body, "{length}");
+        fixture.flow.container_exited();
+        assert_eq!(fixture.ended(0).finish, Finish::Complete, "{length}");
+    }
+}
+
+#[test]
+fn a_second_reader_beside_the_first_fails_the_transfer() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(50 << 20), &[Act::Whole]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    let mut first = File::open(&path).unwrap();
+    first.read_exact(&mut [0; 100]).unwrap();
+    fixture.advanced(1);
+    let _second = File::open(&path).unwrap();
+    assert!(matches!(fixture.failed(), TransferError::Overlap));
+    fixture.flow.container_exited();
+}
+
+#[test]
+fn a_source_that_breaks_off_is_resumed_at_the_byte() {
+    let body = noise(9 << 20);
+    for script in [
+        &[Act::Break(3_000_000), Act::Whole][..],
+        &[Act::Break(1), Act::Nothing, Act::Break(0), Act::Break(70_000), Act::Whole],
+    ] {
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        let peer = Peer::new(body.clone(), script);
+        fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+        assert!(join(reader(path)) == body);
+        fixture.flow.container_exited();
+        let report = fixture.ended(0);
+        assert_eq!((report.finish, report.bytes), (Finish::Complete, body.len() as u64));
+        assert!(report.resumed >= 1, "{report:?}");
+    }
+}
+
+#[test]
+fn a_short_file_never_looks_like_a_whole_one() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(2 << 20), &[Act::Break(100_000), Act::IgnoreRange]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    let reading = reader(path);
+    let error = fixture.failed();
+    assert!(matches!(error, TransferError::Interrupted { at: 100_000, .. }), "{error:?}");
+    // The reader still waits for more: it would have ended by now if our end were closed.
+    assert!(!reading.is_finished());
+    fixture.flow.container_exited();
+    assert_eq!(join(reading).len(), 100_000);
+    assert_eq!(fixture.ended(0).finish, Finish::Failed);
+}
+
+#[test]
+fn a_file_that_became_shorter_fails_the_transfer() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let file = fixture.folder.path().join("file");
+    fs::write(&file, noise(8 << 20)).unwrap();
+    fixture.flow.add(0, Source::File(File::open(&file).unwrap()), Sink::Fifo(fifo)).unwrap();
+    // The FIFO is full now, and nothing more is read before somebody comes.
+    fixture.advanced(1);
+    File::options().write(true).open(&file).unwrap().set_len(4 << 20).unwrap();
+    let reading = reader(path);
+    let error = fixture.failed();
+    assert!(matches!(error, TransferError::Size { expected, .. } if expected == 8 << 20));
+    fixture.flow.container_exited();
+    join(reading);
+}
+
+#[test]
+fn many_transfers_share_few_threads_and_buffers() {
+    let fixture = Fixture::with(Options { workers: 2, buffers: 4, ..Options::default() });
+    let body = noise(1 << 20);
+    let peer = Peer::new(body.clone(), &[Act::Chunked]);
+    let readers: Vec<_> = (0..64)
+        .map(|number| {
+            let (fifo, path) = fixture.fifo(&format!("in{number}"));
+            fixture.flow.add(number, peer.source(), Sink::Fifo(fifo)).unwrap();
+            path
+        })
+        .map(reader)
+        .collect();
+    for reading in readers {
+        assert!(join(reading) == body);
+    }
+    fixture.flow.container_exited();
+    for _ in 0..64 {
+        loop {
+            match fixture.notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap() {
+                gantline::pump::Notice::Ended { report, .. } => {
+                    assert_eq!(report.finish, Finish::Complete);
+                    break;
+                }
+                gantline::pump::Notice::Failed { error, .. } => panic!("{error:?}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dropped_flow_lets_go_of_everything() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(50 << 20), &[Act::Whole]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    let mut file = File::open(path).unwrap();
+    file.read_exact(&mut [0; 10]).unwrap();
+    let Fixture { flow, notices, .. } = &fixture;
+    flow.cancel();
+    let report = fixture.ended(0);
+    assert_eq!(report.finish, Finish::Cancelled);
+    assert!(notices.is_empty());
+    let mut rest = Vec::new();
+    file.read_to_end(&mut rest).unwrap();
+}

@@ -1,0 +1,211 @@
+//! What the tests of the pump share: a pump with one flow, FIFOs, and a scripted HTTP server.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use gantline::http::{Client, ClientOptions, Get};
+use gantline::pump::{Flow, Notice, Options, Pump, Source, TransferError, TransferReport};
+use gantline::sys::fifo::Fifo;
+
+/// No single thing that a test waits for takes longer than this.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A pump, one flow of it, and what it tells.
+pub(crate) struct Fixture {
+    pub(crate) flow: Flow,
+    pub(crate) notices: Receiver<Notice>,
+    pub(crate) folder: tempfile::TempDir,
+    _pump: Pump,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub(crate) fn with(options: Options) -> Self {
+        let pump = Pump::start(options).unwrap();
+        let (sender, notices) = crossbeam_channel::unbounded();
+        let flow = pump.flow(Arc::new(move |notice| {
+            let _ = sender.send(notice);
+        }));
+        Self { flow, notices, folder: tempfile::tempdir().unwrap(), _pump: pump }
+    }
+
+    /// Makes a FIFO and says where it is.
+    pub(crate) fn fifo(&self, name: &str) -> (Fifo, PathBuf) {
+        let folder = File::open(self.folder.path()).unwrap();
+        let fifo = Fifo::create(folder.as_fd(), name.as_ref()).unwrap();
+        (fifo, self.folder.path().join(name))
+    }
+
+    /// Waits until a transfer is over.
+    pub(crate) fn ended(&self, wanted: usize) -> TransferReport {
+        loop {
+            match self.notices.recv_timeout(DEADLINE).expect("the transfer is not over in time") {
+                Notice::Ended { id, report } if id == wanted => return report,
+                Notice::Failed { error, .. } => panic!("it failed: {error:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until a transfer fails.
+    pub(crate) fn failed(&self) -> TransferError {
+        loop {
+            match self.notices.recv_timeout(DEADLINE).expect("the transfer does not fail in time") {
+                Notice::Failed { error, .. } => return error,
+                Notice::Ended { report, .. } => panic!("it did not fail: {report:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until so many bytes were taken.
+    pub(crate) fn advanced(&self, wanted: u64) {
+        loop {
+            match self.notices.recv_timeout(DEADLINE).expect("no bytes in time") {
+                Notice::Advanced { bytes, .. } if bytes >= wanted => return,
+                Notice::Advanced { .. } => {}
+                other => panic!("waiting for bytes: {other:?}"),
+            }
+        }
+    }
+}
+
+/// Bytes that are all different enough for a loss or a swap to show.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(length as u64);
+    let mut bytes = vec![0; length];
+    random.fill(&mut bytes);
+    bytes
+}
+
+/// Reads a FIFO to its end in a thread of its own, as a program in a container does.
+pub(crate) fn reader(path: PathBuf) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+/// Joins a thread, or says that it hangs.
+pub(crate) fn join<T: Send + 'static>(thread: thread::JoinHandle<T>) -> T {
+    let (sender, joined) = crossbeam_channel::bounded(1);
+    thread::spawn(move || sender.send(thread.join()));
+    joined.recv_timeout(DEADLINE).expect("a thread of the test hangs").expect("it panicked")
+}
+
+/// What a request found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// The whole answer, or the rest that a Range asked for.
+    Whole,
+    /// The answer's head and so many bytes of its body; then the connection breaks.
+    Break(usize),
+    /// The whole entity, whatever Range was asked for.
+    IgnoreRange,
+    /// Chunks.
+    Chunked,
+    /// A body that ends with the connection.
+    UntilClose,
+    /// No connection is answered; it is closed.
+    Nothing,
+}
+
+/// A server that acts its script, one act a request, the last one again and again.
+pub(crate) struct Peer {
+    pub(crate) source_url: url::Url,
+    pub(crate) requests: Arc<AtomicUsize>,
+}
+
+impl Peer {
+    pub(crate) fn new(body: Vec<u8>, script: &[Act]) -> Self {
+        let script = script.to_vec();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let source_url =
+            url::Url::parse(&format!("http://{}/file", listener.local_addr().unwrap())).unwrap();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
+        let body = Arc::new(body);
+        // It goes with the test's process.
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let number = counter.fetch_add(1, Ordering::SeqCst);
+                let act = script[number.min(script.len() - 1)];
+                let body = Arc::clone(&body);
+                thread::spawn(move || answer(connection.unwrap(), &body, act));
+            }
+        });
+        Self { source_url, requests }
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        let client = Client::new(ClientOptions::default()).unwrap();
+        Source::Http { client, get: Get::new(self.source_url.clone()), size: None }
+    }
+}
+
+/// An answer's failure is the client's leaving, which is its right.
+fn answer(mut connection: TcpStream, body: &[u8], act: Act) -> Option<()> {
+    let mut from = 0;
+    let mut lines = BufReader::new(connection.try_clone().ok()?);
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line).ok()?;
+        if let Some(range) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
+            from = range.trim().trim_end_matches('-').parse().ok()?;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let rest = &body[from..];
+    let (total, last) = (body.len(), body.len().max(1) - 1);
+    let mut head = format!("HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: {total}\r\n\r\n");
+    if from > 0 {
+        head = format!(
+            "HTTP/1.1 206 Partial Content\r\nETag: \"v1\"\r\nContent-Length: {}\r\n\
+             Content-Range: bytes {from}-{last}/{total}\r\n\r\n",
+            rest.len()
+        );
+    }
+    match act {
+        Act::Whole => {
+            connection.write_all(head.as_bytes()).ok()?;
+            connection.write_all(rest).ok()
+        }
+        Act::Break(length) => {
+            connection.write_all(head.as_bytes()).ok()?;
+            connection.write_all(&rest[..length]).ok()
+        }
+        Act::IgnoreRange => {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n");
+            connection.write_all(head.as_bytes()).ok()?;
+            connection.write_all(body).ok()
+        }
+        Act::Chunked => {
+            connection.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").ok()?;
+            for chunk in body.chunks(70_001) {
+                write!(connection, "{:x}\r\n", chunk.len()).ok()?;
+                connection.write_all(chunk).ok()?;
+                connection.write_all(b"\r\n").ok()?;
+            }
+            connection.write_all(b"0\r\n\r\n").ok()
+        }
+        Act::UntilClose => {
+            connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
+            connection.write_all(body).ok()
+        }
+        Act::Nothing => None,
+    }
+}

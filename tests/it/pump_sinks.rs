@@ -1,0 +1,228 @@
+//! Out of FIFOs and attached containers, into files and pipes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use bytes::Bytes;
+use gantline::pump::{Attach, Carrier, Finish, Outlet, Piece, Sink, Source, Split};
+
+use crate::pump_peer::{Act, Fixture, Peer, join, noise};
+
+#[test]
+fn two_writers_one_after_the_other_are_one_stream() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("out");
+    let target = fixture.folder.path().join("file");
+    fixture.flow.add(0, Source::Fifo(fifo), Sink::File(File::create(&target).unwrap())).unwrap();
+    let (first, second) = (noise(3 << 20), noise(100));
+    let open = || OpenOptions::new().write(true).open(&path).unwrap();
+    open().write_all(&first).unwrap();
+    open().write_all(&second).unwrap();
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Direct));
+    assert!(fs::read(target).unwrap() == [first, second].concat());
+}
+
+#[test]
+fn a_writer_that_never_comes_leaves_an_empty_file() {
+    let fixture = Fixture::new();
+    let (fifo, _) = fixture.fifo("out");
+    let target = fixture.folder.path().join("file");
+    fixture.flow.add(0, Source::Fifo(fifo), Sink::File(File::create(&target).unwrap())).unwrap();
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.bytes), (Finish::Complete, 0));
+}
+
+#[test]
+fn what_is_in_the_fifo_at_the_exit_still_goes_into_a_slow_pipe() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("out");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    fixture.flow.add(0, Source::Fifo(fifo), Sink::Inherited(OwnedFd::from(writer))).unwrap();
+    let body = noise(4 << 20);
+    let sent = body.clone();
+    let writing = thread::spawn(move || {
+        OpenOptions::new().write(true).open(path).unwrap().write_all(&sent).unwrap();
+    });
+    let mut first = vec![0; 3 << 20];
+    reader.read_exact(&mut first).unwrap();
+    join(writing);
+    fixture.flow.container_exited();
+    let mut rest = Vec::new();
+    let reading = thread::spawn(move || {
+        reader.read_to_end(&mut rest).unwrap();
+        rest
+    });
+    assert_eq!(fixture.ended(0).finish, Finish::Complete);
+    first.extend(join(reading));
+    assert!(first == body);
+}
+
+#[test]
+fn a_file_that_is_appended_to_is_copied_into() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("out");
+    let target = fixture.folder.path().join("file");
+    fs::write(&target, b"before").unwrap();
+    let file = OpenOptions::new().append(true).open(&target).unwrap();
+    fixture.flow.add(0, Source::Fifo(fifo), Sink::Inherited(file.into())).unwrap();
+    OpenOptions::new().write(true).open(path).unwrap().write_all(b" after").unwrap();
+    fixture.flow.container_exited();
+    assert_eq!(fixture.ended(0).carrier, Carrier::Copy);
+    assert_eq!(fs::read(target).unwrap(), b"before after");
+}
+
+#[test]
+fn a_body_goes_into_a_file_through_a_pipe() {
+    for length in [0, 1, 70_000, 9 << 20] {
+        let body = noise(length);
+        let fixture = Fixture::new();
+        let target = fixture.folder.path().join("file");
+        let peer = Peer::new(body.clone(), &[Act::Break(length / 2), Act::Whole]);
+        let sink = Sink::File(File::create(&target).unwrap());
+        fixture.flow.add(0, peer.source(), sink).unwrap();
+        let report = fixture.ended(0);
+        assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Splice));
+        assert_eq!(report.bytes, length as u64);
+        assert!(fs::read(target).unwrap() == body, "{length}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_the_sinks_error() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("out");
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    fixture.flow.add(0, Source::Fifo(fifo), Sink::File(full)).unwrap();
+    let mut writer = OpenOptions::new().write(true).open(path).unwrap();
+    writer.write_all(b"something").unwrap();
+    let error = fixture.failed();
+    assert!(matches!(error, gantline::pump::TransferError::Write(_)), "{error:?}");
+}
+
+/// Takes pieces of this form apart: a letter (`o`, `e`), a length of one byte, the payload.
+#[derive(Default)]
+struct Letters {
+    letter: Option<u8>,
+    left: Option<usize>,
+}
+
+impl Split for Letters {
+    fn next<'a>(
+        &mut self,
+        input: &'a [u8],
+    ) -> Result<Piece<'a>, Box<dyn std::error::Error + Send + Sync>> {
+        let Some(letter) = self.letter else {
+            self.letter = Some(input[0]);
+            return Ok(Piece { outlet: None, payload: &[], consumed: 1 });
+        };
+        let Some(left) = self.left else {
+            self.left = Some(input[0].into());
+            return Ok(Piece { outlet: None, payload: &[], consumed: 1 });
+        };
+        let payload = &input[..left.min(input.len())];
+        self.left = Some(left - payload.len());
+        if payload.len() == left {
+            (self.letter, self.left) = (None, None);
+        }
+        let outlet = if letter == b'o' { Outlet::StdOut } else { Outlet::StdErr };
+        Ok(Piece { outlet: Some(outlet), payload, consumed: payload.len() })
+    }
+
+    fn end(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        if self.letter.is_some() { Err("in the middle of a piece".into()) } else { Ok(()) }
+    }
+}
+
+/// The wire form of pieces in turn to both outlets, and what each should get.
+fn letters(pieces: usize) -> (Vec<u8>, [Vec<u8>; 2]) {
+    let payload = noise(255 * pieces);
+    let (mut wire, mut expected) = (Vec::new(), [Vec::new(), Vec::new()]);
+    for (number, piece) in payload.chunks(255).enumerate() {
+        wire.extend([b"oe"[number % 2], 255]);
+        wire.extend(piece);
+        expected[number % 2].extend(piece);
+    }
+    (wire, expected)
+}
+
+fn attached(socket: UnixStream, read_ahead: Vec<u8>) -> Attach {
+    socket.set_nonblocking(true).unwrap();
+    let split = Box::new(Letters::default());
+    Attach { socket: socket.into(), read_ahead: Bytes::from(read_ahead), split }
+}
+
+#[test]
+fn both_streams_arrive_exactly_and_apart() {
+    let fixture = Fixture::new();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let (wire, expected) = letters(20_000);
+    let targets = ["out", "err"].map(|name| fixture.folder.path().join(name));
+    let [out, err] = targets.each_ref().map(|path| Sink::File(File::create(path).unwrap()));
+    let attach = attached(ours, wire[..300].to_vec());
+    fixture.flow.attach(attach, (0, out), (1, err)).unwrap();
+    let writing = thread::spawn(move || theirs.write_all(&wire[300..]).unwrap());
+    join(writing);
+    for id in 0..2 {
+        let report = fixture.ended(id);
+        assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Spool));
+        assert!(fs::read(&targets[id]).unwrap() == expected[id]);
+    }
+}
+
+#[test]
+fn a_sink_that_takes_nothing_does_not_hold_the_container_up() {
+    let fixture = Fixture::new();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let (wire, expected) = letters(40_000);
+    let (mut out, blocked) = std::io::pipe().unwrap();
+    let (err, refused) = std::io::pipe().unwrap();
+    drop(err);
+    let sinks = [blocked, refused].map(|pipe| Sink::Inherited(OwnedFd::from(pipe)));
+    let [out_sink, err_sink] = sinks;
+    fixture.flow.attach(attached(ours, Vec::new()), (0, out_sink), (1, err_sink)).unwrap();
+    // All of it is taken although nobody reads: 10 MB, and a pipe has one at most.
+    join(thread::spawn(move || theirs.write_all(&wire).unwrap()));
+    fixture.flow.container_exited();
+    let reading = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        out.read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    let mut finishes = [Finish::Failed; 2];
+    for _ in 0..2 {
+        loop {
+            let notice = fixture.notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap();
+            if let gantline::pump::Notice::Ended { id, report } = notice {
+                finishes[id] = report.finish;
+                break;
+            }
+        }
+    }
+    assert_eq!(finishes, [Finish::Complete, Finish::Refused]);
+    assert!(join(reading) == expected[0]);
+}
+
+#[test]
+fn output_that_ends_in_the_middle_of_a_piece_fails() {
+    let fixture = Fixture::new();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let sinks = ["out", "err"].map(|name| File::create(fixture.folder.path().join(name)).unwrap());
+    let [out, err] = sinks.map(Sink::File);
+    fixture.flow.attach(attached(ours, Vec::new()), (0, out), (1, err)).unwrap();
+    theirs.write_all(b"o\x05abc").unwrap();
+    drop(theirs);
+    let error = loop {
+        match fixture.notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap() {
+            gantline::pump::Notice::Failed { id: 0, error } => break error,
+            gantline::pump::Notice::Failed { error, .. } => panic!("{error:?}"),
+            _ => {}
+        }
+    };
+    assert!(matches!(error, gantline::pump::TransferError::Split(_)));
+}
