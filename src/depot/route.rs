@@ -189,7 +189,10 @@ impl Routes {
         let node = match &words[..] {
             ["collection", COLLECTION] => Some(self.collection()),
             ["collection", COLLECTION, ROOT_FOLDER, inside @ ..] => self.at(inside)?,
-            ["collection" | "user", _, ..] => None,
+            ["collection", COLLECTION, ..] => None,
+            ["collection", name, ..] => {
+                return Err(validation(&format!("Collection not found: {name}")));
+            }
             _ => return Err(validation("Invalid path format")),
         };
         let found = node.and_then(|node| self.describe(&node).ok());

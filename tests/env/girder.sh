@@ -37,13 +37,18 @@ up() {
     fi
     down
     need redis-server
-    local venv port
+    local venv port redis
     venv=$(environment)
     mkdir -p "$data/assetstore"
-    launch redis redis-server --port 0 --unixsocket "$data/redis.sock" --dir "$data" --save '' --appendonly no
-    wait_for 20 "redis does not answer" redis-cli -s "$data/redis.sock" ping
+    redis=$(free_port)
+    launch redis redis-server --port "$redis" --bind 127.0.0.1 --dir "$data" --save '' --appendonly no
+    if ! wait_for 20 "redis does not answer" redis-cli -p "$redis" ping; then
+        show_log redis
+        down
+        die "redis-server did not start, see above"
+    fi
     port=$(free_port)
-    GIRDER_NOTIFICATION_REDIS_URL=unix://$data/redis.sock \
+    GIRDER_NOTIFICATION_REDIS_URL=redis://127.0.0.1:$redis \
         launch girder "$venv/bin/python" "$here/serve.py" "$port" "$data/assetstore"
     echo "http://127.0.0.1:$port/api/v1" >"$data/url"
     if ! wait_for 120 "Girder does not answer" answers "$(cat "$data/url")/system/version"; then

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# all.sh: runs every check of the project, against a real engine, registry and Girder. Installs and starts
+# what is missing (Debian 12, as root), and takes down what it started. The exit code says whether all is well.
+# shellcheck disable=SC2317  # what is called by `check` and by `trap`
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+# What it starts, and every temporary file of the tests, is in one folder of this call.
+GANTLINE_TEST_STATE=$(mktemp -d -t gantline-all.XXXXXX)
+export GANTLINE_TEST_STATE
+# shellcheck source=tests/env/common.sh
+source tests/env/common.sh
+
+take_down() {
+    local code=$?
+    trap - EXIT
+    tests/env/registry.sh down || true
+    tests/env/girder.sh down || true
+    tests/env/engine.sh down || true
+    rm -rf "$GANTLINE_TEST_STATE"
+    exit "$code"
+}
+trap take_down EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+summary=()
+failed=0
+
+# check NAME COMMAND…: runs one check; the others run as well when it fails.
+check() {
+    local name=$1 began=$SECONDS result=ok
+    shift
+    echo "=== $name: $*"
+    if ! "$@"; then
+        result=FAILED
+        failed=1
+    fi
+    summary+=("$(printf '%-8s %4d s  %s' "$result" $((SECONDS - began)) "$name")")
+}
+
+# Nothing is left: no temporary file, no container whose command is gone.
+nothing_left() {
+    local left label
+    left=$(find "$TMPDIR" -mindepth 1 -maxdepth 1)
+    for container in $(docker ps -aq --filter label=gantline.pid); do
+        label=$(docker inspect --format '{{ index .Config.Labels "gantline.pid" }}' "$container" 2>/dev/null) || continue
+        [[ -d /proc/$label ]] || left+=" container $container"
+    done
+    if [[ -n $left ]]; then
+        echo "left behind: $left"
+        return 1
+    fi
+}
+
+each_fuzz_target() {
+    local target code=0
+    for target in $(cargo fuzz list); do
+        echo "--- $target"
+        mkdir -p "$GANTLINE_TEST_STATE/corpus/$target"
+        # New inputs go to the first folder; the second holds ours.
+        mapfile -t ours < <(find "fuzz/corpus/$target" -maxdepth 0 2>/dev/null)
+        RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" "$GANTLINE_TEST_STATE/corpus/$target" "${ours[@]}" -- \
+            -max_total_time=10 || code=1
+    done
+    return "$code"
+}
+
+command -v cargo >/dev/null || die "cargo is missing: install Rust from https://rustup.rs"
+need cc python3 nginx openssl
+cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked
+if [[ -d fuzz ]]; then
+    need g++
+    cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+fi
+tests/env/engine.sh up
+tests/env/image.sh
+exports=$(tests/env/girder.sh up && tests/env/registry.sh up)
+eval "$exports"
+export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
+export TMPDIR=$GANTLINE_TEST_STATE/tmp
+mkdir "$TMPDIR"
+
+check "format" cargo fmt --check
+check "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
+check "tests" cargo nextest run --locked --all-features --profile ci
+check "nothing left" nothing_left
+check "doc tests" cargo test --locked --doc
+check "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
+if [[ -d fuzz ]]; then check "fuzz targets" each_fuzz_target; fi
+
+echo "=== summary"
+printf '%s\n' "${summary[@]}"
+exit "$failed"
