@@ -3,6 +3,7 @@
 pub mod depot;
 pub mod docker;
 pub mod event;
+pub mod girder;
 pub mod http;
 pub mod run;
 pub mod pump;

@@ -98,6 +98,7 @@ impl Session {
             return Ok(Step::Done(count));
         }
         let mut filled = 0;
+        // Records without plain text do not keep it here for ever: rustls gives up on such a peer.
         loop {
             // A record that does not fit would have to be copied twice.
             if filled > 0 && buf.len() - filled < RECORD {
@@ -108,19 +109,23 @@ impl Session {
             // An answer to a change of keys; it may wait until the socket has room.
             let _ = self.flush(stream)?;
             match want {
-                Want::Plain(count) => filled += count,
+                Want::Plain(count) => {
+                    filled += count;
+                    continue;
+                }
                 Want::Ended => self.ended = true,
                 Want::Handshake | Want::Idle => {}
             }
-            match want {
-                Want::Plain(_) => {}
-                _ if filled > 0 => return Ok(Step::Done(filled)),
-                Want::Ended => return Ok(Step::Closed { clean: true }),
-                Want::Handshake | Want::Idle => match self.incoming.fill(stream)? {
-                    Step::Done(_) => {}
-                    Step::Closed { .. } => return Ok(Step::Closed { clean: false }),
-                    Step::Blocked => return Ok(Step::Blocked),
-                },
+            if filled > 0 {
+                return Ok(Step::Done(filled));
+            }
+            if self.ended {
+                return Ok(Step::Closed { clean: true });
+            }
+            match self.incoming.fill(stream)? {
+                Step::Done(_) => {}
+                Step::Closed { .. } => return Ok(Step::Closed { clean: false }),
+                Step::Blocked => return Ok(Step::Blocked),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use gantline::http::{ClientOptions, Get};
+use gantline::http::{ClientOptions, Get, HeaderValue};
 
 use crate::http_support::{
     Driver, Peer, Way, client, client_with, fetch, fetch_all, noise, until_closed,
@@ -123,4 +123,47 @@ fn the_receive_buffer_is_asked_for_before_connecting() {
     // The kernel doubles it, for its own books (socket(7)).
     assert_eq!(socket.recv_buffer_size().unwrap(), 100_000);
     assert!(socket.tcp_nodelay().unwrap());
+}
+
+#[test]
+fn a_peer_that_cuts_where_it_likes_changes_nothing() {
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let data = noise(seed, random.usize(..200_000));
+        let (framing, answer) = framed(&data).swap_remove(random.usize(..4));
+        let way = WAYS[random.usize(..WAYS.len())];
+        let peer = Peer::follows(vec![Box::new(move |stream, _| {
+            let mut rest = answer.as_slice();
+            while !rest.is_empty() {
+                let most = if random.bool() { 20 } else { 60_000 };
+                let (piece, after) = rest.split_at(random.usize(1..=most.min(rest.len())));
+                stream.write_all(piece).unwrap();
+                if random.bool() {
+                    std::thread::yield_now();
+                }
+                rest = after;
+            }
+        })]);
+        let body = fetch_all(&client(), Get::new(peer.url("/x")), way).unwrap();
+        assert!(body == data, "seed {seed}, {framing}, {way:?}");
+    }
+}
+
+#[test]
+fn a_response_can_be_shown_and_sent_and_its_token_stays_hidden() {
+    fn is_send<T: Send>(_: &T) {}
+    let peer = Peer::says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let get =
+        Get::new(peer.url("/x?s3cret")).with_header("Girder-Token", HeaderValue::new("t0ken"));
+    let exchange = client().get(get).unwrap();
+    is_send(&exchange);
+    let shown = format!("{exchange:?}");
+    let response = Driver::new().response(exchange).unwrap();
+    is_send(&response);
+    let shown = format!("{shown} {response:?}");
+    assert!(peer.request().contains("t0ken"));
+    // As text, and as the numbers of its bytes.
+    for secret in ["t0ken", "s3cret", "116, 48, 107"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }

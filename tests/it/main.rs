@@ -9,6 +9,7 @@ mod docker_calls;
 mod docker_connect;
 mod docker_peer;
 mod docker_streams;
+mod girder_client;
 mod http_authority;
 mod http_bodies;
 mod http_faults;

@@ -1,0 +1,249 @@
+//! The client: asks, blocking, and maps what comes of it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::http::Response;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use super::auth::{self, Session};
+use super::reply::{Asked, Reply};
+use super::url::{ApiUrl, is_plain};
+use super::{ApiKey, Credentials, FileRecord, GirderError, Token};
+use crate::http::{Get, HeaderValue, HttpError, Roots};
+
+/// A client of one Girder server. Cheap to clone: the clones share connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    api: ApiUrl,
+    token: Option<Token>,
+    agent: Agent,
+    timeout: Duration,
+}
+
+/// How a client talks.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// PEM files with authorities that are trusted beside the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// For one request, from the look-up to the last byte of the answer. Default: 30 s.
+    pub timeout: Duration,
+    /// What we call ourselves.
+    pub user_agent: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ca_files: Vec::new(),
+            timeout: Duration::from_secs(30),
+            user_agent: concat!("gantline/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+impl Client {
+    /// Makes a client. Nothing is sent.
+    ///
+    /// # Errors
+    /// The URL or the token cannot be used.
+    pub fn new(api_url: &str, token: Option<Token>) -> Result<Self, GirderError> {
+        let credentials = token.map_or(Credentials::Anonymous, Credentials::Token);
+        Self::with_options(api_url, credentials, &Options::default())
+    }
+
+    /// Makes a client, and has Girder give a token for the key.
+    ///
+    /// # Errors
+    /// The URL or the key cannot be used, or the server gives no token.
+    pub fn with_api_key(api_url: &str, key: ApiKey) -> Result<Self, GirderError> {
+        Self::with_options(api_url, Credentials::ApiKey(key), &Options::default())
+    }
+
+    /// Makes a client. Only an API key is sent at once, for a token.
+    ///
+    /// # Errors
+    /// The URL, the credentials or a CA file cannot be used, or the server gives no token.
+    pub fn with_options(
+        api_url: &str,
+        credentials: Credentials,
+        options: &Options,
+    ) -> Result<Self, GirderError> {
+        let api = ApiUrl::parse(api_url)?;
+        let agent = agent(&api, options)?;
+        let timeout = options.timeout;
+        let token = match credentials {
+            Credentials::Anonymous => None,
+            Credentials::Token(token) => Some(token),
+            Credentials::ApiKey(key) => Some(token_for(&key, &api, &agent, timeout)?),
+        };
+        if let Some(token) = &token {
+            auth::check("token", token.expose())?;
+        }
+        Ok(Self { shared: Arc::new(Shared { api, token, agent, timeout }) })
+    }
+
+    /// The URL of the API, without a slash at its end.
+    pub fn api_url(&self) -> &str {
+        self.shared.api.as_str()
+    }
+
+    /// Asks for a file's record.
+    ///
+    /// # Errors
+    /// There is no such file, it is not given to this user, or the server cannot be asked.
+    pub fn file(&self, id: &str) -> Result<FileRecord, GirderError> {
+        let Shared { api, token, agent, timeout } = &*self.shared;
+        let asked = self.asked("file", id)?;
+        let mut request = agent.get(api.join(&["file", id]).as_str());
+        if let Some(token) = token {
+            request = request.header(TOKEN, token.expose());
+        }
+        reply(request.call(), &asked, *timeout)?.record(&asked)
+    }
+
+    /// The GET of a file's bytes, for the data plane. Nothing is sent.
+    ///
+    /// # Errors
+    /// The id cannot be one.
+    pub fn download(&self, id: &str) -> Result<Get, GirderError> {
+        self.asked("file", id)?;
+        let get = Get::new(self.shared.api.join(&["file", id, "download"]));
+        Ok(match &self.shared.token {
+            Some(token) => get.with_header(TOKEN, HeaderValue::new(token.expose())),
+            None => get,
+        })
+    }
+
+    /// Checks an id before it becomes part of a URL.
+    fn asked(&self, kind: &str, id: &str) -> Result<Asked<'_>, GirderError> {
+        let shown: String = id.chars().filter(|c| !c.is_control()).take(64).collect();
+        let object = format!("{kind} {shown}");
+        if !is_plain(id) {
+            return Err(GirderError::InvalidId { object });
+        }
+        let object_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let with_token = self.shared.token.is_some();
+        Ok(Asked { api: &self.shared.api, object, object_id, with_token })
+    }
+}
+
+/// Has Girder give a token for a key.
+fn token_for(
+    key: &ApiKey,
+    api: &ApiUrl,
+    agent: &Agent,
+    timeout: Duration,
+) -> Result<Token, GirderError> {
+    auth::check("API key", key.expose())?;
+    let object = "a token for the API key".to_owned();
+    let asked = Asked { api, object, object_id: true, with_token: false };
+    // In the body, not in the query as Girder's own client does: access logs keep queries.
+    let request = agent.post(api.join(&["api_key", "token"]).as_str());
+    let answer = reply(request.send_form([("key", key.expose())]), &asked, timeout)?;
+    match answer.record::<Session>(&asked) {
+        Ok(session) => Ok(Token::new(session.auth_token.token)),
+        // Girder says 400 of a key that it does not know.
+        Err(
+            GirderError::NotFound { server, message, .. }
+            | GirderError::Unauthorized { server, message, .. }
+            | GirderError::Forbidden { server, message, .. },
+        ) => Err(GirderError::ApiKeyRefused { server, message }),
+        Err(error) => Err(error),
+    }
+}
+
+/// The HTTP client for JSON.
+fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderError> {
+    let tls = |source| GirderError::Tls { server: api.as_str().to_owned(), source };
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        // Followed, they would carry the token to wherever they lead.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        // From the environment, which is for the command to read; and downloads know no proxy.
+        .proxy(None)
+        .timeout_global(Some(options.timeout))
+        .timeout_connect(Some(CONNECT.min(options.timeout)))
+        .accept("application/json")
+        .user_agent(options.user_agent.as_str());
+    if api.is_https() {
+        let roots = Roots::new(&options.ca_files).and_then(|roots| roots.certificates());
+        let roots = roots.map_err(tls)?;
+        let certificates = roots.iter().map(|der| Certificate::from_der(der).to_owned());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        config = config.tls_config(
+            TlsConfig::builder()
+                .root_certs(RootCerts::Specific(Arc::new(certificates.collect())))
+                .unversioned_rustls_crypto_provider(provider)
+                .build(),
+        );
+    }
+    Ok(config.build().new_agent())
+}
+
+/// Reads an answer whole, or says why there is none.
+fn reply(
+    outcome: Result<Response<ureq::Body>, ureq::Error>,
+    asked: &Asked<'_>,
+    after: Duration,
+) -> Result<Reply, GirderError> {
+    let error = |error| failure(error, asked, after);
+    let mut response = outcome.map_err(error)?;
+    let location = response.headers().get("location");
+    let location = location.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(MAX_RECORD).read_to_vec().map_err(error)?;
+    Ok(Reply { status, location, body })
+}
+
+/// What an error of the HTTP client means.
+fn failure(error: ureq::Error, asked: &Asked<'_>, after: Duration) -> GirderError {
+    let server = asked.api.as_str().to_owned();
+    let unreachable = |kind: io::ErrorKind, text: &str| GirderError::Unreachable {
+        server: server.clone(),
+        source: io::Error::new(kind, text.to_owned()),
+    };
+    match error {
+        ureq::Error::Io(source) => match rustls_in(&source) {
+            Some(cause) => tls_failure(server, cause),
+            None => GirderError::Unreachable { server, source },
+        },
+        ureq::Error::Rustls(source) => tls_failure(server, source),
+        ureq::Error::Timeout(_) => {
+            GirderError::TimedOut { server, object: asked.object.clone(), after }
+        }
+        ureq::Error::HostNotFound => {
+            unreachable(io::ErrorKind::NotFound, "the host's address is not known")
+        }
+        ureq::Error::ConnectionFailed => unreachable(io::ErrorKind::Other, "no connection"),
+        other => GirderError::Protocol { server, reason: other.to_string() },
+    }
+}
+
+fn tls_failure(server: String, source: rustls::Error) -> GirderError {
+    let source = HttpError::Tls { host: server.clone(), source };
+    GirderError::Tls { server, source }
+}
+
+/// The TLS error that an I/O error carries, if that is what it is.
+fn rustls_in(error: &io::Error) -> Option<rustls::Error> {
+    error.get_ref()?.downcast_ref::<rustls::Error>().cloned()
+}
+
+/// The header that Girder looks for a token in.
+const TOKEN: &str = "Girder-Token";
+
+/// For a connection to each address.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Bytes of a record: real ones are below 1 KiB, and metadata may be large.
+const MAX_RECORD: u64 = 1024 * 1024;

@@ -1,0 +1,192 @@
+//! What can go wrong with a request to Girder.
+
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::http::HttpError;
+
+/// Why Girder did not give what was asked for. An `object` is what it was, with its id.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GirderError {
+    /// The URL of the API cannot be used.
+    #[error("cannot use {url:?} as the URL of a Girder API: {reason}")]
+    Url {
+        /// The URL, without what may be secret in it.
+        url: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A token or key cannot be sent.
+    #[error("cannot use the Girder {what}: {reason}")]
+    Secret {
+        /// `token` or `API key`.
+        what: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// No connection.
+    #[error("cannot reach Girder at {server}{}", unreachable_hint(source))]
+    Unreachable {
+        /// The API's URL.
+        server: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// No answer in time.
+    #[error("Girder at {server} has not answered within {} s about {object}", after.as_secs_f32())]
+    TimedOut {
+        /// The API's URL.
+        server: String,
+        /// What was asked for.
+        object: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// TLS, or the certificates for it.
+    #[error("cannot make a secure connection to Girder at {server}")]
+    Tls {
+        /// The API's URL.
+        server: String,
+        /// Why not.
+        source: HttpError,
+    },
+    /// The answer is not HTTP, or cannot be told from one.
+    #[error("cannot understand the answer of {server}: {reason}")]
+    Protocol {
+        /// The API's URL.
+        server: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A redirect, which is not followed because the token would be sent along.
+    #[error("{server} redirects to {}: use that as the URL of the Girder API", location.as_deref().unwrap_or("nowhere"))]
+    Redirected {
+        /// The API's URL.
+        server: String,
+        /// Where it says the object is, without the object.
+        location: Option<String>,
+    },
+    /// Something answers, and it is not Girder's API.
+    #[error("there is no Girder API at {server} (status {status}): {hint}")]
+    NotAnApi {
+        /// The API's URL.
+        server: String,
+        /// The status of the answer.
+        status: u16,
+        /// What is likely wrong.
+        hint: String,
+    },
+    /// The id is none.
+    #[error("{object} cannot exist: that is not an id of Girder's (24 hexadecimal digits)")]
+    InvalidId {
+        /// What was asked for.
+        object: String,
+    },
+    /// It is not there.
+    #[error("there is no {object} at {server}{}", says(message.as_deref()))]
+    NotFound {
+        /// What was asked for.
+        object: String,
+        /// The API's URL.
+        server: String,
+        /// What Girder says.
+        message: Option<String>,
+    },
+    /// 401: Girder does not know who asks.
+    #[error("Girder at {server} does not give {object} to {}{}", whom(*with_token), says(message.as_deref()))]
+    Unauthorized {
+        /// What was asked for.
+        object: String,
+        /// The API's URL.
+        server: String,
+        /// Whether a token was sent.
+        with_token: bool,
+        /// What Girder says.
+        message: Option<String>,
+    },
+    /// 403: Girder knows who asks, and does not give it to them.
+    #[error("the token's user has no access to {object} at {server}{}", says(message.as_deref()))]
+    Forbidden {
+        /// What was asked for.
+        object: String,
+        /// The API's URL.
+        server: String,
+        /// What Girder says.
+        message: Option<String>,
+    },
+    /// The API key is not one of that server's.
+    #[error("Girder at {server} does not accept the API key{}", says(message.as_deref()))]
+    ApiKeyRefused {
+        /// The API's URL.
+        server: String,
+        /// What Girder says.
+        message: Option<String>,
+    },
+    /// Any other status.
+    #[error("Girder at {server} answered with status {status} about {object}{}", says(message.as_deref()))]
+    Status {
+        /// What was asked for.
+        object: String,
+        /// The API's URL.
+        server: String,
+        /// The status.
+        status: u16,
+        /// What Girder says.
+        message: Option<String>,
+    },
+    /// The record is not what it should be.
+    #[error("cannot understand what Girder at {server} says about {object}")]
+    Record {
+        /// What was asked for.
+        object: String,
+        /// The API's URL.
+        server: String,
+        /// Why not.
+        source: serde_json::Error,
+    },
+}
+
+impl GirderError {
+    /// Whether the same request may well succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } => true,
+            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::Url { .. }
+            | Self::Secret { .. }
+            | Self::Tls { .. }
+            | Self::Protocol { .. }
+            | Self::Redirected { .. }
+            | Self::NotAnApi { .. }
+            | Self::InvalidId { .. }
+            | Self::NotFound { .. }
+            | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::ApiKeyRefused { .. }
+            | Self::Record { .. } => false,
+        }
+    }
+}
+
+fn says(message: Option<&str>) -> String {
+    message.map(|message| format!(" (it says: {message})")).unwrap_or_default()
+}
+
+fn whom(with_token: bool) -> &'static str {
+    if with_token {
+        "this token: it is not valid, or has expired"
+    } else {
+        "just anybody: a token or an API key is needed"
+    }
+}
+
+fn unreachable_hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::ConnectionRefused => ": is it running, and is the port right?",
+        io::ErrorKind::NotFound => ": is the host's name right?",
+        _ => "",
+    }
+}

@@ -1,0 +1,17 @@
+//! Girder's REST API, as far as a run needs it.
+//!
+//! A [`Client`] asks for records, blocking, with JSON; the bytes of a file do not pass through it:
+//! [`Client::download`] makes the [`http::Get`](crate::http::Get) that the data plane carries out.
+//! An error says what was asked of which server, what Girder said about it, and what can be done.
+
+mod auth;
+mod client;
+mod error;
+mod file;
+mod reply;
+mod url;
+
+pub use auth::{ApiKey, Credentials, Token};
+pub use client::{Client, Options};
+pub use error::GirderError;
+pub use file::FileRecord;
