@@ -1,5 +1,6 @@
 //! Which Girder server a job's files come from, and whose token is shown to it.
 
+use crate::girder::{ApiKey, Credentials, Token};
 use crate::spec::{JobSpec, Secret};
 
 /// The Girder server of jobs that name none, and how to be let in.
@@ -28,14 +29,14 @@ impl GirderSettings {
     /// that the job names.
     #[must_use]
     pub fn with_token(mut self, token: Secret) -> Self {
-        self.credentials = Some(Credentials::Token(token));
+        self.credentials = Some(Credentials::Token(Token::new(token.expose())));
         self
     }
 
     /// In place of a token, an API key that is changed for one.
     #[must_use]
     pub fn with_api_key(mut self, key: Secret) -> Self {
-        self.credentials = Some(Credentials::ApiKey(key));
+        self.credentials = Some(Credentials::ApiKey(ApiKey::new(key.expose())));
         self
     }
 
@@ -46,10 +47,10 @@ impl GirderSettings {
         let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
         let url = job.girder_api_url.as_ref().or(self.url.as_ref())?;
         let may_have_ours = self.url.as_ref().is_none_or(|ours| same(ours, url));
-        let credentials = match &job.girder_client_token {
-            Some(token) => Some(Credentials::Token(token.clone())),
-            None if may_have_ours => self.credentials.clone(),
-            None => None,
+        let credentials = match (&job.girder_client_token, &self.credentials) {
+            (Some(token), _) => Credentials::Token(Token::new(token.expose())),
+            (None, Some(ours)) if may_have_ours => ours.clone(),
+            (None, _) => Credentials::Anonymous,
         };
         Some(GirderServer { url: url.clone(), credentials })
     }
@@ -59,14 +60,7 @@ impl GirderSettings {
 #[derive(Debug, Clone)]
 pub(super) struct GirderServer {
     pub(super) url: String,
-    pub(super) credentials: Option<Credentials>,
-}
-
-/// How to be let in.
-#[derive(Debug, Clone)]
-pub(super) enum Credentials {
-    Token(Secret),
-    ApiKey(Secret),
+    pub(super) credentials: Credentials,
 }
 
 #[cfg(test)]
@@ -82,10 +76,9 @@ mod tests {
         };
         let Some(server) = settings.server_for(&job) else { return "no server".to_owned() };
         match server.credentials {
-            Some(Credentials::Token(token) | Credentials::ApiKey(token)) => {
-                format!("{} to {}", token.expose(), server.url)
-            }
-            None => format!("nothing to {}", server.url),
+            Credentials::Token(token) => format!("{} to {}", token.expose(), server.url),
+            Credentials::ApiKey(key) => format!("{} to {}", key.expose(), server.url),
+            _ => format!("nothing to {}", server.url),
         }
     }
 

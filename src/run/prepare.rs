@@ -13,13 +13,13 @@ use std::path::Path;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::error::Cause;
-use super::girder_server::{Credentials, GirderServer};
+use super::girder_server::GirderServer;
 use super::host_file::{self, Opened};
 use super::live::{Live, MadeContainer, Stop};
 use super::plan::{Mount, PlannedSink, PlannedSource, PlannedTransfer};
 use crate::docker::{Client, ContainerId, CreateContainer, Endpoint};
 use crate::event::{Event, PullProgress};
-use crate::girder::{self, FileRecord, Token};
+use crate::girder::{self, FileRecord};
 use crate::http::{Get, HeaderValue};
 use crate::pump::{Sink, Source};
 use crate::spec::PullPolicy;
@@ -129,14 +129,19 @@ async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Remote>, Cause> {
         return Ok(sources);
     }
     let server = live.girder.clone().ok_or(Cause::NoGirder)?;
-    let client = blocking(move || girder_client(&server)).await?;
+    let options = live.shared.girder_options.clone();
+    let client = move || {
+        let GirderServer { url, credentials } = server;
+        girder::Client::with_options(&url, credentials, &options).map_err(Cause::Girder)
+    };
+    let client = blocking(client).await?;
     let mut records = JoinSet::new();
     for (at, id) in wanted {
         let client = client.clone();
         records.spawn_blocking(move || {
             let FileRecord { size, .. } = client.file(&id).map_err(Cause::Girder)?;
             let get = client.download(&id).map_err(Cause::Girder)?;
-            Ok((at, Remote { get, size: Some(size) }))
+            Ok((at, Remote { get, size }))
         });
     }
     while let Some(record) = records.join_next().await {
@@ -144,17 +149,6 @@ async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Remote>, Cause> {
         sources.insert(at, remote);
     }
     Ok(sources)
-}
-
-fn girder_client(server: &GirderServer) -> Result<girder::Client, Cause> {
-    match &server.credentials {
-        Some(Credentials::ApiKey(key)) => girder::Client::with_api_key(&server.url, key.expose()),
-        Some(Credentials::Token(token)) => {
-            girder::Client::new(&server.url, Some(Token::new(token.expose())))
-        }
-        None => girder::Client::new(&server.url, None),
-    }
-    .map_err(Cause::Girder)
 }
 
 /// Runs what blocks in another thread.

@@ -16,6 +16,7 @@ use super::live::Live;
 use super::{Outcome, Plan, Report, RunError};
 use crate::docker;
 use crate::event::{EventSink, Phase, Silent};
+use crate::girder;
 use crate::http::{self, HttpError};
 use crate::pump::{self, Pump, PumpError};
 use crate::spec::JobSpec;
@@ -30,6 +31,7 @@ pub struct Runner {
 pub(super) struct Shared {
     pub(super) engine: docker::Settings,
     pub(super) girder: GirderSettings,
+    pub(super) girder_options: girder::Options,
     pub(super) http: http::Client,
     pub(super) pump: Pump,
     pub(super) events: Arc<dyn EventSink>,
@@ -254,7 +256,13 @@ impl RunnerBuilder {
     /// # Errors
     /// [`BuildError`].
     pub fn build(self) -> Result<Runner, BuildError> {
+        let girder_options = girder::Options {
+            ca_files: self.http.ca_files.clone(),
+            user_agent: self.http.user_agent.clone(),
+            ..girder::Options::default()
+        };
         let shared = Shared {
+            girder_options,
             engine: self.engine,
             girder: self.girder,
             http: http::Client::new(self.http).map_err(BuildError::Http)?,

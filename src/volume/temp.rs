@@ -166,8 +166,10 @@ fn owner_of(path: &Path) -> Option<Owner> {
 fn started(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the command in parentheses, and may hold anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    // One that has ended and was not waited for is gone as well.
+    let state = fields.next().filter(|state| !matches!(*state, "Z" | "X"));
+    state.and_then(|_| fields.nth(18)?.parse().ok())
 }
 
 #[cfg(test)]

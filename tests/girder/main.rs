@@ -2,11 +2,7 @@
 
 #![cfg(test)]
 
+mod client;
 mod depot;
 #[path = "../support/mod.rs"]
 mod support;
-//! Tests against a real Girder: `tests/all.sh`, or `tests/env/girder.sh up` and its variable.
-
-#![cfg(test)]
-
-mod client;
