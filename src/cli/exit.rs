@@ -37,10 +37,7 @@ mod tests {
     use crate::run::Report;
 
     fn outcome(exit_code: Option<i64>, cancelled: bool) -> Result<Outcome, RunError> {
-        let mut report = Report::default();
-        report.exit_code = exit_code;
-        report.cancelled = cancelled;
-        Ok(Outcome { report })
+        Ok(Outcome { report: Report { exit_code, cancelled, ..Report::default() } })
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let permissions = Permissions::from_mode(0o666);
     let mut builder = Builder::new();
     builder.prefix(".gantline-report-").permissions(permissions);
-    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
+    builder.tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
 }
 
 /// The report cannot be written.

@@ -85,7 +85,7 @@ pub enum Cause {
     },
     /// What Girder knows of the job's files cannot be had.
     #[error("cannot get the job's files from Girder")]
-    Girder(#[source] GirderError),
+    Girder(#[source] Box<GirderError>),
     /// A directory or FIFO for the container cannot be made.
     #[error("cannot make a volume ready")]
     Volume(#[source] VolumeError),
@@ -125,7 +125,7 @@ pub enum Cause {
         /// The source, as the report calls it.
         label: String,
         /// What is wrong with it.
-        source: HttpError,
+        source: Box<HttpError>,
     },
     /// The container cannot be created.
     #[error("cannot create the container")]
@@ -142,7 +142,7 @@ pub enum Cause {
         /// `<source> → <sink>`.
         label: String,
         /// Why not.
-        source: PumpError,
+        source: Box<PumpError>,
     },
     /// A transfer failed; the container was killed before its end could look like one.
     #[error("the transfer {label} failed")]
@@ -150,7 +150,7 @@ pub enum Cause {
         /// `<source> → <sink>`.
         label: String,
         /// Why.
-        source: TransferError,
+        source: Box<TransferError>,
     },
     /// The engine went away, or cannot say how the container ended.
     #[error("cannot wait for the container")]

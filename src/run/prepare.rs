@@ -19,7 +19,7 @@ use super::live::{Live, MadeContainer, Stop};
 use super::plan::{Mount, PlannedSink, PlannedSource, PlannedTransfer};
 use crate::docker::{Client, ContainerId, CreateContainer, Endpoint};
 use crate::event::{Event, PullProgress};
-use crate::girder::{self, FileRecord};
+use crate::girder::{self, FileRecord, GirderError};
 use crate::http::{Get, HeaderValue};
 use crate::pump::{Sink, Source};
 use crate::spec::PullPolicy;
@@ -119,7 +119,7 @@ async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Remote>, Cause> {
                 live.shared
                     .http
                     .get(get.clone())
-                    .map_err(|source| Cause::Request { label: label(), source })?;
+                    .map_err(|error| Cause::Request { label: label(), source: Box::new(error) })?;
                 sources.insert(at, Remote { get, size: None });
             }
             _ => {}
@@ -132,15 +132,15 @@ async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Remote>, Cause> {
     let options = live.shared.girder_options.clone();
     let client = move || {
         let GirderServer { url, credentials } = server;
-        girder::Client::with_options(&url, credentials, &options).map_err(Cause::Girder)
+        girder::Client::with_options(&url, credentials, &options).map_err(girder_failed)
     };
     let client = blocking(client).await?;
     let mut records = JoinSet::new();
     for (at, id) in wanted {
         let client = client.clone();
         records.spawn_blocking(move || {
-            let FileRecord { size, .. } = client.file(&id).map_err(Cause::Girder)?;
-            let get = client.download(&id).map_err(Cause::Girder)?;
+            let FileRecord { size, .. } = client.file(&id).map_err(girder_failed)?;
+            let get = client.download(&id).map_err(girder_failed)?;
             Ok((at, Remote { get, size }))
         });
     }
@@ -149,6 +149,10 @@ async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Remote>, Cause> {
         sources.insert(at, remote);
     }
     Ok(sources)
+}
+
+fn girder_failed(error: GirderError) -> Cause {
+    Cause::Girder(Box::new(error))
 }
 
 /// Runs what blocks in another thread.

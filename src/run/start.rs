@@ -84,7 +84,7 @@ fn refuse_broken_sources(live: &mut Live) -> Result<(), Cause> {
     while let Some(turn) = live.transfers.turn_now() {
         if let Turn::Failed { transfer, error } = turn {
             let label = live.transfers.label(transfer);
-            return Err(Cause::Transfer { label, source: error });
+            return Err(Cause::Transfer { label, source: Box::new(error) });
         }
     }
     Ok(())

@@ -69,7 +69,9 @@ impl Transfers {
         total: Option<u64>,
     ) -> Result<(), Cause> {
         let label = self.label(transfer);
-        self.flow.add(transfer, source, sink).map_err(|source| Cause::Begun { label, source })?;
+        self.flow
+            .add(transfer, source, sink)
+            .map_err(|error| Cause::Begun { label, source: Box::new(error) })?;
         self.begun(transfer, total);
         Ok(())
     }
@@ -85,7 +87,7 @@ impl Transfers {
         let label = self.label(stdout.0);
         self.flow
             .attach(attach, stdout, stderr)
-            .map_err(|source| Cause::Begun { label, source })?;
+            .map_err(|error| Cause::Begun { label, source: Box::new(error) })?;
         places.into_iter().for_each(|transfer| self.begun(transfer, None));
         Ok(())
     }

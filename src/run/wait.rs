@@ -68,7 +68,7 @@ impl Live {
     /// Remembers the first failure; another is a warning.
     pub(super) fn transfer_failed(&mut self, transfer: usize, error: TransferError) {
         let label = self.transfers.label(transfer);
-        let cause = Cause::Transfer { label, source: error };
+        let cause = Cause::Transfer { label, source: Box::new(error) };
         match &self.failure {
             None => self.failure = Some(cause),
             Some(_) => self.warns(chain(&cause)),

@@ -180,7 +180,7 @@ mod tests {
         let shut = folder.path().join("a/shut");
         fs::create_dir_all(&shut).unwrap();
         fs::write(shut.join("file"), "x").unwrap();
-        fs::set_permissions(&shut, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&shut, Permissions::from_mode(0o0)).unwrap();
         fs::set_permissions(shut.parent().unwrap(), Permissions::from_mode(0o400)).unwrap();
         emptied(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -31,7 +31,7 @@ impl HostFifo {
         let open_folder = || -> io::Result<_> {
             let flags = OFlag::O_DIRECTORY.bits();
             let root = File::options().read(true).custom_flags(flags).open(root)?;
-            open_directory(root.as_fd(), folder.unwrap_or(Path::new("")))
+            open_directory(root.as_fd(), folder.unwrap_or_else(|| Path::new("")))
         };
         let directory = open_folder().map_err(|source| VolumeError::OpenFolder {
             folder: folder.map_or_else(|| root.to_owned(), |folder| root.join(folder)),
