@@ -12,8 +12,7 @@ use thiserror::Error;
 
 use super::args::RunArgs;
 use crate::docker::{DockerError, Endpoint, Settings};
-use crate::http::ClientOptions;
-use crate::run::GirderSettings;
+use crate::run::{DownloadOptions, GirderSettings};
 use crate::spec::{JobSpec, Secret};
 
 /// The variables of the environment.
@@ -102,8 +101,8 @@ impl RunArgs {
     }
 
     /// How downloads are made.
-    pub(super) fn http(&self) -> ClientOptions {
-        ClientOptions { ca_files: self.ca_file.clone(), ..ClientOptions::default() }
+    pub(super) fn http(&self) -> DownloadOptions {
+        DownloadOptions { ca_files: self.ca_file.clone(), ..DownloadOptions::default() }
     }
 }
 

@@ -8,8 +8,7 @@ use super::progress::Display;
 use super::report::ReportFile;
 use super::signals::Signals;
 use super::{Failure, exit, job, render};
-use crate::pump;
-use crate::run::{Outcome, Report, RunError, Runner, chain};
+use crate::run::{Outcome, PumpOptions, Report, RunError, Runner, chain};
 
 /// Runs a job, and gives its exit code.
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
@@ -48,7 +47,7 @@ fn runner(args: &RunArgs, environment: &Environment, display: &Display) -> Resul
         .engine(environment.engine().map_err(bad)?)
         .girder(environment.girder().map_err(bad)?)
         .http(args.http())
-        .pump(pump::Options { spool_folder: folder.clone(), ..pump::Options::default() })
+        .pump(PumpOptions { spool_folder: folder.clone(), ..PumpOptions::default() })
         .stop_timeout(Duration::from_secs(args.stop_timeout.into()))
         .temporary_folder(folder)
         .events(display.events());

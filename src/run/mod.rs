@@ -41,6 +41,7 @@ pub use self::{
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
 };
 pub(crate) use self::{error::chain, plan::Mount};
+pub use crate::{http::ClientOptions as DownloadOptions, pump::Options as PumpOptions};
 
 use self::collect::Collected;
 use self::live::{Live, Stop};

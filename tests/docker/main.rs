@@ -16,7 +16,11 @@ mod run_clean_up;
 #[cfg(test)]
 mod run_exit_codes;
 #[cfg(test)]
+mod run_failures;
+#[cfg(test)]
 mod run_jobs;
+#[cfg(test)]
+mod run_quiet;
 #[cfg(test)]
 mod run_streams;
 #[cfg(test)]
