@@ -24,6 +24,8 @@ mod planner;
 mod prepare;
 mod prune;
 mod runner;
+mod sinks;
+mod sources;
 mod split;
 mod start;
 mod stream;

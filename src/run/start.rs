@@ -6,7 +6,7 @@
 use super::error::Cause;
 use super::live::{Live, MadeContainer, Stop};
 use super::plan::PlannedSource;
-use super::prepare::{Prepared, open_sink};
+use super::prepare::{NO_SINK, Prepared};
 use super::split::Frames;
 use super::transfers::Turn;
 use crate::docker::{Client, ContainerId, ExitWait};
@@ -29,12 +29,12 @@ impl Prepared {
     }
 
     async fn begin(self, live: &mut Live) -> Result<Started, Cause> {
-        let Self { engine, container } = self;
-        begin_outputs(live).await?;
-        begin_streams(live, &engine, &container).await?;
+        let Self { engine, container, mut sinks } = self;
+        begin_outputs(live, &mut sinks)?;
+        begin_streams(live, &engine, &container, &mut sinks).await?;
         let exit = engine.wait_next_exit(&container).await.map_err(Cause::Attach)?;
         refuse_broken_sources(live)?;
-        // Told before it is done: a start that is given up halfway may succeed all the same.
+        // Noted before it is done: a start that is given up halfway may succeed all the same.
         live.made.container = MadeContainer::Started(container.clone());
         if let Err(error) = engine.start(&container).await {
             if !error.is_transient() {
@@ -47,13 +47,12 @@ impl Prepared {
     }
 }
 
-async fn begin_outputs(live: &mut Live) -> Result<(), Cause> {
-    for (at, transfer) in live.plan.transfers.clone().into_iter().enumerate() {
+fn begin_outputs(live: &mut Live, sinks: &mut [Option<Sink>]) -> Result<(), Cause> {
+    for (at, transfer) in live.plan.transfers.iter().enumerate() {
         let PlannedSource::Fifo(fifo) = transfer.source else { continue };
         let fifo = live.made.fifos.get(fifo).ok_or(Cause::Bug("a FIFO was not made"))?;
         let source = Source::Fifo(fifo.share().map_err(Cause::Volume)?);
-        let sink = open_sink(live, at, &transfer).await?;
-        live.transfers.begin(at, source, sink, None)?;
+        live.transfers.begin(at, source, take(sinks, at)?, None)?;
     }
     Ok(())
 }
@@ -62,21 +61,26 @@ async fn begin_streams(
     live: &mut Live,
     engine: &Client,
     container: &ContainerId,
+    sinks: &mut [Option<Sink>],
 ) -> Result<(), Cause> {
-    let stdout = open_stream(live, &PlannedSource::ContainerStdOut).await?;
-    let stderr = open_stream(live, &PlannedSource::ContainerStdErr).await?;
+    let mut stream = |source: PlannedSource| {
+        let at = live.plan.transfers.iter().position(|transfer| transfer.source == source);
+        let at = at.ok_or(Cause::Bug("a stream of the container that goes nowhere"))?;
+        Ok((at, take(sinks, at)?))
+    };
+    let stdout = stream(PlannedSource::ContainerStdOut)?;
+    let stderr = stream(PlannedSource::ContainerStdErr)?;
     let attached = engine.attach(container).await.map_err(Cause::Attach)?;
+    if !attached.framed {
+        return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
+    }
     let split = Box::new(Frames::default());
     let attach = Attach { socket: attached.socket, read_ahead: attached.read_ahead, split };
     live.transfers.begin_streams(attach, stdout, stderr)
 }
 
-async fn open_stream(live: &mut Live, stream: &PlannedSource) -> Result<(usize, Sink), Cause> {
-    let at = live.plan.transfers.iter().position(|transfer| transfer.source == *stream);
-    let at = at.ok_or(Cause::Bug("a stream of the container that goes nowhere"))?;
-    let transfer = live.plan.transfers.get(at).cloned();
-    let transfer = transfer.ok_or(Cause::Bug("a stream of the container that goes nowhere"))?;
-    Ok((at, open_sink(live, at, &transfer).await?))
+fn take(sinks: &mut [Option<Sink>], at: usize) -> Result<Sink, Cause> {
+    sinks.get_mut(at).and_then(Option::take).ok_or(NO_SINK)
 }
 
 /// A source that has failed already fails the run before the container does anything.

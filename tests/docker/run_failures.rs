@@ -104,4 +104,5 @@ fn a_folder_that_cannot_be_written_fails_by_name_and_before_any_container() {
     let run = Invocation::job(&job).finish();
     assert_eq!(run.code, 125, "{run}");
     assert!(run.stderr.contains("/no/such/folder/out"), "{run}");
+    assert_eq!(run.report.as_ref().unwrap()["container_id"], json!(null));
 }
