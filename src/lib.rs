@@ -11,3 +11,12 @@ pub mod run;
 pub mod spec;
 pub mod sys;
 pub mod volume;
+
+pub use self::{
+    event::{Event, EventSink, Phase},
+    run::{
+        Canceller, GirderSettings, Outcome, Plan, PlanError, Report, RunError, RunHandle, Runner,
+        RunnerBuilder,
+    },
+    spec::{JobSpec, SpecError},
+};

@@ -46,6 +46,31 @@ impl Plan {
         Planner::new(job).plan(&mut name)
     }
 
+    /// The container's command, as it will be passed.
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// The mounts of what is there already, as docker's bind strings. Beside them a run mounts the
+    /// temporary volumes that it makes.
+    pub fn binds(&self) -> Vec<String> {
+        let bind = |mount: &Mount| match mount {
+            Mount::Bind { bind, .. } => Some(bind.to_string()),
+            Mount::Temporary { .. } => None,
+        };
+        self.mounts.iter().filter_map(bind).collect()
+    }
+
+    /// What will be moved: `<source> → <sink>`, as the report calls them.
+    pub fn transfers(&self) -> Vec<String> {
+        self.transfers.iter().map(PlannedTransfer::label).collect()
+    }
+
+    /// What the user should know and that fails nothing.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Whether anything comes from Girder.
     pub(crate) fn needs_girder(&self) -> bool {
         self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
