@@ -1,5 +1,6 @@
 //! From the text of a job to its plan, as a program that embeds us sees it.
 
+use gantline::spec::{Connect, Sink, Source};
 use gantline::{JobSpec, Plan, PlanError};
 
 fn plan(text: &str) -> Result<Plan, PlanError> {
@@ -44,14 +45,12 @@ fn a_stream_into_a_fifo_is_its_path_and_a_transfer() {
 }
 
 #[test]
-fn two_streams_into_one_file_are_refused() {
-    let into = |stream| {
-        format!(
-            r#"{{"type": "Connect", "input": {{"type": "{stream}"}},
-                 "output": {{"type": "HostFile", "path": "/tmp/out"}}}}"#
-        )
-    };
-    let connects = [into("ContainerStdOut"), into("ContainerStdErr")].join(",");
-    let error = plan(&format!(r#"{{"image": "i", "stream_connectors": [{connects}]}}"#));
-    assert!(matches!(error, Err(PlanError::ConnectedTwice { end }) if end == "file:/tmp/out"));
+fn a_job_that_no_parser_has_seen_is_held_to_the_same() {
+    let mut job = JobSpec::new("i");
+    for source in [Source::ContainerStdOut, Source::ContainerStdErr] {
+        let sink = Sink::HostFile { path: "/tmp/out".into() };
+        job.stream_connectors.push(Connect { source, sink });
+    }
+    let error = Plan::new(&job, || "t".to_owned()).unwrap_err();
+    assert!(matches!(error, PlanError::ConnectedTwice { end } if end == "file:/tmp/out"));
 }
