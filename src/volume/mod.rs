@@ -2,8 +2,8 @@
 //!
 //! Nothing in here knows what a run is. The container is not trusted with what it mounts: it may
 //! plant symbolic links, swap a FIFO for one, or leave directories that nobody may read. So a FIFO
-//! is made, and removed, beneath its folder and by its inode ([`HostFifo`]), and a temporary
-//! directory is emptied without a link being followed ([`TempDirectory`]).
+//! is made, and removed, beneath its folder and by its inode (`fifo`), and a temporary
+//! directory is emptied without a link being followed (`temp`, `empty`).
 
 mod bind;
 mod empty;
