@@ -88,6 +88,8 @@ pub mod girder;
 pub mod http;
 pub mod pump;
 pub mod run;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod spec;
 pub mod sys;
 pub mod volume;

@@ -153,6 +153,14 @@ pub enum Problem {
     /// Two volumes on one path in the container.
     #[error("another volume is mounted at {0} already")]
     MountTaken(String),
+    /// An option of a mode that the engine does not take for this kind of volume.
+    #[error("the mode `{option}` is only for {only_for}")]
+    ModeMismatch {
+        /// The option.
+        option: String,
+        /// The kind of volume that has it.
+        only_for: &'static str,
+    },
     /// A temporary volume that is described twice, differently.
     #[error("the temporary volume `{name}` has another `{member}` before this")]
     Contradiction {
@@ -225,6 +233,29 @@ impl fmt::Display for Hint {
                 }
                 Ok(())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_finds_the_name_that_was_meant() {
+        let known = ["container_args", "volumes", "entrypoint", "pull_image", "image"];
+        for (written, meant) in [
+            ("container_arg", "container_args"),
+            ("containerArgs", "container_args"),
+            ("volume", "volumes"),
+            ("entry_point", "entrypoint"),
+            ("Image", "image"),
+            ("pull-image", "pull_image"),
+        ] {
+            assert_eq!(Hint::new(written, known), Hint::Nearest(meant.to_owned()), "{written}");
+        }
+        for written in ["", "x", "zzzzzz", &"image".repeat(50)] {
+            assert!(matches!(Hint::new(written, known), Hint::Known(all) if all.len() == 5));
         }
     }
 }

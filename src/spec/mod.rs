@@ -67,6 +67,21 @@ impl JobSpec {
     /// The first thing that is wrong with it, with its place in the document, what was found there
     /// and what would have been right. What a later version will support is refused by name, never
     /// ignored. No error carries a token, a header's value or an address's query.
+    ///
+    /// ```
+    /// use gantline::spec::{Argument, JobSpec};
+    ///
+    /// let job = JobSpec::from_json(r#"{"image": "debian:12", "container_args": ["echo", 1.0]}"#)?;
+    /// assert_eq!(job.container_args[1], Argument::Literal("1.0".to_owned()));
+    ///
+    /// let error = JobSpec::from_json(r#"{"image": "debian:12", "container_arg":
+    /// []}"#).unwrap_err(); assert_eq!(
+    ///     error.to_string(),
+    ///     "$.container_arg (line 1, column 41): a job has no `container_arg`; \
+    ///      did you mean `container_args`?"
+    /// );
+    /// # Ok::<(), gantline::spec::SpecError>(())
+    /// ```
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
         json::read(text)
     }

@@ -57,15 +57,65 @@ impl HttpUrl {
 impl fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.0.clone();
-        shown.set_query(self.0.query().map(|_| "…"));
+        shown.set_query(None);
         shown.set_fragment(None);
-        // `set_query` escapes what is not ASCII.
-        f.write_str(&shown.as_str().replace("%E2%80%A6", "…"))
+        f.write_str(shown.as_str())?;
+        f.write_str(if self.0.query().is_some() { "?…" } else { "" })
     }
 }
 
 impl fmt::Debug for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_query_and_fragment() {
+        for (address, shown) in [
+            ("https://host/a/b?signature=x&y#z", "https://host/a/b?…"),
+            ("http://host:8080/a?", "http://host:8080/a?…"),
+            ("http://host/a#x", "http://host/a"),
+            ("HTTP://Host", "http://host/"),
+            ("http://host/%E2%80%A6", "http://host/%E2%80%A6"),
+        ] {
+            let url = HttpUrl::parse(address).unwrap();
+            assert_eq!(format!("{url} {url:?}"), format!("{shown} {shown}"));
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_fetched_is_an_address() {
+        for address in [
+            "",
+            "host/path",
+            "ftp://host/",
+            "file:///etc/passwd",
+            "http:host",
+            "http://",
+            "http:///path",
+            "http://user@host/",
+            "http://user:password@host/",
+            "http://@host/",
+            "http://host\\@other/",
+            "http://host/a b",
+            " http://host/",
+            "http://ho\tst/",
+            "http://host/\n",
+            "http://host:99999/",
+            "http://[::1/",
+            "http://a b/",
+        ] {
+            assert!(HttpUrl::parse(address).is_none(), "{address:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert_eq!(format!("{:?}", Secret::new("token")), "…");
     }
 }

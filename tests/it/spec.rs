@@ -1,5 +1,7 @@
 //! What the parser says when it refuses a job document.
 
+#![expect(clippy::panic, reason = "a helper of tests may fail them")]
+
 use gantline::spec::{JobSpec, Problem};
 
 fn refusal(text: &str) -> String {
@@ -9,7 +11,8 @@ fn refusal(text: &str) -> String {
     }
 }
 
-/// The refusal of a document whose one line begins with `{"image": "i", ` and goes on with `members`.
+/// The refusal of a document whose one line begins with `{"image": "i", ` and goes on with
+/// `members`.
 fn with(members: &str) -> String {
     refusal(&format!(r#"{{"image": "i", {members}}}"#))
 }
@@ -226,7 +229,7 @@ fn values_of_the_wrong_kind_are_refused_with_what_was_found_and_expected() {
             r#""volumes": [{"type": "TemporaryVolume", "mode": 1.5}]"#,
             "found the number 1.5, expected a whole number",
         ),
-        (r#""image": """#, "`image` is there twice"),
+        (r#""image": "j""#, "`image` is there twice"),
     ] {
         assert_says(&with(members), &[message]);
     }
@@ -274,6 +277,18 @@ fn volumes_that_contradict_each_other_are_refused() {
     ] {
         assert_says(&with(&format!(r#""volumes": {volumes}"#)), &[message]);
     }
+}
+
+#[test]
+fn modes_that_the_engine_refuses_for_a_kind_of_volume_are_refused() {
+    assert_says(
+        &with(r#""volumes": ["/a:/b:ro,nocopy"]"#),
+        &["$.volumes[0] ", "the mode `nocopy` is only for the engine's volumes"],
+    );
+    assert_says(
+        &with(r#""volumes": {"named": {"bind": "/b", "propagation": "rslave"}}"#),
+        &["$.volumes.named ", "the mode `rslave` is only for paths of the host"],
+    );
 }
 
 #[test]

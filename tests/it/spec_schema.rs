@@ -1,5 +1,7 @@
 //! The JSON Schema against the parser: each accepts and refuses the same documents.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may fail them")]
+
 use std::fmt::Write as _;
 
 use fastrand::Rng;
@@ -17,6 +19,7 @@ fn beyond_a_schema(error: &SpecError) -> bool {
     match error.problem() {
         Problem::UnknownVolume { .. }
         | Problem::MountTaken(_)
+        | Problem::ModeMismatch { .. }
         | Problem::Contradiction { .. }
         | Problem::FifoTaken(_)
         | Problem::EndTaken(_)

@@ -4,6 +4,7 @@ use super::Fault;
 use super::fields::Fields;
 use super::node::{Node, Value, shortened, too_many};
 use super::number::python_str;
+use super::rule::{self, Rule};
 use super::table::{Kind, Member, Relation, Shape};
 use super::transform::{LATER, TRANSFORMS};
 use crate::spec::error::{Hint, Problem};
@@ -13,7 +14,7 @@ pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
     match (kind, &node.value) {
         (Kind::Bool, Value::Bool(_)) => Ok(()),
         (Kind::Number, Value::Number(digits)) => match python_str(digits) {
-            Some(text) if super::rule::ARGUMENT.accepts(&text) => Ok(()),
+            Some(text) if rule::ARGUMENT.accepts(&text) => Ok(()),
             _ => Err(unexpected(node, kind)),
         },
         (Kind::Whole(most), Value::Number(digits)) => match whole(digits) {
@@ -32,23 +33,12 @@ pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
             if members.len() > *most {
                 return Err(Fault::new(node.at, too_many(members.len(), unit, *most)));
             }
-            for (name, member) in members {
-                if !names.accepts(name) {
-                    // The path of the member would show a name that may be a secret in the wrong place.
-                    let at = if names.secret { node.at } else { member.at };
-                    let found = match names.secret {
-                        true => "another name".to_owned(),
-                        false => format!("the name {:?}", shortened(name)),
-                    };
-                    let expected = names.expected.to_owned();
-                    return Err(Fault::new(at, Problem::Unexpected { found, expected }));
-                }
-                check(member, of)?;
-            }
-            Ok(())
+            members.iter().try_for_each(|(name, member)| entry(node, name, member, (names, of)))
         }
         (Kind::Object(shape), Value::Object(members)) => object(node, members, shape, false),
         (Kind::Typed(shapes), Value::Object(members)) => typed(node, members, shapes),
+        // Strings try every alternative; of the other types of JSON there is one at most, and it
+        // says more about what is wrong than a list of all.
         (Kind::Any(kinds), _) => match kinds.iter().find(|kind| same_json_type(node, kind)) {
             Some(Kind::Text(_) | Kind::Word(_)) | None => {
                 let fits = kinds.iter().any(|kind| check(node, kind).is_ok());
@@ -66,6 +56,20 @@ pub(super) fn whole(digits: &str) -> Option<u32> {
     let number: f64 = digits.parse().ok()?;
     let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
     whole.then(|| format!("{}", number.abs()).parse().ok()).flatten()
+}
+
+/// One entry of a map whose names keep to a rule.
+fn entry(map: &Node, name: &str, value: &Node, (names, of): (&Rule, &Kind)) -> Result<(), Fault> {
+    if names.accepts(name) {
+        return check(value, of);
+    }
+    let expected = names.expected.to_owned();
+    // The path of the value would show a name that may be a secret in the wrong place.
+    let (at, found) = match names.secret {
+        true => (map.at, "another name".to_owned()),
+        false => (value.at, format!("the name {:?}", shortened(name))),
+    };
+    Err(Fault::new(at, Problem::Unexpected { found, expected }))
 }
 
 fn typed(node: &Node, members: &[(String, Node)], shapes: &[&'static Shape]) -> Result<(), Fault> {

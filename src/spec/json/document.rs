@@ -7,8 +7,8 @@ use super::transform::{
     TEMPORARY_VOLUME_DEFAULT, VOLUME_PATH, VOLUMES,
 };
 
-/// More arguments than this do not fit what Linux gives a new program with usual limits (a quarter of
-/// an 8 MiB stack, at some 20 bytes each).
+/// More arguments than this do not fit what Linux gives a new program with usual limits (a quarter
+/// of an 8 MiB stack, at some 20 bytes each).
 pub(super) const MAX_ARGUMENTS: usize = 100_000;
 /// Volumes of one container: each is a mount, and the engine slows down long before.
 pub(super) const MAX_VOLUMES: usize = 1000;

@@ -4,8 +4,8 @@ use super::Fault;
 use super::node::{Node, Value};
 use crate::spec::error::Problem;
 
-/// An object's members. What the table requires has been checked to be there; what is missing all the
-/// same is an error, never a panic.
+/// An object's members. What the table requires has been checked to be there; what is missing all
+/// the same is an error, never a panic.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'n> {
     at: usize,

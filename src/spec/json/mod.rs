@@ -1,9 +1,10 @@
 //! The job document: JSON text into a [`JobSpec`].
 //!
-//! Three steps, each of which can refuse: the text becomes a tree ([`node`]: syntax, limits, repeated
-//! members); the tree is held against the table of what there is ([`check`]: names, kinds, rules for
-//! strings); what has passed is put together ([`volumes`], [`streams`]: what no table can say, such as
-//! that a named volume exists). The table ([`document`], [`transform`]) also makes the JSON Schema.
+//! Three steps, each of which can refuse: the text becomes a tree ([`node`]: syntax, limits,
+//! repeated members); the tree is held against the table of what there is ([`check`]: names, kinds,
+//! rules for strings); what has passed is put together ([`volumes`], [`streams`]: what no table can
+//! say, such as that a named volume exists). The table ([`document`], [`transform`]) also makes the
+//! JSON Schema.
 
 mod check;
 mod document;
@@ -38,9 +39,8 @@ pub(super) fn read(text: &str) -> Result<JobSpec, SpecError> {
     // Some editors begin a file with a byte order mark; RFC 8259 lets readers skip it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = Node::read(text)?;
-    document
-        .without_repetitions()
-        .and_then(|()| check::check(&document, &Kind::Object(&DOCUMENT)))
+    check::check(&document, &Kind::Object(&DOCUMENT))
+        .and_then(|()| document.without_repetitions())
         .and_then(|()| job(&document))
         .map_err(|fault| SpecError::new(document.place(text, fault.at), fault.problem))
 }

@@ -1,9 +1,9 @@
-//! The document as a tree that keeps what `serde_json::Value` would lose: repeated members, the exact
-//! digits of numbers, and where each value stands.
+//! The document as a tree that keeps what `serde_json::Value` would lose: repeated members, the
+//! exact digits of numbers, and where each value stands.
 //!
-//! `serde_json` reads one level at a time and hands out each value's text; that text is a slice of the
-//! document, so its address says its place. Each level reads its part of the text again, which the
-//! limit on the depth keeps cheap.
+//! `serde_json` reads one level at a time and hands out each value's text; that text is a slice of
+//! the document, so its address says its place. Each level reads its part of the text again, which
+//! the limit on the depth keeps cheap.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -221,7 +221,8 @@ impl<'t> Reader<'t> {
             .map_err(|error| inner(&error))
     }
 
-    /// An error in the text of one value, which begins at `at`: its line and column count from there.
+    /// An error in the text of one value, which begins at `at`: its line and column count from
+    /// there.
     fn inner(&self, error: &serde_json::Error, at: usize, text: &str) -> Fault {
         if self.nodes.get() == 0 {
             return Fault::new(at, too_many(MAX_NODES + 1, "values", MAX_NODES));

@@ -9,16 +9,29 @@ pub(super) fn python_str(number: &str) -> Option<String> {
         return Some(if number == "-0" { "0".to_owned() } else { number.to_owned() });
     }
     let value: f64 = number.parse().ok().filter(|value: &f64| value.is_finite())?;
-    // `{:e}` gives the shortest digits, as Python's repr has: `d.ddde-x`.
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e')?;
+    let shortest = shortest(value);
+    let (digits, exponent) = shortest.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
-    if (-4..16).contains(&exponent) {
-        let plain = format!("{value}");
-        return Some(if plain.contains('.') { plain } else { format!("{plain}.0") });
+    if !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return Some(format!("{digits}e{sign}{:02}", exponent.unsigned_abs()));
     }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    Some(format!("{digits}e{sign}{:02}", exponent.unsigned_abs()))
+    // As many decimals as there are digits behind the point, and one at least.
+    let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
+    let decimals = i32::try_from(behind).ok()?.saturating_sub(exponent).max(1);
+    Some(format!("{value:.*}", usize::try_from(decimals).ok()?))
+}
+
+/// The fewest digits that read back as `value`, as `d.ddde-x`.
+///
+/// Where two such numbers are equally near, Rust takes the greater one and Python the even one:
+/// rounding to as many digits gives Python's, unless that would read back as another float.
+fn shortest(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let digits = shortest.split('e').next().unwrap_or_default();
+    let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
+    let rounded = format!("{value:.behind$e}");
+    if rounded.parse() == Ok(value) { rounded } else { shortest }
 }
 
 #[cfg(test)]
@@ -59,6 +72,9 @@ mod tests {
             ("0.30000000000000004", "0.30000000000000004"),
             ("5e22", "5e+22"),
             ("9007199254740993.0", "9007199254740992.0"),
+            // Two shortest ones that are equally near: the even one.
+            ("-564059893868335.25", "-564059893868335.2"),
+            ("562949953421312.75", "562949953421312.8"),
         ];
         for (number, expected) in printed {
             assert_eq!(python_str(number).as_deref(), Some(expected), "{number}");

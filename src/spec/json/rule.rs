@@ -24,7 +24,8 @@ impl Rule {
     }
 }
 
-/// The longest single argument that Linux passes to a program: MAX_ARG_STRLEN, 32 pages with the NUL.
+/// The longest single argument that Linux passes to a program: MAX_ARG_STRLEN, 32 pages with the
+/// NUL.
 pub(super) const MAX_ARGUMENT_BYTES: usize = 32 * 4096 - 1;
 /// The longest path that Linux takes: PATH_MAX with the NUL.
 pub(super) const MAX_PATH_BYTES: usize = 4095;
@@ -205,8 +206,8 @@ pub(super) static FIFO_NAME: Rule = Rule {
     },
 };
 
-/// Girder's ids have 24 hexadecimal digits; other stores' may look otherwise, and only have to be safe
-/// in a path.
+/// Girder's ids have 24 hexadecimal digits; other stores' may look otherwise, and only have to be
+/// safe in a path.
 pub(super) static GIRDER_ID: Rule = Rule {
     expected: "an id of letters, digits, `-` and `_`",
     pattern: "^[0-9A-Za-z_-]+$",
@@ -243,7 +244,8 @@ pub(super) static TOKEN: Rule = Rule {
     accepts: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
 };
 
-/// A header's name (RFC 9110, token); not those that belong to the connection or to a resumed transfer.
+/// A header's name (RFC 9110, token); not those that belong to the connection or to a resumed
+/// transfer.
 pub(super) static HEADER_NAME: Rule = Rule {
     expected: "the name of a header that a job may set: not Host, Connection, Range, If-Range, TE, \
                Upgrade, Accept-Encoding, Content-Length, Transfer-Encoding",
@@ -306,7 +308,7 @@ fn is_mount_point(text: &str) -> bool {
         && text.split('/').any(|name| !matches!(name, "" | "."))
 }
 
-fn is_propagation(text: &str) -> bool {
+pub(super) fn is_propagation(text: &str) -> bool {
     matches!(text.strip_prefix('r').unwrap_or(text), "private" | "shared" | "slave")
 }
 

@@ -9,9 +9,10 @@ use super::transform::TRANSFORMS;
 
 /// The JSON Schema (2020-12) of the job document.
 ///
-/// It accepts what [`JobSpec::from_json`](super::JobSpec::from_json) accepts, but for what a schema cannot
-/// say: that a volume that is named exists, that two volumes are not mounted on one path, that two
-/// Connects do not share an end.
+/// It accepts what [`JobSpec::from_json`](super::JobSpec::from_json) accepts, but for what a schema
+/// cannot say: that a volume that is named exists, that two volumes are not mounted on one path,
+/// that two Connects do not share an end, that an address can be parsed. It counts a string's
+/// characters where the parser counts bytes.
 pub fn schema() -> Value {
     let mut schema = object(&DOCUMENT, false);
     let definitions: Map<String, Value> =

@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Object(&'static Shape),
     /// An object whose `type` is the name of one of these.
     Typed(&'static [&'static Shape]),
-    /// Any one of these. Those of one JSON type are tried in their order; `Text` comes last.
+    /// Any one of these; no two of them are objects, or arrays.
     Any(&'static [Self]),
 }
 

@@ -1,4 +1,5 @@
-//! The volumes of a job, as they are named: in `volumes` first, then wherever a transform holds one.
+//! The volumes of a job, as they are named: in `volumes` first, then wherever a transform holds
+//! one.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -127,6 +128,7 @@ impl Volumes {
     }
 
     fn bind(&mut self, bind: BindMount, at: usize) -> Result<VolumeRef, Fault> {
+        check_mode(&bind).map_err(|problem| Fault::new(at, problem))?;
         let mount_point = cleaned(&bind.container_path);
         if let Some(&index) = self.mount_points.get(&mount_point) {
             let same = matches!(self.listed.get(index), Some(Listed::Bind(other))
@@ -192,6 +194,18 @@ pub(super) fn cleaned(path: &str) -> String {
 
 fn differ<T: PartialEq>(old: &Option<T>, new: &Option<T>) -> bool {
     matches!((old, new), (Some(old), Some(new)) if old != new)
+}
+
+/// Each of these options is for one kind of volume; the engine refuses it for the other.
+fn check_mode(bind: &BindMount) -> Result<(), Problem> {
+    let (only_for, wrong): (_, fn(&str) -> bool) = match bind.is_named_volume() {
+        true => ("paths of the host", rule::is_propagation),
+        false => ("the engine's volumes", |option| option == "nocopy"),
+    };
+    match bind.mode.split(',').find(|option| wrong(option)) {
+        Some(option) => Err(Problem::ModeMismatch { option: option.to_owned(), only_for }),
+        None => Ok(()),
+    }
 }
 
 fn mode_or_rw(mode: Option<&str>) -> String {

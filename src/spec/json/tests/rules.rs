@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::spec::json::rule::{self, Rule};
 
-/// Every rule, with the beginning of what it accepts, and whether its pattern is exact: addresses have more to them than a pattern can say, so
-/// theirs may match what the parser refuses.
+/// Every rule, with the beginning of what it accepts, and whether its pattern is exact: addresses
+/// have more to them than a pattern can say, so theirs may match what the parser refuses.
 static RULES: [(&str, &Rule, bool); 19] = [
     ("debian:12", &rule::IMAGE, true),
     ("", &rule::ARGUMENT, true),
