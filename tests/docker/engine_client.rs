@@ -205,6 +205,8 @@ fn a_stop_ends_with_a_kill_when_the_grace_is_over() {
         client.start(&container.id).await.unwrap();
         client.stop(&container.id, Duration::from_millis(500)).await.unwrap();
         assert_eq!(wait.exit().await.unwrap().status_code, 137);
+        let state = client.inspect(&container.id).await.unwrap();
+        assert_eq!((state.exit_code, state.oom_killed), (137, false));
         client.stop(&container.id, Duration::ZERO).await.unwrap();
     });
 }

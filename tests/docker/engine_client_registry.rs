@@ -2,11 +2,16 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use gantline::docker::{Client, DockerError, PullLine, Settings};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::engine_client_support::{block_on, docker, settings, unique};
 
@@ -17,6 +22,9 @@ struct Registry {
     image: String,
     folder: TempDir,
 }
+
+/// Bytes of the image's layer, which do not compress.
+const LAYER: u64 = 3 << 20;
 
 /// The line of htpasswd for the user `gantline` with the password `hoist`.
 const HTPASSWD: &str = "gantline:$2b$05$abcdefghijklmnopqrstuuqDvdxYWaUOIZeI8JDCwTgyp2b6uI2GS\n";
@@ -62,7 +70,7 @@ impl Registry {
                 }
             }
         });
-        let deadline = std::time::Duration::from_secs(20);
+        let deadline = Duration::from_secs(20);
         let address = address.recv_timeout(deadline).expect("the registry listens");
         let image = format!("{address}/{}:1", unique("image"));
         let registry = Self { server, address, image, folder };
@@ -72,7 +80,7 @@ impl Registry {
 
     /// Makes an image with a layer that nobody has, pushes it and forgets it.
     fn push(&self) {
-        let mut noise = vec![0; 3 << 20];
+        let mut noise = vec![0; LAYER.try_into().unwrap()];
         fastrand::fill(&mut noise);
         File::create(self.folder.path().join("noise")).unwrap().write_all(&noise).unwrap();
         let tar = self.folder.path().join("image.tar");
@@ -182,6 +190,63 @@ fn a_registry_with_a_login_gets_it_and_refuses_others() {
 
         let right = registry.login(&format!(r#"{{"auth": "{AUTH}"}}"#));
         registry.pull(&registry.image, Some(right)).await.unwrap();
+    });
+}
+
+/// A way to the registry on which every answer stops in the middle of a layer; gives its address
+/// and the engine's connections that wait for the rest.
+async fn stalling_proxy(registry: String) -> (SocketAddr, UnboundedReceiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (waiting, stalled) = unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut engine, _) = listener.accept().await.unwrap();
+            let (waiting, registry) = (waiting.clone(), registry.clone());
+            tokio::spawn(async move {
+                let mut registry = TcpStream::connect(registry).await.unwrap();
+                let (mut from_registry, mut to_registry) = registry.split();
+                let (mut from_engine, mut to_engine) = engine.split();
+                let mut answers = (&mut from_registry).take(LAYER / 3);
+                let whole = tokio::select! {
+                    _ = tokio::io::copy(&mut from_engine, &mut to_registry) => true,
+                    copied = tokio::io::copy(&mut answers, &mut to_engine) => {
+                        copied.is_ok_and(|bytes| bytes < LAYER / 3)
+                    }
+                };
+                if !whole {
+                    drop(waiting.send(engine));
+                }
+            });
+        }
+    });
+    (address, stalled)
+}
+
+#[test]
+fn a_pull_that_is_dropped_makes_the_engine_give_up() {
+    block_on(async {
+        let registry = Registry::open();
+        let (address, mut stalled) = stalling_proxy(registry.address.clone()).await;
+        let image = registry.image.replace(&registry.address, &address.to_string());
+        let client = Client::connect(settings()).await.unwrap();
+        let mut progress = |_| {};
+        let mut connection = tokio::select! {
+            outcome = client.pull(&image, &mut progress) => panic!("{outcome:?}"),
+            connection = stalled.recv() => connection.unwrap(),
+        };
+        // Select has dropped the pull. The engine closes a layer that it does not want any more
+        // when the next bytes of it come.
+        let closed = async {
+            let (tick, mut byte) = (Duration::from_millis(50), [0]);
+            while connection.write_all(&[0; 64]).await.is_ok() {
+                let read = connection.read(&mut byte);
+                if let Ok(Ok(0) | Err(_)) = tokio::time::timeout(tick, read).await {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), closed).await.unwrap();
     });
 }
 

@@ -130,7 +130,8 @@ pub(crate) fn docker(arguments: &[&str]) -> Option<String> {
 
 /// Makes the image when it is missing, once for all tests that run now.
 fn import_image() {
-    let lock = File::create(std::env::temp_dir().join("gantline-test-image.lock")).unwrap();
+    // The test program itself is the lock: it is there for all of them, and nothing is left behind.
+    let lock = File::open(std::env::current_exe().unwrap()).unwrap();
     lock.lock().unwrap();
     if docker(&["image", "inspect", IMAGE]).is_some() {
         return;

@@ -197,6 +197,20 @@ fn an_answer_that_stops_in_the_middle_is_given_up_in_time() {
 }
 
 #[test]
+fn an_inspect_keeps_what_the_outcome_needs() {
+    let answer = http(
+        200,
+        r#"{"State":{"Status":"exited","Running":false,"ExitCode":3,"OOMKilled":true,
+            "Error":"first\n\u001b[31msecond","Pid":0},"Config":{"Tty":true},"HostConfig":{}}"#,
+    );
+    let (state, request) = call(&answer, async |client| client.inspect(&id()).await.unwrap());
+    assert_eq!(target(&request), format!("GET /v1.41/containers/{}/json", id()));
+    assert_eq!((state.status.as_str(), state.running, state.exit_code), ("exited", false, 3));
+    assert_eq!((state.oom_killed, state.tty), (true, true));
+    assert_eq!(state.error.as_deref(), Some("first [31msecond"));
+}
+
+#[test]
 fn an_image_is_asked_for_by_its_reference() {
     let answer =
         http(200, r#"{"Id":"sha256:1","RepoTags":null,"RepoDigests":["a@b"],"Config":{}}"#);
