@@ -106,13 +106,14 @@ launch() {
     echo "$! $(began $!)" >"$STATE/$name.pid"
 }
 
-began() { awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$1/stat" 2>/dev/null; }
+# began PID: when a process began; nothing for one that has ended and that nobody has reaped.
+began() { awk '{ sub(/.*\) /, ""); if ($1 != "Z") print $20 }' "/proc/$1/stat" 2>/dev/null; }
 
 # is_up NAME: whether the server that we launched still runs.
 is_up() {
     local pid start
     read -r pid start 2>/dev/null <"$STATE/$1.pid" || return 1
-    [[ $(began "$pid") == "$start" ]]
+    [[ -n $start && $(began "$pid") == "$start" ]]
 }
 
 # is_down NAME: the other way, for wait_for.
@@ -132,7 +133,19 @@ land() {
     rm -f "$STATE/$1.pid"
 }
 
-# show_log NAME: the end of a server's log, for the reader of a failure.
-show_log() { tail -n 20 "$STATE/$1.log" >&2 2>/dev/null || true; }
+# started NAME SECONDS COMMAND…: waits until the command succeeds. A server that has ended, or takes longer,
+# ends the script with its log.
+started() {
+    local name=$1 end=$((SECONDS + $2))
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if is_down "$name" || ((SECONDS >= end)); then
+            tail -n 20 "$STATE/$name.log" >&2 || true
+            land "$name"
+            die "$name did not start, see above"
+        fi
+        sleep 0.1
+    done
+}
 
 usage() { die "usage: $(basename "$0") $1"; }

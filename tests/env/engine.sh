@@ -17,11 +17,7 @@ up() {
         return
     fi
     launch engine dockerd
-    if ! wait_for 60 "the engine does not answer" docker version; then
-        show_log engine
-        land engine
-        die "dockerd did not start, see above"
-    fi
+    started engine 60 docker version
     say "started dockerd"
 }
 

@@ -36,26 +36,21 @@ up() {
         return
     fi
     down
+    # What has not come up as a whole goes down.
+    trap down EXIT
     need redis-server
     local venv port redis
     venv=$(environment)
     mkdir -p "$data/assetstore"
     redis=$(free_port)
     launch redis redis-server --port "$redis" --bind 127.0.0.1 --dir "$data" --save '' --appendonly no
-    if ! wait_for 20 "redis does not answer" redis-cli -p "$redis" ping; then
-        show_log redis
-        down
-        die "redis-server did not start, see above"
-    fi
+    started redis 20 redis-cli -p "$redis" ping
     port=$(free_port)
     GIRDER_NOTIFICATION_REDIS_URL=redis://127.0.0.1:$redis \
         launch girder "$venv/bin/python" "$here/serve.py" "$port" "$data/assetstore"
     echo "http://127.0.0.1:$port/api/v1" >"$data/url"
-    if ! wait_for 120 "Girder does not answer" answers "$(cat "$data/url")/system/version"; then
-        show_log girder
-        down
-        die "Girder did not start, see above"
-    fi
+    started girder 120 answers "$(cat "$data/url")/system/version"
+    trap - EXIT
     export_line
 }
 

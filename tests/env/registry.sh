@@ -22,10 +22,7 @@ http: {addr: "127.0.0.1:$port"}
 $auth
 END
     launch "registry-$name" docker-registry serve "$data/$name.yml"
-    if ! wait_for 20 "the registry does not answer" answers "http://127.0.0.1:$port/v2/"; then
-        show_log "registry-$name"
-        die "docker-registry did not start, see above"
-    fi
+    started "registry-$name" 20 answers "http://127.0.0.1:$port/v2/"
     echo "127.0.0.1:$port" >"$data/$name.address"
 }
 
@@ -41,6 +38,8 @@ fill() {
 up() {
     if ! { is_up registry-open && is_up registry-private && [[ -e $data/filled ]]; }; then
         down
+        # What has not come up as a whole goes down.
+        trap down EXIT
         need docker-registry python3
         mkdir -p "$data/docker"
         # `password`, by bcrypt.
@@ -53,6 +52,7 @@ up() {
         fill open
         fill private
         touch "$data/filled"
+        trap - EXIT
     fi
     echo "export GANTLINE_TEST_REGISTRY=$(cat "$data/open.address")"
     echo "export GANTLINE_TEST_PRIVATE_REGISTRY=$(cat "$data/private.address")"
