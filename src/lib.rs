@@ -84,12 +84,12 @@ pub mod cli;
 pub mod depot;
 pub mod docker;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod girder;
 pub mod http;
 pub mod pump;
 pub mod run;
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod spec;
 pub mod sys;
 pub mod volume;
