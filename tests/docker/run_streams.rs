@@ -44,7 +44,7 @@ fn a_slow_reader_of_our_output_loses_nothing() {
     // More than pipes and sockets hold; the engine drops what is not taken 2 s after the exit.
     let (mut reader, writer) = std::io::pipe().unwrap();
     let bytes = 20_000_000;
-    let run = run_script(&format!("yes gantline | head -c {bytes}; echo done >&2"));
+    let run = run_script(&format!("yes {LINE} | head -c {bytes}; echo done >&2"));
     let run = run.stdout(Stdio::from(writer)).start();
     let id = run.container_started();
     exited(&id);
@@ -56,20 +56,25 @@ fn a_slow_reader_of_our_output_loses_nothing() {
     let run = run.finish();
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(all.len(), bytes);
-    assert!(all.chunks(9).all(|line| b"gantline\n".starts_with(line)));
+    let line = format!("{LINE}\n");
+    assert!(all.chunks(line.len()).all(|found| line.as_bytes().starts_with(found)));
 }
 
 #[test]
 fn who_stops_reading_our_output_does_not_stop_the_container() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let run = run_script("yes | head -c 10000000; echo still here >&2; exit 3");
+    let run = run_script(&format!("yes {LINE} | head -c 10000000; echo still here >&2; exit 3"));
     let run = run.stdout(Stdio::from(writer)).finish();
     assert_eq!(run.code, 3, "{run}");
     assert_eq!(run.stderr, "still here\n");
     let transfers = &run.report.as_ref().unwrap()["transfers"];
     assert_eq!(transfers[0]["finish"], "refused", "{run}");
 }
+
+/// Long, for the engine logs line by line and takes its time.
+const LINE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\
+                    0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Waits until a container is over.
 fn exited(id: &str) {
