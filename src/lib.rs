@@ -1,5 +1,86 @@
-//! Runs a container on data held in Girder, and moves the bytes at line rate.
+//! Gantline runs a container on data held in Girder, and moves the bytes at line rate.
+//!
+//! It does what Girder Worker's `docker_run` does: it takes a job document, streams files from a
+//! [Girder](https://girder.readthedocs.io) server into a container through named pipes, and the
+//! container's output back out. It speaks to the Docker engine itself, and between the two it lets
+//! the kernel move the bytes: a file goes from its socket into the pipe that the program reads
+//! without passing through this process. (A *gantline* is the rope through a single block with
+//! which things are hoisted aboard.)
+//!
+//! # Using it
+//!
+//! ```no_run
+//! use gantline::{GirderSettings, JobSpec, Runner};
+//!
+//! let job = JobSpec::from_json(
+//!     r#"{"image": "busybox",
+//!         "container_args": ["sha256sum", {
+//!             "type": "Connect",
+//!             "input": {"type": "GirderFileIdToStream", "id": "5f8f7c2a1b2c3d4e5f6a7b8c"},
+//!             "output": {"type": "NamedInputPipe", "name": "in"}}]}"#,
+//! )?;
+//! let girder = GirderSettings::new().with_url("http://127.0.0.1:8080/api/v1");
+//! let runner = Runner::builder().girder(girder).build()?;
+//!
+//! let outcome = runner.run(&job)?; // blocks; many runs may share one runner
+//! println!("{:?} {}", outcome.exit_code(), outcome.report.to_json());
+//!
+//! let handle = runner.start(&job)?; // or in a thread of its own
+//! handle.cancel();
+//! handle.wait()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! No async runtime is needed, and one may be running. The command `gantline` is the same engine
+//! behind [`cli`].
+//!
+//! # The tour
+//!
+//! The modules are the chapters of a short book. Read in this order, each needs only those before
+//! it.
+//!
+//! 1. [`spec`]: what a job *is*. The document is parsed once, into types that cannot be wrong.
+//! 2. [`run`]: one job from start to end. A pure [`Plan`], then the phases: prepare, start, stream,
+//!    wait, collect, clean up. Whatever fails, the clean-up comes. This is where all the others
+//!    meet; none of them knows another of its layer.
+//! 3. [`docker`]: the Engine API over the engine's own socket, and the frames in which a
+//!    container's stdout and stderr share one connection.
+//! 4. [`girder`]: Girder's REST API, as far as jobs need it. It makes a GET of a file's id, and does
+//!    not move a byte itself.
+//! 5. [`http`]: the GET. An HTTP/1.1 client whose bodies stay in the kernel until somebody splices
+//!    them.
+//! 6. [`pump`]: the streaming core. Worker threads with an epoll loop each, transfers as state
+//!    machines that decide and do nothing, carriers that do and decide nothing.
+//! 7. [`sys`]: the system calls beneath it, one safe function each.
+//! 8. [`volume`]: what a container sees of the host: directories, bind mounts, FIFOs. The container
+//!    is not trusted with them.
+//! 9. [`event`]: what a run tells the world.
+//! 10. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
+//!     them.
+//! 11. [`cli`]: the command.
+//!
+//! # Layers
+//!
+//! A module imports those below it, and of its own layer nothing.
+//!
+//! | layer | modules |
+//! |---|---|
+//! | 4 | [`cli`] |
+//! | 3 | [`run`] |
+//! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
+//! | 0 | [`spec`], [`event`], [`http`], [`sys`] |
+//!
+//! # What holds everywhere
+//!
+//! - A byte that a source gave is delivered once and in its order, or the run fails. A short file
+//!   never looks like a whole one: the container is killed before our end of its FIFO is closed.
+//! - A container's exit code, a reader that leaves early, a run that is cancelled are values, not
+//!   errors. An error names the operation, the object and the cause, and who is to blame is in its
+//!   type.
+//! - Tokens are in no error, log, label, report or `Debug`.
+//! - Nothing polls. A container that does nothing costs nothing.
 
+pub mod cli;
 pub mod depot;
 pub mod docker;
 pub mod event;
@@ -8,5 +89,21 @@ pub mod http;
 pub mod pump;
 #[doc(hidden)]
 pub mod fuzzing;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod girder;
+pub mod http;
+pub mod pump;
+pub mod run;
 pub mod spec;
 pub mod sys;
+pub mod volume;
+
+pub use self::{
+    event::{Event, EventSink, Phase},
+    run::{
+        Canceller, GirderSettings, Outcome, Plan, PlanError, Report, RunError, RunHandle, Runner,
+        RunnerBuilder,
+    },
+    spec::{JobSpec, SpecError},
+};

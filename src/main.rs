@@ -1,3 +1,7 @@
-//! The command `gantline`.
+//! The command; see [`gantline::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gantline::cli::run()
+}

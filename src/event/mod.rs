@@ -11,6 +11,12 @@ pub trait EventSink: Send + Sync {
     fn event(&self, event: &Event);
 }
 
+impl EventSink for Box<dyn EventSink> {
+    fn event(&self, event: &Event) {
+        (**self).event(event);
+    }
+}
+
 /// One thing that happened in a run.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -85,6 +91,20 @@ pub enum Phase {
     Collect,
     /// Nothing is left behind.
     CleanUp,
+}
+
+impl Phase {
+    /// The report's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Start => "start",
+            Self::Stream => "stream",
+            Self::Wait => "wait",
+            Self::Collect => "collect",
+            Self::CleanUp => "clean_up",
+        }
+    }
 }
 
 /// One line of a pull.

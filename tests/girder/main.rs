@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod client;
 mod depot;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod cli;
 mod depot;
 mod depot_client;
 mod depot_faults;
@@ -17,8 +18,10 @@ mod http_nginx;
 mod http_redirects;
 mod http_support;
 mod http_tls;
+mod plan;
 mod pump_fifo;
 mod pump_peer;
 mod pump_sinks;
+mod run_engine;
 mod spec;
 mod spec_schema;

@@ -1,0 +1,148 @@
+//! The command line as it is typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs containers on data held in Girder, moving the bytes at line rate.
+#[derive(Debug, Parser)]
+#[command(name = "gantline", version, propagate_version = true, after_help = ENVIRONMENT)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a job.
+    ///
+    /// The container's stdout and stderr are the command's own, and so is its exit code. Otherwise:
+    /// 125 if gantline or the engine failed, 126 if the container's command cannot be run, 127 if
+    /// it is not there, 2 for a bad job or bad usage, 130 after SIGINT, 143 after SIGTERM. A first
+    /// signal stops the container, a second one kills it.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Say what a job would mount, pass and move; no engine is needed.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Print the JSON Schema of the job document.
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
+    /// Serve a folder over the part of Girder's REST API that jobs use.
+    #[command(after_help = DEPOT_EXAMPLES)]
+    Depot(DepotArgs),
+    /// Remove what killed runs left: containers, and temporary directories.
+    #[command(after_help = PRUNE_EXAMPLES)]
+    Prune,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The job document; `-` is standard input
+    pub(super) job: PathBuf,
+    /// Write what happened to this file, as JSON, also when the run fails
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// The REST API of the Girder server, in place of the job's `girder_api_url`
+    #[arg(long, value_name = "URL")]
+    pub(super) girder_url: Option<String>,
+    /// The token for it, in place of the job's `girder_client_token`; GIRDER_TOKEN is not seen by
+    /// other users of this machine
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) girder_token: Option<String>,
+    /// Also trust the certificate authorities in this PEM file; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Vec<PathBuf>,
+    /// How progress is shown on stderr
+    #[arg(long, value_enum, default_value_t = Progress::Auto)]
+    pub(super) progress: Progress,
+    /// How long a container may take to stop after a signal, before it is killed
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(super) stop_timeout: u32,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Progress {
+    /// Bars if stderr is a terminal, nothing otherwise
+    Auto,
+    /// A line at the beginning and end of each transfer, and every few seconds between
+    Plain,
+    /// Nothing
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The job document; `-` is standard input
+    pub(super) job: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DepotArgs {
+    /// The folder to serve
+    pub(super) dir: PathBuf,
+    /// Where to listen; only this machine is served unless told otherwise
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(super) listen: SocketAddr,
+    /// Serve only those who show this token
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) token: Option<String>,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  DOCKER_HOST             the engine: unix:///path or tcp://host:port
+  DOCKER_API_VERSION      speak exactly this version of the Engine API
+  DOCKER_CLIENT_TIMEOUT   seconds that a call to the engine may take (60)
+  DOCKER_CONFIG           the folder of Docker's config.json, for logins at registries
+  GIRDER_API_URL          the Girder server of jobs that name none
+  GIRDER_TOKEN            the token of jobs that have none
+  GIRDER_API_KEY          an API key, where there is no GIRDER_TOKEN
+  SSL_CERT_FILE           certificate authorities, in place of the system's
+  TMPDIR                  where temporary volumes are made
+  GANTLINE_LOG            debug messages on stderr: error, warn, info, debug, trace";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  gantline run job.json
+  gantline run --report report.json --progress plain job.json
+  echo '{\"image\": \"busybox\", \"container_args\": [\"date\"]}' | gantline run -";
+
+const CHECK_EXAMPLES: &str = "\
+Example:
+  gantline check job.json";
+
+const SCHEMA_EXAMPLES: &str = "\
+Example:
+  gantline schema > job.schema.json";
+
+const DEPOT_EXAMPLES: &str = "\
+Example:
+  gantline depot ./data --listen 127.0.0.1:8080
+  GIRDER_API_URL=http://127.0.0.1:8080/api/v1 gantline run job.json";
+
+const PRUNE_EXAMPLES: &str = "\
+Example:
+  gantline prune";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("gantline"), "{}", command.get_name());
+        }
+    }
+}

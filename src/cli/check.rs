@@ -1,0 +1,60 @@
+//! `gantline check`: what a job would do.
+
+use std::fmt::Write;
+
+use super::args::CheckArgs;
+use super::{Failure, job, render};
+use crate::run::{Mount, Plan};
+use crate::spec::PullPolicy;
+
+/// Parses and plans a job, and prints the plan.
+pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
+    let job = job::read(&args.job)?;
+    let mut made = 0;
+    let name = || {
+        made += 1;
+        if made == 1 { "<uuid>".to_owned() } else { format!("<uuid {made}>") }
+    };
+    let plan = Plan::new(&job, name).map_err(|error| Failure::bad_usage(&error))?;
+    plan.warnings.iter().for_each(|warning| render::say(&format!("warning: {warning}")));
+    render::print(&text(&plan))
+}
+
+fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    // Writing into a String does not fail.
+    let _ = write_plan(plan, &mut out);
+    out
+}
+
+fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    let pull = match plan.pull {
+        PullPolicy::Always => "pulled before the run",
+        PullPolicy::Never => "not pulled",
+        PullPolicy::IfNotPresent => "pulled if the engine does not have it",
+    };
+    writeln!(out, "image: {} ({pull})", plan.image)?;
+    if let Some(entrypoint) = &plan.entrypoint {
+        writeln!(out, "entrypoint: {entrypoint:?}")?;
+    }
+    writeln!(out, "mounts:")?;
+    for mount in &plan.mounts {
+        match mount {
+            Mount::Bind { bind, .. } => writeln!(out, "  {bind}")?,
+            Mount::Temporary { host_dir, target, .. } => {
+                let place = host_dir.as_ref().map(|folder| format!(" in {}", folder.display()));
+                writeln!(out, "  (temporary directory{}):{target}:rw", place.unwrap_or_default())?;
+            }
+        }
+    }
+    writeln!(out, "arguments:")?;
+    for argument in &plan.arguments {
+        writeln!(out, "  {argument:?}")?;
+    }
+    writeln!(out, "transfers:")?;
+    for transfer in &plan.transfers {
+        writeln!(out, "  {}", transfer.label())?;
+    }
+    let after = if plan.remove_container { "removed" } else { "kept" };
+    writeln!(out, "container: {after} after the run")
+}

@@ -1,0 +1,27 @@
+//! `gantline depot`: serves a folder until a signal comes.
+
+use super::args::DepotArgs;
+use super::signals::Signals;
+use super::{Failure, exit, render};
+use crate::depot::{Depot, DepotError, DepotOptions, DepotToken};
+
+/// Serves, and prints what and where.
+pub(super) fn serve(args: DepotArgs) -> Result<u8, Failure> {
+    let signals = Signals::take().map_err(|error| Failure::failed(&error))?;
+    let mut options = DepotOptions::new(args.dir);
+    options.listen = args.listen;
+    options.token = args.token.map(DepotToken::new);
+    let failed = |error: DepotError| Failure::failed(&error);
+    let depot = Depot::open(options).map_err(failed)?;
+    let mut text = format!("serving on http://{}/api/v1\n", depot.address());
+    for file in depot.files().map_err(failed)? {
+        let size = render::bytes(file.size);
+        text.push_str(&format!("{}  {size:>12}  {}\n", file.id, file.path.display()));
+    }
+    render::print(&text)?;
+    let stop = depot.stop_handle();
+    let stopping = signals.each(move |_| stop.stop()).map_err(|error| Failure::failed(&error))?;
+    depot.serve().map_err(failed)?;
+    drop(stopping);
+    Ok(exit::DONE)
+}

@@ -1,0 +1,27 @@
+//! Debug messages on stderr, by `GANTLINE_LOG`.
+
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use super::options::Environment;
+use super::{Failure, exit};
+
+/// Begins to log, if the environment asks for it.
+pub(super) fn begin(environment: &Environment) -> Result<(), Failure> {
+    let wanted = environment.text(VARIABLE).map_err(|error| Failure::bad_usage(&error))?;
+    let Some(directives) = wanted else { return Ok(()) };
+    let filter = EnvFilter::try_new(directives).map_err(|error| Failure {
+        message: format!("{VARIABLE} is {directives:?}: {error}"),
+        code: exit::BAD_JOB,
+    })?;
+    // Only our own: the libraries below would log the headers of requests, with tokens in them.
+    let ours = filter_fn(|metadata| metadata.target().starts_with("gantline"));
+    let lines = fmt::layer().with_writer(std::io::stderr).with_filter(ours).with_filter(filter);
+    // Another subscriber can only be that of a program that embeds us: it stays.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
+    Ok(())
+}
+
+const VARIABLE: &str = "GANTLINE_LOG";

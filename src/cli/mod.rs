@@ -1,0 +1,73 @@
+//! The command `gantline`.
+//!
+//! The only module that prints, and the only one that reads the environment: `args` is the command
+//! line as it is typed, `options` what it and the environment come to, `render` what is said,
+//! `progress` and `relay` what moves on a terminal, `exit` the exit codes. What is done is done by
+//! [`run`](crate::run) and [`depot`](crate::depot).
+
+mod args;
+mod check;
+mod depot;
+mod exit;
+mod job;
+mod log;
+mod options;
+mod plain;
+mod progress;
+mod prune;
+mod relay;
+mod render;
+mod report;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command};
+use self::options::Environment;
+
+/// Does what the command line says, and gives the exit code.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are no failure; clap knows which is which.
+            let _ = error.print();
+            return exit::code(if error.use_stderr() { exit::BAD_JOB } else { exit::DONE });
+        }
+    };
+    let environment = Environment::of_this_process();
+    let ended = log::begin(&environment).and_then(|()| match cli.command {
+        Command::Run(args) => run::run(&args, &environment),
+        Command::Check(args) => check::check(&args),
+        Command::Schema => render::print_json(&crate::spec::schema()),
+        Command::Depot(args) => depot::serve(args),
+        Command::Prune => prune::prune(&environment),
+    });
+    exit::code(ended.unwrap_or_else(|failure| {
+        render::say(&failure.message);
+        failure.code
+    }))
+}
+
+/// A command that came to nothing.
+#[derive(Debug)]
+struct Failure {
+    /// One line, without the name of the program.
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// A bad job, or bad usage.
+    fn bad_usage(error: &dyn std::error::Error) -> Self {
+        Self { message: crate::run::chain(error), code: exit::BAD_JOB }
+    }
+
+    /// We or the engine failed.
+    fn failed(error: &dyn std::error::Error) -> Self {
+        Self { message: crate::run::chain(error), code: exit::FAILED }
+    }
+}

@@ -1,0 +1,152 @@
+//! Progress as lines, for logs.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::progress::is_worth_showing;
+use super::render;
+use crate::event::{Event, EventSink, PullProgress};
+
+/// A line where something begins or ends, and every [`PAUSE`] between. It has no clock of its own:
+/// what does not move is not reported again.
+#[derive(Debug, Default)]
+pub(super) struct Lines(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    transfers: HashMap<usize, Transfer>,
+    pulling: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Transfer {
+    label: String,
+    began: Instant,
+    told: Instant,
+    told_bytes: u64,
+}
+
+impl EventSink for Lines {
+    fn event(&self, event: &Event) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = state.line(event, Instant::now()) {
+            render::say(&line);
+        }
+    }
+}
+
+/// Between two lines about the same thing.
+const PAUSE: Duration = Duration::from_secs(5);
+
+impl State {
+    fn line(&mut self, event: &Event, now: Instant) -> Option<String> {
+        match event {
+            Event::Warning(warning) => Some(format!("warning: {warning}")),
+            Event::Pull(line) => self.pull(line, now),
+            Event::ContainerCreated { name, .. } => Some(format!("created container {name}")),
+            Event::ContainerStarted { .. } => Some("started the container".to_owned()),
+            Event::ContainerExited { exit_code } => {
+                Some(format!("the container exited with {exit_code}"))
+            }
+            Event::TransferStarted { transfer, label, total } if is_worth_showing(label) => {
+                let new = Transfer { label: label.clone(), began: now, told: now, told_bytes: 0 };
+                self.transfers.insert(*transfer, new);
+                let size = total.map(|total| format!(", {}", render::bytes(total)));
+                Some(format!("{label}: begins{}", size.unwrap_or_default()))
+            }
+            Event::TransferAdvanced { transfer, bytes, total } => {
+                self.transfers.get_mut(transfer)?.advanced(*bytes, *total, now)
+            }
+            Event::TransferEnded { transfer, bytes, finish } => {
+                Some(self.transfers.remove(transfer)?.ended(*bytes, finish, now))
+            }
+            _ => None,
+        }
+    }
+
+    /// Layers come by the dozen: the first line, then one now and then.
+    fn pull(&mut self, line: &PullProgress, now: Instant) -> Option<String> {
+        if self.pulling.is_some_and(|told| now.duration_since(told) < PAUSE) {
+            return None;
+        }
+        self.pulling = Some(now);
+        let layer = line.layer.as_ref().map(|layer| format!(" {layer}"));
+        let bytes = line.current.zip(line.total).map(|(current, total)| {
+            format!(" {} of {}", render::bytes(current), render::bytes(total))
+        });
+        let (layer, bytes) = (layer.unwrap_or_default(), bytes.unwrap_or_default());
+        Some(format!("pull:{layer} {}{bytes}", line.status))
+    }
+}
+
+impl Transfer {
+    fn advanced(&mut self, bytes: u64, total: Option<u64>, now: Instant) -> Option<String> {
+        let since = now.duration_since(self.told);
+        if since < PAUSE {
+            return None;
+        }
+        let rate = rate(bytes.saturating_sub(self.told_bytes), since);
+        (self.told, self.told_bytes) = (now, bytes);
+        let total = total.map(|total| format!(" of {}", render::bytes(total)));
+        let total = total.unwrap_or_default();
+        Some(format!("{}: {}{total}, {rate}", self.label, render::bytes(bytes)))
+    }
+
+    fn ended(self, bytes: u64, finish: &str, now: Instant) -> String {
+        let took = now.duration_since(self.began);
+        let (label, rate) = (self.label, rate(bytes, took));
+        let seconds = took.as_secs_f64();
+        format!("{label}: {finish}, {} in {seconds:.1} s, {rate}", render::bytes(bytes))
+    }
+}
+
+fn rate(bytes: u64, over: Duration) -> String {
+    // A rate for people: the bits that are lost do not show.
+    let nanos = over.as_nanos().max(1);
+    let per_second = u128::from(bytes) * 1_000_000_000 / nanos;
+    format!("{}/s", render::bytes(u64::try_from(per_second).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_is_told_at_its_ends_and_now_and_then() {
+        let (mut state, began) = (State::default(), Instant::now());
+        let mut at = |seconds, event| state.line(&event, began + Duration::from_secs(seconds));
+        let started = Event::TransferStarted {
+            transfer: 0,
+            label: "girder:5f → fifo:in".to_owned(),
+            total: Some(1 << 30),
+        };
+        assert_eq!(at(0, started).unwrap(), "girder:5f → fifo:in: begins, 1.00 GiB");
+        let advanced = |bytes| Event::TransferAdvanced { transfer: 0, bytes, total: Some(1 << 30) };
+        assert_eq!(at(1, advanced(1)), None);
+        assert_eq!(
+            at(8, advanced(512 << 20)).unwrap(),
+            "girder:5f → fifo:in: 512.00 MiB of 1.00 GiB, 64.00 MiB/s"
+        );
+        assert_eq!(at(9, advanced(513 << 20)), None);
+        let ended = Event::TransferEnded { transfer: 0, bytes: 1 << 30, finish: "complete" };
+        assert_eq!(
+            at(16, ended).unwrap(),
+            "girder:5f → fifo:in: complete, 1.00 GiB in 16.0 s, 64.00 MiB/s"
+        );
+        assert_eq!(at(17, advanced(1)), None);
+    }
+
+    #[test]
+    fn a_pull_is_told_now_and_then() {
+        let (mut state, began) = (State::default(), Instant::now());
+        let line = |status: &str| {
+            let status = status.to_owned();
+            Event::Pull(PullProgress { status, ..PullProgress::default() })
+        };
+        assert_eq!(state.line(&line("Pulling"), began).unwrap(), "pull: Pulling");
+        assert_eq!(state.line(&line("Waiting"), began + Duration::from_secs(1)), None);
+        let later = began + Duration::from_secs(6);
+        assert_eq!(state.line(&line("Extracting"), later).unwrap(), "pull: Extracting");
+    }
+}

@@ -1,0 +1,188 @@
+//! What is shown of a run while it goes on: bars, lines, or warnings only.
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::Progress;
+use super::plain::Lines;
+use super::relay::Relay;
+use super::render;
+use crate::event::{Event, EventSink, PullProgress};
+use crate::run::RunnerBuilder;
+
+/// What one run is shown by.
+#[derive(Debug)]
+pub(super) struct Display {
+    shown: Progress,
+    bars: MultiProgress,
+    relays: Mutex<Vec<Relay>>,
+}
+
+impl Display {
+    /// Bars need a terminal.
+    pub(super) fn begin(progress: Progress) -> Self {
+        let shown = match progress {
+            Progress::Auto if !io::stderr().is_terminal() => Progress::None,
+            shown => shown,
+        };
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        Self { shown, bars, relays: Mutex::default() }
+    }
+
+    /// What the run tells its events to.
+    pub(super) fn events(&self) -> Box<dyn EventSink> {
+        match self.shown {
+            Progress::Auto => Box::new(Bars::new(self.bars.clone())),
+            Progress::Plain => Box::new(Lines::default()),
+            Progress::None => Box::new(WarningsOnly),
+        }
+    }
+
+    /// Takes the streams that would be written across the bars through a relay: those that go to
+    /// a terminal.
+    pub(super) fn relay_streams(&self, mut builder: RunnerBuilder) -> io::Result<RunnerBuilder> {
+        if self.shown != Progress::Auto {
+            return Ok(builder);
+        }
+        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        if io::stdout().is_terminal() {
+            let (relay, stdout) = Relay::begin(self.bars.clone(), io::stdout())?;
+            relays.push(relay);
+            builder = builder.stdout(stdout);
+        }
+        let (relay, stderr) = Relay::begin(self.bars.clone(), io::stderr())?;
+        relays.push(relay);
+        Ok(builder.stderr(stderr))
+    }
+
+    /// Takes the bars away, after all that was relayed has been written. The run must be over.
+    pub(super) fn end(self) {
+        let relays = self.relays.into_inner().unwrap_or_else(PoisonError::into_inner);
+        relays.into_iter().for_each(Relay::end);
+        // The terminal is gone: nothing is left to clear.
+        let _ = self.bars.clear();
+    }
+}
+
+/// Says nothing but warnings.
+#[derive(Debug)]
+struct WarningsOnly;
+
+impl EventSink for WarningsOnly {
+    fn event(&self, event: &Event) {
+        if let Event::Warning(warning) = event {
+            render::say(&format!("warning: {warning}"));
+        }
+    }
+}
+
+/// A bar for each layer of a pull, and for each transfer.
+#[derive(Debug)]
+struct Bars {
+    multi: MultiProgress,
+    drawn: Mutex<Drawn>,
+}
+
+#[derive(Debug, Default)]
+struct Drawn {
+    layers: HashMap<String, ProgressBar>,
+    transfers: HashMap<usize, ProgressBar>,
+}
+
+impl Bars {
+    fn new(multi: MultiProgress) -> Self {
+        Self { multi, drawn: Mutex::default() }
+    }
+
+    fn layer(&self, drawn: &mut Drawn, line: &PullProgress) {
+        let Some(layer) = &line.layer else { return };
+        let bar = drawn.layers.entry(layer.clone()).or_insert_with(|| {
+            let bar = self.multi.add(ProgressBar::new(0));
+            bar.set_style(style(LAYER));
+            bar.set_prefix(layer.clone());
+            bar
+        });
+        bar.set_message(line.status.clone());
+        if let (Some(current), Some(total)) = (line.current, line.total) {
+            bar.set_length(total);
+            bar.set_position(current);
+        }
+    }
+
+    fn transfer(&self, label: &str, total: Option<u64>) -> ProgressBar {
+        let bar = match total {
+            Some(total) => ProgressBar::new(total).with_style(style(SIZED)),
+            None => ProgressBar::no_length().with_style(style(UNSIZED)),
+        };
+        self.multi.add(bar).with_prefix(label.to_owned())
+    }
+}
+
+impl EventSink for Bars {
+    fn event(&self, event: &Event) {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Pull(line) => self.layer(&mut drawn, line),
+            Event::ContainerCreated { .. } => {
+                drawn.layers.drain().for_each(|(_, bar)| bar.finish_and_clear());
+            }
+            Event::TransferStarted { transfer, label, total } if is_worth_showing(label) => {
+                drawn.transfers.insert(*transfer, self.transfer(label, *total));
+            }
+            Event::TransferAdvanced { transfer, bytes, total } => {
+                let Some(bar) = drawn.transfers.get(transfer) else { return };
+                if let (Some(total), None) = (total, bar.length()) {
+                    bar.set_style(style(SIZED));
+                    bar.set_length(*total);
+                }
+                bar.set_position(*bytes);
+            }
+            Event::TransferEnded { transfer, bytes, .. } => {
+                let Some(bar) = drawn.transfers.remove(transfer) else { return };
+                bar.set_position(*bytes);
+                bar.abandon();
+            }
+            Event::Warning(warning) => {
+                self.multi.suspend(|| render::say(&format!("warning: {warning}")));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The container's own output on our own shows itself.
+pub(super) fn is_worth_showing(label: &str) -> bool {
+    !(label.starts_with("container:") && label.contains("→ host:"))
+}
+
+const LAYER: &str = "{prefix:>12} {msg:<18} [{bar:24}] {binary_bytes}/{binary_total_bytes}";
+const SIZED: &str = "{prefix} [{bar:24}] {binary_bytes}/{binary_total_bytes} \
+                     {binary_bytes_per_sec} {eta}";
+const UNSIZED: &str = "{prefix} {binary_bytes} {binary_bytes_per_sec}";
+
+fn style(template: &str) -> ProgressStyle {
+    // A template of ours that indicatif cannot read costs the look, not the run; see the test.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_understood() {
+        for template in [LAYER, SIZED, UNSIZED] {
+            ProgressStyle::with_template(template).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_containers_own_output_has_no_bar() {
+        assert!(!is_worth_showing("container:stdout → host:stdout"));
+        assert!(is_worth_showing("container:stdout → file:/out"));
+        assert!(is_worth_showing("girder:5f → host:stdout"));
+    }
+}

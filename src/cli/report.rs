@@ -1,0 +1,95 @@
+//! Writes the report to a file: all of it, or nothing.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+use thiserror::Error;
+
+use crate::run::Report;
+
+/// A report that is still to be written. It is opened before the run: one that cannot be written
+/// must not be noticed only at the end.
+#[derive(Debug)]
+pub(super) enum ReportFile {
+    /// Beside its place.
+    Whole { temporary: NamedTempFile, path: PathBuf },
+    /// A pipe, a terminal, `/dev/null`.
+    Special { file: File, path: PathBuf },
+}
+
+impl ReportFile {
+    /// Opens it.
+    pub(super) fn open(path: &Path) -> Result<Self, ReportError> {
+        let path = path.to_owned();
+        let opened = match path.metadata() {
+            Ok(found) if !found.is_file() => {
+                let file = OpenOptions::new().write(true).open(&path);
+                file.map(|file| Self::Special { file, path: path.clone() })
+            }
+            _ => temporary_beside(&path)
+                .map(|temporary| Self::Whole { temporary, path: path.clone() }),
+        };
+        opened.map_err(|source| ReportError { path, source })
+    }
+
+    /// Writes it and gives it its name.
+    pub(super) fn write(self, report: &Report) -> Result<(), ReportError> {
+        let text = format!("{}\n", report.to_json());
+        match self {
+            Self::Whole { mut temporary, path } => {
+                let written = temporary.write_all(text.as_bytes());
+                let kept = written.and_then(|()| Ok(temporary.persist(&path)?));
+                kept.map(drop).map_err(|source| ReportError { path, source })
+            }
+            Self::Special { mut file, path } => {
+                file.write_all(text.as_bytes()).map_err(|source| ReportError { path, source })
+            }
+        }
+    }
+}
+
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // As any new file: the umask takes from it.
+    let permissions = Permissions::from_mode(0o666);
+    let mut builder = Builder::new();
+    builder.prefix(".gantline-report-").permissions(permissions);
+    builder.tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
+}
+
+/// The report cannot be written.
+#[derive(Debug, Error)]
+#[error("cannot write the report to {}", path.display())]
+pub(super) struct ReportError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_appears_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        std::fs::write(&path, "old").unwrap();
+        let report = ReportFile::open(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        report.write(&Report::default()).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with('{'));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_noticed_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = ReportFile::open(&folder.path().join("no/such")).unwrap_err();
+        assert!(error.to_string().contains("no/such"));
+        assert!(ReportFile::open(folder.path()).is_err());
+        ReportFile::open(Path::new("/dev/null")).unwrap().write(&Report::default()).unwrap();
+    }
+}

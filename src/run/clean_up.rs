@@ -1,0 +1,100 @@
+//! The last phase, whatever happened: the container, the transfers, FIFOs, files, directories.
+//!
+//! Everything is tried; what does not go is reported and stops nothing.
+
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+
+use super::error::CleanUpError;
+use super::live::{Live, MadeContainer};
+use super::prune::RUN_LABEL;
+use super::stream::kill;
+use super::transfers::Turn;
+use crate::docker::{Client, ContainerId, RemoveOptions};
+
+/// Removes everything that the run has made, and says what is still there.
+pub(super) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
+    let mut left = Vec::new();
+    // First whoever reads: an input that is let go looks like the end of a file.
+    if let Err(error) = remove_container(live).await {
+        left.push(error);
+    }
+    end_transfers(live, &mut left).await;
+    for fifo in std::mem::take(&mut live.made.fifos) {
+        left.extend(fifo.remove().err().map(CleanUpError::Volume));
+    }
+    for (_, file) in std::mem::take(&mut live.made.files) {
+        left.extend(file.remove().err().map(CleanUpError::HostFile));
+    }
+    remove_directories(live, &mut left).await;
+    left
+}
+
+async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
+    let name = live.container_name();
+    let Some(engine) = &live.made.engine else { return Ok(()) };
+    let failed = |source| CleanUpError::Container { name: name.clone(), source };
+    match std::mem::take(&mut live.made.container) {
+        MadeContainer::None => Ok(()),
+        MadeContainer::Asked => {
+            let mine = [(RUN_LABEL, Some(live.id.as_str()))];
+            for found in engine.list(&mine).await.map_err(failed)? {
+                remove(engine, &found.id).await.map_err(failed)?;
+            }
+            Ok(())
+        }
+        MadeContainer::Started(id) if !live.plan.remove_container => {
+            // It has exited, unless the run broke off: then nothing would ever stop it.
+            match kill(engine, &id).await {
+                Err(super::error::Cause::Stop(error)) => Err(failed(error)),
+                _ => Ok(()),
+            }
+        }
+        MadeContainer::Created(id) | MadeContainer::Started(id) => {
+            remove(engine, &id).await.map_err(failed)
+        }
+    }
+}
+
+/// Removes a container with its anonymous volumes, as `docker run --rm` does. That somebody else
+/// has removed it, or is doing so, is as good.
+pub(super) async fn remove(
+    engine: &Client,
+    id: &ContainerId,
+) -> Result<(), crate::docker::DockerError> {
+    match engine.remove(id, RemoveOptions { force: true, volumes: true }).await {
+        Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn end_transfers(live: &mut Live, left: &mut Vec<CleanUpError>) {
+    live.transfers.cancel();
+    let deadline = Instant::now() + TRANSFERS_END;
+    while !live.transfers.have_ended() {
+        match timeout_at(deadline, live.transfers.turn()).await {
+            // The cause, or a consequence of it, is known already.
+            Ok(Turn::Failed { .. } | Turn::GoOn) => {}
+            Err(_) => {
+                let labels = live.transfers.under_way().into_iter();
+                left.extend(labels.map(|label| CleanUpError::Transfer { label }));
+                return;
+            }
+        }
+    }
+}
+
+/// The container may have left a large tree: not in the runtime's thread.
+async fn remove_directories(live: &mut Live, left: &mut Vec<CleanUpError>) {
+    for directory in std::mem::take(&mut live.made.directories) {
+        match spawn_blocking(move || directory.remove()).await {
+            Ok(removed) => left.extend(removed.err().map(CleanUpError::Volume)),
+            Err(_) => left.push(CleanUpError::Bug("removing a directory panicked")),
+        }
+    }
+}
+
+/// Cancelled transfers only have to let go.
+const TRANSFERS_END: Duration = Duration::from_secs(10);

@@ -1,0 +1,262 @@
+//! Why a run failed, and what was left behind.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::Report;
+use super::host_file::HostFileError;
+use super::plan::PlanError;
+use crate::docker::{DockerError, StartFailure};
+use crate::event::Phase;
+use crate::girder::GirderError;
+use crate::http::HttpError;
+use crate::pump::{PumpError, TransferError};
+use crate::volume::VolumeError;
+
+/// A run that failed. The container's own failure is none: see [`Outcome`](super::Outcome).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunError {
+    /// The phase that failed.
+    pub phase: Phase,
+    /// Why.
+    pub cause: Box<Cause>,
+    /// What could not be cleaned up; it is never the cause.
+    pub clean_up: Vec<CleanUpError>,
+    /// The run in numbers, as far as it went.
+    pub report: Box<Report>,
+}
+
+impl RunError {
+    /// The exit code that `docker run` would have.
+    pub fn exit_code(&self) -> u8 {
+        self.cause.exit_code()
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The job cannot work as it is written.
+    #[error("cannot plan the job")]
+    Plan(#[source] PlanError),
+    /// The job reads Girder, and nobody said which.
+    #[error(
+        "the job reads files of Girder, but names no server: it needs girder_api_url, or \
+         --girder-url"
+    )]
+    NoGirder,
+    /// The runtime, or a thread for it, could not be made.
+    #[error("cannot begin the run")]
+    Begin(#[source] io::Error),
+    /// The engine cannot be used.
+    #[error("cannot use the engine")]
+    Connect(#[source] DockerError),
+    /// The image cannot be had.
+    #[error("cannot get the image {image}")]
+    Image {
+        /// Its reference.
+        image: String,
+        /// Why not.
+        source: DockerError,
+    },
+    /// The image is not there, and the job says not to pull it.
+    #[error("the engine has no image {image}, and the job says not to pull it")]
+    NoImage {
+        /// Its reference.
+        image: String,
+    },
+    /// What Girder knows of the job's files cannot be had.
+    #[error("cannot get the job's files from Girder")]
+    Girder(#[source] Box<GirderError>),
+    /// A directory or FIFO for the container cannot be made.
+    #[error("cannot make a volume ready")]
+    Volume(#[source] VolumeError),
+    /// A folder for temporary volumes cannot be made.
+    #[error("cannot make the folder {} for a temporary volume", folder.display())]
+    HostDir {
+        /// The job's `host_dir`.
+        folder: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The folder of a temporary volume has a name that a bind mount cannot have.
+    #[error("cannot mount {}: its path holds a colon, or is not UTF-8", .0.display())]
+    Unmountable(PathBuf),
+    /// A file of the host cannot be read.
+    #[error("cannot open {} for reading", path.display())]
+    HostFileSource {
+        /// The path that the job gives.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A file of the host cannot be written.
+    #[error("cannot write a file of the host")]
+    HostFile(#[source] HostFileError),
+    /// Our own standard output or error cannot be used.
+    #[error("cannot use our own {stream}")]
+    HostStream {
+        /// Which one.
+        stream: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The job gives a header that HTTP does not allow.
+    #[error("cannot ask for {label}")]
+    Request {
+        /// The source, as the report calls it.
+        label: String,
+        /// What is wrong with it.
+        source: Box<HttpError>,
+    },
+    /// The container cannot be created.
+    #[error("cannot create the container")]
+    Create(#[source] DockerError),
+    /// The container's streams cannot be had.
+    #[error("cannot attach to the container")]
+    Attach(#[source] DockerError),
+    /// The container cannot be started.
+    #[error("cannot start the container")]
+    Start(#[source] DockerError),
+    /// A transfer could not begin.
+    #[error("cannot begin the transfer {label}")]
+    Begun {
+        /// `<source> → <sink>`.
+        label: String,
+        /// Why not.
+        source: Box<PumpError>,
+    },
+    /// A transfer failed; the container was killed before its end could look like one.
+    #[error("the transfer {label} failed")]
+    Transfer {
+        /// `<source> → <sink>`.
+        label: String,
+        /// Why.
+        source: Box<TransferError>,
+    },
+    /// The engine went away, or cannot say how the container ended.
+    #[error("cannot wait for the container")]
+    Exit(#[source] DockerError),
+    /// A container that was to stop could not be stopped.
+    #[error("cannot stop the container")]
+    Stop(#[source] DockerError),
+    /// The engine says that it stopped the container, and not that it exited.
+    #[error("the engine stopped the container, but does not say that it has exited")]
+    NoExit,
+    /// We are to blame.
+    #[error("bug: {0}")]
+    Bug(&'static str),
+}
+
+impl Cause {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Plan(_) | Self::NoGirder => BAD_JOB,
+            Self::Start(error) => match error.start_failure() {
+                StartFailure::NotFound => NOT_FOUND,
+                StartFailure::NotExecutable => NOT_EXECUTABLE,
+                StartFailure::Other => FAILED,
+            },
+            _ => FAILED,
+        }
+    }
+}
+
+/// The job, or the way in which we were called, is wrong.
+const BAD_JOB: u8 = 2;
+/// We or the engine failed: docker's number.
+const FAILED: u8 = 125;
+/// The container's command cannot be run: a shell's number.
+const NOT_EXECUTABLE: u8 = 126;
+/// The container's command is not there: a shell's number.
+const NOT_FOUND: u8 = 127;
+
+/// Something that a run made and that is still there.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CleanUpError {
+    /// The container.
+    #[error("cannot remove the container {name}")]
+    Container {
+        /// Its name.
+        name: String,
+        /// Why not.
+        source: DockerError,
+    },
+    /// A FIFO or a temporary directory.
+    #[error("a part of a volume stays")]
+    Volume(#[source] VolumeError),
+    /// A file that is not whole.
+    #[error("an unfinished file stays")]
+    HostFile(#[source] HostFileError),
+    /// A transfer that does not end.
+    #[error("the transfer {label} has not ended")]
+    Transfer {
+        /// `<source> → <sink>`.
+        label: String,
+    },
+    /// We are to blame.
+    #[error("bug: {0}")]
+    Bug(&'static str),
+}
+
+/// An error and what lies behind it, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        next = error.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::Call;
+
+    fn refused_start(message: &str) -> Cause {
+        let call = Call { method: "POST", path: "/containers/x/start".to_owned() };
+        Cause::Start(DockerError::Engine { call, status: 400, message: message.to_owned() })
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_docker_run() {
+        let missing = "exec: \"nope\": executable file not found in $PATH: unknown";
+        assert_eq!(refused_start(missing).exit_code(), 127);
+        assert_eq!(refused_start("exec: \"/etc\": permission denied").exit_code(), 126);
+        assert_eq!(refused_start("no such network").exit_code(), 125);
+        assert_eq!(Cause::NoExit.exit_code(), 125);
+        assert_eq!(Cause::NoGirder.exit_code(), 2);
+    }
+
+    #[test]
+    fn an_error_is_told_once_from_the_outside_in() {
+        let cause = refused_start("no such network");
+        assert_eq!(
+            chain(&cause),
+            "cannot start the container: the engine refused POST /containers/x/start: no such \
+             network (status 400)"
+        );
+    }
+}

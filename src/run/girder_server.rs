@@ -1,0 +1,102 @@
+//! Which Girder server a job's files come from, and whose token is shown to it.
+
+use crate::girder::{ApiKey, Credentials, Token};
+use crate::spec::{JobSpec, Secret};
+
+/// The Girder server of jobs that name none, and how to be let in.
+#[derive(Debug, Clone, Default)]
+pub struct GirderSettings {
+    url: Option<String>,
+    credentials: Option<Credentials>,
+}
+
+impl GirderSettings {
+    /// No server; nobody is let in.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The server of jobs that name none: the URL of its REST API.
+    #[must_use]
+    pub fn with_url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// The token of jobs that have none.
+    ///
+    /// It is sent to the server of [`with_url`](Self::with_url) only; without one, to the server
+    /// that the job names.
+    #[must_use]
+    pub fn with_token(mut self, token: Secret) -> Self {
+        self.credentials = Some(Credentials::Token(Token::new(token.expose())));
+        self
+    }
+
+    /// In place of a token, an API key that is changed for one.
+    #[must_use]
+    pub fn with_api_key(mut self, key: Secret) -> Self {
+        self.credentials = Some(Credentials::ApiKey(ApiKey::new(key.expose())));
+        self
+    }
+
+    /// The server of one job. What the job says goes first. Our own token does not go to a server
+    /// that only the job names while we have one of our own: a job document is not to be trusted
+    /// with it.
+    pub(super) fn server_for(&self, job: &JobSpec) -> Option<GirderServer> {
+        let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
+        let url = job.girder_api_url.as_ref().or(self.url.as_ref())?;
+        let may_have_ours = self.url.as_ref().is_none_or(|ours| same(ours, url));
+        let credentials = match (&job.girder_client_token, &self.credentials) {
+            (Some(token), _) => Credentials::Token(Token::new(token.expose())),
+            (None, Some(ours)) if may_have_ours => ours.clone(),
+            (None, _) => Credentials::Anonymous,
+        };
+        Some(GirderServer { url: url.clone(), credentials })
+    }
+}
+
+/// One job's Girder server.
+#[derive(Debug, Clone)]
+pub(super) struct GirderServer {
+    pub(super) url: String,
+    pub(super) credentials: Credentials,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::planner::tests::job;
+
+    fn token_for(settings: &GirderSettings, url: Option<&str>, token: Option<&str>) -> String {
+        let job = JobSpec {
+            girder_api_url: url.map(str::to_owned),
+            girder_client_token: token.map(Secret::new),
+            ..job()
+        };
+        let Some(server) = settings.server_for(&job) else { return "no server".to_owned() };
+        match server.credentials {
+            Credentials::Token(token) => format!("{} to {}", token.expose(), server.url),
+            Credentials::ApiKey(key) => format!("{} to {}", key.expose(), server.url),
+            _ => format!("nothing to {}", server.url),
+        }
+    }
+
+    #[test]
+    fn what_the_job_says_goes_first() {
+        let ours = GirderSettings::new().with_url("http://ours").with_token(Secret::new("ours"));
+        assert_eq!(token_for(&ours, None, None), "ours to http://ours");
+        assert_eq!(token_for(&ours, None, Some("job's")), "job's to http://ours");
+        assert_eq!(token_for(&ours, Some("http://job"), Some("job's")), "job's to http://job");
+        assert_eq!(token_for(&GirderSettings::new(), None, None), "no server");
+    }
+
+    #[test]
+    fn our_token_does_not_go_to_a_server_that_only_the_job_names() {
+        let ours = GirderSettings::new().with_url("http://ours/").with_token(Secret::new("ours"));
+        assert_eq!(token_for(&ours, Some("http://job"), None), "nothing to http://job");
+        assert_eq!(token_for(&ours, Some("http://ours"), None), "ours to http://ours");
+        let no_server = GirderSettings::new().with_api_key(Secret::new("ours"));
+        assert_eq!(token_for(&no_server, Some("http://job"), None), "ours to http://job");
+    }
+}

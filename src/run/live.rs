@@ -1,0 +1,241 @@
+//! One run while it goes on: what it was given, what it has made, what it will report.
+//!
+//! The phases own what only they know; what must survive a phase that fails is here, so that
+//! clean-up and the report have it whatever happened.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::cancel::Cancellation;
+use super::collect::Collected;
+use super::error::{Cause, CleanUpError, RunError, chain};
+use super::girder_server::GirderServer;
+use super::host_file::Unfinished;
+use super::outcome::{Outcome, Report};
+use super::plan::{FifoFolder, Mount, Plan};
+use super::prune::{
+    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, STARTED_LABEL, this_host,
+};
+use super::runner::Shared;
+use super::transfers::Transfers;
+use crate::docker::{Client, ContainerId};
+use crate::event::{Event, Phase};
+use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) id: String,
+    pub(super) plan: Plan,
+    pub(super) girder: Option<GirderServer>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) cancellation: Cancellation,
+    pub(super) transfers: Transfers,
+    pub(super) made: Made,
+    pub(super) owner: Owner,
+    /// A transfer's failure: the run goes on until the container has exited, and then fails.
+    pub(super) failure: Option<Cause>,
+    pub(super) report: Report,
+    phase: (Phase, Instant),
+}
+
+/// What a run has made on the host and in the engine, and has to take away again.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) engine: Option<Client>,
+    pub(super) container: MadeContainer,
+    /// In the plan's order.
+    pub(super) fifos: Vec<HostFifo>,
+    /// Those of the temporary mounts, in the plan's order.
+    pub(super) directories: Vec<TempDirectory>,
+    /// Files under temporary names, with the transfers that write them.
+    pub(super) files: Vec<(usize, Unfinished)>,
+}
+
+/// How far the container has come.
+#[derive(Debug, Default)]
+pub(super) enum MadeContainer {
+    /// The engine was not asked for one.
+    #[default]
+    None,
+    /// The engine was asked, and may have made one without our knowing.
+    Asked,
+    /// It exists.
+    Created(ContainerId),
+    /// It runs, or has run.
+    Started(ContainerId),
+}
+
+/// Why the phases did not come to their end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Somebody asked for it.
+    Cancelled,
+    /// Something went wrong.
+    Failed(Cause),
+}
+
+impl From<Cause> for Stop {
+    fn from(cause: Cause) -> Self {
+        Self::Failed(cause)
+    }
+}
+
+impl Live {
+    /// Begins with nothing made. The first phase begins here.
+    pub(super) fn new(
+        id: String,
+        plan: Plan,
+        girder: Option<GirderServer>,
+        shared: Arc<Shared>,
+        cancellation: Cancellation,
+    ) -> Self {
+        let transfers = Transfers::new(&shared.pump, &plan.transfers, Arc::clone(&shared.events));
+        let report = Report { run_id: id.clone(), image: plan.image.clone(), ..Report::default() };
+        let live = Self {
+            id,
+            plan,
+            girder,
+            cancellation,
+            transfers,
+            made: Made::default(),
+            owner: Owner::this_process(),
+            failure: None,
+            report,
+            phase: (Phase::Prepare, Instant::now()),
+            shared,
+        };
+        live.tell(&Event::PhaseStarted(Phase::Prepare));
+        live
+    }
+
+    /// Ends the phase, and begins the next.
+    pub(super) fn enters(&mut self, phase: Phase) {
+        self.leaves();
+        self.phase = (phase, Instant::now());
+        self.tell(&Event::PhaseStarted(phase));
+    }
+
+    /// Ends the last phase.
+    pub(super) fn leaves(&mut self) {
+        let (phase, since) = self.phase;
+        let took: Duration = since.elapsed();
+        self.report.phases.push((phase, took));
+        self.tell(&Event::PhaseEnded(phase, took));
+    }
+
+    /// The phase that the run is in.
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.0
+    }
+
+    /// Tells the world.
+    pub(super) fn tell(&self, event: &Event) {
+        self.shared.events.event(event);
+    }
+
+    /// Notes something that the user should know.
+    pub(super) fn warns(&mut self, warning: String) {
+        self.tell(&Event::Warning(warning.clone()));
+        self.report.warnings.push(warning);
+    }
+
+    /// The container's name.
+    pub(super) fn container_name(&self) -> String {
+        format!("gantline-{}", self.id)
+    }
+
+    /// Lets `work` go on until it is done or the run is cancelled; then it is dropped.
+    pub(super) async fn unless_cancelled<T>(
+        cancellation: &Cancellation,
+        work: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<T, Stop> {
+        let mut cancellation = cancellation.clone();
+        tokio::select! {
+            biased;
+            () = cancellation.asked() => Err(Stop::Cancelled),
+            outcome = work => Ok(outcome?),
+        }
+    }
+
+    /// What the container is found by, now and when this process is gone.
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        let directories = self.made.directories.iter().map(TempDirectory::root);
+        let fifos = self.made.fifos.iter().map(HostFifo::path);
+        let made: Vec<_> = directories.chain(fifos).map(Path::to_string_lossy).collect();
+        let keep = (!self.plan.remove_container).then(|| (KEEP_LABEL.to_owned(), String::new()));
+        let (pid, started) = self.owner.to_parts();
+        let labels = [
+            (RUN_LABEL.to_owned(), self.id.clone()),
+            (HOST_LABEL.to_owned(), this_host()),
+            (PID_LABEL.to_owned(), pid),
+            (STARTED_LABEL.to_owned(), started),
+            (MADE_LABEL.to_owned(), json!(made).to_string()),
+        ];
+        labels.into_iter().chain(keep).collect()
+    }
+
+    /// docker's bind strings of every mount.
+    pub(super) fn binds(&self) -> Result<Vec<String>, Cause> {
+        let bind = |(at, mount): (usize, &Mount)| match mount {
+            Mount::Bind { bind, .. } => Ok(bind.to_string()),
+            Mount::Temporary { target, .. } => {
+                let folder = self.host_side(at).ok_or(Cause::Bug("a directory was not made"))?;
+                let path = folder.to_str().ok_or_else(|| Cause::Unmountable(folder.into()))?;
+                Bind::new(path, target.clone(), "rw")
+                    .map(|bind| bind.to_string())
+                    .map_err(|_| Cause::Unmountable(folder.into()))
+            }
+        };
+        self.plan.mounts.iter().enumerate().map(bind).collect()
+    }
+
+    /// Makes the run's result of how the phases ended.
+    pub(super) fn ended(
+        mut self,
+        ended: Result<Collected, Stop>,
+        phase: Phase,
+        clean_up: Vec<CleanUpError>,
+    ) -> Result<Outcome, RunError> {
+        for error in &clean_up {
+            self.warns(chain(error));
+        }
+        let mut report = self.report;
+        report.transfers = self.transfers.records();
+        match ended {
+            Ok(Collected) => Ok(Outcome { report }),
+            Err(Stop::Cancelled) => {
+                report.cancelled = true;
+                Ok(Outcome { report })
+            }
+            Err(Stop::Failed(cause)) => {
+                report.error = Some(chain(&cause));
+                Err(RunError { phase, cause: Box::new(cause), clean_up, report: Box::new(report) })
+            }
+        }
+    }
+
+    /// The folder of the host that a FIFO is to be made in.
+    pub(super) fn folder_of(&self, folder: &FifoFolder) -> Option<PathBuf> {
+        match folder {
+            FifoFolder::Host(path) => Some(path.as_path().to_owned()),
+            FifoFolder::Mount(at) => self.host_side(*at).map(Path::to_owned),
+        }
+    }
+
+    /// The host's side of a mount.
+    pub(super) fn host_side(&self, mount: usize) -> Option<&Path> {
+        match self.plan.mounts.get(mount)? {
+            Mount::Bind { host_path, .. } => Some(Path::new(host_path)),
+            Mount::Temporary { .. } => {
+                let before = self.plan.mounts.iter().take(mount);
+                let nth = before.filter(|mount| matches!(mount, Mount::Temporary { .. })).count();
+                self.made.directories.get(nth).map(TempDirectory::path)
+            }
+        }
+    }
+}

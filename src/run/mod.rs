@@ -1,0 +1,73 @@
+//! One job from start to end.
+//!
+//! A [`Runner`] makes a [`Plan`] of a job, which is pure, and then goes through the phases, each of
+//! which has its file: `prepare`, `start`, `stream`, `wait`, `collect`, `clean_up`. A phase is a
+//! type that only the phase before it can make, so that nothing is started before it is prepared.
+//! What was made is noted where it is made, in `live`, and is removed at the end, whichever phase
+//! failed or was cancelled.
+//!
+//! This module is where the engine, Girder and the pump meet: it takes the descriptor out of an
+//! attach and hands it to the pump (`split`), it makes of a Girder file the GET that the pump
+//! resumes. One current-thread runtime a run carries the calls to the engine; nothing in it ticks,
+//! so a quiet container costs nothing.
+
+mod cancel;
+mod clean_up;
+mod collect;
+mod error;
+mod girder_server;
+mod host_file;
+mod live;
+mod outcome;
+mod plan;
+mod planner;
+mod prepare;
+mod prune;
+mod runner;
+mod sinks;
+mod sources;
+mod split;
+mod start;
+mod stream;
+mod transfers;
+mod wait;
+
+pub use self::{
+    cancel::Canceller,
+    error::{Cause, CleanUpError, RunError},
+    girder_server::GirderSettings,
+    host_file::HostFileError,
+    outcome::{Outcome, Report, TransferRecord},
+    plan::{Plan, PlanError},
+    prune::{PruneError, Pruned, prune},
+    runner::{BuildError, RunHandle, Runner, RunnerBuilder},
+};
+pub(crate) use self::{error::chain, plan::Mount};
+pub use crate::{http::ClientOptions as DownloadOptions, pump::Options as PumpOptions};
+
+use self::collect::Collected;
+use self::live::{Live, Stop};
+use self::prepare::Prepared;
+use crate::event::Phase;
+
+/// Takes a run from its start to its end.
+async fn run(mut live: Live) -> Result<Outcome, RunError> {
+    let ended = phases(&mut live).await;
+    let phase = live.phase();
+    live.enters(Phase::CleanUp);
+    let left = clean_up::clean_up(&mut live).await;
+    live.leaves();
+    live.ended(ended, phase, left)
+}
+
+async fn phases(live: &mut Live) -> Result<Collected, Stop> {
+    let prepared = Prepared::prepare(live).await?;
+    live.enters(Phase::Start);
+    let started = prepared.start(live).await?;
+    live.enters(Phase::Stream);
+    let exited = started.stream(live).await?;
+    live.enters(Phase::Wait);
+    let drained = exited.wait(live).await?;
+    live.enters(Phase::Collect);
+    drained.collect(live)
+}

@@ -1,0 +1,165 @@
+//! What came of a run, and the report of it.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::event::Phase;
+
+/// What came of a run that went as it could: the container's end, whichever it was.
+///
+/// A container that exits with 3 or is killed is an outcome; so is a run that was cancelled.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What happened, in numbers.
+    pub report: Report,
+}
+
+impl Outcome {
+    /// The container's exit code; none when the run was cancelled before it ran.
+    pub fn exit_code(&self) -> Option<i64> {
+        self.report.exit_code
+    }
+
+    /// The signal that ended the container's first process, as its exit code tells.
+    pub fn signal(&self) -> Option<i32> {
+        let signal = i32::try_from(self.report.exit_code? - 128).ok()?;
+        (1..=64).contains(&signal).then_some(signal)
+    }
+
+    /// Whether it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.report.cancelled
+    }
+}
+
+/// One run in numbers. It holds no token, header, or query of a URL.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// The run's own id; the container's name and label hold it.
+    pub run_id: String,
+    /// The container's id, when one was made.
+    pub container_id: Option<String>,
+    /// The image reference.
+    pub image: String,
+    /// The container's exit code, when it ran.
+    pub exit_code: Option<i64>,
+    /// Whether the kernel killed something in it for want of memory, as the engine says.
+    pub oom_killed: bool,
+    /// Whether the run was cancelled.
+    pub cancelled: bool,
+    /// The phases that the run went through, in their order, and how long each took.
+    pub phases: Vec<(Phase, Duration)>,
+    /// The transfers that began, in the plan's order.
+    pub transfers: Vec<TransferRecord>,
+    /// What the user should know and that failed nothing.
+    pub warnings: Vec<String>,
+    /// Why the run failed.
+    pub error: Option<String>,
+}
+
+/// One transfer in numbers.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TransferRecord {
+    /// `girder:<id>`, `url:<host>`, `file:<path>`, `fifo:<name>`, `container:stdout`.
+    pub source: String,
+    /// `fifo:<name>`, `file:<path>`, `host:stdout`.
+    pub sink: String,
+    /// Bytes that the sink took.
+    pub bytes: u64,
+    /// From the first byte to the last.
+    pub seconds: f64,
+    /// `direct`, `splice` or `copy`.
+    pub carrier: String,
+    /// How often the source was resumed.
+    pub resumed: u32,
+    /// `complete`, `refused`, `not_opened`, `cancelled` or `failed`.
+    pub finish: String,
+}
+
+impl Report {
+    /// The report as it is written to a file.
+    pub fn to_json(&self) -> Value {
+        let phases: Map<String, Value> = self
+            .phases
+            .iter()
+            .map(|(phase, took)| (phase.as_str().to_owned(), json!(rounded(took.as_secs_f64()))))
+            .collect();
+        let transfers: Vec<Value> = self.transfers.iter().map(TransferRecord::to_json).collect();
+        let none: [Value; 0] = [];
+        json!({
+            "run_id": self.run_id,
+            "container_id": self.container_id,
+            "image": self.image,
+            "exit_code": self.exit_code,
+            "oom_killed": self.oom_killed,
+            "cancelled": self.cancelled,
+            "phases": phases,
+            "transfers": transfers,
+            "downloads": none,
+            "uploads": none,
+            "warnings": self.warnings,
+            "error": self.error,
+        })
+    }
+}
+
+impl TransferRecord {
+    fn to_json(&self) -> Value {
+        json!({
+            "source": self.source,
+            "sink": self.sink,
+            "bytes": self.bytes,
+            "seconds": rounded(self.seconds),
+            "carrier": self.carrier,
+            "resumed": self.resumed,
+            "finish": self.finish,
+        })
+    }
+}
+
+/// Milliseconds are enough to read, and all that is meant.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_reads_as_documented() {
+        let report = Report {
+            run_id: "r".to_owned(),
+            image: "busybox".to_owned(),
+            exit_code: Some(0),
+            phases: vec![(Phase::Prepare, Duration::from_micros(100_400))],
+            transfers: vec![TransferRecord {
+                source: "girder:5f".to_owned(),
+                sink: "fifo:in".to_owned(),
+                bytes: 4_294_967_296,
+                seconds: 1.9,
+                carrier: "direct".to_owned(),
+                resumed: 0,
+                finish: "complete".to_owned(),
+            }],
+            ..Report::default()
+        };
+        assert_eq!(
+            report.to_json().to_string(),
+            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"finish":"complete"}],"downloads":[],"uploads":[],"warnings":[],"error":null}"#
+        );
+    }
+
+    #[test]
+    fn a_signal_is_read_off_the_exit_code() {
+        let outcome = |exit_code| Outcome { report: Report { exit_code, ..Report::default() } };
+        assert_eq!(outcome(Some(137)).signal(), Some(9));
+        assert_eq!(outcome(Some(3)).signal(), None);
+        assert_eq!(outcome(Some(255)).signal(), None);
+        assert_eq!(outcome(None).signal(), None);
+    }
+}

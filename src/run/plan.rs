@@ -1,0 +1,207 @@
+//! What a job will do, before anything is done: mounts, arguments, FIFOs, transfers.
+//!
+//! Pure: no I/O, no clock, no randomness; the names of temporary volumes come in. What only a plan
+//! can tell (two streams into one FIFO, a FIFO in a volume that the host cannot see) is refused
+//! here, so that `gantline check` finds it without an engine.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::planner::Planner;
+use crate::spec::{Direction, HttpUrl, JobSpec, PullPolicy, Secret};
+use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
+
+/// What one run of a job will mount, pass and move.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The image reference.
+    pub(crate) image: String,
+    /// Whether it is pulled.
+    pub(crate) pull: PullPolicy,
+    /// Replaces the image's entrypoint.
+    pub(crate) entrypoint: Option<Vec<String>>,
+    /// The container's command, as it will be passed.
+    pub(crate) arguments: Vec<String>,
+    /// The default temporary volume, then [`JobSpec::volumes`] in their order.
+    pub(crate) mounts: Vec<Mount>,
+    /// Every FIFO that is made.
+    pub(crate) fifos: Vec<PlannedFifo>,
+    /// Those of the arguments, those of `stream_connectors`, then the container's own streams.
+    pub(crate) transfers: Vec<PlannedTransfer>,
+    /// Whether the container goes when the run is over.
+    pub(crate) remove_container: bool,
+    /// What the user should know and that fails nothing.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Plans a job. `name` is called once for each temporary volume, for a name that no other has.
+    ///
+    /// # Errors
+    /// [`PlanError`]: the job cannot work as it is written.
+    pub fn new(job: &JobSpec, mut name: impl FnMut() -> String) -> Result<Self, PlanError> {
+        Planner::new(job).plan(&mut name)
+    }
+
+    /// The container's command, as it will be passed.
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// The mounts of what is there already, as docker's bind strings. Beside them a run mounts the
+    /// temporary volumes that it makes.
+    pub fn binds(&self) -> Vec<String> {
+        let bind = |mount: &Mount| match mount {
+            Mount::Bind { bind, .. } => Some(bind.to_string()),
+            Mount::Temporary { .. } => None,
+        };
+        self.mounts.iter().filter_map(bind).collect()
+    }
+
+    /// What will be moved: `<source> → <sink>`, as the report calls them.
+    pub fn transfers(&self) -> Vec<String> {
+        self.transfers.iter().map(PlannedTransfer::label).collect()
+    }
+
+    /// What the user should know and that fails nothing.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether anything comes from Girder.
+    pub(crate) fn needs_girder(&self) -> bool {
+        self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
+    }
+}
+
+/// One mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mount {
+    /// Something that is there already.
+    Bind { bind: Bind, host_path: String, target: ContainerPath },
+    /// A directory that is made for the run.
+    Temporary { host_dir: Option<PathBuf>, mode: u32, target: ContainerPath },
+}
+
+impl Mount {
+    pub(super) fn target(&self) -> &ContainerPath {
+        match self {
+            Self::Bind { target, .. } | Self::Temporary { target, .. } => target,
+        }
+    }
+}
+
+/// One FIFO that is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlannedFifo {
+    pub(crate) folder: FifoFolder,
+    pub(crate) name: RelativePath,
+    pub(crate) direction: Direction,
+}
+
+/// The folder of the host that a FIFO is made in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum FifoFolder {
+    /// The host's side of a mount: an index into [`Plan::mounts`].
+    Mount(usize),
+    /// A folder that the job names.
+    Host(HostPath),
+}
+
+/// One transfer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlannedTransfer {
+    pub(crate) source: PlannedSource,
+    pub(crate) sink: PlannedSink,
+    /// As in the report: `girder:<id>`, `fifo:<name>`, ….
+    pub(crate) source_label: String,
+    /// As in the report.
+    pub(crate) sink_label: String,
+}
+
+impl PlannedTransfer {
+    /// `<source> → <sink>`, without secrets.
+    pub(crate) fn label(&self) -> String {
+        format!("{} → {}", self.source_label, self.sink_label)
+    }
+}
+
+/// Where a transfer's bytes come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum PlannedSource {
+    GirderFile {
+        id: String,
+    },
+    Url {
+        url: HttpUrl,
+        headers: BTreeMap<String, Secret>,
+    },
+    HostFile {
+        path: PathBuf,
+    },
+    /// An index into [`Plan::fifos`].
+    Fifo(usize),
+    ContainerStdOut,
+    ContainerStdErr,
+}
+
+/// Where a transfer's bytes go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PlannedSink {
+    /// An index into [`Plan::fifos`].
+    Fifo(usize),
+    HostStdOut,
+    HostStdErr,
+    HostFile {
+        path: PathBuf,
+    },
+}
+
+/// A job that cannot work as it is written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A path cannot be used where it stands.
+    #[error("cannot use the path of {what}")]
+    Path {
+        /// What it is the path of.
+        what: String,
+        /// What is wrong with it.
+        source: PathError,
+    },
+    /// A volume that the job does not have; the parser makes none such.
+    #[error("the job has no volume {volume}")]
+    NoSuchVolume {
+        /// Its place; 0 is the default temporary volume.
+        volume: usize,
+    },
+    /// Two mounts would hide each other.
+    #[error("two volumes are mounted at {target}")]
+    MountedTwice {
+        /// The path in the container.
+        target: String,
+    },
+    /// A FIFO has to be made on the host, and an engine's volume has no path there.
+    #[error("the FIFO {fifo} cannot be made in {volume:?}, which is no folder of the host")]
+    FifoInEngineVolume {
+        /// The FIFO's name.
+        fifo: String,
+        /// The volume's name.
+        volume: String,
+    },
+    /// A FIFO has one direction.
+    #[error("the FIFO {fifo} is named as an input and as an output")]
+    FifoBothWays {
+        /// The FIFO's name.
+        fifo: String,
+    },
+    /// Two transfers would mix their bytes, or share them.
+    #[error("{end} is connected twice")]
+    ConnectedTwice {
+        /// The end, as the report calls it.
+        end: String,
+    },
+}

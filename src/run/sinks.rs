@@ -1,0 +1,54 @@
+//! Where a run's bytes go to.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::error::Cause;
+use super::host_file::{self, Opened};
+use super::live::Live;
+use super::plan::PlannedSink;
+use super::prepare::blocking;
+use crate::pump::Sink;
+
+/// Opens the sink of every transfer, in the plan's order. FIFOs must have been made.
+pub(super) async fn open_sinks(live: &mut Live) -> Result<Vec<Option<Sink>>, Cause> {
+    let mut sinks = Vec::new();
+    for at in 0..live.plan.transfers.len() {
+        sinks.push(Some(open_sink(live, at).await?));
+    }
+    Ok(sinks)
+}
+
+async fn open_sink(live: &mut Live, at: usize) -> Result<Sink, Cause> {
+    let transfer = live.plan.transfers.get(at).ok_or(Cause::Bug("a transfer out of the plan"))?;
+    match &transfer.sink {
+        PlannedSink::Fifo(fifo) => {
+            let fifo = live.made.fifos.get(*fifo).ok_or(Cause::Bug("a FIFO was not made"))?;
+            Ok(Sink::Fifo(fifo.share().map_err(Cause::Volume)?))
+        }
+        PlannedSink::HostStdOut => match &live.shared.stdout {
+            Some(given) => inherited(given, "standard output"),
+            None => inherited(&io::stdout(), "standard output"),
+        },
+        PlannedSink::HostStdErr => match &live.shared.stderr {
+            Some(given) => inherited(given, "standard error"),
+            None => inherited(&io::stderr(), "standard error"),
+        },
+        PlannedSink::HostFile { path } => {
+            let (path, id) = (path.clone(), live.id.clone());
+            let open = move || host_file::open(&path, &id).map_err(Cause::HostFile);
+            Ok(match blocking(open).await? {
+                Opened::Special(special) => Sink::Inherited(special),
+                Opened::Regular(file, unfinished) => {
+                    live.made.files.push((at, unfinished));
+                    Sink::File(file)
+                }
+            })
+        }
+    }
+}
+
+fn inherited(stream: &impl AsFd, name: &'static str) -> Result<Sink, Cause> {
+    let ours: io::Result<OwnedFd> = stream.as_fd().try_clone_to_owned();
+    ours.map(Sink::Inherited).map_err(|source| Cause::HostStream { stream: name, source })
+}

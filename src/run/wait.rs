@@ -1,0 +1,77 @@
+//! The fourth phase: the container is over, and what it wrote is still on its way.
+
+use super::error::{Cause, chain};
+use super::live::{Live, Stop};
+use super::stream::Exited;
+use super::transfers::Turn;
+use crate::pump::TransferError;
+
+/// The container is over and every byte has arrived.
+#[derive(Debug)]
+pub(super) struct Drained;
+
+impl Exited {
+    /// Waits until every transfer has ended, and asks how the container did.
+    ///
+    /// The pump bounds the container's side of it: a FIFO or stream that somebody keeps open. How
+    /// long our own sinks take is for them to say.
+    pub(super) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
+        let Self { engine, container, exit } = self;
+        live.transfers.container_exited();
+        drain(live).await;
+        match engine.inspect(&container).await {
+            Ok(state) => live.report.oom_killed = state.oom_killed,
+            Err(error) => {
+                let why = chain(&error);
+                live.warns(format!("nothing is known of how the container ended: {why}"));
+            }
+        }
+        if let Some(error) = exit.error {
+            live.warns(format!("the engine says of the container's end: {error}"));
+        }
+        match live.failure.take() {
+            None => Ok(Drained),
+            Some(cause) if live.report.cancelled => {
+                live.warns(chain(&cause));
+                Ok(Drained)
+            }
+            Some(cause) => Err(Stop::Failed(cause)),
+        }
+    }
+}
+
+async fn drain(live: &mut Live) {
+    let mut cancellation = live.cancellation.clone();
+    let was_stopped = live.report.cancelled;
+    // A container that was stopped still has its last words; who insists does not want them.
+    let mut given_up = std::pin::pin!(async move {
+        if was_stopped { cancellation.insisted().await } else { cancellation.asked().await }
+    });
+    let mut is_given_up = false;
+    while !live.transfers.have_ended() {
+        let turn = tokio::select! {
+            turn = live.transfers.turn() => turn,
+            () = &mut given_up, if !is_given_up => {
+                is_given_up = true;
+                live.report.cancelled = true;
+                live.transfers.cancel();
+                continue;
+            }
+        };
+        if let Turn::Failed { transfer, error } = turn {
+            live.transfer_failed(transfer, error);
+        }
+    }
+}
+
+impl Live {
+    /// Remembers the first failure; another is a warning.
+    pub(super) fn transfer_failed(&mut self, transfer: usize, error: TransferError) {
+        let label = self.transfers.label(transfer);
+        let cause = Cause::Transfer { label, source: Box::new(error) };
+        match &self.failure {
+            None => self.failure = Some(cause),
+            Some(_) => self.warns(chain(&cause)),
+        }
+    }
+}

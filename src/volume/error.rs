@@ -1,0 +1,54 @@
+//! Why something cannot be made or removed on the host.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Something of a volume cannot be made or removed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum VolumeError {
+    /// A temporary directory cannot be made.
+    #[error("cannot make a temporary directory in {}", folder.display())]
+    MakeDirectory {
+        /// Where it was to be.
+        folder: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A temporary directory, or something that the container left in it, stays.
+    #[error("cannot remove {}", path.display())]
+    RemoveDirectory {
+        /// What stays.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The folder that is to hold a FIFO cannot be opened.
+    #[error("cannot open the folder {} for the FIFO {name}", folder.display())]
+    OpenFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// The FIFO's name in it.
+        name: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A FIFO cannot be made.
+    #[error("cannot make the FIFO {}", path.display())]
+    MakeFifo {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said: `EEXIST` when something else has its name.
+        source: io::Error,
+    },
+    /// A FIFO that we made stays.
+    #[error("cannot remove the FIFO {}", path.display())]
+    RemoveFifo {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}

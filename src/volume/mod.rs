@@ -1,0 +1,21 @@
+//! What a container sees of the host: paths, bind mounts, temporary directories, FIFOs in them.
+//!
+//! Nothing in here knows what a run is. The container is not trusted with what it mounts: it may
+//! plant symbolic links, swap a FIFO for one, or leave directories that nobody may read. So a FIFO
+//! is made, and removed, beneath its folder and by its inode (`fifo`), and a temporary
+//! directory is emptied without a link being followed (`temp`, `empty`).
+
+mod bind;
+mod empty;
+mod error;
+mod fifo;
+mod path;
+mod temp;
+
+pub(crate) use self::{
+    bind::Bind,
+    fifo::HostFifo,
+    path::{ContainerPath, HostPath, RelativePath},
+    temp::{Owner, TempDirectory, is_orphan, orphans, remove_tree},
+};
+pub use self::{error::VolumeError, path::PathError};

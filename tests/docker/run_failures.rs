@@ -1,0 +1,108 @@
+//! A source that fails never looks like the end of a file.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::run_jobs::job;
+use crate::support::command::Invocation;
+
+/// Serves what looks like a file of ten million bytes, breaks off in the middle, and has forgotten
+/// it when it is asked for the rest.
+fn forgetful_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for (nth, stream) in listener.incoming().flatten().enumerate() {
+            let _ = if nth == 0 { half(stream) } else { gone(stream) };
+        }
+    });
+    address
+}
+
+fn half(mut stream: TcpStream) -> std::io::Result<()> {
+    read_head(&stream)?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")?;
+    stream.write_all(&vec![b'x'; 5_000_000])
+}
+
+fn gone(mut stream: TcpStream) -> std::io::Result<()> {
+    read_head(&stream)?;
+    stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+}
+
+fn read_head(stream: &TcpStream) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    while !lines.next().transpose()?.unwrap_or_default().is_empty() {}
+    Ok(())
+}
+
+/// A job that reads a URL, and makes a mark when it has seen its end.
+fn reading(url: &str, folder: &Path) -> Value {
+    let connect = json!({
+        "type": "Connect",
+        "input": {"type": "UrlToStream", "url": url},
+        "output": {"type": "NamedInputPipe", "name": "in"},
+    });
+    let mut job = job(&["sh", "-c", "cat \"$0\" > /data/copy; touch /data/ended; exit 0"]);
+    job["container_args"].as_array_mut().unwrap().push(connect);
+    job["volumes"] = json!({folder.to_str().unwrap(): {"bind": "/data", "mode": "rw"}});
+    job
+}
+
+#[test]
+fn a_source_that_breaks_off_kills_the_container_before_its_reader_sees_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://{}/file?signature=hidden", forgetful_server());
+    let run = Invocation::job(&reading(&url, folder.path())).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(!folder.path().join("ended").exists(), "the reader took half for the whole: {run}");
+    assert!(run.stderr.contains("the transfer url:127.0.0.1 → fifo:in failed"), "{run}");
+    let report = run.report.as_ref().unwrap();
+    assert_eq!(report["exit_code"], 137, "{run}");
+    assert_eq!(report["transfers"][0]["finish"], "failed", "{run}");
+    assert!(!format!("{run}").contains("hidden"), "{run}");
+}
+
+#[test]
+fn a_source_that_is_not_there_fails_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/file", listener.local_addr().unwrap());
+    thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(gone(stream))));
+    let run = Invocation::job(&reading(&url, folder.path())).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("404"), "{run}");
+    assert!(!folder.path().join("ended").exists(), "{run}");
+}
+
+#[test]
+fn a_file_of_the_host_that_is_not_there_fails_by_name_and_before_any_container() {
+    let mut job = job(&["true"]);
+    job["stream_connectors"] = json!([{
+        "type": "Connect",
+        "input": {"type": "HostFileToStream", "path": "/no/such/file"},
+        "output": {"type": "NamedInputPipe", "name": "in"},
+    }]);
+    let run = Invocation::job(&job).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("/no/such/file"), "{run}");
+    assert_eq!(run.report.as_ref().unwrap()["container_id"], json!(null));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_fails_by_name_and_before_any_container() {
+    let mut job = job(&["true"]);
+    job["stream_connectors"] = json!([{
+        "type": "Connect",
+        "input": {"type": "ContainerStdOut"},
+        "output": {"type": "HostFile", "path": "/no/such/folder/out"},
+    }]);
+    let run = Invocation::job(&job).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("/no/such/folder/out"), "{run}");
+    assert_eq!(run.report.as_ref().unwrap()["container_id"], json!(null));
+}

@@ -1,0 +1,123 @@
+//! The command without an engine: `check`, `schema`, `depot`, help, and bad usage.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+fn gantline(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_remove("DOCKER_HOST").env_remove("GANTLINE_LOG");
+    command
+}
+
+fn finish(mut child: Child, input: &str) -> Output {
+    // A command that does not read its input closes it.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn check(job: &Value) -> (i32, String, String) {
+    let output = finish(gantline(&["check", "-"]).spawn().unwrap(), &job.to_string());
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn check_says_what_would_be_mounted_passed_and_moved() {
+    let (code, stdout, stderr) = check(&json!({
+        "image": "busybox",
+        "pull_image": "if-not-present",
+        "volumes": {"/data": {"bind": "/mnt/data", "mode": "ro"}},
+        "container_args": ["wc", "-c", {
+            "type": "Connect",
+            "input": {"type": "GirderFileIdToStream", "id": "5f"},
+            "output": {"type": "NamedInputPipe", "name": "in"},
+        }],
+        "girder_client_token": "hidden",
+    }));
+    assert_eq!(code, 0, "{stderr}");
+    for line in [
+        "image: busybox (pulled if the engine does not have it)",
+        "  (temporary directory):/mnt/girder_worker/<uuid>:rw",
+        "  /data:/mnt/data:ro",
+        "  \"wc\"",
+        "  \"/mnt/girder_worker/<uuid>/in\"",
+        "  girder:5f → fifo:in",
+        "  container:stdout → host:stdout",
+        "container: removed after the run",
+    ] {
+        assert!(stdout.lines().any(|found| found == line), "no {line:?} in\n{stdout}");
+    }
+    assert!(!stdout.contains("hidden"));
+}
+
+#[test]
+fn check_refuses_a_bad_job_with_its_place() {
+    let (code, stdout, stderr) = check(&json!({
+        "image": "busybox",
+        "container_args": ["x", {"type": "VolumePath", "filename": "../x"}],
+    }));
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("$.container_args[1].filename"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "told once: {stderr}");
+}
+
+#[test]
+fn check_warns_about_a_fifo_that_nothing_goes_through() {
+    let (code, _, stderr) = check(&json!({
+        "image": "busybox",
+        "container_args": [{"type": "NamedInputPipe", "name": "idle"}],
+    }));
+    assert_eq!(code, 0);
+    assert!(stderr.starts_with("gantline: warning: nothing is streamed through the FIFO idle"));
+}
+
+#[test]
+fn the_schema_is_printed_as_the_library_has_it() {
+    let output = finish(gantline(&["schema"]).spawn().unwrap(), "");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, gantline::spec::schema());
+}
+
+#[test]
+fn bad_usage_gives_2_and_help_gives_0() {
+    for arguments in
+        [&[][..], &["nonsense"], &["run"], &["check"], &["depot", "--listen", "x", "."]]
+    {
+        let output = finish(gantline(arguments).spawn().unwrap(), "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty());
+    }
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let output = finish(gantline(arguments).spawn().unwrap(), "");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn help_does_not_show_the_environments_secrets() {
+    let mut command = gantline(&["run", "--help"]);
+    command.env("GIRDER_TOKEN", "hidden-token").env("GIRDER_API_KEY", "hidden-key");
+    let output = finish(command.spawn().unwrap(), "");
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(!help.contains("hidden"), "{help}");
+}
+
+#[test]
+fn a_depot_serves_until_it_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("data"), "x").unwrap();
+    let path = folder.path().to_str().unwrap();
+    let mut depot = gantline(&["depot", path, "--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let mut lines = BufReader::new(depot.stdout.take().unwrap()).lines();
+    let serving = lines.next().unwrap().unwrap();
+    assert!(serving.starts_with("serving on http://127.0.0.1:"), "{serving}");
+    assert!(lines.next().unwrap().unwrap().ends_with("data"));
+    kill(Pid::from_raw(depot.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert!(depot.wait().unwrap().success());
+}

@@ -1,0 +1,124 @@
+//! Runs on an engine that fails as a real one seldom does.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use gantline::docker::DockerError;
+use gantline::event::{Event, EventSink};
+use gantline::run::{Cause, CleanUpError};
+use gantline::{JobSpec, Phase, Runner, RunnerBuilder};
+use serde_json::json;
+
+use crate::docker_peer::{Peer, SOON, http, id, is_ping, target};
+
+fn job(pull: bool) -> JobSpec {
+    let text = json!({"image": "i:1", "pull_image": pull, "container_args": ["x"]});
+    JobSpec::from_json(&text.to_string()).unwrap()
+}
+
+fn runner(engine: &Peer, timeout: Duration) -> (RunnerBuilder, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = engine.settings();
+    settings.timeout = timeout;
+    (Runner::builder().engine(settings).temporary_folder(folder.path()), folder)
+}
+
+fn is_empty(folder: &tempfile::TempDir) -> bool {
+    std::fs::read_dir(folder.path()).unwrap().next().is_none()
+}
+
+/// What is asked for, without version and query.
+fn asked(request: &str) -> String {
+    let target = target(request);
+    let (method, path) = target.split_once(' ').unwrap();
+    let path = path.split('?').next().unwrap();
+    format!("{method} {}", path.trim_start_matches("/v1.41"))
+}
+
+#[test]
+fn a_run_is_cancelled_while_its_image_is_pulled() {
+    let (closed, was_closed) = channel();
+    let engine = Peer::on_unix(move |request, stream| {
+        if is_ping(request) {
+            return false;
+        }
+        assert!(asked(request) == "POST /images/create", "{request}");
+        let line = "{\"status\":\"Pulling\"}\r\n";
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let _ = write!(stream, "{head}{:x}\r\n{line}\r\n", line.len());
+        stream.wait_for_close();
+        let _ = closed.send(());
+        true
+    });
+    struct Told(std::sync::mpsc::Sender<()>);
+    impl EventSink for Told {
+        fn event(&self, event: &Event) {
+            if matches!(event, Event::Pull(_)) {
+                let _ = self.0.send(());
+            }
+        }
+    }
+    let (sender, pulling) = channel();
+    let (builder, folder) = runner(&engine, SOON);
+    let handle = builder.events(Told(sender)).build().unwrap().start(&job(true)).unwrap();
+    pulling.recv_timeout(SOON).unwrap();
+    handle.cancel();
+    let outcome = handle.wait().unwrap();
+    assert!(outcome.is_cancelled());
+    assert_eq!(outcome.exit_code(), None);
+    was_closed.recv_timeout(SOON).expect("the pull goes on");
+    assert!(is_empty(&folder));
+}
+
+#[test]
+fn a_container_that_may_have_been_made_is_looked_for_and_removed() {
+    let engine = Peer::on_unix(|request, stream| {
+        let answer = match asked(request).as_str() {
+            "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
+            "POST /containers/create" => {
+                stream.wait_for_close();
+                return true;
+            }
+            "GET /containers/json" => http(200, &format!(r#"[{{"Id": "{}"}}]"#, id())),
+            path if path == format!("DELETE /containers/{}", id()) => http(204, ""),
+            _ => return false,
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let (builder, folder) = runner(&engine, Duration::from_secs(1));
+    let error = builder.build().unwrap().run(&job(false)).unwrap_err();
+    assert!(matches!(*error.cause, Cause::Create(DockerError::TimedOut { .. })), "{error:?}");
+    assert_eq!((error.phase, error.exit_code()), (Phase::Prepare, 125));
+    assert!(error.clean_up.is_empty());
+    let requests: Vec<_> = (0..5).map(|_| engine.request()).collect();
+    let listed = requests.iter().find(|request| asked(request) == "GET /containers/json");
+    assert!(target(listed.unwrap()).contains(&error.report.run_id), "only our own: {requests:?}");
+    assert!(requests.iter().any(|request| request.starts_with("DELETE")), "{requests:?}");
+    assert!(is_empty(&folder));
+}
+
+#[test]
+fn what_clean_up_cannot_do_stands_beside_the_cause() {
+    let engine = Peer::on_unix(|request, stream| {
+        let refuse = |what| http(500, &format!(r#"{{"message": "no {what}"}}"#));
+        let answer = match asked(request).as_str() {
+            "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
+            "POST /containers/create" => http(201, &format!(r#"{{"Id": "{}"}}"#, id())),
+            path if path.starts_with("DELETE") => refuse("removal"),
+            path if path.starts_with("GET /_ping") => return false,
+            _ => refuse("attach"),
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let (builder, folder) = runner(&engine, SOON);
+    let error = builder.build().unwrap().run(&job(false)).unwrap_err();
+    assert!(matches!(*error.cause, Cause::Attach(_)), "{error:?}");
+    assert_eq!(error.phase, Phase::Start);
+    assert!(matches!(error.clean_up.as_slice(), [CleanUpError::Container { .. }]));
+    let report = error.report.to_json();
+    assert!(report["error"].as_str().unwrap().contains("no attach"), "{report}");
+    assert!(report["warnings"][0].as_str().unwrap().contains("no removal"), "{report}");
+    let phases: Vec<_> = report["phases"].as_object().unwrap().keys().collect();
+    assert_eq!(phases, ["prepare", "start", "clean_up"]);
+    assert!(is_empty(&folder));
+}
