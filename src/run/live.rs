@@ -18,7 +18,7 @@ use super::host_file::Unfinished;
 use super::outcome::{Outcome, Report};
 use super::plan::{FifoFolder, Mount, Plan};
 use super::prune::{
-    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, STARTED_LABEL, this_host,
+    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
 };
 use super::runner::Shared;
 use super::transfers::Transfers;
@@ -117,6 +117,7 @@ impl Live {
     pub(super) fn enters(&mut self, phase: Phase) {
         self.leaves();
         self.phase = (phase, Instant::now());
+        tracing::debug!(run = %self.id, phase = phase.as_str(), "enters");
         self.tell(&Event::PhaseStarted(phase));
     }
 
@@ -166,14 +167,16 @@ impl Live {
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let directories = self.made.directories.iter().map(TempDirectory::root);
         let fifos = self.made.fifos.iter().map(HostFifo::path);
-        let made: Vec<_> = directories.chain(fifos).map(Path::to_string_lossy).collect();
+        let files: Vec<PathBuf> = self.made.files.iter().map(|(_, file)| file.path()).collect();
+        let paths = directories.chain(fifos).chain(files.iter().map(PathBuf::as_path));
+        let made: Vec<_> = paths.map(Path::to_string_lossy).collect();
         let keep = (!self.plan.remove_container).then(|| (KEEP_LABEL.to_owned(), String::new()));
-        let (pid, started) = self.owner.to_parts();
+        let (pid, since) = self.owner.to_parts();
         let labels = [
             (RUN_LABEL.to_owned(), self.id.clone()),
             (HOST_LABEL.to_owned(), this_host()),
             (PID_LABEL.to_owned(), pid),
-            (STARTED_LABEL.to_owned(), started),
+            (SINCE_LABEL.to_owned(), since),
             (MADE_LABEL.to_owned(), json!(made).to_string()),
         ];
         labels.into_iter().chain(keep).collect()

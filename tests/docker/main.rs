@@ -20,6 +20,8 @@ mod run_failures;
 #[cfg(test)]
 mod run_jobs;
 #[cfg(test)]
+mod run_library;
+#[cfg(test)]
 mod run_quiet;
 #[cfg(test)]
 mod run_streams;
