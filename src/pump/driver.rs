@@ -4,7 +4,7 @@
 //! themselves are in `step`; what a FIFO's readers bring about is in `reading`.
 
 use std::fmt;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use mio::{Interest, Registry, Token};
 use super::carrier::{Carrier, Load, SplicePipe};
 use super::error::TransferError;
 use super::fetch::Opening;
+use super::low_water::LowWater;
 use super::pool::Pool;
 use super::report::{Finish, Notice, TransferReport};
 use super::route;
@@ -21,7 +22,8 @@ use super::sink::Sink;
 use super::source::Source;
 use super::transfer::{Step, Transfer};
 use crate::http::Lookup;
-use crate::sys::inotify::Watches;
+use crate::sys::inotify::{Seen, Watches};
+use crate::sys::socket::set_receive_low_water;
 
 /// How often a transfer tells how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -43,6 +45,7 @@ pub(crate) struct Driver {
     notify: Notify,
     tokens: Tokens,
     registered_socket: Option<(u32, u32)>,
+    pub(super) low_water: LowWater,
     starved_since: Option<Instant>,
     opening_until: Option<Instant>,
 }
@@ -89,6 +92,8 @@ pub(crate) struct Context<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) watches: Option<&'a Watches>,
     pub(crate) now: Instant,
+    /// What inotify has told and nobody has heard yet.
+    pub(crate) sightings: &'a mut Vec<Seen>,
     /// Look-ups that the driver wants made.
     pub(crate) lookups: &'a mut Vec<Lookup>,
 }
@@ -134,6 +139,7 @@ impl Driver {
             notify,
             tokens,
             registered_socket: None,
+            low_water: LowWater::new(),
             starved_since: None,
             opening_until: None,
         }
@@ -217,6 +223,9 @@ impl Driver {
                 Opening::Idle => return Err(TransferError::Bug("a source that was never begun")),
             }
         }
+        if !self.source.is_open() && matches!(self.load, Load::Direct) {
+            return Ok(Turn::Wait);
+        }
         self.transfer.begin_turn();
         loop {
             let step = self.transfer.next(self.load.room());
@@ -226,6 +235,11 @@ impl Driver {
                 Step::Move(most) => self.splice_through(most, context)?,
                 Step::Wait => {
                     self.load.rest();
+                    if let Some((socket, left)) = self.source.socket()
+                        && let Some(mark) = self.low_water.waits(left, context.now)
+                    {
+                        set_low_water(socket, mark);
+                    }
                     return Ok(Turn::Wait);
                 }
                 Step::Yield => return Ok(Turn::Again),
@@ -247,6 +261,7 @@ impl Driver {
         } else if self.source.raw().is_none() && matches!(self.load, Load::Splice(_)) {
             return Err(TransferError::Bug("a source became another while it was resumed"));
         }
+        self.low_water = LowWater::new();
         self.transfer.source_became_ready(self.load.room());
         Ok(())
     }
@@ -285,10 +300,7 @@ impl Driver {
             Source::Fetch(fetch) => self.starved_since.map(|since| since + fetch.stall()),
             _ => None,
         };
-        match (self.opening_until, stalls) {
-            (Some(opening), Some(stalls)) => Some(opening.min(stalls)),
-            (opening, stalls) => opening.or(stalls),
-        }
+        [self.opening_until, stalls, self.low_water.deadline()].into_iter().flatten().min()
     }
 
     fn starve(&mut self, now: Instant) {
@@ -301,16 +313,27 @@ impl Driver {
         }
     }
 
-    /// Its deadline has passed: a source that stalls is opened again.
+    /// Its deadline has passed: a socket that gathers is looked at, and a source that stalls is
+    /// opened again.
     pub(crate) fn timed_out(&mut self, now: Instant) {
+        if let Some(mark) = self.low_water.expired(now)
+            && let Some((socket, _)) = self.source.socket()
+        {
+            set_low_water(socket, mark);
+            self.transfer.source_became_ready(self.load.room());
+        }
+        let is_the_sinks_fault = !self.sink.has_room();
         let Source::Fetch(fetch) = &mut self.source else { return };
         let has_stalled = self.starved_since.is_some_and(|since| since + fetch.stall() <= now);
-        if self.life == Life::Running && has_stalled {
-            let answer = fetch.stalled(self.transfer.taken(), now);
-            self.starved_since = None;
-            if let Err(error) = answer {
-                let _ = self.fail(error);
-            }
+        if self.life != Life::Running || !has_stalled {
+            return;
+        }
+        self.starved_since = None;
+        if is_the_sinks_fault {
+            return;
+        }
+        if let Err(error) = fetch.stalled(self.transfer.taken(), now) {
+            let _ = self.fail(error);
         }
     }
 
@@ -383,6 +406,13 @@ impl Driver {
         if let Source::Fetch(fetch) = &mut self.source {
             fetch.resolved(addresses);
         }
+    }
+}
+
+/// A mark that cannot be set costs wake-ups, no bytes.
+fn set_low_water(socket: BorrowedFd<'_>, mark: usize) {
+    if let Err(error) = set_receive_low_water(&socket, mark) {
+        tracing::debug!(%error, "cannot set SO_RCVLOWAT");
     }
 }
 

@@ -23,6 +23,7 @@ mod carrier;
 mod driver;
 mod error;
 mod fetch;
+mod low_water;
 mod open;
 mod pool;
 mod reactor;

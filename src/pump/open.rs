@@ -4,9 +4,9 @@
 //! start: its open returns at once and inotify tells of it; meanwhile the source may fill the FIFO.
 //! Then we let go of the reading end, so that a reader that leaves shows as `EPIPE`.
 //!
-//! inotify says *when* to look, and merges events that are alike; *what is the case* is asked of
-//! the FIFO itself ([`pipe::has_reader`], [`pipe::unread`]). While we open ends ourselves the watch
-//! is off, so none of its events is ours.
+//! inotify says *when* to look and in which order things happened, and merges events that are
+//! alike; *what is the case* is asked of the FIFO itself ([`pipe::has_reader`], [`pipe::unread`]).
+//! While we open ends ourselves the watch is off, so none of its events is ours.
 //!
 //! Where inotify is not to be had, a thread waits in open(2) instead (see
 //! [`wait_in_thread`](InputFifo::wait_in_thread)); the FIFO is then filled only once its reader has
@@ -35,6 +35,10 @@ pub(crate) struct InputFifo {
     state: State,
     /// Readers that inotify told of and that it has not told the closing of.
     readers: u32,
+    /// One of them was found, and its opening may still be told.
+    is_one_untold: bool,
+    /// inotify told that some of this reading was read.
+    is_read_from: bool,
 }
 
 #[derive(Debug)]
@@ -47,10 +51,18 @@ enum State {
     Read { writer: OwnedFd },
     /// The reader left without having taken a byte; all of them wait for the next one.
     Parked { writer: OwnedFd },
-    /// Everything is in the FIFO and our end is closed; the reader reads on.
+    /// Everything is in the FIFO and our end is closed; the reader reads on. Nobody can open it
+    /// now, but somebody may have just before.
     Ended,
     /// A reading is over, nothing is in the FIFO, and the next reader may come.
     Awaiting { writer: OwnedFd },
+}
+
+impl State {
+    /// Takes the state out to make another one of it.
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Ended)
+    }
 }
 
 /// What the transfer is to do after something happened to its FIFO.
@@ -87,7 +99,14 @@ impl InputFifo {
     /// To be called before the container starts: nobody else may have it open.
     pub(crate) fn hold(fifo: Fifo, watches: Option<&Watches>) -> io::Result<Self> {
         let Some(watches) = watches else {
-            return Ok(Self { fifo, watch: None, state: State::InThread, readers: 0 });
+            return Ok(Self {
+                fifo,
+                watch: None,
+                state: State::InThread,
+                readers: 0,
+                is_one_untold: false,
+                is_read_from: false,
+            });
         };
         let hold = fifo.open_hold()?;
         let writer = fifo.open_writer()?;
@@ -95,10 +114,24 @@ impl InputFifo {
         match watches.add(&fifo.path()) {
             Ok(watch) => {
                 let state = State::Held { _hold: hold, writer };
-                Ok(Self { fifo, watch: Some(watch), state, readers: 0 })
+                Ok(Self {
+                    fifo,
+                    watch: Some(watch),
+                    state,
+                    readers: 0,
+                    is_one_untold: false,
+                    is_read_from: false,
+                })
             }
             // ENOSPC: the user has no watches left.
-            Err(_) => Ok(Self { fifo, watch: None, state: State::InThread, readers: 0 }),
+            Err(_) => Ok(Self {
+                fifo,
+                watch: None,
+                state: State::InThread,
+                readers: 0,
+                is_one_untold: false,
+                is_read_from: false,
+            }),
         }
     }
 
@@ -168,8 +201,10 @@ impl InputFifo {
 
     /// inotify: somebody has opened it.
     pub(crate) fn opened(&mut self) -> Result<Reaction, TransferError> {
-        self.readers += 1;
-        match std::mem::replace(&mut self.state, State::Ended) {
+        if !std::mem::take(&mut self.is_one_untold) {
+            self.readers += 1;
+        }
+        match self.state.take() {
             State::Held { writer, .. } | State::Parked { writer } => {
                 self.state = State::Read { writer };
                 Ok(Reaction::TryAgain)
@@ -190,6 +225,16 @@ impl InputFifo {
         }
     }
 
+    /// inotify: somebody has read from it. That is to be known once a reading, and not to wake us
+    /// for every read.
+    pub(crate) fn read_from(&mut self, watches: Option<&Watches>) {
+        self.is_read_from = true;
+        if let Some(watches) = watches {
+            // If it cannot be, we are woken more often than need be.
+            let _ = watches.without_reads(&self.fifo.path());
+        }
+    }
+
     /// inotify: a reader has closed it. `written` bytes of this reading went in.
     pub(crate) fn reader_closed(
         &mut self,
@@ -197,20 +242,34 @@ impl InputFifo {
         watches: Option<&Watches>,
     ) -> Result<Reaction, TransferError> {
         self.readers = self.readers.saturating_sub(1);
+        self.is_one_untold = false;
         match &self.state {
             State::Read { writer } => {
-                let unread = pipe::unread(writer).map_err(TransferError::Reopen)?;
                 if !pipe::has_reader(writer).map_err(TransferError::Reopen)? {
                     return self.reader_left(written, watches);
                 }
-                // Somebody else has it open. Nothing is lost as long as nothing was taken.
-                if unread < written && self.readers == 0 {
-                    return Err(TransferError::Overlap);
-                }
-                Ok(Reaction::Nothing)
+                // Somebody else has it open. Nothing is lost if the one that left took nothing.
+                if self.is_read_from { Err(TransferError::Overlap) } else { Ok(Reaction::Nothing) }
             }
             State::Ended => self.begin_again(0, watches),
             _ => Ok(Reaction::Nothing),
+        }
+    }
+
+    /// inotify: a reader has closed it, and somebody has opened it since.
+    pub(crate) fn reader_was_followed(
+        &mut self,
+        written: u64,
+        watches: Option<&Watches>,
+    ) -> Result<Reaction, TransferError> {
+        match self.state {
+            // The follower came before our end was closed, and reads what there is.
+            State::Ended if self.is_read_from => Err(TransferError::Overlap),
+            State::Ended => {
+                self.readers = self.readers.saturating_sub(1);
+                Ok(Reaction::Nothing)
+            }
+            _ => self.reader_closed(written, watches),
         }
     }
 
@@ -220,13 +279,14 @@ impl InputFifo {
         written: u64,
         watches: Option<&Watches>,
     ) -> Result<Reaction, TransferError> {
-        match std::mem::replace(&mut self.state, State::Ended) {
+        match self.state.take() {
             State::Read { writer } => {
                 let unread = pipe::unread(&writer).map_err(TransferError::Reopen)?;
                 if unread == written && self.watch.is_some() {
                     // It opened and closed (a test whether the file is there): as if never opened.
+                    // The next one's opening is told, or has been and is still to be heard.
                     self.state = State::Parked { writer };
-                    return self.look_for_reader();
+                    return Ok(Reaction::Nothing);
                 }
                 self.state = State::Awaiting { writer };
                 self.begin_again(unread, watches)
@@ -244,7 +304,7 @@ impl InputFifo {
         written: u64,
         watches: Option<&Watches>,
     ) -> Result<Reaction, TransferError> {
-        self.readers = 0;
+        (self.readers, self.is_one_untold) = (0, false);
         match &self.state {
             State::Held { .. } | State::Parked { .. } | State::Awaiting { .. } => {
                 let reaction = self.opened()?;
@@ -269,18 +329,6 @@ impl InputFifo {
         self.descriptor().map_or(Ok(false), |writer| pipe::has_reader(&writer))
     }
 
-    /// A parked FIFO's next reader may have come before the last one's closing was told.
-    fn look_for_reader(&mut self) -> Result<Reaction, TransferError> {
-        if let State::Parked { writer } = &self.state
-            && pipe::has_reader(writer).map_err(TransferError::Reopen)?
-            && let State::Parked { writer } = std::mem::replace(&mut self.state, State::Ended)
-        {
-            self.state = State::Read { writer };
-            return Ok(Reaction::TryAgain);
-        }
-        Ok(Reaction::Nothing)
-    }
-
     /// Empties the FIFO of the reading that is over and holds it for the next one.
     ///
     /// `unread` is what must still be in it if our end was open. A reader that took any of that
@@ -297,7 +345,7 @@ impl InputFifo {
         };
         // A watch whose file is gone is gone too.
         let _ = watches.remove(watch);
-        let before = std::mem::replace(&mut self.state, State::Ended);
+        let before = self.state.take();
         let reader = self.fifo.open_reader().map_err(TransferError::Reopen)?;
         let thrown_away = empty(&reader).map_err(TransferError::Reopen)?;
         let writer = match before {
@@ -312,10 +360,11 @@ impl InputFifo {
         };
         pipe::resize(&writer, PIPE_BYTES).map_err(TransferError::Reopen)?;
         drop(reader);
-        self.readers = 0;
+        (self.readers, self.is_one_untold, self.is_read_from) = (0, false, false);
         self.watch = Some(watches.add(&self.fifo.path()).map_err(TransferError::Reopen)?);
         if pipe::has_reader(&writer).map_err(TransferError::Reopen)? {
-            self.readers = 1;
+            // It may have waited inside open(2) until now: then its opening is told yet.
+            (self.readers, self.is_one_untold) = (1, true);
             self.state = State::Read { writer };
             return Ok(Reaction::OverAndNext { unread: thrown_away });
         }
@@ -329,11 +378,9 @@ impl InputFifo {
             let is_waiting = matches!(self.state, State::Held { .. } | State::Parked { .. });
             return Ok(if is_waiting { Finished::Waiting } else { Finished::Closed });
         };
-        if pipe::has_reader(writer).map_err(TransferError::Write)? {
-            self.state = State::Ended;
-            return Ok(Finished::Closed);
-        }
-        if written > 0 && pipe::unread(writer).map_err(TransferError::Write)? == 0 {
+        let unread = pipe::unread(writer).map_err(TransferError::Write)?;
+        let has_reader = pipe::has_reader(writer).map_err(TransferError::Write)?;
+        if has_reader || (unread == 0 && written > 0) {
             self.state = State::Ended;
             return Ok(Finished::Closed);
         }

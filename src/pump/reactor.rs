@@ -38,6 +38,8 @@ pub(crate) struct Reactor {
     commands: Receiver<Command>,
     mailbox: Mailbox,
     watches: Option<Watches>,
+    /// What inotify has told and nobody has heard yet.
+    sightings: Vec<Seen>,
     pool: Pool,
     slots: HashMap<Key, Slot>,
     ready: VecDeque<Key>,
@@ -81,6 +83,7 @@ impl Reactor {
             commands,
             mailbox: mailbox.clone(),
             watches,
+            sightings: Vec::new(),
             pool: Pool::new(buffers),
             slots: HashMap::new(),
             ready: VecDeque::new(),
@@ -97,7 +100,7 @@ impl Reactor {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
-            let timeout = if self.ready.is_empty() {
+            let timeout = if self.ready.is_empty() && self.sightings.is_empty() {
                 self.deadlines.peek().map(|Reverse((when, _))| when.saturating_duration_since(now))
             } else {
                 Some(std::time::Duration::ZERO)
@@ -122,6 +125,9 @@ impl Reactor {
                 if !self.obey(command) {
                     return;
                 }
+            }
+            if !self.sightings.is_empty() {
+                self.look_at_fifos();
             }
             self.expire(Instant::now());
             for _ in 0..self.ready.len() {
@@ -206,6 +212,7 @@ impl Reactor {
             pool: &self.pool,
             watches: self.watches.as_ref(),
             now: Instant::now(),
+            sightings: &mut self.sightings,
             lookups: &mut lookups,
         };
         let turn = call(driver, &mut context);
@@ -281,38 +288,36 @@ impl Reactor {
         }
     }
 
+    /// Hears all that inotify has to tell, then lets each FIFO's transfer know.
     fn look_at_fifos(&mut self) {
+        let Some(watches) = &self.watches else { return };
         loop {
-            let Some(watches) = &self.watches else { return };
-            let seen = match watches.seen() {
-                Ok(seen) if seen.is_empty() => return,
-                Ok(seen) => seen,
+            match watches.seen() {
+                Ok(seen) if seen.is_empty() => break,
+                Ok(seen) => self.sightings.extend(seen),
                 Err(error) => {
                     tracing::debug!(%error, "inotify failed");
-                    vec![Seen::Overflow]
-                }
-            };
-            for seen in seen {
-                let (watch, glimpse) = match seen {
-                    Seen::Opened(watch) => (Some(watch), Glimpse::Opened),
-                    Seen::ReaderClosed(watch) => (Some(watch), Glimpse::ReaderClosed),
-                    Seen::Overflow => (None, Glimpse::Unknown),
-                };
-                let keys: Vec<Key> = self
-                    .slots
-                    .iter()
-                    .filter(|(_, slot)| match (&slot.work, watch) {
-                        (Work::Driver(driver), Some(watch)) => driver.watch() == Some(watch),
-                        (Work::Driver(driver), None) => driver.watch().is_some(),
-                        (Work::Streams(_), _) => false,
-                    })
-                    .map(|(key, _)| *key)
-                    .collect();
-                for key in keys {
-                    self.with_driver(key, |driver, context| driver.glimpsed(glimpse, context));
+                    self.sightings.push(Seen::Overflow);
+                    break;
                 }
             }
         }
+        let mut watched: Vec<Key> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| matches!(&slot.work, Work::Driver(d) if d.watch().is_some()))
+            .map(|(key, _)| *key)
+            .collect();
+        watched.sort_unstable();
+        for key in watched {
+            self.with_driver(key, |driver, context| {
+                let Some(watch) = driver.watch() else { return Turn::Wait };
+                let glimpses = Glimpse::of(watch, context.sightings);
+                driver.glimpsed(&glimpses, context)
+            });
+        }
+        // What is left was seen of watches that are over.
+        self.sightings.clear();
     }
 
     fn look_up(&self, key: Key, lookup: Lookup) {

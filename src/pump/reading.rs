@@ -10,17 +10,41 @@ use super::open::{Finished, Reaction};
 use super::report::Finish;
 use super::sink::Sink;
 use super::source::Source;
-use super::transfer::Transfer;
-use crate::sys::inotify::Watch;
+use super::transfer::{Step, Transfer};
+use crate::sys::inotify::{Seen, Watch};
 use crate::sys::pipe;
 
-/// What inotify saw of a FIFO.
+/// What inotify saw of one FIFO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Glimpse {
     Opened,
+    Read,
     ReaderClosed,
     /// Something, but it was lost what.
     Unknown,
+}
+
+impl Glimpse {
+    /// Takes what was seen of one FIFO out of what was seen of all.
+    pub(crate) fn of(watch: Watch, sightings: &mut Vec<Seen>) -> Vec<Self> {
+        let mut own = Vec::new();
+        sightings.retain(|seen| {
+            let glimpse = match seen {
+                Seen::Opened(of) if *of == watch => Self::Opened,
+                Seen::Read(of) if *of == watch => Self::Read,
+                Seen::ReaderClosed(of) if *of == watch => Self::ReaderClosed,
+                Seen::Overflow => {
+                    // The others have to know, too.
+                    own.push(Self::Unknown);
+                    return true;
+                }
+                _ => return true,
+            };
+            own.push(glimpse);
+            false
+        });
+        own
+    }
 }
 
 impl Driver {
@@ -71,25 +95,74 @@ impl Driver {
         answer.unwrap_or_else(|error| self.fail(error))
     }
 
-    /// inotify saw something of its FIFO.
-    pub(crate) fn glimpsed(&mut self, glimpse: Glimpse, context: &Context<'_>) -> Turn {
-        if matches!(self.life, Life::Failed | Life::Over) {
-            return Turn::Wait;
+    /// inotify saw something of its FIFO: all that it had to tell by now, oldest first.
+    pub(crate) fn glimpsed(&mut self, glimpses: &[Glimpse], context: &Context<'_>) -> Turn {
+        let mut turn = Turn::Wait;
+        for (place, glimpse) in glimpses.iter().enumerate() {
+            if matches!(self.life, Life::Failed | Life::Over) {
+                return turn;
+            }
+            let is_last_opening = !glimpses.iter().skip(place + 1).any(|g| *g == Glimpse::Opened);
+            let reaction = self.heed(*glimpse, is_last_opening, context);
+            match reaction.and_then(|reaction| self.react(reaction, context)) {
+                Ok(Turn::Wait) => {}
+                Ok(other) => turn = other,
+                Err(error) => return self.fail(error),
+            }
         }
+        turn
+    }
+
+    fn heed(
+        &mut self,
+        glimpse: Glimpse,
+        is_last_opening: bool,
+        context: &Context<'_>,
+    ) -> Result<Reaction, TransferError> {
         let written = self.transfer.delivered();
-        let Sink::Fifo(fifo) = &mut self.sink else { return Turn::Wait };
-        let reaction = match glimpse {
+        let Sink::Fifo(fifo) = &mut self.sink else { return Ok(Reaction::Nothing) };
+        match glimpse {
             Glimpse::Opened => fifo.opened(),
-            Glimpse::ReaderClosed => fifo.reader_closed(written, context.watches),
+            Glimpse::Read => {
+                fifo.read_from(context.watches);
+                Ok(Reaction::Nothing)
+            }
+            Glimpse::ReaderClosed if is_last_opening => {
+                fifo.reader_closed(written, context.watches)
+            }
+            Glimpse::ReaderClosed => fifo.reader_was_followed(written, context.watches),
             Glimpse::Unknown => fifo.look(written, context.watches),
+        }
+    }
+
+    /// Hears what inotify has to tell of its FIFO, so that what follows is decided by what is the
+    /// case now. What it tells of other FIFOs is kept for them.
+    fn catch_up(&mut self, context: &mut Context<'_>) -> Turn {
+        let (Some(watches), Some(watch)) = (context.watches, self.watch()) else {
+            return Turn::Wait;
         };
-        reaction
-            .and_then(|reaction| self.react(reaction, context))
-            .unwrap_or_else(|error| self.fail(error))
+        while let Ok(seen) = watches.seen()
+            && !seen.is_empty()
+        {
+            context.sightings.extend(seen);
+        }
+        let glimpses = Glimpse::of(watch, context.sightings);
+        self.glimpsed(&glimpses, context)
     }
 
     /// The source has ended and the carrier is empty.
-    pub(super) fn source_is_done(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
+    pub(super) fn source_is_done(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Result<Turn, TransferError> {
+        let turn = self.catch_up(context);
+        if self.life != Life::Running {
+            return Ok(turn);
+        }
+        if self.transfer.next(self.load.room()) != Step::Finish {
+            // The reader had left, and the next one has come: it is another reading.
+            return Ok(Turn::Again);
+        }
         let written = self.transfer.delivered();
         let Sink::Fifo(fifo) = &mut self.sink else { return Ok(self.over(self.fed_finish)) };
         match fifo.finish(written)? {

@@ -45,6 +45,17 @@ impl Sink {
         }
     }
 
+    /// Whether it would take a byte now.
+    pub(crate) fn has_room(&self) -> bool {
+        match self {
+            Self::Fifo(fifo) => {
+                fifo.writer().is_some_and(|writer| pipe::has_room(&writer).unwrap_or(true))
+            }
+            Self::File(_) => true,
+            Self::Shared(shared) => pipe::has_room(&shared.descriptor).unwrap_or(true),
+        }
+    }
+
     /// Whether splicing into it is worth a try, now or once its reader has come.
     pub(crate) fn takes_splices(&self) -> bool {
         match self {

@@ -63,6 +63,14 @@ impl Source {
         }
     }
 
+    /// The socket of a body that is taken from it as it is, and the bytes still to come.
+    pub(crate) fn socket(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        match self {
+            Self::Fetch(fetch) => fetch.raw(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_pipe(&self) -> bool {
         matches!(self, Self::Fifo(_))
     }

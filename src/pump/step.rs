@@ -69,7 +69,10 @@ impl Driver {
             }
         };
         match took {
-            Took::Bytes(bytes) => self.transfer.filled(bytes),
+            Took::Bytes(bytes) => {
+                self.low_water.moved(bytes);
+                self.transfer.filled(bytes);
+            }
             Took::Blocked => self.transfer.source_blocked(),
             Took::Ended => self.transfer.source_ended(),
             Took::Broken => {
@@ -182,6 +185,7 @@ impl Driver {
         }
         match self.source.spliced(answer.map_err(Into::into), taken, context.now)? {
             Took::Bytes(bytes) => {
+                self.low_water.moved(bytes);
                 self.transfer.moved(bytes);
                 self.progressed(context.now);
             }

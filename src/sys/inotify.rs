@@ -14,12 +14,16 @@ pub struct Watches(Inotify);
 /// One watched file. Numbers are not used twice by one instance.
 pub type Watch = WatchDescriptor;
 
+const OPEN_AND_CLOSE: AddWatchFlags = AddWatchFlags::IN_OPEN.union(AddWatchFlags::IN_CLOSE_NOWRITE);
+
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Seen {
     /// open(2) of the file has returned to somebody. A FIFO's returns when both ends are open.
     Opened(Watch),
+    /// Somebody has read from it.
+    Read(Watch),
     /// A descriptor that was open only for reading has been closed for good.
     ReaderClosed(Watch),
     /// Events were lost (`IN_Q_OVERFLOW`): ask the files themselves.
@@ -41,8 +45,15 @@ impl Watches {
     /// # Errors
     /// `ENOSPC`: the user has `/proc/sys/fs/inotify/max_user_watches` of them.
     pub fn add(&self, path: &Path) -> io::Result<Watch> {
-        let mask = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE_NOWRITE;
-        Ok(self.0.add_watch(path, mask)?)
+        Ok(self.0.add_watch(path, OPEN_AND_CLOSE | AddWatchFlags::IN_ACCESS)?)
+    }
+
+    /// Tells no more of reads of a file that is watched; of the rest, under the same watch.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn without_reads(&self, path: &Path) -> io::Result<Watch> {
+        Ok(self.0.add_watch(path, OPEN_AND_CLOSE)?)
     }
 
     /// Ends a watch. What was seen before is still told.
@@ -68,6 +79,8 @@ impl Watches {
                 seen.push(Seen::Overflow);
             } else if event.mask.contains(AddWatchFlags::IN_OPEN) {
                 seen.push(Seen::Opened(event.wd));
+            } else if event.mask.contains(AddWatchFlags::IN_ACCESS) {
+                seen.push(Seen::Read(event.wd));
             } else if event.mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
                 seen.push(Seen::ReaderClosed(event.wd));
             }
@@ -95,7 +108,15 @@ mod tests {
         let watch = watches.add(file.path()).unwrap();
         assert!(watches.seen().unwrap().is_empty());
         drop(File::open(file.path()).unwrap());
-        assert_eq!(watches.seen().unwrap(), [Seen::Opened(watch), Seen::ReaderClosed(watch)]);
+        std::fs::write(file.path(), "x").unwrap();
+        watches.seen().unwrap();
+        std::fs::read(file.path()).unwrap();
+        let all = [Seen::Opened(watch), Seen::Read(watch), Seen::ReaderClosed(watch)];
+        assert_eq!(watches.seen().unwrap(), all);
+        assert_eq!(watches.without_reads(file.path()).unwrap(), watch);
+        std::fs::read(file.path()).unwrap();
+        let [opened, _, closed] = all;
+        assert_eq!(watches.seen().unwrap(), [opened, closed]);
     }
 
     #[test]

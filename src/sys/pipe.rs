@@ -49,6 +49,16 @@ pub fn has_reader(writer: &impl AsFd) -> io::Result<bool> {
     Ok(!ask[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLERR)))
 }
 
+/// Whether a write would not block now.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn has_room(writer: &impl AsFd) -> io::Result<bool> {
+    let mut ask = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut ask, PollTimeout::ZERO)?;
+    Ok(ask[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLOUT)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +85,9 @@ mod tests {
     fn a_writer_sees_whether_anybody_reads() {
         let (reader, writer) = pipe().unwrap();
         assert!(has_reader(&writer).unwrap());
+        assert!(has_room(&writer).unwrap());
+        while nix::unistd::write(&writer, &[0; 4096]).is_ok() {}
+        assert!(!has_room(&writer).unwrap());
         drop(reader);
         assert!(!has_reader(&writer).unwrap());
     }

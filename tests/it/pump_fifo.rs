@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 
 use gantline::pump::{Carrier, Finish, Options, Sink, Source, TransferError};
 
-use crate::pump_peer::{Act, Fixture, Peer, join, noise, reader};
+use crate::pump_peer::{Act, Fixture, Peer, noise, reader};
 
 const SIZES: [usize; 7] = [0, 1, 65_535, 65_536, 65_537, (1 << 20) + 1, 20 << 20];
 
@@ -16,7 +17,7 @@ fn stream(act: &'static [Act], length: usize, carrier: Carrier) {
     let (fifo, path) = fixture.fifo("in");
     let peer = Peer::new(body.clone(), act);
     fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
-    assert!(join(reader(path)) == body, "other bytes for a length of {length}");
+    assert!(fixture.join(reader(path)) == body, "other bytes for a length of {length}");
     fixture.flow.container_exited();
     let report = fixture.ended(0);
     assert_eq!(report.finish, Finish::Complete, "{length}");
@@ -55,7 +56,7 @@ fn a_host_file_goes_directly() {
         fs::write(&file, &body).unwrap();
         let source = Source::File(File::open(file).unwrap());
         fixture.flow.add(0, source, Sink::Fifo(fifo)).unwrap();
-        assert!(join(reader(path)) == body, "{length}");
+        assert!(fixture.join(reader(path)) == body, "{length}");
         fixture.flow.container_exited();
         let report = fixture.ended(0);
         assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Direct));
@@ -71,7 +72,7 @@ fn the_first_mebibyte_waits_for_the_reader() {
     let peer = Peer::new(body.clone(), &[Act::Whole]);
     fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
     fixture.advanced(1);
-    assert!(join(reader(path)) == body);
+    assert!(fixture.join(reader(path)) == body);
     fixture.flow.container_exited();
     assert_eq!(fixture.ended(0).finish, Finish::Complete);
 }
@@ -113,7 +114,7 @@ fn every_further_reader_is_served_from_the_first_byte() {
         let peer = Peer::new(body.clone(), &[Act::Whole]);
         fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
         for _ in 0..4 {
-            assert!(join(reader(path.clone())) == body, "{length}");
+            assert!(fixture.join(reader(path.clone())) == body, "{length}");
         }
         fixture.flow.container_exited();
         let report = fixture.ended(0);
@@ -128,7 +129,7 @@ fn no_further_request_is_made_before_a_further_reader_comes() {
     let (fifo, path) = fixture.fifo("in");
     let peer = Peer::new(noise(1000), &[Act::Whole]);
     fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
-    join(reader(path));
+    fixture.join(reader(path));
     fixture.flow.container_exited();
     assert_eq!(fixture.ended(0).readings, 1);
     assert_eq!(peer.requests.load(Ordering::SeqCst), 1);
@@ -142,10 +143,15 @@ fn a_look_without_reading_takes_nothing_from_the_reader_after_it() {
         let (fifo, path) = fixture.fifo("in");
         let peer = Peer::new(body.clone(), &[Act::Whole]);
         fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
-        for _ in 0..20 {
-            drop(File::open(&path).unwrap());
-        }
-        assert!(join(reader(path)) == body, "{length}");
+        // As programs do that first see whether their arguments can be opened.
+        let shell = Command::new("sh")
+            .args(["-c", ": <\"$0\"; sh -c ': <\"$0\"' \"$0\"; cat \"$0\""])
+            .arg(path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = fixture.join(std::thread::spawn(move || shell.wait_with_output().unwrap()));
+        assert!(output.stdout == body, "{length}");
         fixture.flow.container_exited();
         assert_eq!(fixture.ended(0).finish, Finish::Complete, "{length}");
     }
@@ -176,7 +182,7 @@ fn a_source_that_breaks_off_is_resumed_at_the_byte() {
         let (fifo, path) = fixture.fifo("in");
         let peer = Peer::new(body.clone(), script);
         fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
-        assert!(join(reader(path)) == body);
+        assert!(fixture.join(reader(path)) == body);
         fixture.flow.container_exited();
         let report = fixture.ended(0);
         assert_eq!((report.finish, report.bytes), (Finish::Complete, body.len() as u64));
@@ -196,7 +202,7 @@ fn a_short_file_never_looks_like_a_whole_one() {
     // The reader still waits for more: it would have ended by now if our end were closed.
     assert!(!reading.is_finished());
     fixture.flow.container_exited();
-    assert_eq!(join(reading).len(), 100_000);
+    assert_eq!(fixture.join(reading).len(), 100_000);
     assert_eq!(fixture.ended(0).finish, Finish::Failed);
 }
 
@@ -214,7 +220,7 @@ fn a_file_that_became_shorter_fails_the_transfer() {
     let error = fixture.failed();
     assert!(matches!(error, TransferError::Size { expected, .. } if expected == 8 << 20));
     fixture.flow.container_exited();
-    join(reading);
+    fixture.join(reading);
 }
 
 #[test]
@@ -231,7 +237,7 @@ fn many_transfers_share_few_threads_and_buffers() {
         .map(reader)
         .collect();
     for reading in readers {
-        assert!(join(reading) == body);
+        assert!(fixture.join(reading) == body);
     }
     fixture.flow.container_exited();
     for _ in 0..64 {

@@ -58,6 +58,19 @@ impl Fixture {
         }
     }
 
+    /// Joins a thread that reads or writes a FIFO; if it hangs, what the pump told says why.
+    pub(crate) fn join<T: Send + 'static>(&self, thread: thread::JoinHandle<T>) -> T {
+        let (sender, joined) = crossbeam_channel::bounded(1);
+        thread::spawn(move || sender.send(thread.join()));
+        match joined.recv_timeout(DEADLINE) {
+            Ok(outcome) => outcome.expect("a thread of the test panicked"),
+            Err(_) => {
+                let told: Vec<Notice> = self.notices.try_iter().collect();
+                panic!("a thread of the test hangs; the pump told {told:?}, {:?}", self.flow)
+            }
+        }
+    }
+
     /// Waits until a transfer fails.
     pub(crate) fn failed(&self) -> TransferError {
         loop {
@@ -96,13 +109,6 @@ pub(crate) fn reader(path: PathBuf) -> thread::JoinHandle<Vec<u8>> {
         File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
         bytes
     })
-}
-
-/// Joins a thread, or says that it hangs.
-pub(crate) fn join<T: Send + 'static>(thread: thread::JoinHandle<T>) -> T {
-    let (sender, joined) = crossbeam_channel::bounded(1);
-    thread::spawn(move || sender.send(thread.join()));
-    joined.recv_timeout(DEADLINE).expect("a thread of the test hangs").expect("it panicked")
 }
 
 /// What a request found.

@@ -9,7 +9,7 @@ use std::thread;
 use bytes::Bytes;
 use gantline::pump::{Attach, Carrier, Finish, Outlet, Piece, Sink, Source, Split};
 
-use crate::pump_peer::{Act, Fixture, Peer, join, noise};
+use crate::pump_peer::{Act, Fixture, Peer, noise};
 
 #[test]
 fn two_writers_one_after_the_other_are_one_stream() {
@@ -51,7 +51,7 @@ fn what_is_in_the_fifo_at_the_exit_still_goes_into_a_slow_pipe() {
     });
     let mut first = vec![0; 3 << 20];
     reader.read_exact(&mut first).unwrap();
-    join(writing);
+    fixture.join(writing);
     fixture.flow.container_exited();
     let mut rest = Vec::new();
     let reading = thread::spawn(move || {
@@ -59,7 +59,7 @@ fn what_is_in_the_fifo_at_the_exit_still_goes_into_a_slow_pipe() {
         rest
     });
     assert_eq!(fixture.ended(0).finish, Finish::Complete);
-    first.extend(join(reading));
+    first.extend(fixture.join(reading));
     assert!(first == body);
 }
 
@@ -167,7 +167,7 @@ fn both_streams_arrive_exactly_and_apart() {
     let attach = attached(ours, wire[..300].to_vec());
     fixture.flow.attach(attach, (0, out), (1, err)).unwrap();
     let writing = thread::spawn(move || theirs.write_all(&wire[300..]).unwrap());
-    join(writing);
+    fixture.join(writing);
     for id in 0..2 {
         let report = fixture.ended(id);
         assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Spool));
@@ -187,7 +187,7 @@ fn a_sink_that_takes_nothing_does_not_hold_the_container_up() {
     let [out_sink, err_sink] = sinks;
     fixture.flow.attach(attached(ours, Vec::new()), (0, out_sink), (1, err_sink)).unwrap();
     // All of it is taken although nobody reads: 10 MB, and a pipe has one at most.
-    join(thread::spawn(move || theirs.write_all(&wire).unwrap()));
+    fixture.join(thread::spawn(move || theirs.write_all(&wire).unwrap()));
     fixture.flow.container_exited();
     let reading = thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -205,7 +205,7 @@ fn a_sink_that_takes_nothing_does_not_hold_the_container_up() {
         }
     }
     assert_eq!(finishes, [Finish::Complete, Finish::Refused]);
-    assert!(join(reading) == expected[0]);
+    assert!(fixture.join(reading) == expected[0]);
 }
 
 #[test]
