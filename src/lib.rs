@@ -84,11 +84,6 @@ pub mod cli;
 pub mod depot;
 pub mod docker;
 pub mod event;
-pub mod girder;
-pub mod http;
-pub mod pump;
-#[doc(hidden)]
-pub mod fuzzing;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod girder;

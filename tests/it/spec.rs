@@ -1,7 +1,5 @@
 //! What the parser says when it refuses a job document.
 
-#![expect(clippy::panic, reason = "a helper of tests may fail them")]
-
 use gantline::spec::{JobSpec, Problem};
 
 fn refusal(text: &str) -> String {

@@ -1,7 +1,5 @@
 //! The JSON Schema against the parser: each accepts and refuses the same documents.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may fail them")]
-
 use std::fmt::Write as _;
 
 use fastrand::Rng;
