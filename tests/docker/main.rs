@@ -12,6 +12,7 @@ mod run_exit_codes;
 mod run_failures;
 mod run_jobs;
 mod run_library;
+mod run_pull;
 mod run_quiet;
 mod run_streams;
 #[path = "../support/mod.rs"]
