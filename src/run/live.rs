@@ -37,8 +37,9 @@ pub(super) struct Live {
     pub(super) transfers: Transfers,
     pub(super) made: Made,
     pub(super) owner: Owner,
-    /// A transfer's failure: the run goes on until the container has exited, and then fails.
-    pub(super) failure: Option<Cause>,
+    /// A transfer's failure, and its phase: the run goes on until the container has exited, and
+    /// then fails.
+    pub(super) failure: Option<(Phase, Cause)>,
     pub(super) report: Report,
     phase: (Phase, Instant),
 }
@@ -77,6 +78,8 @@ pub(super) enum Stop {
     Cancelled,
     /// Something went wrong.
     Failed(Cause),
+    /// Something had gone wrong in an earlier phase.
+    FailedIn(Phase, Cause),
 }
 
 impl From<Cause> for Stop {
@@ -169,7 +172,9 @@ impl Live {
         let fifos = self.made.fifos.iter().map(HostFifo::path);
         let files: Vec<PathBuf> = self.made.files.iter().map(|(_, file)| file.path()).collect();
         let paths = directories.chain(fifos).chain(files.iter().map(PathBuf::as_path));
-        let made: Vec<_> = paths.map(Path::to_string_lossy).collect();
+        // Whoever prunes has another working directory.
+        let as_text = |path| Some(std::path::absolute(path).ok()?.to_str()?.to_owned());
+        let made: Vec<String> = paths.filter_map(as_text).collect();
         let keep = (!self.plan.remove_container).then(|| (KEEP_LABEL.to_owned(), String::new()));
         let (pid, since) = self.owner.to_parts();
         let labels = [
@@ -197,7 +202,7 @@ impl Live {
         self.plan.mounts.iter().enumerate().map(bind).collect()
     }
 
-    /// Makes the run's result of how the phases ended.
+    /// Makes the run's result of how the phases ended, in `phase` the last of them.
     pub(super) fn ended(
         mut self,
         ended: Result<Collected, Stop>,
@@ -209,17 +214,17 @@ impl Live {
         }
         let mut report = self.report;
         report.transfers = self.transfers.records();
-        match ended {
-            Ok(Collected) => Ok(Outcome { report }),
+        let (phase, cause) = match ended {
+            Ok(Collected) => return Ok(Outcome { report }),
             Err(Stop::Cancelled) => {
                 report.cancelled = true;
-                Ok(Outcome { report })
+                return Ok(Outcome { report });
             }
-            Err(Stop::Failed(cause)) => {
-                report.error = Some(chain(&cause));
-                Err(RunError { phase, cause: Box::new(cause), clean_up, report: Box::new(report) })
-            }
-        }
+            Err(Stop::Failed(cause)) => (phase, cause),
+            Err(Stop::FailedIn(earlier, cause)) => (earlier, cause),
+        };
+        report.error = Some(chain(&cause));
+        Err(RunError { phase, cause: Box::new(cause), clean_up, report: Box::new(report) })
     }
 
     /// The folder of the host that a FIFO is to be made in.

@@ -14,6 +14,8 @@ mod run_jobs;
 mod run_library;
 mod run_pull;
 mod run_quiet;
+mod run_secrets;
 mod run_streams;
+mod run_terminal;
 #[path = "../support/mod.rs"]
 mod support;
