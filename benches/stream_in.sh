@@ -25,7 +25,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-need gcc python3 nginx openssl
+need gcc python3 nginx openssl /usr/bin/time
 tests/env/engine.sh up
 tests/env/image.sh "$image"
 CARGO_TARGET_DIR=target cargo build --locked --release --quiet
