@@ -11,7 +11,9 @@ mod run_clean_up;
 mod run_exit_codes;
 mod run_failures;
 mod run_jobs;
+mod run_outputs;
 mod run_quiet;
 mod run_streams;
+mod run_volumes;
 #[path = "../support/mod.rs"]
 mod support;
