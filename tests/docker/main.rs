@@ -6,13 +6,17 @@ mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
 mod engine_client_tcp;
+mod run_broken_sources;
 mod run_cancel;
 mod run_clean_up;
+mod run_depot;
 mod run_exit_codes;
 mod run_failures;
 mod run_jobs;
 mod run_outputs;
 mod run_quiet;
+mod run_report;
+mod run_sources;
 mod run_streams;
 mod run_volumes;
 #[path = "../support/mod.rs"]

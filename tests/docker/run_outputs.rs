@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::support::job::{Job, connect, end, host_file, named_input_pipe, named_output_pipe};
@@ -18,14 +19,11 @@ fn random(bytes: u64) -> String {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    hex(&sha2::Digest::finalize(sha2::Digest::chain_update(
-        <sha2::Sha256 as sha2::Digest>::new(),
-        bytes,
-    )))
+    hex(&Sha256::digest(bytes))
 }
 
 /// The argument `$1` of a script: a FIFO that streams into `output`.
-fn output(output: serde_json::Value) -> serde_json::Value {
+fn output(output: Value) -> Value {
     connect(named_output_pipe("out"), output)
 }
 

@@ -82,7 +82,7 @@ fn a_bind_mount_is_a_volume_and_as_an_argument_its_path_in_the_container() {
     for job in [
         Job::script(script).volume(volume.clone()).arg(volume.clone()),
         // An argument alone mounts it as well.
-        Job::script(script).arg(volume.clone()),
+        Job::script(script).arg(volume),
     ] {
         let run = job.finish();
         assert_eq!((run.code, run.text()), (0, "/mnt/data\ngiven"), "{run}");

@@ -26,8 +26,13 @@ impl Request {
         self.0.lines().find(|l| line(l)).and_then(|line| Some(line.split_once(": ")?.1))
     }
 
+    /// The path and the query.
+    pub(crate) fn target(&self) -> &str {
+        self.0.split(' ').nth(1).unwrap()
+    }
+
     /// The first byte that is asked for.
-    pub(crate) fn from(&self) -> usize {
+    pub(crate) fn first_byte(&self) -> usize {
         let range = self.header("Range").and_then(|range| range.strip_prefix("bytes="));
         range.and_then(|range| range.strip_suffix('-')).map_or(0, |from| from.parse().unwrap())
     }
@@ -71,7 +76,7 @@ pub(crate) fn serve(
     stream: &mut TcpStream,
 ) -> std::io::Result<()> {
     write_head(request, bytes.len(), stream)?;
-    stream.write_all(&bytes[request.from()..])
+    stream.write_all(&bytes[request.first_byte()..])
 }
 
 /// Answers with some of the bytes that are asked for, and closes the connection.
@@ -82,7 +87,7 @@ pub(crate) fn break_off(
     stream: &mut TcpStream,
 ) -> std::io::Result<()> {
     write_head(request, bytes.len(), stream)?;
-    stream.write_all(&bytes[request.from()..][..after])
+    stream.write_all(&bytes[request.first_byte()..][..after])
 }
 
 /// The head of an answer.
@@ -91,7 +96,7 @@ pub(crate) fn write_head(
     size: usize,
     stream: &mut TcpStream,
 ) -> std::io::Result<()> {
-    let from = request.from();
+    let from = request.first_byte();
     let (status, length) = (if from > 0 { "206 Partial Content" } else { "200 OK" }, size - from);
     let last = size.saturating_sub(1);
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nETag: \"1\"\r\n")?;
