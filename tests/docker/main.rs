@@ -13,11 +13,15 @@ mod run_depot;
 mod run_exit_codes;
 mod run_failures;
 mod run_jobs;
+mod run_library;
 mod run_outputs;
+mod run_pull;
 mod run_quiet;
 mod run_report;
+mod run_secrets;
 mod run_sources;
 mod run_streams;
+mod run_terminal;
 mod run_volumes;
 #[path = "../support/mod.rs"]
 mod support;
