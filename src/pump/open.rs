@@ -111,7 +111,7 @@ impl InputFifo {
         let hold = fifo.open_hold()?;
         let writer = fifo.open_writer()?;
         pipe::resize(&writer, PIPE_BYTES)?;
-        match watches.add(&fifo.path()) {
+        match watches.add(&fifo.path(), &fifo.folder()) {
             Ok(watch) => {
                 let state = State::Held { _hold: hold, writer };
                 Ok(Self {
@@ -201,7 +201,8 @@ impl InputFifo {
 
     /// inotify: somebody has opened it.
     pub(crate) fn opened(&mut self) -> Result<Reaction, TransferError> {
-        if !std::mem::take(&mut self.is_one_untold) {
+        let was_found = std::mem::take(&mut self.is_one_untold);
+        if !was_found {
             self.readers += 1;
         }
         match self.state.take() {
@@ -218,7 +219,13 @@ impl InputFifo {
                 Ok(Reaction::Nothing)
             }
             other => {
-                let is_crowded = self.readers > 1 && matches!(other, State::Read { .. });
+                let is_crowded = match other {
+                    State::Read { .. } => self.readers > 1,
+                    // Its open has returned, so our end was still open then, and so was the
+                    // other reader's: it gets the rest of the file, or nothing.
+                    State::Ended => !was_found && self.watch.is_some(),
+                    _ => false,
+                };
                 self.state = other;
                 if is_crowded { Err(TransferError::Overlap) } else { Ok(Reaction::Nothing) }
             }
@@ -361,7 +368,9 @@ impl InputFifo {
         pipe::resize(&writer, PIPE_BYTES).map_err(TransferError::Reopen)?;
         drop(reader);
         (self.readers, self.is_one_untold, self.is_read_from) = (0, false, false);
-        self.watch = Some(watches.add(&self.fifo.path()).map_err(TransferError::Reopen)?);
+        self.watch = Some(
+            watches.add(&self.fifo.path(), &self.fifo.folder()).map_err(TransferError::Reopen)?,
+        );
         if pipe::has_reader(&writer).map_err(TransferError::Reopen)? {
             // It may have waited inside open(2) until now: then its opening is told yet.
             (self.readers, self.is_one_untold) = (1, true);
