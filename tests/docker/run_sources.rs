@@ -151,6 +151,49 @@ fn a_second_reader_makes_a_second_request_for_all_of_it() {
 }
 
 #[test]
+fn two_readers_at_once_fail_the_run_rather_than_share_the_file() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("file");
+    write(&path, 5, 20_000_000);
+    // Both are opened before anything else happens.
+    let job = Job::script("exec 3< $1 4< $1; sha256sum <&3 & sha256sum <&4; wait; sleep 600");
+    let run = job.arg(stream(host_file_to_stream(&path))).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("opened by a second reader"), "{run}");
+}
+
+#[test]
+fn two_readers_that_may_meet_get_all_or_fail_the_run() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("file");
+    for size in SIZES {
+        let sha256 = write(&path, size, size);
+        let job = Job::script("sha256sum < $1 & sha256sum < $1 & wait");
+        let run = job.arg(stream(host_file_to_stream(&path))).finish();
+        if run.code == 0 {
+            let both = format!("{sha256}  -\n{sha256}  -\n");
+            assert_eq!(run.text(), both, "{size} bytes: {run}");
+        } else {
+            assert_eq!(run.code, 125, "{size} bytes: {run}");
+            assert!(run.stderr.contains("opened by a second reader"), "{size} bytes: {run}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_the_host_is_read_again_by_a_second_reader() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("file");
+    for size in SIZES {
+        let sha256 = write(&path, size, size);
+        let job = Job::script("sha256sum < $1; sha256sum < $1");
+        let run = job.arg(stream(host_file_to_stream(&path))).finish();
+        let expected = format!("{sha256}  -\n{sha256}  -\n");
+        assert_eq!((run.code, run.text()), (0, &*expected), "{size} bytes: {run}");
+    }
+}
+
+#[test]
 fn a_body_without_a_length_arrives_whole() {
     let bytes = vec![b'x'; 3_000_000];
     let peer = Peer::new(move |_, _, stream| {
