@@ -45,6 +45,7 @@ pub(crate) struct Driver {
     notify: Notify,
     tokens: Tokens,
     registered_socket: Option<(u32, u32)>,
+    is_last_edge: bool,
     pub(super) low_water: LowWater,
     starved_since: Option<Instant>,
     opening_until: Option<Instant>,
@@ -139,6 +140,7 @@ impl Driver {
             notify,
             tokens,
             registered_socket: None,
+            is_last_edge: false,
             low_water: LowWater::new(),
             starved_since: None,
             opening_until: None,
@@ -176,6 +178,7 @@ impl Driver {
             return Ok(());
         }
         self.registered_socket = Some(number);
+        self.is_last_edge = false;
         registry
             .register(socket, self.tokens.source, Interest::READABLE | Interest::WRITABLE)
             .map_err(TransferError::Register)
@@ -190,13 +193,24 @@ impl Driver {
         }
     }
 
-    /// An edge came from one of its descriptors.
-    pub(crate) fn became_ready(&mut self, token: Token) {
+    /// An edge came from one of its descriptors; `is_last`: the peer has closed, so that this may
+    /// be the last one.
+    pub(crate) fn became_ready(&mut self, token: Token, is_last: bool) {
         if token == self.tokens.sink {
             self.transfer.sink_became_ready(self.load.room());
-        } else if self.source.is_open() {
+            return;
+        }
+        self.is_last_edge |= is_last;
+        if self.source.is_open() {
             self.transfer.source_became_ready(self.load.room());
         }
+    }
+
+    /// Whether a splice from a socket that gave less than was asked for has emptied it (or filled
+    /// the pipe), so that an edge comes before the next one can succeed: see epoll(7). Not so once
+    /// the peer has closed, since the end itself has no edge of its own then.
+    pub(super) fn is_empty_after(&self, bytes: usize, limit: usize) -> bool {
+        bytes < limit && !self.is_last_edge && matches!(self.source, Source::Fetch(_))
     }
 
     /// Does what can be done now.
