@@ -291,7 +291,7 @@ impl Reactor {
     }
 
     /// Hears all that inotify has to tell, then lets each FIFO's transfer know.
-    fn look_at_fifos(&mut self) {
+    pub(super) fn look_at_fifos(&mut self) {
         let Some(watches) = &self.watches else { return };
         loop {
             match watches.seen() {
