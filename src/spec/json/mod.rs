@@ -2,9 +2,9 @@
 //!
 //! Three steps, each of which can refuse: the text becomes a tree ([`node`]: syntax, limits,
 //! repeated members); the tree is held against the table of what there is ([`check`]: names, kinds,
-//! rules for strings); what has passed is put together ([`volumes`], [`streams`], [`hooks`]: what no table can
-//! say, such as that a named volume exists). The table ([`document`], [`transform`]) also makes the
-//! JSON Schema.
+//! rules for strings); what has passed is put together ([`volumes`], [`streams`], [`hooks`]: what no
+//! table can say, such as that a named volume exists). The table ([`document`], [`transform`],
+//! [`result_hook`]) also makes the JSON Schema.
 
 mod check;
 mod document;
