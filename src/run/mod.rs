@@ -14,6 +14,7 @@
 mod cancel;
 mod clean_up;
 mod collect;
+mod downloads;
 mod error;
 mod girder_server;
 mod host_file;
@@ -35,10 +36,11 @@ mod wait;
 
 pub use self::{
     cancel::Canceller,
+    downloads::DownloadError,
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{Outcome, Report, TransferRecord},
+    outcome::{Outcome, DownloadRecord, Report, TransferRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
