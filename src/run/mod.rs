@@ -40,7 +40,7 @@ pub use self::{
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{Outcome, DownloadRecord, Report, TransferRecord},
+    outcome::{DownloadRecord, Outcome, Report, TransferRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},

@@ -2,11 +2,13 @@
 //! transfer.
 
 use super::plan::{
-    FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource, PlannedTransfer,
+    FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
+    PlannedTransfer,
 };
 use super::unsupported;
 use crate::spec::{
-    Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
+    Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source,
+    Volume, VolumeRef,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, RelativePath};
 
@@ -115,7 +117,9 @@ impl<'a> Planner<'a> {
         let what = download.what.clone();
         let inside = match &what {
             Downloaded::File { filename: Some(filename), .. } => filename.clone(),
-            Downloaded::File { id, .. } | Downloaded::Item { id } => format!("{id}/{NAME_IN_GIRDER}"),
+            Downloaded::File { id, .. } | Downloaded::Item { id } => {
+                format!("{id}/{NAME_IN_GIRDER}")
+            }
             Downloaded::Folder { id, folder_name } => {
                 format!("{id}/{}", folder_name.as_deref().unwrap_or(NAME_IN_GIRDER))
             }
