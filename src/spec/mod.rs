@@ -7,6 +7,7 @@
 //!
 //! Girder Worker's words (transform, connector) live here and nowhere else.
 
+pub mod builder;
 mod download;
 mod error;
 mod girder_job;
@@ -75,6 +76,11 @@ impl JobSpec {
         }
     }
 
+    /// A job in Rust, without JSON; see [`builder`].
+    pub fn builder(image: impl Into<String>) -> builder::JobBuilder {
+        builder::JobBuilder::new(image.into())
+    }
+
     /// Parses a job document.
     ///
     /// # Errors
@@ -88,9 +94,9 @@ impl JobSpec {
     /// let job = JobSpec::from_json(r#"{"image": "debian:12", "container_args": ["echo", 1.0]}"#)?;
     /// assert_eq!(job.container_args[1], Argument::Literal("1.0".to_owned()));
     ///
-    /// let error = JobSpec::from_json(r#"{"image": "debian:12", "container_arg":
-    /// []}"#).unwrap_err(); assert_eq!(
-    ///     error.to_string(),
+    /// let document = r#"{"image": "debian:12", "container_arg": []}"#;
+    /// assert_eq!(
+    ///     JobSpec::from_json(document).unwrap_err().to_string(),
     ///     "$.container_arg (line 1, column 41): a job has no `container_arg`; \
     ///      did you mean `container_args`?"
     /// );
