@@ -3,9 +3,11 @@
 //! A [`JobSpec`] is parsed once, by [`JobSpec::from_json`], into types that cannot be wrong: every
 //! volume that is named exists, every `Connect` joins one source to one sink, every path inside a
 //! volume is relative and stays in it. Nothing behind this module looks at the job document again,
-//! and nothing in it knows which form the job arrived in.
+//! and nothing in it knows which form the job arrived in: the JSON of [`JobSpec::from_json`],
+//! Girder Worker's message ([`JobSpec::from_message`]), or Rust ([`JobSpec::builder`]).
 //!
-//! Girder Worker's words (transform, connector) live here and nowhere else.
+//! Girder Worker's words (transform, connector) live here and nowhere else. Who comes from there
+//! reads [`girder_worker`].
 
 pub mod builder;
 mod download;
