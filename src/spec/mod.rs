@@ -7,12 +7,14 @@
 //!
 //! Girder Worker's words (transform, connector) live here and nowhere else.
 
+mod docker_py;
 mod error;
 mod json;
 mod secret;
 mod stream;
 mod volume;
 
+pub use docker_py::{ContainerOptions, Gpu, RunOptions};
 pub use error::{Hint, Place, Problem, SpecError};
 pub use json::schema;
 pub use secret::{HttpUrl, Secret};
@@ -38,6 +40,8 @@ pub struct JobSpec {
     pub remove_container: bool,
     /// Streams beside those in `container_args`.
     pub stream_connectors: Vec<Connect>,
+    /// docker-py's keywords.
+    pub container: ContainerOptions,
     /// The Girder server of the job's files, when the document names one: an address without
     /// credentials or query.
     pub girder_api_url: Option<String>,
@@ -56,6 +60,7 @@ impl JobSpec {
             volumes: Vec::new(),
             remove_container: true,
             stream_connectors: Vec::new(),
+            container: ContainerOptions::default(),
             girder_api_url: None,
             girder_client_token: None,
         }
