@@ -23,7 +23,7 @@ macro_rules! list {
 pub(super) const MAX_ENTRIES: usize = 10_000;
 
 pub(super) const TEXT: Kind = Kind::Text(&rule::TEXT);
-pub(super) const NAME: Kind = Kind::Text(&general::VOLUME_NAME);
+pub(super) const NAME: Kind = Kind::Text(&general::NAME);
 pub(super) const TEXTS: Kind = Kind::List { of: &TEXT, most: MAX_ENTRIES, unit: "strings" };
 pub(super) const BYTES: Kind = Kind::Any(&[Kind::Text(&rule::BYTES), Kind::Integer]);
 /// A user or group: a name or a number.
@@ -54,7 +54,7 @@ pub(super) const TMPFS: Kind = Kind::Any(&[
 ]);
 pub(super) const VOLUMES_FROM: Kind = Kind::Any(&[TEXT, TEXTS]);
 pub(super) const ENDPOINTS: Kind = Kind::Map {
-    names: &general::VOLUME_NAME,
+    names: &general::NAME,
     of: &map!(Kind::Anything),
     most: MAX_ENTRIES,
     unit: "networks",
