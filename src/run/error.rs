@@ -130,6 +130,9 @@ pub enum Cause {
     /// The container cannot be created.
     #[error("cannot create the container")]
     Create(#[source] DockerError),
+    /// The job needs a GPU.
+    #[error("the job requires a GPU, and the engine gives it none")]
+    NoGpu(#[source] DockerError),
     /// The container's streams cannot be had.
     #[error("cannot attach to the container")]
     Attach(#[source] DockerError),
