@@ -66,7 +66,9 @@ mod tests {
 
     /// docker-py's strings may leave out the mode, which is `rw` then.
     fn with_modes(mut body: Value) -> Value {
-        for bind in body["HostConfig"]["Binds"].as_array_mut().into_iter().flatten() {
+        for bind in
+            body["HostConfig"].get_mut("Binds").and_then(Value::as_array_mut).into_iter().flatten()
+        {
             if bind.as_str().unwrap().matches(':').count() == 1 {
                 *bind = format!("{}:rw", bind.as_str().unwrap()).into();
             }

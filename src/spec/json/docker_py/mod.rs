@@ -7,7 +7,7 @@ mod keywords;
 mod limits;
 mod make;
 mod ports;
-mod rule;
+pub(super) mod rule;
 mod shapes;
 mod system;
 mod units;
@@ -26,12 +26,6 @@ use crate::spec::volume::Volume;
 /// The tables, each a part of the subject.
 pub(super) static KEYWORDS: &[&[Keyword]] =
     &[keywords::CONTAINER, keywords::NETWORK, limits::LIMITS, system::SYSTEM];
-
-/// Rules, for the test that holds each against its pattern.
-#[cfg(test)]
-pub(super) mod rules {
-    pub(in crate::spec::json) use super::rule::*;
-}
 
 /// One keyword of docker-py.
 pub(super) struct Keyword {

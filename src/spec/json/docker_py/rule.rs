@@ -57,17 +57,15 @@ pub(in crate::spec::json) static LABEL: Rule = Rule {
     accepts: |text| !text.is_empty() && !text.starts_with("gantline.") && !text.contains('\0'),
 };
 
-/// moby's RestrictedNamePattern.
+/// moby's RestrictedNamePattern, which asks for a second character; the engine says so itself.
 pub(in crate::spec::json) static CONTAINER_NAME: Rule = Rule {
-    expected: "a container's name: a letter or digit, then one or more of letters, digits, `_`, \
-               `.`, `-`",
-    pattern: "^/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$",
+    expected: "a container's name: a letter or digit, then letters, digits, `_`, `.`, `-`",
+    pattern: "^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$",
     most: MAX_NAME_BYTES,
     secret: false,
     accepts: |text| {
         let name = text.strip_prefix('/').unwrap_or(text);
-        name.len() >= 2
-            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
     },
 };

@@ -103,7 +103,7 @@ static BINDING: Shape = Shape::new(
     &[
         Member::required(
             "HostPort",
-            Kind::Any(&[Kind::Text(&rule::HOST_PORT), HOST_PORT, Kind::Null]),
+            Kind::Any(&[Kind::Text(&rule::HOST_PORT), HOST_PORT]),
             "The port of the host.",
         ),
         Member::optional(

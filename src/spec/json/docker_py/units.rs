@@ -18,7 +18,7 @@ pub(super) fn bytes(text: &str) -> Option<i64> {
     let bytes = (number * 1024_f64.powi(unit)).trunc();
     // Through text: no cast says when it has cut something off.
     let bytes = if bytes == 0.0 { 0.0 } else { bytes };
-    format!("{bytes}").parse().ok()
+    format!("{bytes:.0}").parse().ok()
 }
 
 #[cfg(test)]
