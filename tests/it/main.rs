@@ -24,4 +24,5 @@ mod pump_peer;
 mod pump_sinks;
 mod run_engine;
 mod spec;
+mod spec_docker_py;
 mod spec_schema;
