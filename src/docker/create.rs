@@ -1,12 +1,13 @@
 //! What a container is created from, as docker-py's `containers.run` puts it. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 /// A create: the members that docker-py sends for the same keywords, and no others.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CreateContainer {
     /// A reference or an id.
@@ -30,6 +31,18 @@ impl CreateContainer {
     /// A container of `image` that is given `cmd`, and else nothing.
     pub fn new(image: impl Into<String>, cmd: Vec<String>) -> Self {
         Self { image: image.into(), cmd, ..Self::default() }
+    }
+
+    /// Gives it variables (`NAME=value`); those that it has already go before them.
+    pub fn add_variables(&mut self, mut variables: Vec<Value>) {
+        if variables.is_empty() {
+            return;
+        }
+        // The last of a name counts.
+        if let Some(Value::Array(own)) = self.config.get_mut("Env") {
+            variables.append(own);
+        }
+        self.config.insert("Env".to_owned(), variables.into());
     }
 
     /// What stands behind the path of the call, for a container of this name.
@@ -72,7 +85,7 @@ impl CreateContainer {
 }
 
 /// The part of a create that is about the host.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HostConfig {
     /// Docker's mode of networking.
@@ -101,6 +114,29 @@ impl HostConfig {
         }
         body.extend(self.config.clone());
         body
+    }
+}
+
+impl fmt::Debug for CreateContainer {
+    /// Variables and arguments may be passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateContainer")
+            .field("image", &self.image)
+            .field("labels", &self.labels)
+            .field("config", &self.config.keys())
+            .field("host_config", &self.host_config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HostConfig {
+    /// Options of log drivers may be passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostConfig")
+            .field("network_mode", &self.network_mode)
+            .field("binds", &self.binds)
+            .field("config", &self.config.keys())
+            .finish()
     }
 }
 
@@ -178,6 +214,17 @@ mod tests {
                 docker_py(json!({"Volumes": volumes}), json!({"Binds": binds}))
             );
         }
+    }
+
+    #[test]
+    fn added_variables_stand_before_the_jobs_own() {
+        let mut container = container();
+        container.add_variables(Vec::new());
+        assert_eq!(sent(&container), docker_py(json!({}), json!({})));
+        container.config.insert("Env".to_owned(), json!(["A=own"]));
+        container.add_variables(vec!["A=proxy".into()]);
+        assert_eq!(sent(&container), docker_py(json!({"Env": ["A=proxy", "A=own"]}), json!({})));
+        assert!(!format!("{container:?}").contains("own"));
     }
 
     #[test]

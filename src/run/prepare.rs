@@ -216,6 +216,9 @@ impl Recipe {
         loop {
             let network = self.own_network.as_deref();
             let mut create = body::create(&live.plan, live.labels(), binds.clone(), network);
+            if live.plan.container.uses_config_proxy() {
+                create.add_variables(engine.proxies().into_iter().map(Into::into).collect());
+            }
             self.attempts.apply(&mut create);
             live.made.container = MadeContainer::Asked;
             match engine.create(&name, &create).await {

@@ -61,6 +61,23 @@ fn the_process_is_what_the_job_says() {
 }
 
 #[test]
+fn the_proxies_of_the_docker_configuration_are_the_containers() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = json!({"proxies": {"default": {"httpProxy": "http://proxy:1", "noProxy": "a"}}});
+    std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    let run = |keywords| {
+        let run = Invocation::job(&with("echo $http_proxy $HTTP_PROXY $NO_PROXY", keywords));
+        let run = run.env("DOCKER_CONFIG", folder.path()).finish();
+        assert_eq!(run.code, 0, "{run}");
+        stdout(&run)
+    };
+    assert_eq!(run(json!({})), "http://proxy:1 http://proxy:1 a");
+    let own = json!({"environment": {"http_proxy": "own"}});
+    assert_eq!(run(own), "own http://proxy:1 a");
+    assert_eq!(run(json!({"use_config_proxy": false})), "");
+}
+
+#[test]
 fn the_limits_are_the_kernels() {
     let text = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max \
         /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; \
