@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Report;
 use super::host_file::HostFileError;
 use super::plan::PlanError;
-use crate::docker::{DockerError, StartFailure};
+use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::Phase;
 use crate::girder::GirderError;
 use crate::http::HttpError;
@@ -130,6 +130,16 @@ pub enum Cause {
     /// The container cannot be created.
     #[error("cannot create the container")]
     Create(#[source] DockerError),
+    /// A keyword of the job that the engine would pass over.
+    #[error("the engine speaks API {version}, and the job's `{keyword}` needs {needs}")]
+    EngineTooOld {
+        /// The keyword.
+        keyword: &'static str,
+        /// The first version that has it.
+        needs: ApiVersion,
+        /// The version that is spoken.
+        version: ApiVersion,
+    },
     /// The job needs a GPU.
     #[error("the job requires a GPU, and the engine gives it none")]
     NoGpu(#[source] DockerError),

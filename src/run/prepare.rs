@@ -18,7 +18,7 @@ use super::network::{OwnNetwork, own_network};
 use super::plan::Mount;
 use super::sinks::open_sinks;
 use super::sources::{Found, find_sources};
-use crate::docker::{Client, ContainerId, Created, DockerError, Endpoint, PullLine};
+use crate::docker::{ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, PullLine};
 use crate::event::{Event, PullProgress};
 use crate::pump::Sink;
 use crate::spec::PullPolicy;
@@ -77,6 +77,7 @@ async fn gather(live: &Live) -> Result<Gathered, Cause> {
     let image = async {
         let settings = live.shared.engine.clone();
         let engine = Client::connect(settings).await.map_err(Cause::Connect)?;
+        refuse_too_old(live, engine.version())?;
         have_image(live, &engine).await?;
         let attempts = attempts(live, &engine).await?;
         let own_network = own_network(&engine, &live.plan.container).await;
@@ -84,6 +85,17 @@ async fn gather(live: &Live) -> Result<Gathered, Cause> {
     };
     let ((engine, attempts, own_network), sources) = tokio::try_join!(image, find_sources(live))?;
     Ok(Gathered { engine, attempts, own_network, sources })
+}
+
+/// The engine passes over what it does not know; docker-py does not.
+fn refuse_too_old(live: &Live, version: ApiVersion) -> Result<(), Cause> {
+    let needs = ApiVersion::new(1, 41);
+    match live.plan.container.platform() {
+        Some(_) if version < needs => {
+            Err(Cause::EngineTooOld { keyword: "platform", needs, version })
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn have_image(live: &Live, engine: &Client) -> Result<(), Cause> {

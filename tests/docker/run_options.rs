@@ -242,6 +242,20 @@ fn a_name_that_is_taken_and_an_option_that_the_engine_refuses_fail_the_run() {
 }
 
 #[test]
+fn the_platform_is_the_jobs_or_the_run_fails() {
+    let ours =
+        docker(&["image", "inspect", "--format", "{{.Architecture}}", "gantline-test:busybox"]);
+    let own = json!({"platform": format!("linux/{ours}")});
+    assert_eq!(printed("echo ran", own.clone()), "ran");
+    let run = Invocation::job(&with("true", json!({"platform": "linux/s390x"}))).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("linux/s390x"), "{run}");
+    let run = Invocation::job(&with("true", own)).env("DOCKER_API_VERSION", "1.40").finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("speaks API 1.40, and the job's `platform` needs 1.41"), "{run}");
+}
+
+#[test]
 fn the_run_options_of_a_worker_are_merged_and_the_job_goes_first() {
     let options = json!({"environment": {"FROM": "options"}, "hostname": "by-options", "tty": true,
         "detach": false, "mem_limit": "64m", "volumes": ["/proc/version:/by/options"]});
