@@ -22,6 +22,7 @@ mod plan;
 mod pump_fifo;
 mod pump_peer;
 mod pump_sinks;
+mod pump_slow;
 mod run_engine;
 mod spec;
 mod spec_docker_py;
