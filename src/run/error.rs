@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Report;
+use super::downloads::DownloadError;
 use super::host_file::HostFileError;
 use super::plan::PlanError;
 use crate::docker::{ApiVersion, DockerError, StartFailure};
@@ -86,6 +87,9 @@ pub enum Cause {
     /// What Girder knows of the job's files cannot be had.
     #[error("cannot get the job's files from Girder")]
     Girder(#[source] Box<GirderError>),
+    /// A file of Girder's cannot be put into its volume.
+    #[error("cannot make the job's files ready")]
+    Download(#[source] Box<DownloadError>),
     /// A directory or FIFO for the container cannot be made.
     #[error("cannot make a volume ready")]
     Volume(#[source] VolumeError),

@@ -15,6 +15,7 @@ mod body;
 mod cancel;
 mod clean_up;
 mod collect;
+mod downloads;
 mod error;
 mod girder_server;
 mod gpu;
@@ -38,10 +39,11 @@ mod wait;
 
 pub use self::{
     cancel::Canceller,
+    downloads::DownloadError,
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{Outcome, Report, TransferRecord},
+    outcome::{DownloadRecord, Outcome, Report, TransferRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},

@@ -11,6 +11,7 @@ use std::path::Path;
 use tokio::task::spawn_blocking;
 
 use super::body;
+use super::downloads::Fetched;
 use super::error::Cause;
 use super::gpu::{Attempts, IMAGE_LABEL};
 use super::live::{Live, MadeContainer, Stop};
@@ -48,10 +49,13 @@ impl Prepared {
             live.warns(warning);
         }
         let cancellation = live.cancellation.clone();
-        let gathered = Live::unless_cancelled(&cancellation, gather(live)).await?;
+        make_volumes(live)?;
+        let mut fetched = Fetched::default();
+        let gathered = Live::unless_cancelled(&cancellation, gather(live, &mut fetched)).await;
+        fetched.settle(live);
+        let gathered = gathered?;
         live.made.engine = Some(gathered.engine.clone());
         warn_about_distance(live, &gathered.engine);
-        make_volumes(live)?;
         let mut sinks = Live::unless_cancelled(&cancellation, open_sinks(live)).await?;
         begin_inputs(live, gathered.sources, &mut sinks)?;
         let mut recipe = Recipe { attempts: gathered.attempts, own_network: None };
@@ -72,8 +76,8 @@ struct Gathered {
     sources: BTreeMap<usize, Found>,
 }
 
-/// The image and the files' records, side by side.
-async fn gather(live: &Live) -> Result<Gathered, Cause> {
+/// The image, the files' records and the downloads, side by side.
+async fn gather(live: &Live, fetched: &mut Fetched) -> Result<Gathered, Cause> {
     let image = async {
         let settings = live.shared.engine.clone();
         let engine = Client::connect(settings).await.map_err(Cause::Connect)?;
@@ -83,7 +87,9 @@ async fn gather(live: &Live) -> Result<Gathered, Cause> {
         let own_network = own_network(&engine, &live.plan.container).await;
         Ok((engine, attempts, own_network))
     };
-    let ((engine, attempts, own_network), sources) = tokio::try_join!(image, find_sources(live))?;
+    let fetch = fetched.fetch(live);
+    let ((engine, attempts, own_network), sources, ()) =
+        tokio::try_join!(image, find_sources(live), fetch)?;
     Ok(Gathered { engine, attempts, own_network, sources })
 }
 

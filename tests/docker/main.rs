@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod downloads;
+mod downloads_refused;
 mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
