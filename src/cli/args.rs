@@ -112,6 +112,9 @@ Environment:
   GIRDER_API_URL          the Girder server of jobs that name none
   GIRDER_TOKEN            the token of jobs that have none
   GIRDER_API_KEY          an API key, where there is no GIRDER_TOKEN
+  GIRDER_WORKER_DOCKER_RUN_OPTIONS
+                          docker-py's keywords for every container, as a JSON object; what
+                          a job says itself goes first
   SSL_CERT_FILE           certificate authorities, in place of the system's
   TMPDIR                  where temporary volumes are made
   GANTLINE_LOG            debug messages on stderr: error, warn, info, debug, trace";

@@ -186,6 +186,12 @@ pub enum Problem {
         /// The other.
         other: &'static str,
     },
+    /// Ports of a container that has none of its own.
+    #[error(
+        "a container on the host's network has no ports of its own to open: `ports` cannot be \
+             given with the network `host`"
+    )]
+    PortsOfHost,
     /// Two volumes on one path in the container.
     #[error("another volume is mounted at {0} already")]
     MountTaken(String),

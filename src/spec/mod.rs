@@ -10,6 +10,7 @@
 //! reads [`girder_worker`].
 
 pub mod builder;
+mod docker_py;
 mod download;
 mod error;
 mod girder_job;
@@ -21,6 +22,7 @@ mod secret;
 mod stream;
 mod volume;
 
+pub use docker_py::{ContainerOptions, Gpu, RunOptions};
 pub use download::{Download, Downloaded};
 pub use error::{Hint, Place, Problem, SpecError};
 pub use girder_job::GirderJob;
@@ -49,6 +51,8 @@ pub struct JobSpec {
     pub remove_container: bool,
     /// Streams beside those in `container_args`.
     pub stream_connectors: Vec<Connect>,
+    /// docker-py's keywords.
+    pub container: ContainerOptions,
     /// What is done with results, in this order.
     pub result_hooks: Vec<Hook>,
     /// The job in Girder that is told status, log and progress.
@@ -71,6 +75,7 @@ impl JobSpec {
             volumes: Vec::new(),
             remove_container: true,
             stream_connectors: Vec::new(),
+            container: ContainerOptions::default(),
             result_hooks: Vec::new(),
             girder_job: None,
             girder_api_url: None,
