@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod downloads;
+mod downloads_refused;
 mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
@@ -12,8 +14,11 @@ mod run_clean_up;
 mod run_depot;
 mod run_exit_codes;
 mod run_failures;
+mod run_gpu;
+mod run_inside;
 mod run_jobs;
 mod run_library;
+mod run_options;
 mod run_outputs;
 mod run_pull;
 mod run_quiet;
