@@ -143,8 +143,7 @@ fn token_for(
     let asked = Asked { api, object, object_id: true, with_token: false, is_write: false };
     // In the body, not in the query as Girder's own client does: access logs keep queries.
     let request = agent.post(api.join(&["api_key", "token"]).as_str());
-    let answer =
-        reply(request.send_form([("key", key.expose())]), &asked, timeout, MAX_RECORD)?;
+    let answer = reply(request.send_form([("key", key.expose())]), &asked, timeout, MAX_RECORD)?;
     match answer.record::<Session>(&asked) {
         Ok(session) => Ok(Token::new(session.auth_token.token)),
         // Girder says 400 of a key that it does not know.

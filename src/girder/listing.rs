@@ -116,7 +116,8 @@ impl<T: DeserializeOwned> Iterator for Pages<T> {
     type Item = Result<T, GirderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.is_empty() && !self.is_last
+        if self.page.is_empty()
+            && !self.is_last
             && let Err(error) = self.next_page()
         {
             self.is_last = true;

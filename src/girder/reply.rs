@@ -33,7 +33,8 @@ impl Reply {
     pub(super) fn record<T: DeserializeOwned>(&self, asked: &Asked<'_>) -> Result<T, GirderError> {
         let server = asked.api.as_str().to_owned();
         let object = asked.object.clone();
-        let is_json = self.body.trim_ascii_start().starts_with(b"{") || self.body.trim_ascii_start().starts_with(b"[");
+        let is_json = self.body.trim_ascii_start().starts_with(b"{")
+            || self.body.trim_ascii_start().starts_with(b"[");
         let message = excerpt::message(&self.body);
         let status = self.status;
         match status {
@@ -59,9 +60,7 @@ impl Reply {
             }
             // Girder says 400 of an id that is none, and of one that nothing has.
             400 if !asked.object_id => Err(GirderError::InvalidId { object }),
-            400 if asked.is_write => {
-                Err(GirderError::Status { object, server, status, message })
-            }
+            400 if asked.is_write => Err(GirderError::Status { object, server, status, message }),
             400 | 404 => Err(GirderError::NotFound { object, server, message }),
             403 => Err(GirderError::Forbidden { object, server, message }),
             _ => Err(GirderError::Status { object, server, status, message }),

@@ -222,9 +222,7 @@ impl Answer {
     fn into_state(self) -> UploadState {
         match self.received {
             Some(_) => UploadState::Open(UploadId(self.record.id)),
-            None => {
-                UploadState::Whole(UploadedFile { record: self.record, item_id: self.item_id })
-            }
+            None => UploadState::Whole(UploadedFile { record: self.record, item_id: self.item_id }),
         }
     }
 }

@@ -17,6 +17,7 @@ mod collect;
 mod downloads;
 mod error;
 mod girder_server;
+mod hooks;
 mod host_file;
 mod live;
 mod outcome;
@@ -40,7 +41,7 @@ pub use self::{
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{Outcome, DownloadRecord, Report, TransferRecord},
+    outcome::{DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
@@ -62,6 +63,9 @@ use crate::event::Phase;
 async fn run(mut live: Live) -> Result<Outcome, RunError> {
     let ended = phases(&mut live).await;
     let phase = live.phase();
+    if ended.is_err() {
+        hooks::rescue(&mut live).await;
+    }
     live.enters(Phase::CleanUp);
     let left = clean_up::clean_up(&mut live).await;
     live.leaves();
@@ -77,5 +81,5 @@ async fn phases(live: &mut Live) -> Result<Collected, Stop> {
     live.enters(Phase::Wait);
     let drained = exited.wait(live).await?;
     live.enters(Phase::Collect);
-    drained.collect(live)
+    drained.collect(live).await
 }

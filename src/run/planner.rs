@@ -2,11 +2,13 @@
 //! transfer.
 
 use super::plan::{
-    FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource, PlannedTransfer,
+    FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedHook, PlannedSink,
+    PlannedSource, PlannedTransfer,
 };
 use super::unsupported;
 use crate::spec::{
-    Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
+    Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, GirderJob, Hook, JobSpec,
+    Sink, Source, Volume, VolumeRef,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, RelativePath};
 
@@ -48,6 +50,8 @@ impl<'a> Planner<'a> {
         }
         self.connect_streams()?;
         self.refuse_shared_ends()?;
+        let hooks =
+            job.result_hooks.iter().map(|hook| self.hook(hook)).collect::<Result<_, _>>()?;
         Ok(Plan {
             image: job.image.clone(),
             pull: job.pull,
@@ -56,6 +60,7 @@ impl<'a> Planner<'a> {
             warnings: self.warnings(),
             mounts: self.mounts,
             downloads: self.downloads,
+            hooks,
             fifos: self.fifos,
             transfers: self.transfers,
             remove_container: job.remove_container,
@@ -115,7 +120,9 @@ impl<'a> Planner<'a> {
         let what = download.what.clone();
         let inside = match &what {
             Downloaded::File { filename: Some(filename), .. } => filename.clone(),
-            Downloaded::File { id, .. } | Downloaded::Item { id } => format!("{id}/{NAME_IN_GIRDER}"),
+            Downloaded::File { id, .. } | Downloaded::Item { id } => {
+                format!("{id}/{NAME_IN_GIRDER}")
+            }
             Downloaded::Folder { id, folder_name } => {
                 format!("{id}/{}", folder_name.as_deref().unwrap_or(NAME_IN_GIRDER))
             }
@@ -136,6 +143,21 @@ impl<'a> Planner<'a> {
         }
         self.downloads.push(PlannedDownload { what, mount, target, arguments: vec![at] });
         Ok(path)
+    }
+
+    fn hook(&self, hook: &Hook) -> Result<PlannedHook, PlanError> {
+        let mount = match hook.path() {
+            Some(path) => Some(self.host_folder(path.volume, "a result hook")?),
+            None => None,
+        };
+        let job_id = match hook {
+            Hook::JobArtifact { job_id, .. } => {
+                let of_the_job = || self.job.girder_job.as_ref().and_then(job_of);
+                Some(job_id.clone().or_else(of_the_job).ok_or(PlanError::NoJob)?)
+            }
+            _ => None,
+        };
+        Ok(PlannedHook { hook: hook.clone(), mount, job_id })
     }
 
     /// The mount of a volume that has a folder on the host.
@@ -305,6 +327,13 @@ impl<'a> Planner<'a> {
 
 /// Stands for a name that only Girder knows, until it is asked.
 const NAME_IN_GIRDER: &str = "<name in Girder>";
+
+/// The id in `…/job/<id>`, where the job is told how it goes.
+fn job_of(job: &GirderJob) -> Option<String> {
+    let mut segments = job.url.as_url().path_segments()?;
+    segments.find(|segment| *segment == "job")?;
+    segments.next().filter(|id| !id.is_empty()).map(str::to_owned)
+}
 
 fn is_direct(download: &Download) -> bool {
     matches!(download.what, Downloaded::File { direct: Some(_), .. })

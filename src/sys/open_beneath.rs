@@ -53,12 +53,7 @@ fn open(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag) -> io::Result<OwnedFd>
     open_with(root, path, flags, Mode::empty())
 }
 
-fn open_with(
-    root: BorrowedFd<'_>,
-    path: &OsStr,
-    flags: OFlag,
-    mode: Mode,
-) -> io::Result<OwnedFd> {
+fn open_with(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)
         .mode(mode)

@@ -47,7 +47,8 @@ fn a_folder_where_a_file_is_due_is_no_file() {
 fn who_may_not_see_it_is_told_so() {
     let girder = Girder::log_in();
     let folder = girder.make_folder(girder.folder(), "private");
-    let url = format!("{}/folder/{}/access?access={{}}&public=false", girder.api(), girder.folder());
+    let url =
+        format!("{}/folder/{}/access?access={{}}&public=false", girder.api(), girder.folder());
     let url = url.replace("{}", "%7B%7D");
     ureq::put(url).header("Girder-Token", girder.token()).send(&[][..]).unwrap();
     let stored = girder.upload("a", Seeded::new(1, 10));

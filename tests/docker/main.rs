@@ -8,6 +8,8 @@ mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
 mod engine_client_tcp;
+mod hooks;
+mod hooks_failed;
 mod run_cancel;
 mod run_clean_up;
 mod run_exit_codes;

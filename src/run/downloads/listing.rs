@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc::Sender;
 
+use super::Wanted;
 use super::error::DownloadError;
 use super::names::{Named, Names, safe};
-use super::Wanted;
 use crate::girder::{Client, FileRecord, GirderError};
 use crate::run::error::Cause;
 use crate::run::plan::PlannedDownload;

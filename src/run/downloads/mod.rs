@@ -17,8 +17,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
 use tokio::task::JoinSet;
 
-pub use self::error::DownloadError;
 use self::checksum::Checksum;
+pub use self::error::DownloadError;
 use self::listing::{Listed, list};
 use super::error::Cause;
 use super::live::Live;
@@ -71,15 +71,15 @@ impl Fetched {
         }
         let client = live.girder_client().await?;
         let place = |planned: &super::plan::PlannedDownload| {
-            let folder = live.host_side(planned.mount).ok_or(Cause::Bug("a volume without a folder"))?;
+            let folder =
+                live.host_side(planned.mount).ok_or(Cause::Bug("a volume without a folder"))?;
             Place::open(folder).map_err(Cause::Volume)
         };
         let places = live.plan.downloads.iter().map(place).collect::<Result<_, _>>()?;
         // As many as Girder tells in a page are found ahead, whatever the size of the folder.
         let (sender, mut listed) = channel(AHEAD);
         let planned = live.plan.downloads.clone();
-        let mut lister =
-            Box::pin(blocking(move || list(&client, &planned, &sender)));
+        let mut lister = Box::pin(blocking(move || list(&client, &planned, &sender)));
         let mut is_listing = true;
         let mut transit = Transit::new(live, places);
         loop {
@@ -127,7 +127,11 @@ impl Fetched {
             Notice::Ended { id, report } => {
                 let Some(mut moving) = transit.under_way.remove(&id) else { return Ok(()) };
                 let (bytes, finish) = (report.bytes, report.finish.as_str());
-                transit.events.event(&Event::TransferEnded { transfer: moving.number, bytes, finish });
+                transit.events.event(&Event::TransferEnded {
+                    transfer: moving.number,
+                    bytes,
+                    finish,
+                });
                 moving.report = Some(report);
                 if report.finish != Finish::Complete {
                     self.records.push(moving.record(report.bytes, finish));
@@ -151,16 +155,15 @@ impl Fetched {
         self.records.push(moving.record(bytes, Finish::Complete.as_str()));
         let file = moving.wanted.label();
         let Moving { file: open, unfinished, .. } = moving;
-        unfinished
-            .keep(&open)
-            .map_err(|source| failed(DownloadError::Place { file, source }))
+        unfinished.keep(&open).map_err(|source| failed(DownloadError::Place { file, source }))
     }
 
     /// Gives the run what it has to know: the paths that arguments become, records, warnings.
     pub(super) fn settle(self, live: &mut Live) {
         for (download, inside) in self.paths {
             let Some(planned) = live.plan.downloads.get(download) else { continue };
-            let path = format!("{}/{}", planned.target.as_str().trim_end_matches('/'), inside.display());
+            let path =
+                format!("{}/{}", planned.target.as_str().trim_end_matches('/'), inside.display());
             for argument in &planned.arguments {
                 if let Some(argument) = live.plan.arguments.get_mut(*argument) {
                     argument.clone_from(&path);
@@ -276,9 +279,7 @@ impl Moving {
             (Some(checksum), Some(expected)) => match checksum.end(bytes).await {
                 Ok(sum) if sum.eq_ignore_ascii_case(expected) => None,
                 Ok(_) => Some(DownloadError::Checksum { file: self.wanted.label() }),
-                Err(source) => {
-                    Some(DownloadError::ReadBack { file: self.wanted.label(), source })
-                }
+                Err(source) => Some(DownloadError::ReadBack { file: self.wanted.label(), source }),
             },
             _ => None,
         };
