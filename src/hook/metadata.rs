@@ -12,7 +12,7 @@ use crate::volume::{Written, find_written};
 impl Session {
     /// Merges the values into those that the item has.
     pub(super) fn merge(
-        &mut self,
+        &self,
         root: &Path,
         item: &str,
         metadata: &Metadata,

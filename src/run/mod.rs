@@ -23,6 +23,7 @@ mod live;
 mod outcome;
 mod plan;
 mod planner;
+mod planner_girder;
 mod prepare;
 mod prune;
 mod runner;

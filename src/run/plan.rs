@@ -77,7 +77,7 @@ impl Plan {
             let (Downloaded::File { id, .. }
             | Downloaded::Item { id }
             | Downloaded::Folder { id, .. }) = &download.what;
-            format!("girder:{id} → {}", argument.map_or_else(|| download.target.as_str(), |a| a))
+            format!("girder:{id} → {}", argument.map_or(download.target.as_str(), String::as_str))
         };
         self.downloads.iter().map(label).collect()
     }
