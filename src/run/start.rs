@@ -24,11 +24,20 @@ pub(super) struct Started {
 
 impl Prepared {
     /// Takes hold of every output, and starts the container.
+    ///
+    /// A start that is under way is not given up when the run is cancelled, unless somebody
+    /// insists: the container may run already, and is then to be stopped with its grace period.
     pub(super) async fn start(mut self, live: &mut Live) -> Result<Started, Stop> {
-        let cancellation = live.cancellation.clone();
+        let mut cancellation = live.cancellation.clone();
         begin_outputs(live, &mut self.sinks)?;
         loop {
-            match Live::unless_cancelled(&cancellation, self.begin(live)).await? {
+            let held = Live::unless_cancelled(&cancellation, self.take_hold(live)).await?;
+            let begun = tokio::select! {
+                biased;
+                () = cancellation.insisted() => return Err(Stop::Cancelled),
+                begun = self.begin(live, held) => begun?,
+            };
+            match begun {
                 Begun::Runs(exit) => {
                     let Self { engine, container, .. } = self;
                     return Ok(Started { engine, container, exit });
@@ -41,15 +50,18 @@ impl Prepared {
         }
     }
 
-    async fn begin(&mut self, live: &mut Live) -> Result<Begun, Cause> {
+    async fn take_hold(&mut self, live: &mut Live) -> Result<Held, Cause> {
         let mut attached = Some(attach(&self.engine, &self.container).await?);
         // The streams of a container that may have to be made again cannot begin before it runs.
-        let is_last = self.recipe.attempts.is_last();
-        if is_last {
+        if self.recipe.attempts.is_last() {
             begin_streams(live, attached.take(), &mut self.sinks)?;
         }
         let exit = self.engine.wait_next_exit(&self.container).await.map_err(Cause::Attach)?;
         refuse_broken_sources(live)?;
+        Ok(Held { attached, exit })
+    }
+
+    async fn begin(&mut self, live: &mut Live, held: Held) -> Result<Begun, Cause> {
         // Noted before it is done: a start that is given up halfway may succeed all the same.
         live.made.container = MadeContainer::Started(self.container.clone());
         if let Err(error) = self.engine.start(&self.container).await {
@@ -58,11 +70,11 @@ impl Prepared {
             }
             return Ok(Begun::Refused(error));
         }
-        if !is_last {
-            begin_streams(live, attached, &mut self.sinks)?;
+        if held.attached.is_some() {
+            begin_streams(live, held.attached, &mut self.sinks)?;
         }
         live.tell(&Event::ContainerStarted { id: self.container.to_string() });
-        Ok(Begun::Runs(exit))
+        Ok(Begun::Runs(held.exit))
     }
 
     /// Makes the container again, otherwise, if there is another way.
@@ -72,6 +84,13 @@ impl Prepared {
         self.container = self.recipe.create(live, &self.engine).await?;
         Ok(())
     }
+}
+
+/// The outputs, taken hold of.
+struct Held {
+    /// The streams, if they have not begun.
+    attached: Option<Attach>,
+    exit: ExitWait,
 }
 
 /// What came of a start.
