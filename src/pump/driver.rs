@@ -145,6 +145,10 @@ impl Driver {
         }
     }
 
+    pub(super) fn sink_token(&self) -> Token {
+        self.tokens.sink
+    }
+
     /// Registers what can be registered from the start, and picks the carrier if it can be.
     pub(crate) fn begin(&mut self, registry: &Registry) -> Result<(), TransferError> {
         if let Source::Fifo(fifo) = &self.source {
@@ -226,6 +230,9 @@ impl Driver {
         if !self.source.is_open() && matches!(self.load, Load::Direct) {
             return Ok(Turn::Wait);
         }
+        if let Some(turn) = self.attend_to_post(context)? {
+            return Ok(turn);
+        }
         self.transfer.begin_turn();
         loop {
             let step = self.transfer.next(self.load.room());
@@ -240,10 +247,16 @@ impl Driver {
                     {
                         set_low_water(socket, mark);
                     }
-                    return Ok(Turn::Wait);
+                    let is_to_connect = self.rest_post(context)?;
+                    return Ok(if is_to_connect { Turn::Again } else { Turn::Wait });
                 }
                 Step::Yield => return Ok(Turn::Again),
-                Step::Finish => return self.source_is_done(context),
+                Step::Finish => {
+                    return match self.finish_post(context)? {
+                        Some(turn) => Ok(turn),
+                        None => self.source_is_done(context),
+                    };
+                }
             };
             match outcome {
                 Outcome::Go => {}
@@ -300,7 +313,11 @@ impl Driver {
             Source::Fetch(fetch) => self.starved_since.map(|since| since + fetch.stall()),
             _ => None,
         };
-        [self.opening_until, stalls, self.low_water.deadline()].into_iter().flatten().min()
+        let sink = match &self.sink {
+            Sink::Post(post) => post.deadline(),
+            _ => None,
+        };
+        [self.opening_until, stalls, self.low_water.deadline(), sink].into_iter().flatten().min()
     }
 
     fn starve(&mut self, now: Instant) {
@@ -405,6 +422,8 @@ impl Driver {
     pub(crate) fn resolved(&mut self, addresses: std::io::Result<Vec<std::net::SocketAddr>>) {
         if let Source::Fetch(fetch) = &mut self.source {
             fetch.resolved(addresses);
+        } else if let Sink::Post(post) = &mut self.sink {
+            post.resolved(addresses);
         }
     }
 }

@@ -21,6 +21,7 @@ mod http_tls;
 mod plan;
 mod pump_fifo;
 mod pump_peer;
+mod pump_post;
 mod pump_sinks;
 mod run_engine;
 mod spec;
