@@ -30,6 +30,7 @@ mod split;
 mod start;
 mod stream;
 mod transfers;
+mod unsupported;
 mod wait;
 
 pub use self::{

@@ -178,6 +178,12 @@ pub enum PlanError {
         /// Its place; 0 is the default temporary volume.
         volume: usize,
     },
+    /// Part of a job that this version cannot run.
+    #[error("{what} is not supported yet")]
+    NotSupported {
+        /// Its name.
+        what: &'static str,
+    },
     /// Two mounts would hide each other.
     #[error("two volumes are mounted at {target}")]
     MountedTwice {

@@ -4,6 +4,7 @@
 use super::plan::{
     FifoFolder, Mount, Plan, PlanError, PlannedFifo, PlannedSink, PlannedSource, PlannedTransfer,
 };
+use super::unsupported;
 use crate::spec::{
     Argument, BindMount, Connect, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
 };
@@ -29,6 +30,7 @@ impl<'a> Planner<'a> {
 
     /// Plans the whole job.
     pub(super) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
+        unsupported::refuse(self.job)?;
         self.mount_all(name)?;
         let job = self.job;
         let arguments = job.container_args.iter().map(|argument| self.argument(argument));
@@ -88,6 +90,10 @@ impl<'a> Planner<'a> {
             }
             Argument::Fifo(fifo) => self.fifo(fifo)?.1.as_str().to_owned(),
             Argument::Connect(connect) => self.connect(connect)?,
+            Argument::Download(_)
+            | Argument::ProgressPipe(_)
+            | Argument::GirderApiUrl
+            | Argument::GirderToken => return Err(unsupported::argument(argument)),
         })
     }
 
@@ -143,6 +149,9 @@ impl<'a> Planner<'a> {
             Sink::HostFile { path } => {
                 let label = format!("file:{}", path.display());
                 (PlannedSink::HostFile { path: path.clone() }, label, None)
+            }
+            Sink::ChunkedPost { .. } | Sink::GirderItem { .. } => {
+                return Err(unsupported::sink(sink));
             }
         })
     }

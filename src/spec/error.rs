@@ -172,11 +172,11 @@ pub enum Problem {
     /// A FIFO that two ends would share.
     #[error("the FIFO `{0}` is connected already: bytes of two streams would mix in it")]
     FifoTaken(String),
-    /// A FIFO in an engine's volume.
-    #[error("the FIFO `{fifo}` needs a folder of the host, and `{volume}` is the engine's volume")]
+    /// A FIFO, a download or an upload in an engine's volume.
+    #[error("{what} needs a folder of the host, and `{volume}` is the engine's volume")]
     NotOnHost {
-        /// The FIFO's name.
-        fifo: String,
+        /// What it is.
+        what: String,
         /// The engine's volume.
         volume: String,
     },

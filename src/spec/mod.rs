@@ -7,13 +7,19 @@
 //!
 //! Girder Worker's words (transform, connector) live here and nowhere else.
 
+mod download;
 mod error;
+mod girder_job;
+mod hook;
 mod json;
 mod secret;
 mod stream;
 mod volume;
 
+pub use download::{Download, Downloaded};
 pub use error::{Hint, Place, Problem, SpecError};
+pub use girder_job::GirderJob;
+pub use hook::{Hook, Metadata, UploadOptions};
 pub use json::schema;
 pub use secret::{HttpUrl, Secret};
 pub use stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
@@ -38,6 +44,10 @@ pub struct JobSpec {
     pub remove_container: bool,
     /// Streams beside those in `container_args`.
     pub stream_connectors: Vec<Connect>,
+    /// What is done with results, in this order.
+    pub result_hooks: Vec<Hook>,
+    /// The job in Girder that is told status, log and progress.
+    pub girder_job: Option<GirderJob>,
     /// The Girder server of the job's files, when the document names one: an address without
     /// credentials or query.
     pub girder_api_url: Option<String>,
@@ -56,6 +66,8 @@ impl JobSpec {
             volumes: Vec::new(),
             remove_container: true,
             stream_connectors: Vec::new(),
+            result_hooks: Vec::new(),
+            girder_job: None,
             girder_api_url: None,
             girder_client_token: None,
         }
@@ -124,4 +136,12 @@ pub enum Argument {
     /// Becomes the path of the FIFO in it (the sink's, if both ends are one; an empty string
     /// without one), and streams.
     Connect(Box<Connect>),
+    /// Becomes the path in the container of what is downloaded.
+    Download(Download),
+    /// Becomes the path of a FIFO that the container writes its progress to, as lines of JSON.
+    ProgressPipe(Fifo),
+    /// Becomes the address of the Girder server's API.
+    GirderApiUrl,
+    /// Becomes the token for it: the container's other users can read it there.
+    GirderToken,
 }

@@ -103,6 +103,17 @@ fn right() -> Vec<Value> {
     ] {
         add(json!({"volumes": mapping}));
     }
+    for hook in right_hooks() {
+        add(json!({"girder_result_hooks": [hook]}));
+    }
+    add(json!({"girder_result_hooks": null, "girder_job": null}));
+    for job in [
+        json!({"url": "http://h/api/v1/job/5c"}),
+        json!({"url": "http://h/api/v1/job/5c", "headers": null, "method": "POST"}),
+        json!({"url": "http://h/", "headers": {"Girder-Token": "x"}, "method": "PUT"}),
+    ] {
+        add(json!({"girder_job": job}));
+    }
     let pipe = json!({"type": "NamedInputPipe", "name": "in"});
     for source in right_sources() {
         let connect = json!({"type": "Connect", "input": source, "output": pipe});
@@ -157,6 +168,18 @@ fn right_arguments() -> Vec<Value> {
         json!({"type": "NamedInputPipe", "name": "a", "container_path": null, "host_path": null}),
         json!({"type": "NamedInputPipe", "name": "a", "container_path": null,
                "volume": {"type": "TemporaryVolume.default"}}),
+        json!({"type": "GirderFileIdToVolume", "id": "5f"}),
+        json!({"type": "GirderFileIdToVolume", "id": "5f", "filename": "a/b.c", "volume": {"type": "TemporaryVolume"}}),
+        json!({"type": "DirectGirderFileIdToVolume", "id": "5f", "filename": null, "direct_file_path": null}),
+        json!({"type": "DirectGirderFileIdToVolume", "id": "5f", "direct_file_path": "/a/../b/c.d"}),
+        json!({"type": "GirderItemIdToVolume", "id": "5f"}),
+        json!({"type": "GirderFolderIdToVolume", "id": "5f"}),
+        json!({"type": "GirderFolderIdToVolume", "id": "5f", "folder_name": "..a",
+               "volume": {"type": "BindMountVolume", "host_path": "/a", "container_path": "/b"}}),
+        json!({"type": "ProgressPipe"}),
+        json!({"type": "ProgressPipe", "name": "a", "volume": {"type": "TemporaryVolume.default"}}),
+        json!({"type": "GirderApiUrl"}),
+        json!({"type": "GirderToken"}),
     ]
 }
 
@@ -201,6 +224,34 @@ fn right_sinks() -> Vec<Value> {
         json!({"type": "HostStdOut"}),
         json!({"type": "HostStdErr"}),
         json!({"type": "HostFile", "path": "a b"}),
+        json!({"type": "ChunkedTransferEncodingStream", "url": "http://host/sink?a=b"}),
+        json!({"type": "ChunkedTransferEncodingStream", "url": "https://h", "headers": {"X-A": "b"}}),
+        json!({"type": "GirderStreamToItem", "item_id": "5e", "name": "out.bin"}),
+        json!({"type": "GirderStreamToItem", "item_id": "5e", "name": "a/b", "size": null}),
+        json!({"type": "GirderStreamToItem", "item_id": "5e", "name": "a", "size": 9007199254740991_u64}),
+    ]
+}
+
+fn right_hooks() -> Vec<Value> {
+    let path = json!({"type": "VolumePath", "filename": "out"});
+    let elsewhere =
+        json!({"type": "VolumePath", "filename": "a/b/", "volume": {"type": "TemporaryVolume"}});
+    vec![
+        json!({"type": "GirderUploadVolumePathToItem", "volumepath": path, "item_id": "5e"}),
+        json!({"type": "GirderUploadVolumePathToItem", "volumepath": elsewhere, "item_id": "5e",
+               "delete_file": true, "upload_kwargs": null, "upload_on_exception": true, "must_exist": false}),
+        json!({"type": "GirderUploadVolumePathToFolder", "volumepath": path, "folder_id": "5d"}),
+        json!({"type": "GirderUploadVolumePathToFolder", "volumepath": path, "folder_id": "5d",
+               "upload_kwargs": {"reference": "{\"a\": 1}", "mimeType": "text/plain; charset=utf-8"}}),
+        json!({"type": "GirderUploadVolumePathToFolder", "volumepath": path, "folder_id": "5d",
+               "upload_kwargs": {"reference": null, "mimeType": null}, "must_exist": true}),
+        json!({"type": "GirderUploadVolumePathJobArtifact", "volumepath": path}),
+        json!({"type": "GirderUploadVolumePathJobArtifact", "volumepath": path, "job_id": "5c",
+               "name": "log.txt", "upload_on_exception": true}),
+        json!({"type": "GirderItemMetadata", "item_id": "5e", "metadata": elsewhere}),
+        json!({"type": "GirderItemMetadata", "item_id": "5e", "metadata": {}}),
+        json!({"type": "GirderItemMetadata", "item_id": "5e",
+               "metadata": {"type": "other", "a": [1, 2.5, {"b": null}], "": true}}),
     ]
 }
 
@@ -297,7 +348,7 @@ fn schema_and_parser_agree_on_documents_put_together_at_random() {
     let right = right();
     let mut parts: Vec<Value> = wrong_values();
     parts.extend(right_arguments().into_iter().chain(right_volumes()));
-    parts.extend(right_sources().into_iter().chain(right_sinks()));
+    parts.extend(right_sources().into_iter().chain(right_sinks()).chain(right_hooks()));
     let mut accepted = 0;
     for _ in 0..3000 {
         let mut document = random.choice(&right).unwrap().clone();

@@ -6,7 +6,7 @@ use super::node::{Node, Value, shortened, too_many};
 use super::number::python_str;
 use super::rule::{self, Rule};
 use super::table::{Kind, Member, Relation, Shape};
-use super::transform::{LATER, TRANSFORMS};
+use super::transform::TRANSFORMS;
 use crate::spec::error::{Hint, Problem};
 
 /// Finds the first thing in `node` that `kind` does not allow.
@@ -37,6 +37,12 @@ pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
         }
         (Kind::Object(shape), Value::Object(members)) => object(node, members, shape, false),
         (Kind::Typed(shapes), Value::Object(members)) => typed(node, members, shapes),
+        (Kind::Values { or }, Value::Object(members)) => {
+            if Fields::of(node).type_name() == or.name {
+                return object(node, members, or, true);
+            }
+            members.iter().try_for_each(|(_, value)| free(value))
+        }
         // Strings try every alternative; of the other types of JSON there is one at most, and it
         // says more about what is wrong than a list of all.
         (Kind::Any(kinds), _) => match kinds.iter().find(|kind| same_json_type(node, kind)) {
@@ -50,11 +56,22 @@ pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
     }
 }
 
-/// The value of a whole number that fits 32 bits, however it is written: to JSON Schema `5.0` is an
+/// Finds the first thing in a value of any kind that cannot be kept as it is.
+fn free(node: &Node) -> Result<(), Fault> {
+    match &node.value {
+        Value::Number(_) => check(node, &Kind::Number),
+        Value::Array(items) => items.iter().try_for_each(free),
+        Value::Object(members) => members.iter().try_for_each(|(_, value)| free(value)),
+        _ => Ok(()),
+    }
+}
+
+/// The value of a whole number that fits 53 bits, however it is written: to JSON Schema `5.0` is an
 /// integer too.
-pub(super) fn whole(digits: &str) -> Option<u32> {
+pub(super) fn whole(digits: &str) -> Option<u64> {
+    const MOST: f64 = 9_007_199_254_740_991.0;
     let number: f64 = digits.parse().ok()?;
-    let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    let whole = number.fract() == 0.0 && (0.0..=MOST).contains(&number);
     whole.then(|| format!("{}", number.abs()).parse().ok()).flatten()
 }
 
@@ -88,11 +105,9 @@ fn typed(node: &Node, members: &[(String, Node)], shapes: &[&'static Shape]) -> 
     let problem = if let Some(shape) = TRANSFORMS.iter().find(|shape| shape.name == name) {
         let expected = types(shapes);
         Problem::Misplaced { name: shape.name, belongs: shape.belongs, expected }
-    } else if LATER.contains(&name.as_str()) {
-        Problem::NotSupported(name.clone())
     } else {
         let known = shapes.iter().map(|shape| shape.name);
-        let others = TRANSFORMS.iter().map(|shape| shape.name).chain(LATER.iter().copied());
+        let others = TRANSFORMS.iter().map(|shape| shape.name);
         let hint = match Hint::new(name, known.clone().chain(others)) {
             Hint::Known(_) => Hint::Known(known.map(str::to_owned).collect()),
             nearest => nearest,
@@ -177,7 +192,10 @@ fn same_json_type(node: &Node, kind: &Kind) -> bool {
             | (Value::Number(_), Kind::Number | Kind::Whole(_))
             | (Value::String(_), Kind::Word(_) | Kind::Text(_))
             | (Value::Array(_), Kind::List { .. })
-            | (Value::Object(_), Kind::Map { .. } | Kind::Object(_) | Kind::Typed(_))
+            | (
+                Value::Object(_),
+                Kind::Map { .. } | Kind::Object(_) | Kind::Typed(_) | Kind::Values { .. }
+            )
     )
 }
 
@@ -198,6 +216,7 @@ fn expectation(kind: &Kind) -> String {
         Kind::Map { unit, .. } => format!("an object of {unit}"),
         Kind::Object(shape) => format!("an object ({})", shape.name),
         Kind::Typed(shapes) => types(shapes),
+        Kind::Values { or } => format!("an object of values, or one of type {}", or.name),
         Kind::Any(kinds) => alternatives(kinds.iter().map(expectation).collect()),
     }
 }

@@ -1,10 +1,13 @@
 //! The table of the job document: `docker_run`'s parameters, and docker-py's.
 
+use super::result_hook::{GIRDER_JOB, HOOKS};
 use super::rule;
 use super::table::{Kind, Member, Relation, Shape};
 use super::transform::{
-    BIND_MOUNT_VOLUME, CONNECT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, TEMPORARY_VOLUME,
-    TEMPORARY_VOLUME_DEFAULT, VOLUME_PATH, VOLUMES,
+    BIND_MOUNT_VOLUME, CONNECT, DIRECT_GIRDER_FILE_ID_TO_VOLUME, GIRDER_API_URL,
+    GIRDER_FILE_ID_TO_VOLUME, GIRDER_FOLDER_ID_TO_VOLUME, GIRDER_ITEM_ID_TO_VOLUME, GIRDER_TOKEN,
+    NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, PROGRESS_PIPE, TEMPORARY_VOLUME, TEMPORARY_VOLUME_DEFAULT,
+    VOLUME_PATH, VOLUMES,
 };
 
 /// More arguments than this do not fit what Linux gives a new program with usual limits (a quarter
@@ -14,6 +17,8 @@ pub(super) const MAX_ARGUMENTS: usize = 100_000;
 pub(super) const MAX_VOLUMES: usize = 1000;
 /// Streams of one job: each takes up to four descriptors, and a process has 1,024 by default.
 pub(super) const MAX_STREAMS: usize = 200;
+/// Hooks of one job: each is some requests to Girder.
+pub(super) const MAX_HOOKS: usize = 1000;
 
 /// The whole document.
 pub(super) static DOCUMENT: Shape = Shape {
@@ -83,6 +88,27 @@ pub(super) static DOCUMENT: Shape = Shape {
                  "output": {"type": "HostFile", "path": "/tmp/log"}}]"#,
         ),
         Member::optional(
+            "girder_result_hooks",
+            Kind::List { of: &Kind::Typed(HOOKS), most: MAX_HOOKS, unit: "hooks" },
+            "What is done with results when the container has exited, in this order.",
+        )
+        .or_null()
+        .default("[]")
+        .example(
+            r#"[{"type": "GirderUploadVolumePathToItem", "item_id": "6b02c2bf8ed649d13bc50b4e",
+                 "volumepath": {"type": "VolumePath", "filename": "out.csv"}}]"#,
+        ),
+        Member::optional(
+            "girder_job",
+            Kind::Object(&GIRDER_JOB),
+            "The job in Girder that is told status, log and progress.",
+        )
+        .or_null()
+        .example(
+            r#"{"url": "https://data.example.org/api/v1/job/6b02c2bf8ed649d13bc50b4c",
+                "headers": {"Girder-Token": "…"}}"#,
+        ),
+        Member::optional(
             "girder_api_url",
             Kind::Text(&rule::API_URL),
             "The Girder server of the job's files.",
@@ -98,7 +124,6 @@ pub(super) static DOCUMENT: Shape = Shape {
     ],
     relations: &[],
     later: &[
-        "girder_result_hooks",
         // docker-py's containers.run, and what it hands on.
         "auto_remove",
         "blkio_weight",
@@ -212,6 +237,13 @@ static ARGUMENT: Kind = Kind::Any(&[
         &NAMED_INPUT_PIPE,
         &NAMED_OUTPUT_PIPE,
         &CONNECT,
+        &GIRDER_FILE_ID_TO_VOLUME,
+        &DIRECT_GIRDER_FILE_ID_TO_VOLUME,
+        &GIRDER_ITEM_ID_TO_VOLUME,
+        &GIRDER_FOLDER_ID_TO_VOLUME,
+        &PROGRESS_PIPE,
+        &GIRDER_API_URL,
+        &GIRDER_TOKEN,
     ]),
 ]);
 

@@ -1,6 +1,7 @@
 //! The members of an object that has been checked.
 
 use super::Fault;
+use super::check::whole;
 use super::node::{Node, Value};
 use crate::spec::error::Problem;
 
@@ -63,6 +64,13 @@ impl Node {
     pub(super) fn as_bool(&self) -> Option<bool> {
         match &self.value {
             Value::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_whole(&self) -> Option<u64> {
+        match &self.value {
+            Value::Number(digits) => whole(digits),
             _ => None,
         }
     }

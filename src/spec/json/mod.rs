@@ -2,15 +2,17 @@
 //!
 //! Three steps, each of which can refuse: the text becomes a tree ([`node`]: syntax, limits,
 //! repeated members); the tree is held against the table of what there is ([`check`]: names, kinds,
-//! rules for strings); what has passed is put together ([`volumes`], [`streams`]: what no table can
-//! say, such as that a named volume exists). The table ([`document`], [`transform`]) also makes the
-//! JSON Schema.
+//! rules for strings); what has passed is put together ([`volumes`], [`streams`], [`hooks`]: what no
+//! table can say, such as that a named volume exists). The table ([`document`], [`transform`],
+//! [`result_hook`]) also makes the JSON Schema.
 
 mod check;
 mod document;
 mod fields;
+mod hooks;
 mod node;
 mod number;
+mod result_hook;
 mod rule;
 mod schema;
 mod streams;
@@ -26,12 +28,14 @@ use node::{Node, Value};
 pub use schema::schema;
 use streams::Streams;
 use table::Kind;
-use transform::{CONNECT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, VOLUME_PATH};
+use transform::{
+    CONNECT, DOWNLOADS, GIRDER_API_URL, GIRDER_TOKEN, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE,
+    PROGRESS_PIPE, VOLUME_PATH,
+};
 use volumes::Volumes;
 
 use super::error::{Problem, SpecError};
 use super::secret::Secret;
-use super::volume::VolumePath;
 use super::{Argument, JobSpec, PullPolicy};
 
 /// Reads a job document.
@@ -85,6 +89,10 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
     for node in fields.get("stream_connectors").map(Node::items).unwrap_or_default() {
         job.stream_connectors.push(streams.connect(node, &mut volumes)?);
     }
+    for node in fields.get("girder_result_hooks").map(Node::items).unwrap_or_default() {
+        job.result_hooks.push(hooks::hook(node, &mut volumes)?);
+    }
+    job.girder_job = fields.get("girder_job").map(hooks::girder_job).transpose()?;
     job.volumes = volumes.into_list();
     Ok(job)
 }
@@ -102,11 +110,17 @@ fn argument(node: &Node, volumes: &mut Volumes, streams: &mut Streams) -> Result
     if kind == CONNECT.name {
         Ok(Argument::Connect(Box::new(streams.connect(node, volumes)?)))
     } else if kind == VOLUME_PATH.name {
-        let filename = fields.text("filename")?.to_owned();
-        let volume = volumes.referenced(fields.get("volume"))?;
-        Ok(Argument::VolumePath(VolumePath { filename, volume }))
+        Ok(Argument::VolumePath(hooks::volume_path(node, volumes)?))
     } else if kind == NAMED_INPUT_PIPE.name || kind == NAMED_OUTPUT_PIPE.name {
         Ok(Argument::Fifo(streams::fifo(node, volumes)?))
+    } else if kind == PROGRESS_PIPE.name {
+        Ok(Argument::ProgressPipe(streams.progress(node, volumes)?))
+    } else if kind == GIRDER_API_URL.name {
+        Ok(Argument::GirderApiUrl)
+    } else if kind == GIRDER_TOKEN.name {
+        Ok(Argument::GirderToken)
+    } else if DOWNLOADS.iter().any(|download| download.name == kind) {
+        Ok(Argument::Download(hooks::download(node, volumes)?))
     } else {
         Ok(Argument::Volume(volumes.volume(node)?))
     }

@@ -105,6 +105,14 @@ fn kind(of: &Kind) -> Value {
                 shapes => json!({"anyOf": shapes.iter().map(reference).collect::<Vec<_>>()}),
             }
         }
+        Kind::Values { or } => {
+            let is = json!({"required": ["type"], "properties": {"type": {"const": or.name}}});
+            json!({
+                "type": "object",
+                "if": is,
+                "then": {"$ref": format!("#/$defs/{}", or.name)},
+            })
+        }
         Kind::Any(kinds) => json!({"anyOf": kinds.iter().map(kind).collect::<Vec<_>>()}),
     }
 }

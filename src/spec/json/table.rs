@@ -11,7 +11,7 @@ pub(super) enum Kind {
     /// A number, as an argument.
     Number,
     /// A whole number from 0 to this.
-    Whole(u32),
+    Whole(u64),
     /// Exactly this string.
     Word(&'static str),
     /// A string.
@@ -33,6 +33,10 @@ pub(super) enum Kind {
     Object(&'static Shape),
     /// An object whose `type` is the name of one of these.
     Typed(&'static [&'static Shape]),
+    /// An object with any names and values; or, if its `type` is the name of this one, this.
+    Values {
+        or: &'static Shape,
+    },
     /// Any one of these; no two of them are objects, or arrays.
     Any(&'static [Self]),
 }
@@ -50,6 +54,7 @@ impl Kind {
             | Self::Whole(_)
             | Self::Word(_)
             | Self::Object(_)
+            | Self::Values { .. }
             | Self::Typed(_) => false,
         }
     }

@@ -6,7 +6,7 @@ use crate::spec::json::rule::{self, Rule};
 
 /// Every rule, with the beginning of what it accepts, and whether its pattern is exact: addresses
 /// have more to them than a pattern can say, so theirs may match what the parser refuses.
-static RULES: [(&str, &Rule, bool); 19] = [
+static RULES: [(&str, &Rule, bool); 22] = [
     ("debian:12", &rule::IMAGE, true),
     ("", &rule::ARGUMENT, true),
     ("x", &rule::PATH, true),
@@ -17,9 +17,12 @@ static RULES: [(&str, &Rule, bool); 19] = [
     ("ro", &rule::MODE, true),
     ("rslave", &rule::PROPAGATION, true),
     ("/a:/b", &rule::BIND, true),
-    ("t", &rule::VOLUME_NAME, true),
+    ("t", &rule::NAME, true),
     ("a/", &rule::BENEATH, true),
-    ("a", &rule::FIFO_NAME, true),
+    ("a", &rule::ORDINARY_PATH, true),
+    ("/a", &rule::HOST_FILE, true),
+    ("{}", &rule::REFERENCE, true),
+    ("text/csv", &rule::MIME_TYPE, true),
     ("0", &rule::GIRDER_ID, true),
     ("http://host", &rule::URL, false),
     ("https://host/api", &rule::API_URL, false),
