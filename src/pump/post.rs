@@ -15,6 +15,7 @@ use nix::errno::Errno;
 
 use super::driver::{Context, Driver, Outcome, Turn};
 use super::error::TransferError;
+use super::fetch::Ticket;
 use super::report::Finish;
 use super::route::is_to_fall_back;
 use super::sink::{Gave, Sink};
@@ -126,7 +127,7 @@ impl Driver {
             return Ok(None);
         }
         if let Some(lookup) = lookup {
-            context.lookups.push(lookup);
+            context.lookups.push((Ticket::ONLY, lookup));
             // The exchange has its deadline only when it is asked once more.
             return Ok(Some(Turn::Again));
         }

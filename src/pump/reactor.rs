@@ -6,8 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -18,6 +17,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::driver::{Context, Driver, Tokens, Turn};
 use super::error::PumpError;
+use super::fetch::Ticket;
 use super::pool::Pool;
 use super::reading::Glimpse;
 use super::report::Finish;
@@ -43,10 +43,7 @@ pub(crate) struct Reactor {
     pool: Pool,
     slots: HashMap<Key, Slot>,
     ready: VecDeque<Key>,
-    hungry: VecDeque<Key>,
     deadlines: BinaryHeap<Reverse<(Instant, Key)>>,
-    /// The other sides of FIFOs that a thread waits in, until it answers.
-    let_go: HashMap<Key, OwnedFd>,
     next_key: Key,
 }
 
@@ -87,9 +84,7 @@ impl Reactor {
             pool: Pool::new(buffers),
             slots: HashMap::new(),
             ready: VecDeque::new(),
-            hungry: VecDeque::new(),
             deadlines: BinaryHeap::new(),
-            let_go: HashMap::new(),
             next_key: 1,
         };
         Ok((reactor, mailbox))
@@ -133,11 +128,6 @@ impl Reactor {
             for _ in 0..self.ready.len() {
                 if let Some(key) = self.ready.pop_front() {
                     self.give_turn(key);
-                }
-            }
-            if self.pool.has_one() {
-                for key in std::mem::take(&mut self.hungry) {
-                    self.enqueue(key);
                 }
             }
         }
@@ -216,12 +206,11 @@ impl Reactor {
             lookups: &mut lookups,
         };
         let turn = call(driver, &mut context);
-        for lookup in lookups {
-            self.look_up(key, lookup);
+        for (ticket, lookup) in lookups {
+            self.look_up(key, ticket, lookup);
         }
         match turn {
             Turn::Again => self.enqueue(key),
-            Turn::Hungry => self.hungry.push_back(key),
             Turn::Wait => {}
             Turn::Over => {
                 self.remove(key);
@@ -235,9 +224,6 @@ impl Reactor {
         let Some(slot) = self.slots.remove(&key) else { return };
         if let Work::Driver(driver) = &slot.work {
             driver.deregister(self.poll.registry());
-            if let Some(other_side) = driver.let_go() {
-                self.let_go.insert(key, other_side);
-            }
             if let (Some(watches), Some(watch)) = (&self.watches, driver.watch()) {
                 // The FIFO may be gone, and its watch with it.
                 let _ = watches.remove(watch);
@@ -256,7 +242,7 @@ impl Reactor {
                 Outlet::StdErr => outlets[1],
             };
             if let Some(Slot { work: Work::Driver(driver), .. }) = self.slots.get_mut(&to)
-                && driver.feed(bytes) == Turn::Again
+                && driver.feed(bytes) != Turn::Wait
                 && !fed.contains(&to)
             {
                 fed.push(to);
@@ -320,14 +306,14 @@ impl Reactor {
         self.sightings.clear();
     }
 
-    fn look_up(&self, key: Key, lookup: Lookup) {
+    fn look_up(&self, key: Key, ticket: Ticket, lookup: Lookup) {
         let mailbox = self.mailbox.clone();
         let spawned = thread::Builder::new().name("gantline-lookup".into()).spawn(move || {
             // A worker that is gone has no use for it.
-            let _ = mailbox.send(Command::Resolved(key, lookup.run()));
+            let _ = mailbox.send(Command::Resolved(key, ticket, lookup.run()));
         });
         if let Err(error) = spawned {
-            let _ = self.mailbox.send(Command::Resolved(key, Err(error)));
+            let _ = self.mailbox.send(Command::Resolved(key, ticket, Err(error)));
         }
     }
 
@@ -348,21 +334,18 @@ impl Reactor {
                     self.remove(key);
                 }
             }
-            Command::Resolved(key, addresses) => self.resolved(key, addresses),
+            Command::Resolved(key, ticket, addresses) => {
+                self.with_driver(key, |driver, _| {
+                    driver.resolved(ticket, addresses);
+                    Turn::Again
+                });
+            }
             Command::Opened(key, writer) => {
-                self.let_go.remove(&key);
                 self.with_driver(key, |driver, context| driver.opened_by_thread(writer, context));
             }
             Command::Stop => return false,
         }
         true
-    }
-
-    fn resolved(&mut self, key: Key, addresses: io::Result<Vec<SocketAddr>>) {
-        self.with_driver(key, |driver, _| {
-            driver.resolved(addresses);
-            Turn::Again
-        });
     }
 
     fn add(&mut self, new: NewTransfer) -> Result<Key, PumpError> {

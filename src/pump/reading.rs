@@ -63,20 +63,12 @@ impl Driver {
 
     /// Waits for its reader in a thread.
     pub(crate) fn wait_in_thread(
-        &self,
+        &mut self,
         opened: impl FnOnce(io::Result<OwnedFd>) + Send + 'static,
     ) -> io::Result<()> {
-        match &self.sink {
+        match &mut self.sink {
             Sink::Fifo(fifo) => fifo.wait_in_thread(opened),
             _ => Ok(()),
-        }
-    }
-
-    /// Lets that thread go; see [`InputFifo::let_go`](super::open::InputFifo::let_go).
-    pub(crate) fn let_go(&self) -> Option<OwnedFd> {
-        match &self.sink {
-            Sink::Fifo(fifo) => fifo.let_go(),
-            _ => None,
         }
     }
 
@@ -168,8 +160,7 @@ impl Driver {
         match fifo.finish(written)? {
             Finished::Closed => {
                 let is_watched = fifo.watch().is_some();
-                self.tally.bytes += written;
-                self.life = Life::Served(Finish::Complete);
+                self.life = Life::Served(self.settle(0));
                 self.source.stop();
                 Ok(if is_watched { Turn::Wait } else { self.over(Finish::Complete) })
             }
@@ -235,10 +226,7 @@ impl Driver {
                 self.tally.bytes = self.tally.bytes.saturating_sub(unread);
                 if unread > 0 { Finish::Refused } else { finish }
             }
-            _ => {
-                self.tally.bytes += self.transfer.delivered().saturating_sub(unread);
-                Finish::Refused
-            }
+            _ => self.settle(unread),
         };
         self.life = Life::Served(finish);
         self.source.stop();
@@ -248,11 +236,20 @@ impl Driver {
         }
     }
 
+    /// Adds a reading to the tally, of which `unread` bytes were left in the FIFO.
+    fn settle(&mut self, unread: u64) -> Finish {
+        let read = self.transfer.delivered().saturating_sub(unread);
+        let is_all = self.transfer.is_complete() || self.source.total() == Some(read);
+        self.tally.bytes += read;
+        self.transfer = Transfer::new();
+        if is_all && unread == 0 { Finish::Complete } else { Finish::Refused }
+    }
+
     fn begin_reading(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
         if !self.source.begin_again()? {
             return Err(TransferError::ReadOnce);
         }
-        self.transfer = Transfer::new();
+        self.stall.forgive();
         self.life = Life::Running;
         self.tally.readings += 1;
         self.register_sink(context.registry)?;
@@ -266,6 +263,7 @@ impl Driver {
 
     /// The container has exited: nobody reads its input any more, and nobody writes its output.
     pub(crate) fn container_exited(&mut self) -> Turn {
+        self.is_container_over = true;
         if let Source::Fifo(fifo) = &mut self.source {
             fifo.writers_are_gone();
             self.transfer.source_became_ready(self.load.room());
@@ -290,15 +288,7 @@ impl Driver {
             return Finish::NotOpened;
         }
         let unread = fifo.descriptor().and_then(|writer| pipe::unread(&writer).ok()).unwrap_or(0);
-        let read = self.transfer.delivered().saturating_sub(unread);
-        self.tally.bytes += read;
-        let is_whole = match self.source.total() {
-            Some(total) => read == total,
-            None => self.life == Life::Unread && unread == 0,
-        };
-        // The tally has it all now.
-        self.life = Life::Served(if is_whole { Finish::Complete } else { Finish::Refused });
-        if is_whole { Finish::Complete } else { Finish::Refused }
+        self.settle(unread)
     }
 
     /// The container's output: so many bytes of it are for this transfer.

@@ -10,7 +10,7 @@ use crossbeam_channel::Sender;
 use super::carrier::Load;
 use super::driver::{Driver, Notify, Tokens};
 use super::error::{PumpError, TransferError};
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Ticket};
 use super::open::InputFifo;
 use super::post::PostSink;
 use super::sink::{self, Shared};
@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Attach { attach: Attach, outlets: Box<[NewTransfer; 2]>, reply: Sender<Result<(), PumpError>> },
     ContainerExited(u64),
     Cancel(u64),
-    Resolved(Key, io::Result<Vec<SocketAddr>>),
+    Resolved(Key, Ticket, io::Result<Vec<SocketAddr>>),
     Opened(Key, io::Result<OwnedFd>),
     Stop,
 }

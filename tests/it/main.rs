@@ -23,6 +23,7 @@ mod pump_fifo;
 mod pump_peer;
 mod pump_post;
 mod pump_sinks;
+mod pump_slow;
 mod run_engine;
 mod spec;
 mod spec_schema;
