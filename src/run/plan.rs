@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::planner::Planner;
-use crate::spec::{Direction, HttpUrl, JobSpec, PullPolicy, Secret};
+use crate::spec::{Direction, GirderJob, HttpUrl, JobSpec, PullPolicy, Secret};
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
 /// What one run of a job will mount, pass and move.
@@ -23,8 +23,12 @@ pub struct Plan {
     pub(crate) pull: PullPolicy,
     /// Replaces the image's entrypoint.
     pub(crate) entrypoint: Option<Vec<String>>,
-    /// The container's command, as it will be passed.
+    /// The container's command, as it will be passed, but for `girder_arguments`.
     pub(crate) arguments: Vec<String>,
+    /// Which arguments are empty until the run has its Girder server.
+    pub(crate) girder_arguments: Vec<(usize, GirderArgument)>,
+    /// The job in Girder that is told what happens.
+    pub(crate) girder_job: Option<GirderJob>,
     /// The default temporary volume, then [`JobSpec::volumes`] in their order.
     pub(crate) mounts: Vec<Mount>,
     /// Every FIFO that is made.
@@ -46,7 +50,8 @@ impl Plan {
         Planner::new(job).plan(&mut name)
     }
 
-    /// The container's command, as it will be passed.
+    /// The container's command, as it will be passed; empty where the address of a Girder server
+    /// or a token for it will be.
     pub fn arguments(&self) -> &[String] {
         &self.arguments
     }
@@ -73,7 +78,8 @@ impl Plan {
 
     /// Whether anything comes from Girder.
     pub(crate) fn needs_girder(&self) -> bool {
-        self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
+        !self.girder_arguments.is_empty()
+            || self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
     }
 }
 
@@ -158,6 +164,20 @@ pub(crate) enum PlannedSink {
     HostFile {
         path: PathBuf,
     },
+    /// The body of a POST.
+    Post {
+        url: HttpUrl,
+        headers: BTreeMap<String, Secret>,
+    },
+    /// Whoever wants to know how far the container is.
+    Progress,
+}
+
+/// An argument that says where Girder is, or lets the container in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GirderArgument {
+    ApiUrl,
+    Token,
 }
 
 /// A job that cannot work as it is written.

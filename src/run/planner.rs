@@ -2,7 +2,7 @@
 //! transfer.
 
 use super::plan::{
-    FifoFolder, Mount, Plan, PlanError, PlannedFifo, PlannedSink, PlannedSource, PlannedTransfer,
+    FifoFolder, GirderArgument, Mount, Plan, PlanError, PlannedFifo, PlannedSink, PlannedSource, PlannedTransfer,
 };
 use super::unsupported;
 use crate::spec::{
@@ -45,6 +45,8 @@ impl<'a> Planner<'a> {
             pull: job.pull,
             entrypoint: job.entrypoint.clone(),
             arguments,
+            girder_arguments: girder_arguments(job),
+            girder_job: job.girder_job.clone(),
             warnings: self.warnings(),
             mounts: self.mounts,
             fifos: self.fifos,
@@ -90,10 +92,9 @@ impl<'a> Planner<'a> {
             }
             Argument::Fifo(fifo) => self.fifo(fifo)?.1.as_str().to_owned(),
             Argument::Connect(connect) => self.connect(connect)?,
-            Argument::Download(_)
-            | Argument::ProgressPipe(_)
-            | Argument::GirderApiUrl
-            | Argument::GirderToken => return Err(unsupported::argument(argument)),
+            Argument::ProgressPipe(fifo) => self.progress_pipe(fifo)?,
+            Argument::GirderApiUrl | Argument::GirderToken => String::new(),
+            Argument::Download(_) => return Err(unsupported::argument(argument)),
         })
     }
 
@@ -104,6 +105,21 @@ impl<'a> Planner<'a> {
         let (sink, sink_label, sink_path) = self.sink(&connect.sink)?;
         self.transfers.push(PlannedTransfer { source, sink, source_label, sink_label });
         Ok(sink_path.or(source_path).map_or_else(String::new, |path| path.as_str().to_owned()))
+    }
+
+    /// A FIFO whose lines say how far the container is; it may be named more than once.
+    fn progress_pipe(&mut self, fifo: &Fifo) -> Result<String, PlanError> {
+        let (at, path) = self.fifo(fifo)?;
+        let planned = PlannedTransfer {
+            source: PlannedSource::Fifo(at),
+            sink: PlannedSink::Progress,
+            source_label: format!("fifo:{}", fifo.name),
+            sink_label: "progress".to_owned(),
+        };
+        if !self.transfers.contains(&planned) {
+            self.transfers.push(planned);
+        }
+        Ok(path.as_str().to_owned())
     }
 
     fn source(
@@ -150,9 +166,11 @@ impl<'a> Planner<'a> {
                 let label = format!("file:{}", path.display());
                 (PlannedSink::HostFile { path: path.clone() }, label, None)
             }
-            Sink::ChunkedPost { .. } | Sink::GirderItem { .. } => {
-                return Err(unsupported::sink(sink));
+            Sink::ChunkedPost { url, headers } => {
+                let label = format!("post:{}", url.as_url().host_str().unwrap_or_default());
+                (PlannedSink::Post { url: url.clone(), headers: headers.clone() }, label, None)
             }
+            Sink::GirderItem { .. } => return Err(unsupported::sink(sink)),
         })
     }
 
@@ -249,6 +267,16 @@ impl<'a> Planner<'a> {
         let at = place(volume);
         self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
     }
+}
+
+/// The places of the arguments that are known only when the run has its Girder server.
+fn girder_arguments(job: &JobSpec) -> Vec<(usize, GirderArgument)> {
+    let known = |(at, argument): (usize, &Argument)| match argument {
+        Argument::GirderApiUrl => Some((at, GirderArgument::ApiUrl)),
+        Argument::GirderToken => Some((at, GirderArgument::Token)),
+        _ => None,
+    };
+    job.container_args.iter().enumerate().filter_map(known).collect()
 }
 
 fn bind(mount: &BindMount) -> Result<Mount, PlanError> {

@@ -5,13 +5,12 @@ use crate::spec::{Argument, Downloaded, Hook, JobSpec, Sink};
 
 /// Refuses what is done beside arguments and streams.
 pub(super) fn refuse(job: &JobSpec) -> Result<(), PlanError> {
-    let what = match (job.result_hooks.first(), &job.girder_job) {
-        (Some(Hook::UploadToItem { .. }), _) => "GirderUploadVolumePathToItem",
-        (Some(Hook::UploadToFolder { .. }), _) => "GirderUploadVolumePathToFolder",
-        (Some(Hook::JobArtifact { .. }), _) => "GirderUploadVolumePathJobArtifact",
-        (Some(Hook::ItemMetadata { .. }), _) => "GirderItemMetadata",
-        (None, Some(_)) => "girder_job",
-        (None, None) => return Ok(()),
+    let what = match job.result_hooks.first() {
+        Some(Hook::UploadToItem { .. }) => "GirderUploadVolumePathToItem",
+        Some(Hook::UploadToFolder { .. }) => "GirderUploadVolumePathToFolder",
+        Some(Hook::JobArtifact { .. }) => "GirderUploadVolumePathJobArtifact",
+        Some(Hook::ItemMetadata { .. }) => "GirderItemMetadata",
+        None => return Ok(()),
     };
     Err(PlanError::NotSupported { what })
 }
@@ -25,9 +24,6 @@ pub(super) fn argument(argument: &Argument) -> PlanError {
             Downloaded::Item { .. } => "GirderItemIdToVolume",
             Downloaded::Folder { .. } => "GirderFolderIdToVolume",
         },
-        Argument::ProgressPipe(_) => "ProgressPipe",
-        Argument::GirderApiUrl => "GirderApiUrl",
-        Argument::GirderToken => "GirderToken",
         _ => "this argument",
     };
     PlanError::NotSupported { what }
@@ -36,7 +32,6 @@ pub(super) fn argument(argument: &Argument) -> PlanError {
 /// The refusal of a sink.
 pub(super) fn sink(sink: &Sink) -> PlanError {
     let what = match sink {
-        Sink::ChunkedPost { .. } => "ChunkedTransferEncodingStream",
         Sink::GirderItem { .. } => "GirderStreamToItem",
         _ => "this sink",
     };
