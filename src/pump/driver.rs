@@ -414,6 +414,9 @@ impl Driver {
         };
         self.life = Life::Over;
         self.source.stop();
+        if let Sink::Listener(listener) = &mut self.sink {
+            listener.0.ended();
+        }
         (self.notify)(Notice::Ended { id: self.id, report });
         Turn::Over
     }

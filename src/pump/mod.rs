@@ -122,6 +122,9 @@ pub enum Sink {
 pub trait Listen: Send {
     /// Here are more.
     fn hear(&mut self, bytes: &[u8]);
+
+    /// There are no more; told before the transfer's end is.
+    fn ended(&mut self);
 }
 
 impl std::fmt::Debug for dyn Listen {

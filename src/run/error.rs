@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Report;
+use super::downloads::DownloadError;
 use super::host_file::HostFileError;
 use super::plan::PlanError;
 use crate::docker::{DockerError, StartFailure};
@@ -63,6 +64,12 @@ pub enum Cause {
          --girder-url"
     )]
     NoGirder,
+    /// An argument is to be a token, and nobody gave one.
+    #[error(
+        "an argument is to be a token for Girder, but there is none: it needs \
+         girder_client_token, --girder-token or GIRDER_API_KEY"
+    )]
+    NoGirderToken,
     /// The runtime, or a thread for it, could not be made.
     #[error("cannot begin the run")]
     Begin(#[source] io::Error),
@@ -86,6 +93,9 @@ pub enum Cause {
     /// What Girder knows of the job's files cannot be had.
     #[error("cannot get the job's files from Girder")]
     Girder(#[source] Box<GirderError>),
+    /// A file of Girder's cannot be put into its volume.
+    #[error("cannot make the job's files ready")]
+    Download(#[source] Box<DownloadError>),
     /// A directory or FIFO for the container cannot be made.
     #[error("cannot make a volume ready")]
     Volume(#[source] VolumeError),
@@ -123,6 +133,14 @@ pub enum Cause {
     #[error("cannot ask for {label}")]
     Request {
         /// The source, as the report calls it.
+        label: String,
+        /// What is wrong with it.
+        source: Box<HttpError>,
+    },
+    /// The job gives a header that HTTP does not allow.
+    #[error("cannot send to {label}")]
+    PostRequest {
+        /// The sink, as the report calls it.
         label: String,
         /// What is wrong with it.
         source: Box<HttpError>,
@@ -169,7 +187,7 @@ pub enum Cause {
 impl Cause {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::NoGirder => BAD_JOB,
+            Self::Plan(_) | Self::NoGirder | Self::NoGirderToken => BAD_JOB,
             Self::Start(error) => match error.start_failure() {
                 StartFailure::NotFound => NOT_FOUND,
                 StartFailure::NotExecutable => NOT_EXECUTABLE,

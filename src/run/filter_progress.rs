@@ -81,7 +81,11 @@ fn give(text: &[u8], to: &mut impl FnMut(&[u8])) {
 
 /// What begins with a `<`.
 enum Look<'a> {
-    Element { tag: &'static str, content: &'a [u8], length: usize },
+    Element {
+        tag: &'static str,
+        content: &'a [u8],
+        length: usize,
+    },
     /// More has to come before it can be told.
     Beginning,
     Text,
@@ -148,8 +152,7 @@ fn unescaped(text: &str) -> String {
 }
 
 /// The elements that are known; others are text.
-const TAGS: [&str; 7] =
-    ["start", "end", "time", "stage-progress", "progress", "name", "comment"];
+const TAGS: [&str; 7] = ["start", "end", "time", "stage-progress", "progress", "name", "comment"];
 
 /// The longest element. One that is longer is text.
 const HELD_BYTES: usize = 16 << 10;
@@ -159,8 +162,7 @@ mod tests {
     use super::*;
 
     fn heard<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (String, Vec<(f64, String)>) {
-        let (mut parser, mut text, mut told) =
-            (FilterProgress::default(), Vec::new(), Vec::new());
+        let (mut parser, mut text, mut told) = (FilterProgress::default(), Vec::new(), Vec::new());
         for piece in pieces {
             parser.hear(
                 piece,

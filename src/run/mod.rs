@@ -14,14 +14,21 @@
 mod cancel;
 mod clean_up;
 mod collect;
+mod downloads;
+mod ear;
 mod error;
+mod failure;
+mod filter_progress;
 mod girder_server;
 mod host_file;
+mod job;
+mod job_log;
 mod live;
 mod outcome;
 mod plan;
 mod planner;
 mod prepare;
+mod progress_pipe;
 mod prune;
 mod runner;
 mod sinks;
@@ -29,16 +36,18 @@ mod sources;
 mod split;
 mod start;
 mod stream;
+mod telling;
 mod transfers;
 mod unsupported;
 mod wait;
 
 pub use self::{
     cancel::Canceller,
+    downloads::DownloadError,
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{Outcome, Report, TransferRecord},
+    outcome::{DownloadRecord, Outcome, Report, TransferRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
@@ -60,13 +69,16 @@ use crate::event::Phase;
 async fn run(mut live: Live) -> Result<Outcome, RunError> {
     let ended = phases(&mut live).await;
     let phase = live.phase();
+    live.concludes(&ended);
     live.enters(Phase::CleanUp);
     let left = clean_up::clean_up(&mut live).await;
     live.leaves();
+    live.ends_job().await;
     live.ended(ended, phase, left)
 }
 
 async fn phases(live: &mut Live) -> Result<Collected, Stop> {
+    live.begins_job()?;
     let prepared = Prepared::prepare(live).await?;
     live.enters(Phase::Start);
     let started = prepared.start(live).await?;

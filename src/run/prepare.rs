@@ -10,6 +10,7 @@ use std::path::Path;
 
 use tokio::task::spawn_blocking;
 
+use super::downloads::Fetched;
 use super::error::Cause;
 use super::live::{Live, MadeContainer, Stop};
 use super::plan::Mount;
@@ -37,10 +38,13 @@ impl Prepared {
             live.warns(warning);
         }
         let cancellation = live.cancellation.clone();
-        let gathered = Live::unless_cancelled(&cancellation, gather(live)).await?;
+        make_volumes(live)?;
+        let mut fetched = Fetched::default();
+        let gathered = Live::unless_cancelled(&cancellation, gather(live, &mut fetched)).await;
+        fetched.settle(live);
+        let gathered = gathered?;
         live.made.engine = Some(gathered.engine.clone());
         warn_about_distance(live, &gathered.engine);
-        make_volumes(live)?;
         let mut sinks = Live::unless_cancelled(&cancellation, open_sinks(live)).await?;
         begin_inputs(live, gathered.sources, &mut sinks)?;
         let container = create(live, &gathered.engine).await?;
@@ -57,15 +61,16 @@ struct Gathered {
     sources: BTreeMap<usize, Found>,
 }
 
-/// The image and the files' records, side by side.
-async fn gather(live: &Live) -> Result<Gathered, Cause> {
+/// The image, the files' records and the downloads, side by side.
+async fn gather(live: &Live, fetched: &mut Fetched) -> Result<Gathered, Cause> {
     let image = async {
         let settings = live.shared.engine.clone();
         let engine = Client::connect(settings).await.map_err(Cause::Connect)?;
         have_image(live, &engine).await?;
         Ok(engine)
     };
-    let (engine, sources) = tokio::try_join!(image, find_sources(live))?;
+    let fetch = fetched.fetch(live);
+    let (engine, sources, ()) = tokio::try_join!(image, find_sources(live), fetch)?;
     Ok(Gathered { engine, sources })
 }
 
@@ -161,6 +166,7 @@ pub(super) const NO_SINK: Cause = Cause::Bug("a transfer without a sink");
 /// Creates the container. Not to be given up halfway: the engine would go on, and we would not
 /// know what it made.
 async fn create(live: &mut Live, engine: &Client) -> Result<ContainerId, Cause> {
+    live.name_girder().await?;
     let mut body = CreateContainer::new(&live.plan.image, live.plan.arguments.clone());
     body.entrypoint.clone_from(&live.plan.entrypoint);
     body.labels = live.labels();
@@ -172,6 +178,7 @@ async fn create(live: &mut Live, engine: &Client) -> Result<ContainerId, Cause> 
     let id = created.id.to_string();
     live.report.container_id = Some(id.clone());
     live.tell(&Event::ContainerCreated { id, name });
+    live.tells_job_of_container(engine, &created.id).await;
     created.warnings.into_iter().for_each(|warning| live.warns(warning));
     Ok(created.id)
 }

@@ -57,11 +57,9 @@ impl Listen for ProgressLines {
             }
         }
     }
-}
 
-impl Drop for ProgressLines {
-    /// The last line may have no end.
-    fn drop(&mut self) {
+    fn ended(&mut self) {
+        // The last line may have no end.
         self.end_line();
     }
 }
@@ -100,7 +98,7 @@ mod tests {
         };
         let mut lines = ProgressLines::new(Arc::clone(&bad), tell);
         pieces.iter().for_each(|piece| lines.hear(piece));
-        drop(lines);
+        lines.ended();
         let told = told.lock().unwrap().clone();
         (told, bad.load(Ordering::Relaxed))
     }

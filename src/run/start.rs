@@ -74,7 +74,7 @@ async fn begin_streams(
     if !attached.framed {
         return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
     }
-    let split = Box::new(Frames::default());
+    let split = Box::new(Frames::new(live.ear()));
     let attach = Attach { socket: attached.socket, read_ahead: attached.read_ahead, split };
     live.transfers.begin_streams(attach, stdout, stderr)
 }

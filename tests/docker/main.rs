@@ -2,16 +2,21 @@
 
 #![cfg(test)]
 
+mod downloads;
+mod downloads_refused;
 mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
 mod engine_client_tcp;
+mod girder_job;
 mod run_cancel;
 mod run_clean_up;
 mod run_exit_codes;
 mod run_failures;
 mod run_jobs;
 mod run_library;
+mod run_posts;
+mod run_progress;
 mod run_pull;
 mod run_quiet;
 mod run_secrets;

@@ -221,6 +221,7 @@ struct Deaf;
 
 impl gantline::pump::Listen for Deaf {
     fn hear(&mut self, _: &[u8]) {}
+    fn ended(&mut self) {}
 }
 
 #[test]

@@ -10,4 +10,5 @@
 
 pub(crate) mod command;
 pub(crate) mod girder;
+pub(crate) mod girder_job;
 pub(crate) mod seeded;
