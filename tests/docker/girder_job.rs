@@ -1,5 +1,7 @@
 //! What a job in a real Girder is told of a run.
 
+use std::process::Command;
+
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -45,7 +47,7 @@ fn every_line_is_in_the_log_once_and_in_its_order() {
 fn a_container_that_fails_is_an_error_with_its_last_words() {
     let girder = Girder::log_in();
     let reported = Job::new(&girder);
-    let run = Invocation::job(&script(&reported, "seq 1 50 >&2; kill -SEGV $$")).finish();
+    let run = Invocation::job(&script(&reported, "seq 1 50 >&2; exit 139")).finish();
     assert_eq!(run.code, 139, "{run}");
     assert_eq!(reported.statuses(), [2, 4]);
     let last: Vec<String> = (31..=50).map(|line| line.to_string()).collect();
@@ -94,7 +96,7 @@ fn a_cancelled_run_is_canceled() {
 fn a_job_that_was_cancelled_in_girder_ends_as_canceled() {
     let girder = Girder::log_in();
     let reported = Job::new(&girder);
-    let run = Invocation::job(&script(&reported, "read line < /dev/zero; sleep 2; echo late"));
+    let run = Invocation::job(&script(&reported, "sleep 2; echo late"));
     let run = run.start();
     run.container_started();
     reported.set("status", "824");
@@ -102,6 +104,28 @@ fn a_job_that_was_cancelled_in_girder_ends_as_canceled() {
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(reported.statuses(), [2, 824, 5]);
     assert!(reported.log().contains("late\n"));
+}
+
+#[test]
+fn a_container_that_ran_out_of_memory_is_said_to_have() {
+    let girder = Girder::log_in();
+    let reported = Job::new(&girder);
+    // It waits for its limit, then takes far more.
+    let eat = "until [ -e /tmp/go ]; do sleep 0.1; done; tail -c 200000000 /dev/zero; exit 137";
+    let run = Invocation::job(&script(&reported, eat)).start();
+    let id = run.container_started();
+    for arguments in [
+        ["update", "--memory=16m", "--memory-swap=16m", &id].as_slice(),
+        &["exec", &id, "touch", "/tmp/go"],
+    ] {
+        assert!(Command::new("docker").args(arguments).output().unwrap().status.success());
+    }
+    let run = run.finish();
+    assert_eq!(run.code, 137, "{run}");
+    let words = "the container exited with code 137 (SIGKILL), killed for memory";
+    assert_eq!(run.report.as_ref().unwrap()["failure"], words, "{run}");
+    assert!(reported.log().contains(&format!("error: {words}\n")));
+    assert!(run.stderr.contains("ran out of memory"), "{run}");
 }
 
 #[test]
