@@ -11,20 +11,24 @@
 //!    input FIFO that is held until its reader comes (without inotify a `waiter` waits for it), and
 //!    served again to the next.
 //! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says,
-//!    `reading` what the readers of a FIFO bring about, `stall` and `low_water` watch the source.
-//! 5. `streams` takes a container's output apart; `slot`, `reactor` and `worker` give the turns.
+//!    `reading` what the readers of a FIFO bring about (as a `glimpse` of inotify has it), `stall` and `low_water` watch the source.
+//! 5. `streams` takes a container's output apart; `slot`, `reactor`, `alarms` and `worker` give the
+//!    turns, `obey` does what the handles ask for.
 //!
 //! What is promised: a byte that a source gave is delivered once and in its order, or the transfer
 //! fails; an input FIFO is never closed before its last byte while the container runs; the output
 //! of a container is taken at once, however slow its sink; a transfer that has nothing to do costs
 //! no wake-up and no buffer.
 
+mod alarms;
 mod buffer;
 mod carrier;
 mod driver;
 mod error;
 mod fetch;
+mod glimpse;
 mod low_water;
+mod obey;
 mod open;
 mod pool;
 mod post;

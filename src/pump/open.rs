@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 
 use super::error::TransferError;
+use super::glimpse::Glimpse;
 use super::waiter::Waiter;
 use crate::sys::fifo::Fifo;
 use crate::sys::inotify::{Watch, Watches};
@@ -103,7 +104,7 @@ impl InputFifo {
         let hold = fifo.open_hold()?;
         let writer = fifo.open_writer()?;
         pipe::resize(&writer, PIPE_BYTES)?;
-        Ok(match watches.add(&fifo.path()) {
+        Ok(match watches.add(&fifo.path(), &fifo.folder()) {
             Ok(watch) => Self::new(fifo, Some(watch), State::Held { _hold: hold, writer }),
             // ENOSPC: the user has no watches left.
             Err(_) => Self::new(fifo, None, State::InThread { _waiter: None }),
@@ -163,8 +164,26 @@ impl InputFifo {
         matches!(self.state, State::Held { .. } | State::InThread { .. })
     }
 
-    /// inotify: somebody has opened it.
-    pub(crate) fn opened(&mut self) -> Result<Reaction, TransferError> {
+    /// inotify saw something of it. `written` bytes of this reading went in.
+    pub(crate) fn heed(
+        &mut self,
+        glimpse: Glimpse,
+        written: u64,
+        watches: Option<&Watches>,
+    ) -> Result<Reaction, TransferError> {
+        match glimpse {
+            Glimpse::Opened => self.opened(),
+            Glimpse::Read => {
+                self.read_from(watches);
+                Ok(Reaction::Nothing)
+            }
+            Glimpse::ReaderClosed => self.reader_closed(written, watches),
+            Glimpse::ReaderFollowed => self.reader_was_followed(written, watches),
+            Glimpse::Unknown => self.look(written, watches),
+        }
+    }
+
+    fn opened(&mut self) -> Result<Reaction, TransferError> {
         let was_found = std::mem::take(&mut self.is_one_untold);
         if !was_found {
             self.readers += 1;
@@ -197,9 +216,9 @@ impl InputFifo {
         }
     }
 
-    /// inotify: somebody has read from it. That is to be known once a reading, and not to wake us
-    /// for every read.
-    pub(crate) fn read_from(&mut self, watches: Option<&Watches>) {
+    /// Somebody has read from it. That is to be known once a reading, and not to wake us for every
+    /// read.
+    fn read_from(&mut self, watches: Option<&Watches>) {
         self.is_read_from = true;
         if let Some(watches) = watches {
             // If it cannot be, we are woken more often than need be.
@@ -207,8 +226,7 @@ impl InputFifo {
         }
     }
 
-    /// inotify: a reader has closed it. `written` bytes of this reading went in.
-    pub(crate) fn reader_closed(
+    fn reader_closed(
         &mut self,
         written: u64,
         watches: Option<&Watches>,
@@ -228,8 +246,7 @@ impl InputFifo {
         }
     }
 
-    /// inotify: a reader has closed it, and somebody has opened it since.
-    pub(crate) fn reader_was_followed(
+    fn reader_was_followed(
         &mut self,
         written: u64,
         watches: Option<&Watches>,
@@ -280,11 +297,7 @@ impl InputFifo {
     }
 
     /// Events were lost: asks the FIFO what is the case.
-    pub(crate) fn look(
-        &mut self,
-        written: u64,
-        watches: Option<&Watches>,
-    ) -> Result<Reaction, TransferError> {
+    fn look(&mut self, written: u64, watches: Option<&Watches>) -> Result<Reaction, TransferError> {
         (self.readers, self.is_one_untold) = (0, false);
         match &self.state {
             State::Held { .. } | State::Parked { .. } | State::Awaiting { .. } => {
@@ -345,7 +358,8 @@ impl InputFifo {
         pipe::resize(writer, PIPE_BYTES).map_err(TransferError::Reopen)?;
         drop(reader);
         (self.readers, self.is_one_untold, self.is_read_from) = (0, false, false);
-        self.watch = Some(watches.add(&self.fifo.path()).map_err(TransferError::Reopen)?);
+        let watch = watches.add(&self.fifo.path(), &self.fifo.folder());
+        self.watch = Some(watch.map_err(TransferError::Reopen)?);
         if !pipe::has_reader(writer).map_err(TransferError::Reopen)? {
             return Ok(Reaction::Over { unread: thrown_away });
         }

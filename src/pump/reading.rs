@@ -6,46 +6,14 @@ use std::os::fd::OwnedFd;
 use super::carrier::Load;
 use super::driver::{Context, Driver, Life, Turn};
 use super::error::TransferError;
+use super::glimpse::Glimpse;
 use super::open::{Finished, Reaction};
 use super::report::Finish;
 use super::sink::Sink;
 use super::source::Source;
 use super::transfer::{Step, Transfer};
-use crate::sys::inotify::{Seen, Watch};
+use crate::sys::inotify::Watch;
 use crate::sys::pipe;
-
-/// What inotify saw of one FIFO.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Glimpse {
-    Opened,
-    Read,
-    ReaderClosed,
-    /// Something, but it was lost what.
-    Unknown,
-}
-
-impl Glimpse {
-    /// Takes what was seen of one FIFO out of what was seen of all.
-    pub(crate) fn of(watch: Watch, sightings: &mut Vec<Seen>) -> Vec<Self> {
-        let mut own = Vec::new();
-        sightings.retain(|seen| {
-            let glimpse = match seen {
-                Seen::Opened(of) if *of == watch => Self::Opened,
-                Seen::Read(of) if *of == watch => Self::Read,
-                Seen::ReaderClosed(of) if *of == watch => Self::ReaderClosed,
-                Seen::Overflow => {
-                    // The others have to know, too.
-                    own.push(Self::Unknown);
-                    return true;
-                }
-                _ => return true,
-            };
-            own.push(glimpse);
-            false
-        });
-        own
-    }
-}
 
 impl Driver {
     /// The watch of its FIFO, if it has one.
@@ -90,12 +58,13 @@ impl Driver {
     /// inotify saw something of its FIFO: all that it had to tell by now, oldest first.
     pub(crate) fn glimpsed(&mut self, glimpses: &[Glimpse], context: &Context<'_>) -> Turn {
         let mut turn = Turn::Wait;
-        for (place, glimpse) in glimpses.iter().enumerate() {
+        for glimpse in glimpses {
             if matches!(self.life, Life::Failed | Life::Over) {
                 return turn;
             }
-            let is_last_opening = !glimpses.iter().skip(place + 1).any(|g| *g == Glimpse::Opened);
-            let reaction = self.heed(*glimpse, is_last_opening, context);
+            let written = self.transfer.delivered();
+            let Sink::Fifo(fifo) = &mut self.sink else { return turn };
+            let reaction = fifo.heed(*glimpse, written, context.watches);
             match reaction.and_then(|reaction| self.react(reaction, context)) {
                 Ok(Turn::Wait) => {}
                 Ok(other) => turn = other,
@@ -103,28 +72,6 @@ impl Driver {
             }
         }
         turn
-    }
-
-    fn heed(
-        &mut self,
-        glimpse: Glimpse,
-        is_last_opening: bool,
-        context: &Context<'_>,
-    ) -> Result<Reaction, TransferError> {
-        let written = self.transfer.delivered();
-        let Sink::Fifo(fifo) = &mut self.sink else { return Ok(Reaction::Nothing) };
-        match glimpse {
-            Glimpse::Opened => fifo.opened(),
-            Glimpse::Read => {
-                fifo.read_from(context.watches);
-                Ok(Reaction::Nothing)
-            }
-            Glimpse::ReaderClosed if is_last_opening => {
-                fifo.reader_closed(written, context.watches)
-            }
-            Glimpse::ReaderClosed => fifo.reader_was_followed(written, context.watches),
-            Glimpse::Unknown => fifo.look(written, context.watches),
-        }
     }
 
     /// Hears what inotify has to tell of its FIFO, so that what follows is decided by what is the

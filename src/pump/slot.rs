@@ -105,8 +105,6 @@ pub(crate) struct Slot {
     /// Of streams: the transfers of standard output and standard error.
     pub(crate) outlets: [Key; 2],
     pub(crate) is_queued: bool,
-    /// The deadline that the loop will wake for.
-    pub(crate) armed: Option<Instant>,
 }
 
 /// What it does in them.
@@ -117,7 +115,7 @@ pub(crate) enum Work {
 
 impl Slot {
     pub(crate) fn new(flow: u64, work: Work) -> Self {
-        Self { flow, work, outlets: [0; 2], is_queued: false, armed: None }
+        Self { flow, work, outlets: [0; 2], is_queued: false }
     }
 }
 
