@@ -20,6 +20,7 @@ mod error;
 mod failure;
 mod filter_progress;
 mod girder_server;
+mod hooks;
 mod host_file;
 mod job;
 mod job_log;
@@ -27,6 +28,7 @@ mod live;
 mod outcome;
 mod plan;
 mod planner;
+mod planner_girder;
 mod prepare;
 mod progress_pipe;
 mod prune;
@@ -47,7 +49,7 @@ pub use self::{
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{DownloadRecord, Outcome, Report, TransferRecord},
+    outcome::{DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
@@ -69,6 +71,9 @@ use crate::event::Phase;
 async fn run(mut live: Live) -> Result<Outcome, RunError> {
     let ended = phases(&mut live).await;
     let phase = live.phase();
+    if ended.is_err() {
+        hooks::rescue(&mut live).await;
+    }
     live.concludes(&ended);
     live.enters(Phase::CleanUp);
     let left = clean_up::clean_up(&mut live).await;
@@ -87,5 +92,5 @@ async fn phases(live: &mut Live) -> Result<Collected, Stop> {
     live.enters(Phase::Wait);
     let drained = exited.wait(live).await?;
     live.enters(Phase::Collect);
-    drained.collect(live)
+    drained.collect(live).await
 }

@@ -2,10 +2,10 @@
 //! transfer.
 
 use super::plan::{
-    FifoFolder, GirderArgument, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink,
-    PlannedSource, PlannedTransfer,
+    FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
+    PlannedTransfer,
 };
-use super::unsupported;
+use super::{planner_girder, unsupported};
 use crate::spec::{
     Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source,
     Volume, VolumeRef,
@@ -18,9 +18,9 @@ const TEMPORARY_PREFIX: &str = "/mnt/girder_worker";
 /// A plan that is being made.
 #[derive(Debug)]
 pub(super) struct Planner<'a> {
-    job: &'a JobSpec,
-    mounts: Vec<Mount>,
-    downloads: Vec<PlannedDownload>,
+    pub(super) job: &'a JobSpec,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) downloads: Vec<PlannedDownload>,
     fifos: Vec<PlannedFifo>,
     transfers: Vec<PlannedTransfer>,
 }
@@ -39,7 +39,6 @@ impl<'a> Planner<'a> {
 
     /// Plans the whole job.
     pub(super) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
-        unsupported::refuse(self.job)?;
         self.mount_all(name)?;
         let job = self.job;
         let arguments = job.container_args.iter().enumerate();
@@ -50,16 +49,19 @@ impl<'a> Planner<'a> {
         }
         self.connect_streams()?;
         self.refuse_shared_ends()?;
+        let hooks =
+            job.result_hooks.iter().map(|hook| self.hook(hook)).collect::<Result<_, _>>()?;
         Ok(Plan {
             image: job.image.clone(),
             pull: job.pull,
             entrypoint: job.entrypoint.clone(),
             arguments,
-            girder_arguments: girder_arguments(job),
+            girder_arguments: planner_girder::girder_arguments(job),
             girder_job: job.girder_job.clone(),
             warnings: self.warnings(),
             mounts: self.mounts,
             downloads: self.downloads,
+            hooks,
             fifos: self.fifos,
             transfers: self.transfers,
             remove_container: job.remove_container,
@@ -108,50 +110,6 @@ impl<'a> Planner<'a> {
             Argument::Download(download) if !is_direct(download) => self.download(at, download)?,
             Argument::Download(_) => return Err(unsupported::argument(argument)),
         })
-    }
-
-    /// Plans a download once, however often it is asked for, and gives its path in the container
-    /// as far as it can be told without Girder.
-    fn download(&mut self, at: usize, download: &Download) -> Result<String, PlanError> {
-        let target = self.target(download.volume)?.clone();
-        let mount = self.host_folder(download.volume, "a download")?;
-        let what = download.what.clone();
-        let inside = match &what {
-            Downloaded::File { filename: Some(filename), .. } => filename.clone(),
-            Downloaded::File { id, .. } | Downloaded::Item { id } => {
-                format!("{id}/{NAME_IN_GIRDER}")
-            }
-            Downloaded::Folder { id, folder_name } => {
-                format!("{id}/{}", folder_name.as_deref().unwrap_or(NAME_IN_GIRDER))
-            }
-        };
-        let path = format!("{}/{inside}", target.as_str().trim_end_matches('/'));
-        let file_name = |what: &Downloaded| match what {
-            Downloaded::File { filename: Some(filename), .. } => Some(filename.clone()),
-            _ => None,
-        };
-        for other in self.downloads.iter_mut().filter(|other| other.mount == mount) {
-            if other.what == what {
-                other.arguments.push(at);
-                return Ok(path);
-            }
-            if file_name(&what).is_some() && file_name(&other.what) == file_name(&what) {
-                return Err(PlanError::DownloadedTwice { path });
-            }
-        }
-        self.downloads.push(PlannedDownload { what, mount, target, arguments: vec![at] });
-        Ok(path)
-    }
-
-    /// The mount of a volume that has a folder on the host.
-    fn host_folder(&self, volume: VolumeRef, what: &'static str) -> Result<usize, PlanError> {
-        let at = place(volume);
-        match self.mounts.get(at) {
-            Some(Mount::Bind { host_path, .. }) if !host_path.starts_with('/') => {
-                Err(PlanError::EngineVolume { what, volume: host_path.clone() })
-            }
-            _ => Ok(at),
-        }
     }
 
     /// Plans a transfer, and gives the path of the FIFO in it: the sink's, as Girder Worker does,
@@ -319,24 +277,11 @@ impl<'a> Planner<'a> {
         .collect()
     }
 
-    fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
+    pub(super) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
         let at = place(volume);
         self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
     }
 }
-
-/// The places of the arguments that are known only when the run has its Girder server.
-fn girder_arguments(job: &JobSpec) -> Vec<(usize, GirderArgument)> {
-    let known = |(at, argument): (usize, &Argument)| match argument {
-        Argument::GirderApiUrl => Some((at, GirderArgument::ApiUrl)),
-        Argument::GirderToken => Some((at, GirderArgument::Token)),
-        _ => None,
-    };
-    job.container_args.iter().enumerate().filter_map(known).collect()
-}
-
-/// Stands for a name that only Girder knows, until it is asked.
-const NAME_IN_GIRDER: &str = "<name in Girder>";
 
 fn is_direct(download: &Download) -> bool {
     matches!(download.what, Downloaded::File { direct: Some(_), .. })
@@ -351,7 +296,7 @@ fn bind(mount: &BindMount) -> Result<Mount, PlanError> {
 }
 
 /// The default temporary volume comes first.
-fn place(volume: VolumeRef) -> usize {
+pub(super) fn place(volume: VolumeRef) -> usize {
     match volume {
         VolumeRef::Default => 0,
         VolumeRef::Listed(at) => at + 1,

@@ -1,28 +1,14 @@
 //! What a job can say and a run cannot do yet, in one place: refused by name when it is planned.
 
 use super::plan::PlanError;
-use crate::spec::{Argument, Downloaded, Hook, JobSpec, Sink};
-
-/// Refuses what is done beside arguments and streams.
-pub(super) fn refuse(job: &JobSpec) -> Result<(), PlanError> {
-    let what = match job.result_hooks.first() {
-        Some(Hook::UploadToItem { .. }) => "GirderUploadVolumePathToItem",
-        Some(Hook::UploadToFolder { .. }) => "GirderUploadVolumePathToFolder",
-        Some(Hook::JobArtifact { .. }) => "GirderUploadVolumePathJobArtifact",
-        Some(Hook::ItemMetadata { .. }) => "GirderItemMetadata",
-        None => return Ok(()),
-    };
-    Err(PlanError::NotSupported { what })
-}
+use crate::spec::{Argument, Downloaded, Sink};
 
 /// The refusal of an argument.
 pub(super) fn argument(argument: &Argument) -> PlanError {
     let what = match argument {
         Argument::Download(download) => match download.what {
-            Downloaded::File { direct: None, .. } => "GirderFileIdToVolume",
             Downloaded::File { direct: Some(_), .. } => "DirectGirderFileIdToVolume",
-            Downloaded::Item { .. } => "GirderItemIdToVolume",
-            Downloaded::Folder { .. } => "GirderFolderIdToVolume",
+            _ => "this download",
         },
         _ => "this argument",
     };

@@ -102,6 +102,33 @@ pub enum Problem {
         /// What may have been meant.
         hint: Hint,
     },
+    /// A Python class that cannot be in a message.
+    #[error("the class `{name}` cannot be used here; {hint}")]
+    UnknownClass {
+        /// What was written, shortened.
+        name: String,
+        /// What may have been meant.
+        hint: Hint,
+    },
+    /// A `py/id` that refers to nothing before it.
+    #[error("there is no object {id} before this, of which there are {objects}")]
+    UnknownReference {
+        /// What was written.
+        id: String,
+        /// How many there are.
+        objects: usize,
+    },
+    /// A message that asks for something else than a container.
+    #[error("the task `{name}` cannot be run; known are {known}")]
+    UnknownTask {
+        /// The task's name, shortened.
+        name: String,
+        /// Those that can be run.
+        known: String,
+    },
+    /// A message whose transforms read from different servers.
+    #[error("this is at another Girder server than what is before it")]
+    OtherServer,
     /// A volume that is named but not declared.
     #[error("there is no volume named `{name}` in `volumes` or before this; {hint}")]
     UnknownVolume {

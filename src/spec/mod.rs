@@ -10,8 +10,10 @@
 mod download;
 mod error;
 mod girder_job;
+pub mod girder_worker;
 mod hook;
 mod json;
+mod jsonpickle;
 mod secret;
 mod stream;
 mod volume;
@@ -98,6 +100,17 @@ impl JobSpec {
         json::read(text)
     }
 
+    /// Parses a message of Girder Worker's: what `docker_run.delay(…)` sends, as one JSON object
+    /// with the `headers` and the decoded `body`.
+    ///
+    /// See [`girder_worker`] for what it may hold.
+    ///
+    /// # Errors
+    /// As [`JobSpec::from_json`]'s; the place is one in the message.
+    pub fn from_message(text: &str) -> Result<Self, SpecError> {
+        girder_worker::read(text)
+    }
+
     /// Every `Connect` of the job: those in `container_args`, then `stream_connectors`.
     pub fn connects(&self) -> impl Iterator<Item = &Connect> {
         let in_arguments = self.container_args.iter().filter_map(|argument| match argument {
@@ -140,7 +153,7 @@ pub enum Argument {
     Download(Download),
     /// Becomes the path of a FIFO that the container writes its progress to, as lines of JSON.
     ProgressPipe(Fifo),
-    /// Becomes the address of the Girder server's API.
+    /// Becomes the address of the Girder server's API, with a slash at its end, as Girder Worker's.
     GirderApiUrl,
     /// Becomes the token for it: the container's other users can read it there.
     GirderToken,

@@ -18,6 +18,7 @@ mod http_nginx;
 mod http_redirects;
 mod http_support;
 mod http_tls;
+mod message;
 mod plan;
 mod pump_fifo;
 mod pump_peer;

@@ -54,7 +54,7 @@ impl<'n> Fields<'n> {
 }
 
 impl Node {
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(in crate::spec) fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),
             _ => None,
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// The items of an array, and none of anything else.
-    pub(super) fn items(&self) -> &[Self] {
+    pub(in crate::spec) fn items(&self) -> &[Self] {
         match &self.value {
             Value::Array(items) => items,
             _ => &[],

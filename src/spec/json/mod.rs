@@ -24,7 +24,7 @@ mod volumes;
 
 use document::DOCUMENT;
 use fields::Fields;
-use node::{Node, Value};
+pub(super) use node::{MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
 pub use schema::schema;
 use streams::Streams;
 use table::Kind;
@@ -43,21 +43,31 @@ pub(super) fn read(text: &str) -> Result<JobSpec, SpecError> {
     // Some editors begin a file with a byte order mark; RFC 8259 lets readers skip it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = Node::read(text)?;
-    check::check(&document, &Kind::Object(&DOCUMENT))
-        .and_then(|()| document.without_repetitions())
-        .and_then(|()| job(&document))
-        .map_err(|fault| SpecError::new(document.place(text, fault.at), fault.problem))
+    build(&document).map_err(|fault| fault.located(&document, text))
 }
 
-/// A problem, and the offset in the document of the value that has it.
-struct Fault {
-    at: usize,
-    problem: Problem,
+/// Makes a job of a document.
+pub(super) fn build(document: &Node) -> Result<JobSpec, Fault> {
+    check::check(document, &Kind::Object(&DOCUMENT))?;
+    document.without_repetitions()?;
+    job(document)
+}
+
+/// A problem, and the offset in the text of the value that has it.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) at: usize,
+    pub(super) problem: Problem,
 }
 
 impl Fault {
-    fn new(at: usize, problem: Problem) -> Self {
+    pub(super) fn new(at: usize, problem: Problem) -> Self {
         Self { at, problem }
+    }
+
+    /// The error that says where in `text`, of which `tree` was read.
+    pub(super) fn located(self, tree: &Node, text: &str) -> SpecError {
+        SpecError::new(tree.place(text, self.at), self.problem)
     }
 }
 

@@ -1,0 +1,1 @@
+//! Messages: the real ones, and what can be wrong with them.
