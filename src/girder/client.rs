@@ -97,6 +97,11 @@ impl Client {
         self.shared.api.as_str()
     }
 
+    /// The token that is sent with each request.
+    pub fn token(&self) -> Option<&Token> {
+        self.shared.token.as_ref()
+    }
+
     /// Asks for a file's record.
     ///
     /// # Errors
@@ -157,7 +162,7 @@ fn token_for(
 }
 
 /// The HTTP client for JSON.
-fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderError> {
+pub(super) fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderError> {
     let tls = |source| GirderError::Tls { server: api.as_str().to_owned(), source };
     let mut config = Agent::config_builder()
         .http_status_as_error(false)

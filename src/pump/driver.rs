@@ -149,6 +149,10 @@ impl Driver {
         }
     }
 
+    pub(super) fn sink_token(&self) -> Token {
+        self.tokens.sink
+    }
+
     /// Registers what can be registered from the start, and picks the carrier if it can be.
     pub(crate) fn begin(&mut self, registry: &Registry) -> Result<(), TransferError> {
         if let Source::Fifo(fifo) = &self.source {
@@ -245,6 +249,9 @@ impl Driver {
         if !self.source.is_open() && matches!(self.load, Load::Direct) {
             return Ok(Turn::Wait);
         }
+        if let Some(turn) = self.attend_to_post(context)? {
+            return Ok(turn);
+        }
         self.transfer.begin_turn();
         loop {
             let step = self.transfer.next(self.load.room());
@@ -259,10 +266,16 @@ impl Driver {
                     {
                         set_low_water(socket, mark);
                     }
-                    return Ok(Turn::Wait);
+                    let is_to_connect = self.rest_post(context)?;
+                    return Ok(if is_to_connect { Turn::Again } else { Turn::Wait });
                 }
                 Step::Yield => return Ok(Turn::Again),
-                Step::Finish => return self.source_is_done(context),
+                Step::Finish => {
+                    return match self.finish_post(context)? {
+                        Some(turn) => Ok(turn),
+                        None => self.source_is_done(context),
+                    };
+                }
             };
             match outcome {
                 Outcome::Go => {}
@@ -316,7 +329,11 @@ impl Driver {
             Source::Fetch(fetch) => self.stall.deadline(fetch.stall()),
             _ => None,
         };
-        [self.opening_until, stalls, self.low_water.deadline()].into_iter().flatten().min()
+        let sink = match &self.sink {
+            Sink::Post(post) => post.deadline(),
+            _ => None,
+        };
+        [self.opening_until, stalls, self.low_water.deadline(), sink].into_iter().flatten().min()
     }
 
     /// Its deadline has passed: a socket that gathers is looked at, and a source that stalls is
@@ -397,6 +414,9 @@ impl Driver {
         };
         self.life = Life::Over;
         self.source.stop();
+        if let Sink::Listener(listener) = &mut self.sink {
+            listener.0.ended();
+        }
         (self.notify)(Notice::Ended { id: self.id, report });
         Turn::Over
     }
@@ -410,6 +430,8 @@ impl Driver {
     pub(crate) fn resolved(&mut self, ticket: Ticket, addresses: io::Result<Vec<SocketAddr>>) {
         if let Source::Fetch(fetch) = &mut self.source {
             fetch.resolved(ticket, addresses);
+        } else if let Sink::Post(post) = &mut self.sink {
+            post.resolved(addresses);
         }
     }
 }

@@ -52,6 +52,11 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket(u32);
 
+impl Ticket {
+    /// Of whoever asks only once.
+    pub(crate) const ONLY: Self = Self(0);
+}
+
 /// How far the way to the first byte is.
 #[must_use]
 #[derive(Debug)]

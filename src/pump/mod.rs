@@ -31,6 +31,7 @@ mod low_water;
 mod obey;
 mod open;
 mod pool;
+mod post;
 mod reactor;
 mod reading;
 mod report;
@@ -55,7 +56,7 @@ pub use self::error::{PumpError, TransferError};
 pub use self::report::{Finish, Notice, TransferReport};
 pub use self::streams::{Attach, Outlet, Piece, Split};
 pub use self::worker::{Flow, Pump};
-use crate::http::{Client, Get};
+use crate::http::{Client, Get, Post};
 use crate::sys::fifo::Fifo;
 
 /// How a pump is made.
@@ -109,4 +110,29 @@ pub enum Sink {
     File(File),
     /// Our standard output or error, or what else others have open too: its flags are left alone.
     Inherited(OwnedFd),
+    /// The body of a POST, in chunks. It connects when the first byte is there, or the source is
+    /// at its end.
+    Post {
+        /// With its limits and its trust.
+        client: Client,
+        /// Where to.
+        post: Post,
+    },
+    /// Somebody in this process.
+    Listener(Box<dyn Listen>),
+}
+
+/// Takes bytes in this process, all of them, in their order, in a worker's thread: return quickly.
+pub trait Listen: Send {
+    /// Here are more.
+    fn hear(&mut self, bytes: &[u8]);
+
+    /// There are no more; told before the transfer's end is.
+    fn ended(&mut self);
+}
+
+impl std::fmt::Debug for dyn Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listen")
+    }
 }

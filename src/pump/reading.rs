@@ -130,14 +130,16 @@ impl Driver {
                 let reaction = fifo.reader_left(written, context.watches)?;
                 self.react(reaction, context)
             }
-            Sink::File(_) | Sink::Shared(_) => match &mut self.load {
-                Load::Spool(spool) => {
-                    spool.clear();
-                    self.life = Life::Discarding;
-                    Ok(Turn::Wait)
+            Sink::File(_) | Sink::Shared(_) | Sink::Post(_) | Sink::Listener(_) => {
+                match &mut self.load {
+                    Load::Spool(spool) => {
+                        spool.clear();
+                        self.life = Life::Discarding;
+                        Ok(Turn::Wait)
+                    }
+                    _ => Ok(self.over(Finish::Refused)),
                 }
-                _ => Ok(self.over(Finish::Refused)),
-            },
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use super::driver::{Driver, Notify, Tokens};
 use super::error::{PumpError, TransferError};
 use super::fetch::{Fetch, Ticket};
 use super::open::InputFifo;
+use super::post::PostSink;
 use super::sink::{self, Shared};
 use super::source::{self, FifoSource, FileSource};
 use super::spool::Spool;
@@ -83,6 +84,10 @@ impl NewTransfer {
             Sink::Inherited(descriptor) => {
                 sink::Sink::Shared(Shared::new(descriptor).map_err(PumpError::PrepareSink)?)
             }
+            Sink::Post { client, post } => sink::Sink::Post(Box::new(
+                PostSink::new(&client, post).map_err(PumpError::Request)?,
+            )),
+            Sink::Listener(listener) => sink::Sink::Listener(sink::Listener(listener)),
         };
         let mut driver = Driver::new(self.id, (source, sink), self.notify, tokens);
         if let Some(spool) = spool {

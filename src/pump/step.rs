@@ -89,7 +89,7 @@ impl Driver {
     ) -> Result<Outcome, TransferError> {
         let gave = match &mut self.load {
             Load::Copy(Some(buffer)) => {
-                let gave = self.sink.write(buffer.held()).map_err(TransferError::Write)?;
+                let gave = self.sink.write(buffer.held())?;
                 if let Gave::Bytes(bytes) = gave {
                     buffer.drained(bytes);
                 }
@@ -117,7 +117,7 @@ impl Driver {
             }
             Load::Spool(spool) => {
                 let front = spool.front().map_err(TransferError::Spool)?;
-                let gave = self.sink.write(front).map_err(TransferError::Write)?;
+                let gave = self.sink.write(front)?;
                 if let Gave::Bytes(bytes) = gave {
                     spool.drained(bytes);
                 }
@@ -148,6 +148,9 @@ impl Driver {
         most: usize,
         context: &Context<'_>,
     ) -> Result<Outcome, TransferError> {
+        if let Sink::Post(_) = self.sink {
+            return self.splice_into_post(most, context);
+        }
         let taken = self.transfer.taken();
         let Some((source, limit)) = self.source.raw() else {
             return Err(TransferError::Bug("a source that cannot be spliced"));
@@ -196,7 +199,7 @@ impl Driver {
     }
 
     /// Goes on with a buffer, since the kernel does not splice this pair.
-    fn fall_back(&mut self, errno: Errno) {
+    pub(super) fn fall_back(&mut self, errno: Errno) {
         tracing::debug!(transfer = self.id, %errno, "this pair cannot be spliced, copying");
         self.copy();
     }

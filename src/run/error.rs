@@ -65,6 +65,12 @@ pub enum Cause {
          --girder-url"
     )]
     NoGirder,
+    /// An argument is to be a token, and nobody gave one.
+    #[error(
+        "an argument is to be a token for Girder, but there is none: it needs \
+         girder_client_token, --girder-token or GIRDER_API_KEY"
+    )]
+    NoGirderToken,
     /// The runtime, or a thread for it, could not be made.
     #[error("cannot begin the run")]
     Begin(#[source] io::Error),
@@ -132,6 +138,14 @@ pub enum Cause {
         /// What is wrong with it.
         source: Box<HttpError>,
     },
+    /// The job gives a header that HTTP does not allow.
+    #[error("cannot send to {label}")]
+    PostRequest {
+        /// The sink, as the report calls it.
+        label: String,
+        /// What is wrong with it.
+        source: Box<HttpError>,
+    },
     /// The container cannot be created.
     #[error("cannot create the container")]
     Create(#[source] DockerError),
@@ -195,7 +209,7 @@ pub enum Cause {
 impl Cause {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::NoGirder => BAD_JOB,
+            Self::Plan(_) | Self::NoGirder | Self::NoGirderToken => BAD_JOB,
             Self::Start(error) => match error.start_failure() {
                 StartFailure::NotFound => NOT_FOUND,
                 StartFailure::NotExecutable => NOT_EXECUTABLE,

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -14,8 +15,10 @@ use tokio::sync::OnceCell;
 use super::cancel::Cancellation;
 use super::collect::Collected;
 use super::error::{Cause, CleanUpError, RunError, chain};
+use super::failure::Tail;
 use super::girder_server::GirderServer;
 use super::host_file::Unfinished;
+use super::job::JobReporter;
 use super::outcome::{Outcome, Report};
 use super::plan::{FifoFolder, Mount, Plan};
 use super::prepare::blocking;
@@ -46,6 +49,12 @@ pub(super) struct Live {
     /// then fails.
     pub(super) failure: Option<(Phase, Cause)>,
     pub(super) report: Report,
+    /// The job in Girder that is told what happens.
+    pub(super) job: Option<JobReporter>,
+    /// The container's last words.
+    pub(super) stderr_tail: Arc<Mutex<Tail>>,
+    /// Lines of progress pipes that said nothing.
+    pub(super) bad_progress: Arc<AtomicU64>,
     phase: (Phase, Instant),
 }
 
@@ -115,6 +124,9 @@ impl Live {
             owner: Owner::this_process(),
             failure: None,
             report,
+            job: None,
+            stderr_tail: Arc::default(),
+            bad_progress: Arc::default(),
             phase: (Phase::Prepare, Instant::now()),
             shared,
         };
@@ -146,6 +158,7 @@ impl Live {
     /// Tells the world.
     pub(super) fn tell(&self, event: &Event) {
         self.shared.events.event(event);
+        self.tells_job(event);
     }
 
     /// Notes something that the user should know.

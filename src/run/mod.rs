@@ -16,11 +16,16 @@ mod cancel;
 mod clean_up;
 mod collect;
 mod downloads;
+mod ear;
 mod error;
+mod failure;
+mod filter_progress;
 mod girder_server;
 mod gpu;
 mod hooks;
 mod host_file;
+mod job;
+mod job_log;
 mod live;
 mod network;
 mod outcome;
@@ -28,6 +33,7 @@ mod plan;
 mod planner;
 mod planner_girder;
 mod prepare;
+mod progress_pipe;
 mod prune;
 mod runner;
 mod sinks;
@@ -35,6 +41,7 @@ mod sources;
 mod split;
 mod start;
 mod stream;
+mod telling;
 mod transfers;
 mod unsupported;
 mod wait;
@@ -70,13 +77,16 @@ async fn run(mut live: Live) -> Result<Outcome, RunError> {
     if ended.is_err() {
         hooks::rescue(&mut live).await;
     }
+    live.concludes(&ended);
     live.enters(Phase::CleanUp);
     let left = clean_up::clean_up(&mut live).await;
     live.leaves();
+    live.ends_job().await;
     live.ended(ended, phase, left)
 }
 
 async fn phases(live: &mut Live) -> Result<Collected, Stop> {
+    live.begins_job()?;
     let prepared = Prepared::prepare(live).await?;
     live.enters(Phase::Start);
     let started = prepared.start(live).await?;

@@ -62,6 +62,10 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Why the run failed.
     pub error: Option<String>,
+    /// How the container failed, if it did: its exit code, the signal's name, want of memory.
+    pub failure: Option<String>,
+    /// The last twenty lines of the container's standard error, if the container or the run failed.
+    pub stderr_tail: Vec<String>,
 }
 
 /// One transfer in numbers.
@@ -146,6 +150,8 @@ impl Report {
             "uploads": uploads,
             "warnings": self.warnings,
             "error": self.error,
+            "failure": self.failure,
+            "stderr_tail": self.stderr_tail,
         })
     }
 }
@@ -223,7 +229,7 @@ mod tests {
         };
         assert_eq!(
             report.to_json().to_string(),
-            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"finish":"complete"}],"downloads":[],"uploads":[],"warnings":[],"error":null}"#
+            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"finish":"complete"}],"downloads":[],"uploads":[],"warnings":[],"error":null,"failure":null,"stderr_tail":[]}"#
         );
     }
 

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::planner::Planner;
 use crate::spec::{
-    ContainerOptions, Direction, Downloaded, Hook, HttpUrl, JobSpec, PullPolicy, Secret,
+    ContainerOptions, Direction, Downloaded, GirderJob, Hook, HttpUrl, JobSpec, PullPolicy, Secret,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
@@ -25,8 +25,12 @@ pub struct Plan {
     pub(crate) pull: PullPolicy,
     /// Replaces the image's entrypoint.
     pub(crate) entrypoint: Option<Vec<String>>,
-    /// The container's command, as it will be passed.
+    /// The container's command, as it will be passed, but for `girder_arguments`.
     pub(crate) arguments: Vec<String>,
+    /// Which arguments are empty until the run has its Girder server.
+    pub(crate) girder_arguments: Vec<(usize, GirderArgument)>,
+    /// The job in Girder that is told what happens.
+    pub(crate) girder_job: Option<GirderJob>,
     /// The default temporary volume, then [`JobSpec::volumes`] in their order.
     pub(crate) mounts: Vec<Mount>,
     /// What is put into volumes before the container starts; each once.
@@ -54,7 +58,8 @@ impl Plan {
         Planner::new(job).plan(&mut name)
     }
 
-    /// The container's command, as it will be passed.
+    /// The container's command, as it will be passed; empty where the address of a Girder server
+    /// or a token for it will be.
     pub fn arguments(&self) -> &[String] {
         &self.arguments
     }
@@ -99,6 +104,7 @@ impl Plan {
     /// Whether anything comes from Girder, or goes there.
     pub(crate) fn needs_girder(&self) -> bool {
         !self.downloads.is_empty()
+            || !self.girder_arguments.is_empty()
             || !self.hooks.is_empty()
             || self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
     }
@@ -234,6 +240,20 @@ pub(crate) enum PlannedSink {
     HostFile {
         path: PathBuf,
     },
+    /// The body of a POST.
+    Post {
+        url: HttpUrl,
+        headers: BTreeMap<String, Secret>,
+    },
+    /// Whoever wants to know how far the container is.
+    Progress,
+}
+
+/// An argument that says where Girder is, or lets the container in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GirderArgument {
+    ApiUrl,
+    Token,
 }
 
 /// A job that cannot work as it is written.

@@ -6,7 +6,7 @@ use super::plan::{
     FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
     PlannedTransfer,
 };
-use super::unsupported;
+use super::{planner_girder, unsupported};
 use crate::spec::{
     Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source,
     Volume, VolumeRef,
@@ -40,7 +40,6 @@ impl<'a> Planner<'a> {
 
     /// Plans the whole job.
     pub(super) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
-        unsupported::refuse(self.job)?;
         self.mount_all(name)?;
         let job = self.job;
         let arguments = job.container_args.iter().enumerate();
@@ -58,6 +57,8 @@ impl<'a> Planner<'a> {
             pull: job.pull,
             entrypoint: job.entrypoint.clone(),
             arguments,
+            girder_arguments: planner_girder::girder_arguments(job),
+            girder_job: job.girder_job.clone(),
             warnings: self.warnings(),
             mounts: self.mounts,
             downloads: self.downloads,
@@ -106,11 +107,10 @@ impl<'a> Planner<'a> {
             }
             Argument::Fifo(fifo) => self.fifo(fifo)?.1.as_str().to_owned(),
             Argument::Connect(connect) => self.connect(connect)?,
+            Argument::ProgressPipe(fifo) => self.progress_pipe(fifo)?,
+            Argument::GirderApiUrl | Argument::GirderToken => String::new(),
             Argument::Download(download) if !is_direct(download) => self.download(at, download)?,
-            Argument::Download(_)
-            | Argument::ProgressPipe(_)
-            | Argument::GirderApiUrl
-            | Argument::GirderToken => return Err(unsupported::argument(argument)),
+            Argument::Download(_) => return Err(unsupported::argument(argument)),
         })
     }
 
@@ -121,6 +121,21 @@ impl<'a> Planner<'a> {
         let (sink, sink_label, sink_path) = self.sink(&connect.sink)?;
         self.transfers.push(PlannedTransfer { source, sink, source_label, sink_label });
         Ok(sink_path.or(source_path).map_or_else(String::new, |path| path.as_str().to_owned()))
+    }
+
+    /// A FIFO whose lines say how far the container is; it may be named more than once.
+    fn progress_pipe(&mut self, fifo: &Fifo) -> Result<String, PlanError> {
+        let (at, path) = self.fifo(fifo)?;
+        let planned = PlannedTransfer {
+            source: PlannedSource::Fifo(at),
+            sink: PlannedSink::Progress,
+            source_label: format!("fifo:{}", fifo.name),
+            sink_label: "progress".to_owned(),
+        };
+        if !self.transfers.contains(&planned) {
+            self.transfers.push(planned);
+        }
+        Ok(path.as_str().to_owned())
     }
 
     fn source(
@@ -167,9 +182,11 @@ impl<'a> Planner<'a> {
                 let label = format!("file:{}", path.display());
                 (PlannedSink::HostFile { path: path.clone() }, label, None)
             }
-            Sink::ChunkedPost { .. } | Sink::GirderItem { .. } => {
-                return Err(unsupported::sink(sink));
+            Sink::ChunkedPost { url, headers } => {
+                let label = format!("post:{}", url.as_url().host_str().unwrap_or_default());
+                (PlannedSink::Post { url: url.clone(), headers: headers.clone() }, label, None)
             }
+            Sink::GirderItem { .. } => return Err(unsupported::sink(sink)),
         })
     }
 

@@ -1,8 +1,8 @@
 //! The part of a plan that is put into volumes from Girder, and taken out of them to it.
 
-use super::plan::{Mount, PlanError, PlannedDownload, PlannedHook};
+use super::plan::{GirderArgument, Mount, PlanError, PlannedDownload, PlannedHook};
 use super::planner::{Planner, place};
-use crate::spec::{Download, Downloaded, GirderJob, Hook, VolumeRef};
+use crate::spec::{Argument, Download, Downloaded, GirderJob, Hook, JobSpec, VolumeRef};
 
 impl Planner<'_> {
     /// Plans a download once, however often it is asked for, and gives its path in the container
@@ -63,6 +63,16 @@ impl Planner<'_> {
             _ => Ok(at),
         }
     }
+}
+
+/// The places of the arguments that are known only when the run has its Girder server.
+pub(super) fn girder_arguments(job: &JobSpec) -> Vec<(usize, GirderArgument)> {
+    let known = |(at, argument): (usize, &Argument)| match argument {
+        Argument::GirderApiUrl => Some((at, GirderArgument::ApiUrl)),
+        Argument::GirderToken => Some((at, GirderArgument::Token)),
+        _ => None,
+    };
+    job.container_args.iter().enumerate().filter_map(known).collect()
 }
 
 /// Stands for a name that only Girder knows, until it is asked.

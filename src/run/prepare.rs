@@ -232,6 +232,7 @@ impl Recipe {
         live: &mut Live,
         engine: &Client,
     ) -> Result<ContainerId, Cause> {
+        live.name_girder().await?;
         let name = live.container_name();
         let binds = live.binds()?;
         loop {
@@ -243,7 +244,11 @@ impl Recipe {
             self.attempts.apply(&mut create);
             live.made.container = MadeContainer::Asked;
             match engine.create(&name, &create).await {
-                Ok(created) => return Ok(note(live, created, name)),
+                Ok(created) => {
+                    let id = note(live, created, name);
+                    live.tells_job_of_container(engine, &id).await;
+                    return Ok(id);
+                }
                 Err(error) => self.refused(live, error, Cause::Create)?,
             }
         }

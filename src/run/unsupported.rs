@@ -1,15 +1,7 @@
 //! What a job can say and a run cannot do yet, in one place: refused by name when it is planned.
 
 use super::plan::PlanError;
-use crate::spec::{Argument, Downloaded, JobSpec, Sink};
-
-/// Refuses what is done beside arguments and streams.
-pub(super) fn refuse(job: &JobSpec) -> Result<(), PlanError> {
-    match job.girder_job {
-        Some(_) => Err(PlanError::NotSupported { what: "girder_job" }),
-        None => Ok(()),
-    }
-}
+use crate::spec::{Argument, Downloaded, Sink};
 
 /// The refusal of an argument.
 pub(super) fn argument(argument: &Argument) -> PlanError {
@@ -18,9 +10,6 @@ pub(super) fn argument(argument: &Argument) -> PlanError {
             Downloaded::File { direct: Some(_), .. } => "DirectGirderFileIdToVolume",
             _ => "this download",
         },
-        Argument::ProgressPipe(_) => "ProgressPipe",
-        Argument::GirderApiUrl => "GirderApiUrl",
-        Argument::GirderToken => "GirderToken",
         _ => "this argument",
     };
     PlanError::NotSupported { what }
@@ -29,7 +18,6 @@ pub(super) fn argument(argument: &Argument) -> PlanError {
 /// The refusal of a sink.
 pub(super) fn sink(sink: &Sink) -> PlanError {
     let what = match sink {
-        Sink::ChunkedPost { .. } => "ChunkedTransferEncodingStream",
         Sink::GirderItem { .. } => "GirderStreamToItem",
         _ => "this sink",
     };

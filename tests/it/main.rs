@@ -22,6 +22,7 @@ mod message;
 mod plan;
 mod pump_fifo;
 mod pump_peer;
+mod pump_post;
 mod pump_sinks;
 mod pump_slow;
 mod run_engine;

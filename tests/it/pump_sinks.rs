@@ -151,7 +151,7 @@ fn letters(pieces: usize) -> (Vec<u8>, [Vec<u8>; 2]) {
     (wire, expected)
 }
 
-fn attached(socket: UnixStream, read_ahead: Vec<u8>) -> Attach {
+pub(crate) fn attached(socket: UnixStream, read_ahead: Vec<u8>) -> Attach {
     socket.set_nonblocking(true).unwrap();
     let split = Box::new(Letters::default());
     Attach { socket: socket.into(), read_ahead: Bytes::from(read_ahead), split }
