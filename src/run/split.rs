@@ -7,7 +7,7 @@ use crate::pump::{Outlet, Piece, Split};
 
 /// Takes an attach apart for the pump.
 #[derive(Debug, Default)]
-pub(super) struct Frames(Decoder);
+pub(crate) struct Frames(Decoder);
 
 impl Split for Frames {
     fn next<'a>(&mut self, input: &'a [u8]) -> Result<Piece<'a>, Box<dyn Error + Send + Sync>> {
