@@ -25,7 +25,7 @@ impl Folder {
         let folder = tempfile::Builder::new().prefix("gantline-bench-").tempdir_in(within);
         let folder = folder.map_err(|source| failed(within, source))?;
         let file = source_file(folder.path());
-        let store = file.parent().unwrap_or(folder.path());
+        let store = file.parent().unwrap_or_else(|| folder.path());
         fs::create_dir(store).map_err(|source| failed(store, source))?;
         fill(&file, size).map_err(|source| failed(&file, source))?;
         Ok(Self(folder))
