@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench parse`
 
+#![expect(clippy::unwrap_used, reason = "a bench that cannot run stops")]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench pump`; `gantline bench` measures the same with real peers and counts CPU.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run stops")]
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -31,14 +33,14 @@ fn into_a_fifo(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(10);
     group.bench_function("plain HTTP, direct", |b| {
         let get = bench.served(Body::Plain);
-        b.iter(|| bench.into_fifo(get(), Carrier::Direct));
+        b.iter(|| bench.move_into_fifo(get(), Carrier::Direct));
     });
     group.bench_function("chunked HTTP, copy", |b| {
         let get = bench.served(Body::Chunked);
-        b.iter(|| bench.into_fifo(get(), Carrier::Copy));
+        b.iter(|| bench.move_into_fifo(get(), Carrier::Copy));
     });
     group.bench_function("a file, direct", |b| {
-        b.iter(|| bench.into_fifo(Source::File(bench.source()), Carrier::Direct));
+        b.iter(|| bench.move_into_fifo(Source::File(bench.source()), Carrier::Direct));
     });
     group.finish();
 }
@@ -50,13 +52,13 @@ fn into_a_file(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(10);
     group.bench_function("plain HTTP, splice", |b| {
         let get = bench.served(Body::Plain);
-        b.iter(|| bench.into_file(get(), Carrier::Splice));
+        b.iter(|| bench.move_into_file(get(), Carrier::Splice));
     });
     group.bench_function("chunked HTTP, copy", |b| {
         let get = bench.served(Body::Chunked);
-        b.iter(|| bench.into_file(get(), Carrier::Copy));
+        b.iter(|| bench.move_into_file(get(), Carrier::Copy));
     });
-    group.bench_function("a FIFO, direct", |b| b.iter(|| bench.from_fifo()));
+    group.bench_function("a FIFO, direct", |b| b.iter(|| bench.move_from_fifo()));
     group.bench_function("an attached stream, spool", |b| b.iter(|| bench.attached()));
     group.finish();
 }
@@ -107,7 +109,7 @@ impl Bench {
     }
 
     /// A FIFO is read as a container reads it: opened once it is held.
-    fn into_fifo(&self, source: Source, carrier: Carrier) {
+    fn move_into_fifo(&self, source: Source, carrier: Carrier) {
         let (fifo, path) = self.fifo();
         self.flow.add(0, source, Sink::Fifo(fifo)).unwrap();
         assert_eq!(drain(&path), BYTES);
@@ -115,12 +117,12 @@ impl Bench {
         self.ended(carrier);
     }
 
-    fn into_file(&self, source: Source, carrier: Carrier) {
+    fn move_into_file(&self, source: Source, carrier: Carrier) {
         self.flow.add(0, source, self.target()).unwrap();
         self.ended(carrier);
     }
 
-    fn from_fifo(&self) {
+    fn move_from_fifo(&self) {
         let (fifo, path) = self.fifo();
         self.flow.add(0, Source::Fifo(fifo), self.target()).unwrap();
         let block = noise(1 << 20);

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod bench;
 mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
