@@ -4,19 +4,32 @@
 //! promises. A target has a row in [`TARGETS`], a line in `fuzz/fuzz_targets/`, an entry in
 //! `fuzz/Cargo.toml` and a folder in `fuzz/corpus/`, all of one name; a test says which is missing.
 
-use crate::spec::{Argument, FifoPlace, HttpUrl, JobSpec, Secret, Source, VolumeRef};
+use std::collections::BTreeMap;
+
+use crate::spec::{
+    Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, Sink, Source, SpecError, VolumeRef,
+};
 
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub static TARGETS: &[Target] = &[("job_document", job_document)];
+pub static TARGETS: &[Target] = &[("job_document", job_document), ("message", message)];
 
 /// A job document is refused with a place in it, or gives a job that hangs together and shows no
 /// secret.
 pub fn job_document(data: &[u8]) {
+    refused_or_right(data, JobSpec::from_json);
+}
+
+/// The same of a message of Girder Worker's.
+pub fn message(data: &[u8]) {
+    refused_or_right(data, JobSpec::from_message);
+}
+
+fn refused_or_right(data: &[u8], parse: fn(&str) -> Result<JobSpec, SpecError>) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    match JobSpec::from_json(text) {
+    match parse(text) {
         Ok(mut job) => {
             assert_hangs_together(&job);
             let shown = format!("{job:?}");
@@ -56,8 +69,13 @@ fn assert_hangs_together(job: &JobSpec) {
             Argument::Volume(volume) => there(volume),
             Argument::VolumePath(path) => there(&path.volume) && !path.filename.starts_with('/'),
             Argument::Fifo(fifo) => place(&fifo.place) && !fifo.name.starts_with('/'),
-            Argument::Connect(_) => true,
+            Argument::Connect(_) | Argument::GirderApiUrl | Argument::GirderToken => true,
+            Argument::Download(download) => there(&download.volume),
+            Argument::ProgressPipe(fifo) => place(&fifo.place) && !fifo.name.starts_with('/'),
         });
+    }
+    for path in job.result_hooks.iter().filter_map(Hook::path) {
+        assert!(there(&path.volume) && !path.filename.starts_with('/'));
     }
     for connect in job.connects() {
         let container = matches!(connect.source, Source::ContainerStdOut | Source::ContainerStdErr);
@@ -67,6 +85,16 @@ fn assert_hangs_together(job: &JobSpec) {
 
 /// Puts other secrets in the places of all there are: what is shown must not depend on them.
 fn replace_secrets(job: &mut JobSpec) {
+    let replace = |url: &mut HttpUrl, headers: &mut BTreeMap<String, Secret>| {
+        headers.values_mut().for_each(|value| *value = Secret::new("other"));
+        let mut other = url.as_url().clone();
+        other.set_query(other.query().map(|_| "other"));
+        other.set_fragment(None);
+        *url = HttpUrl::parse(other.as_str()).unwrap_or_else(|| url.clone());
+    };
+    if let Some(job) = &mut job.girder_job {
+        replace(&mut job.url, &mut job.headers);
+    }
     job.girder_client_token = job.girder_client_token.take().map(|_| Secret::new("other"));
     let connects = job.container_args.iter_mut().filter_map(|argument| match argument {
         Argument::Connect(connect) => Some(connect.as_mut()),
@@ -74,11 +102,10 @@ fn replace_secrets(job: &mut JobSpec) {
     });
     for connect in connects.chain(&mut job.stream_connectors) {
         if let Source::Url { url, headers } = &mut connect.source {
-            headers.values_mut().for_each(|value| *value = Secret::new("other"));
-            let mut other = url.as_url().clone();
-            other.set_query(other.query().map(|_| "other"));
-            other.set_fragment(None);
-            *url = HttpUrl::parse(other.as_str()).unwrap_or_else(|| url.clone());
+            replace(url, headers);
+        }
+        if let Sink::ChunkedPost { url, headers } = &mut connect.sink {
+            replace(url, headers);
         }
     }
 }

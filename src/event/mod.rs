@@ -46,7 +46,7 @@ pub enum Event {
     },
     /// A transfer began.
     TransferStarted {
-        /// Which one: its place in the report.
+        /// Which one: its place in the report; the numbers behind those are downloads and uploads.
         transfer: usize,
         /// `<source> → <sink>`, without secrets.
         label: String,

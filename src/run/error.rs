@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Report;
+use super::downloads::DownloadError;
 use super::host_file::HostFileError;
 use super::plan::PlanError;
-use crate::docker::{DockerError, StartFailure};
+use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::Phase;
 use crate::girder::GirderError;
 use crate::http::HttpError;
@@ -86,6 +87,9 @@ pub enum Cause {
     /// What Girder knows of the job's files cannot be had.
     #[error("cannot get the job's files from Girder")]
     Girder(#[source] Box<GirderError>),
+    /// A file of Girder's cannot be put into its volume.
+    #[error("cannot make the job's files ready")]
+    Download(#[source] Box<DownloadError>),
     /// A directory or FIFO for the container cannot be made.
     #[error("cannot make a volume ready")]
     Volume(#[source] VolumeError),
@@ -130,6 +134,19 @@ pub enum Cause {
     /// The container cannot be created.
     #[error("cannot create the container")]
     Create(#[source] DockerError),
+    /// A keyword of the job that the engine would pass over.
+    #[error("the engine speaks API {version}, and the job's `{keyword}` needs {needs}")]
+    EngineTooOld {
+        /// The keyword.
+        keyword: &'static str,
+        /// The first version that has it.
+        needs: ApiVersion,
+        /// The version that is spoken.
+        version: ApiVersion,
+    },
+    /// The job needs a GPU.
+    #[error("the job requires a GPU, and the engine gives it none")]
+    NoGpu(#[source] DockerError),
     /// The container's streams cannot be had.
     #[error("cannot attach to the container")]
     Attach(#[source] DockerError),

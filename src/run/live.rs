@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::sync::OnceCell;
 
 use super::cancel::Cancellation;
 use super::collect::Collected;
@@ -17,6 +18,7 @@ use super::girder_server::GirderServer;
 use super::host_file::Unfinished;
 use super::outcome::{Outcome, Report};
 use super::plan::{FifoFolder, Mount, Plan};
+use super::prepare::blocking;
 use super::prune::{
     HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
 };
@@ -24,6 +26,7 @@ use super::runner::Shared;
 use super::transfers::Transfers;
 use crate::docker::{Client, ContainerId};
 use crate::event::{Event, Phase};
+use crate::girder;
 use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
 
 /// One run.
@@ -32,6 +35,8 @@ pub(super) struct Live {
     pub(super) id: String,
     pub(super) plan: Plan,
     pub(super) girder: Option<GirderServer>,
+    /// Made when it is first needed.
+    girder_client: OnceCell<girder::Client>,
     pub(super) shared: Arc<Shared>,
     pub(super) cancellation: Cancellation,
     pub(super) transfers: Transfers,
@@ -103,6 +108,7 @@ impl Live {
             id,
             plan,
             girder,
+            girder_client: OnceCell::new(),
             cancellation,
             transfers,
             made: Made::default(),
@@ -148,9 +154,24 @@ impl Live {
         self.report.warnings.push(warning);
     }
 
+    /// The client of the job's Girder server. An API key is changed for a token here, once.
+    pub(super) async fn girder_client(&self) -> Result<girder::Client, Cause> {
+        let make = || async {
+            let GirderServer { url, credentials } = self.girder.clone().ok_or(Cause::NoGirder)?;
+            let options = self.shared.girder_options.clone();
+            blocking(move || {
+                girder::Client::with_options(&url, credentials, &options)
+                    .map_err(|error| Cause::Girder(Box::new(error)))
+            })
+            .await
+        };
+        self.girder_client.get_or_try_init(make).await.cloned()
+    }
+
     /// The container's name.
     pub(super) fn container_name(&self) -> String {
-        format!("gantline-{}", self.id)
+        let own = self.plan.container.name();
+        own.map_or_else(|| format!("gantline-{}", self.id), str::to_owned)
     }
 
     /// Lets `work` go on until it is done or the run is cancelled; then it is dropped.

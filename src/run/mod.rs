@@ -11,13 +11,17 @@
 //! resumes. One current-thread runtime a run carries the calls to the engine; nothing in it ticks,
 //! so a quiet container costs nothing.
 
+mod body;
 mod cancel;
 mod clean_up;
 mod collect;
+mod downloads;
 mod error;
 mod girder_server;
+mod gpu;
 mod host_file;
 mod live;
+mod network;
 mod outcome;
 mod plan;
 mod planner;
@@ -30,14 +34,16 @@ mod split;
 mod start;
 mod stream;
 mod transfers;
+mod unsupported;
 mod wait;
 
 pub use self::{
     cancel::Canceller,
+    downloads::DownloadError,
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{Outcome, Report, TransferRecord},
+    outcome::{DownloadRecord, Outcome, Report, TransferRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},

@@ -54,6 +54,8 @@ pub struct Report {
     pub phases: Vec<(Phase, Duration)>,
     /// The transfers that began, in the plan's order.
     pub transfers: Vec<TransferRecord>,
+    /// The files that were downloaded into volumes, in the order in which they came.
+    pub downloads: Vec<DownloadRecord>,
     /// What the user should know and that failed nothing.
     pub warnings: Vec<String>,
     /// Why the run failed.
@@ -80,6 +82,28 @@ pub struct TransferRecord {
     pub finish: String,
 }
 
+/// One download into a volume in numbers.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct DownloadRecord {
+    /// The file's id.
+    pub file_id: String,
+    /// Its path in the volume.
+    pub path: String,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// From the first byte to the last.
+    pub seconds: f64,
+    /// `splice` or `copy`.
+    pub carrier: String,
+    /// How often it was resumed.
+    pub resumed: u32,
+    /// Whether its SHA-512 is the one in Girder's record; a record may have none.
+    pub checked: bool,
+    /// `complete`, `cancelled` or `failed`.
+    pub finish: String,
+}
+
 impl Report {
     /// The report as it is written to a file.
     pub fn to_json(&self) -> Value {
@@ -89,6 +113,7 @@ impl Report {
             .map(|(phase, took)| (phase.as_str().to_owned(), json!(rounded(took.as_secs_f64()))))
             .collect();
         let transfers: Vec<Value> = self.transfers.iter().map(TransferRecord::to_json).collect();
+        let downloads: Vec<Value> = self.downloads.iter().map(DownloadRecord::to_json).collect();
         let none: [Value; 0] = [];
         json!({
             "run_id": self.run_id,
@@ -99,10 +124,25 @@ impl Report {
             "cancelled": self.cancelled,
             "phases": phases,
             "transfers": transfers,
-            "downloads": none,
+            "downloads": downloads,
             "uploads": none,
             "warnings": self.warnings,
             "error": self.error,
+        })
+    }
+}
+
+impl DownloadRecord {
+    fn to_json(&self) -> Value {
+        json!({
+            "file_id": self.file_id,
+            "path": self.path,
+            "bytes": self.bytes,
+            "seconds": rounded(self.seconds),
+            "carrier": self.carrier,
+            "resumed": self.resumed,
+            "checked": self.checked,
+            "finish": self.finish,
         })
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::planner::Planner;
-use crate::spec::{Direction, HttpUrl, JobSpec, PullPolicy, Secret};
+use crate::spec::{ContainerOptions, Direction, Downloaded, HttpUrl, JobSpec, PullPolicy, Secret};
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
 /// What one run of a job will mount, pass and move.
@@ -27,12 +27,16 @@ pub struct Plan {
     pub(crate) arguments: Vec<String>,
     /// The default temporary volume, then [`JobSpec::volumes`] in their order.
     pub(crate) mounts: Vec<Mount>,
+    /// What is put into volumes before the container starts; each once.
+    pub(crate) downloads: Vec<PlannedDownload>,
     /// Every FIFO that is made.
     pub(crate) fifos: Vec<PlannedFifo>,
     /// Those of the arguments, those of `stream_connectors`, then the container's own streams.
     pub(crate) transfers: Vec<PlannedTransfer>,
     /// Whether the container goes when the run is over.
     pub(crate) remove_container: bool,
+    /// docker-py's keywords.
+    pub(crate) container: ContainerOptions,
     /// What the user should know and that fails nothing.
     pub(crate) warnings: Vec<String>,
 }
@@ -73,7 +77,8 @@ impl Plan {
 
     /// Whether anything comes from Girder.
     pub(crate) fn needs_girder(&self) -> bool {
-        self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
+        !self.downloads.is_empty()
+            || self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
     }
 }
 
@@ -92,6 +97,17 @@ impl Mount {
             Self::Bind { target, .. } | Self::Temporary { target, .. } => target,
         }
     }
+}
+
+/// One download into a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlannedDownload {
+    pub(crate) what: Downloaded,
+    /// An index into [`Plan::mounts`].
+    pub(crate) mount: usize,
+    pub(crate) target: ContainerPath,
+    /// The arguments that become its path, once Girder has told its name.
+    pub(crate) arguments: Vec<usize>,
 }
 
 /// One FIFO that is made.
@@ -177,6 +193,27 @@ pub enum PlanError {
     NoSuchVolume {
         /// Its place; 0 is the default temporary volume.
         volume: usize,
+    },
+    /// Something has to be put into a volume, or taken out of it, on the host, and an engine's
+    /// volume has no path there.
+    #[error("{what} needs a folder of the host, which the volume {volume:?} is not")]
+    EngineVolume {
+        /// What it is for.
+        what: &'static str,
+        /// The volume's name.
+        volume: String,
+    },
+    /// Two downloads would overwrite each other.
+    #[error("two files are downloaded to {path}")]
+    DownloadedTwice {
+        /// The path in the container.
+        path: String,
+    },
+    /// Part of a job that this version cannot run.
+    #[error("{what} is not supported yet")]
+    NotSupported {
+        /// Its name.
+        what: &'static str,
     },
     /// Two mounts would hide each other.
     #[error("two volumes are mounted at {target}")]

@@ -2,10 +2,13 @@
 //! transfer.
 
 use super::plan::{
-    FifoFolder, Mount, Plan, PlanError, PlannedFifo, PlannedSink, PlannedSource, PlannedTransfer,
+    FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
+    PlannedTransfer,
 };
+use super::unsupported;
 use crate::spec::{
-    Argument, BindMount, Connect, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
+    Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source,
+    Volume, VolumeRef,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, RelativePath};
 
@@ -17,6 +20,7 @@ const TEMPORARY_PREFIX: &str = "/mnt/girder_worker";
 pub(super) struct Planner<'a> {
     job: &'a JobSpec,
     mounts: Vec<Mount>,
+    downloads: Vec<PlannedDownload>,
     fifos: Vec<PlannedFifo>,
     transfers: Vec<PlannedTransfer>,
 }
@@ -24,14 +28,22 @@ pub(super) struct Planner<'a> {
 impl<'a> Planner<'a> {
     /// Begins with nothing.
     pub(super) fn new(job: &'a JobSpec) -> Self {
-        Self { job, mounts: Vec::new(), fifos: Vec::new(), transfers: Vec::new() }
+        Self {
+            job,
+            mounts: Vec::new(),
+            downloads: Vec::new(),
+            fifos: Vec::new(),
+            transfers: Vec::new(),
+        }
     }
 
     /// Plans the whole job.
     pub(super) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
+        unsupported::refuse(self.job)?;
         self.mount_all(name)?;
         let job = self.job;
-        let arguments = job.container_args.iter().map(|argument| self.argument(argument));
+        let arguments = job.container_args.iter().enumerate();
+        let arguments = arguments.map(|(at, argument)| self.argument(at, argument));
         let arguments = arguments.collect::<Result<_, _>>()?;
         for connect in &job.stream_connectors {
             self.connect(connect)?;
@@ -45,9 +57,11 @@ impl<'a> Planner<'a> {
             arguments,
             warnings: self.warnings(),
             mounts: self.mounts,
+            downloads: self.downloads,
             fifos: self.fifos,
             transfers: self.transfers,
-            remove_container: job.remove_container,
+            remove_container: job.remove_container || job.container.removes_itself(),
+            container: job.container.clone(),
         })
     }
 
@@ -77,7 +91,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn argument(&mut self, argument: &Argument) -> Result<String, PlanError> {
+    fn argument(&mut self, at: usize, argument: &Argument) -> Result<String, PlanError> {
         Ok(match argument {
             Argument::Literal(text) => text.clone(),
             Argument::Volume(volume) => self.target(*volume)?.as_str().to_owned(),
@@ -88,7 +102,56 @@ impl<'a> Planner<'a> {
             }
             Argument::Fifo(fifo) => self.fifo(fifo)?.1.as_str().to_owned(),
             Argument::Connect(connect) => self.connect(connect)?,
+            Argument::Download(download) if !is_direct(download) => self.download(at, download)?,
+            Argument::Download(_)
+            | Argument::ProgressPipe(_)
+            | Argument::GirderApiUrl
+            | Argument::GirderToken => return Err(unsupported::argument(argument)),
         })
+    }
+
+    /// Plans a download once, however often it is asked for, and gives its path in the container
+    /// as far as it can be told without Girder.
+    fn download(&mut self, at: usize, download: &Download) -> Result<String, PlanError> {
+        let target = self.target(download.volume)?.clone();
+        let mount = self.host_folder(download.volume, "a download")?;
+        let what = download.what.clone();
+        let inside = match &what {
+            Downloaded::File { filename: Some(filename), .. } => filename.clone(),
+            Downloaded::File { id, .. } | Downloaded::Item { id } => {
+                format!("{id}/{NAME_IN_GIRDER}")
+            }
+            Downloaded::Folder { id, folder_name } => {
+                format!("{id}/{}", folder_name.as_deref().unwrap_or(NAME_IN_GIRDER))
+            }
+        };
+        let path = format!("{}/{inside}", target.as_str().trim_end_matches('/'));
+        let file_name = |what: &Downloaded| match what {
+            Downloaded::File { filename: Some(filename), .. } => Some(filename.clone()),
+            _ => None,
+        };
+        for other in self.downloads.iter_mut().filter(|other| other.mount == mount) {
+            if other.what == what {
+                other.arguments.push(at);
+                return Ok(path);
+            }
+            if file_name(&what).is_some() && file_name(&other.what) == file_name(&what) {
+                return Err(PlanError::DownloadedTwice { path });
+            }
+        }
+        self.downloads.push(PlannedDownload { what, mount, target, arguments: vec![at] });
+        Ok(path)
+    }
+
+    /// The mount of a volume that has a folder on the host.
+    fn host_folder(&self, volume: VolumeRef, what: &'static str) -> Result<usize, PlanError> {
+        let at = place(volume);
+        match self.mounts.get(at) {
+            Some(Mount::Bind { host_path, .. }) if !host_path.starts_with('/') => {
+                Err(PlanError::EngineVolume { what, volume: host_path.clone() })
+            }
+            _ => Ok(at),
+        }
     }
 
     /// Plans a transfer, and gives the path of the FIFO in it: the sink's, as Girder Worker does,
@@ -143,6 +206,9 @@ impl<'a> Planner<'a> {
             Sink::HostFile { path } => {
                 let label = format!("file:{}", path.display());
                 (PlannedSink::HostFile { path: path.clone() }, label, None)
+            }
+            Sink::ChunkedPost { .. } | Sink::GirderItem { .. } => {
+                return Err(unsupported::sink(sink));
             }
         })
     }
@@ -229,17 +295,32 @@ impl<'a> Planner<'a> {
             })
         };
         let idle = self.fifos.iter().enumerate().filter(|(at, _)| !is_streamed(*at));
-        idle.map(|(_, fifo)| {
+        let idle = idle.map(|(_, fifo)| {
             let name = fifo.name.as_str();
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
-        })
-        .collect()
+        });
+        let options = &self.job.container;
+        let restarts = options.restarts().then_some(
+            "a run ends with its container's first exit: restart_policy is not passed on",
+        );
+        let stdin = options.keeps_stdin_open().then_some(
+            "nobody writes to the standard input that stdin_open keeps open: whoever reads it \
+             will wait",
+        );
+        idle.chain(restarts.into_iter().chain(stdin).map(str::to_owned)).collect()
     }
 
     fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
         let at = place(volume);
         self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
     }
+}
+
+/// Stands for a name that only Girder knows, until it is asked.
+const NAME_IN_GIRDER: &str = "<name in Girder>";
+
+fn is_direct(download: &Download) -> bool {
+    matches!(download.what, Downloaded::File { direct: Some(_), .. })
 }
 
 fn bind(mount: &BindMount) -> Result<Mount, PlanError> {

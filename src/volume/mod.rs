@@ -11,6 +11,7 @@ mod error;
 mod fifo;
 mod owner;
 mod path;
+mod place;
 mod temp;
 
 pub(crate) use self::{
@@ -18,6 +19,7 @@ pub(crate) use self::{
     fifo::HostFifo,
     owner::Owner,
     path::{ContainerPath, HostPath, RelativePath},
+    place::{Place, Placed, UnfinishedFile},
     temp::{TempDirectory, is_orphan, orphans, remove_tree},
 };
 pub use self::{error::VolumeError, path::PathError};

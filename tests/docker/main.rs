@@ -3,20 +3,31 @@
 #![cfg(test)]
 
 mod bench;
+mod downloads;
+mod downloads_refused;
 mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
 mod engine_client_tcp;
+mod run_broken_sources;
 mod run_cancel;
 mod run_clean_up;
+mod run_depot;
 mod run_exit_codes;
 mod run_failures;
+mod run_gpu;
+mod run_inside;
 mod run_jobs;
 mod run_library;
+mod run_options;
+mod run_outputs;
 mod run_pull;
 mod run_quiet;
+mod run_report;
 mod run_secrets;
+mod run_sources;
 mod run_streams;
 mod run_terminal;
+mod run_volumes;
 #[path = "../support/mod.rs"]
 mod support;
