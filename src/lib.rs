@@ -90,6 +90,7 @@ pub mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod girder;
+pub mod hook;
 pub mod http;
 pub mod pump;
 pub mod run;

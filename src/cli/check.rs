@@ -63,6 +63,12 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
     for transfer in &plan.transfers {
         writeln!(out, "  {}", transfer.label())?;
     }
+    for (what, lines) in [("downloads", plan.downloads()), ("results", plan.hooks())] {
+        if !lines.is_empty() {
+            writeln!(out, "{what}:")?;
+            lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+        }
+    }
     let after = if plan.remove_container { "removed" } else { "kept" };
     writeln!(out, "container: {after} after the run")
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Plan;
 use crate::docker::CreateContainer;
+use crate::spec::ContainerOptions;
 
 /// The create of a plan's container.
 ///
@@ -23,6 +24,17 @@ pub(super) fn create(
         create.host_config.network_mode = network.to_owned();
     }
     create
+}
+
+/// What the user of these keywords should know.
+pub(super) fn warnings(options: &ContainerOptions) -> impl Iterator<Item = &'static str> + use<> {
+    let restarts = options
+        .restarts()
+        .then_some("a run ends with its container's first exit: restart_policy is not passed on");
+    let stdin = options.keeps_stdin_open().then_some(
+        "nobody writes to the standard input that stdin_open keeps open: whoever reads it will wait",
+    );
+    restarts.into_iter().chain(stdin)
 }
 
 /// The create that docker-py would make.

@@ -14,6 +14,7 @@ use super::plan::PlanError;
 use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::Phase;
 use crate::girder::GirderError;
+use crate::hook::HookError;
 use crate::http::HttpError;
 use crate::pump::{PumpError, TransferError};
 use crate::volume::VolumeError;
@@ -58,9 +59,9 @@ pub enum Cause {
     /// The job cannot work as it is written.
     #[error("cannot plan the job")]
     Plan(#[source] PlanError),
-    /// The job reads Girder, and nobody said which.
+    /// The job uses Girder, and nobody said which.
     #[error(
-        "the job reads files of Girder, but names no server: it needs girder_api_url, or \
+        "the job uses Girder, but names no server: it needs girder_api_url, or \
          --girder-url"
     )]
     NoGirder,
@@ -168,6 +169,14 @@ pub enum Cause {
         label: String,
         /// Why.
         source: Box<TransferError>,
+    },
+    /// A result hook failed.
+    #[error("the result hook {label} failed")]
+    Hook {
+        /// Its name, and where it leads.
+        label: String,
+        /// Why.
+        source: Box<HookError>,
     },
     /// The engine went away, or cannot say how the container ended.
     #[error("cannot wait for the container")]

@@ -19,12 +19,14 @@ mod downloads;
 mod error;
 mod girder_server;
 mod gpu;
+mod hooks;
 mod host_file;
 mod live;
 mod network;
 mod outcome;
 mod plan;
 mod planner;
+mod planner_girder;
 mod prepare;
 mod prune;
 mod runner;
@@ -43,7 +45,7 @@ pub use self::{
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{DownloadRecord, Outcome, Report, TransferRecord},
+    outcome::{DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
@@ -65,6 +67,9 @@ use crate::event::Phase;
 async fn run(mut live: Live) -> Result<Outcome, RunError> {
     let ended = phases(&mut live).await;
     let phase = live.phase();
+    if ended.is_err() {
+        hooks::rescue(&mut live).await;
+    }
     live.enters(Phase::CleanUp);
     let left = clean_up::clean_up(&mut live).await;
     live.leaves();
@@ -80,5 +85,5 @@ async fn phases(live: &mut Live) -> Result<Collected, Stop> {
     live.enters(Phase::Wait);
     let drained = exited.wait(live).await?;
     live.enters(Phase::Collect);
-    drained.collect(live)
+    drained.collect(live).await
 }

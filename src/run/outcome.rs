@@ -56,6 +56,8 @@ pub struct Report {
     pub transfers: Vec<TransferRecord>,
     /// The files that were downloaded into volumes, in the order in which they came.
     pub downloads: Vec<DownloadRecord>,
+    /// The files that hooks uploaded.
+    pub uploads: Vec<UploadRecord>,
     /// What the user should know and that failed nothing.
     pub warnings: Vec<String>,
     /// Why the run failed.
@@ -104,6 +106,22 @@ pub struct DownloadRecord {
     pub finish: String,
 }
 
+/// One file that a hook uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UploadRecord {
+    /// The item that it is in; none of an artifact.
+    pub item_id: Option<String>,
+    /// The file; none of an artifact.
+    pub file_id: Option<String>,
+    /// The job that it is an artifact of.
+    pub job_id: Option<String>,
+    /// What it is called in Girder.
+    pub name: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
 impl Report {
     /// The report as it is written to a file.
     pub fn to_json(&self) -> Value {
@@ -114,7 +132,7 @@ impl Report {
             .collect();
         let transfers: Vec<Value> = self.transfers.iter().map(TransferRecord::to_json).collect();
         let downloads: Vec<Value> = self.downloads.iter().map(DownloadRecord::to_json).collect();
-        let none: [Value; 0] = [];
+        let uploads: Vec<Value> = self.uploads.iter().map(UploadRecord::to_json).collect();
         json!({
             "run_id": self.run_id,
             "container_id": self.container_id,
@@ -125,7 +143,7 @@ impl Report {
             "phases": phases,
             "transfers": transfers,
             "downloads": downloads,
-            "uploads": none,
+            "uploads": uploads,
             "warnings": self.warnings,
             "error": self.error,
         })
@@ -144,6 +162,21 @@ impl DownloadRecord {
             "checked": self.checked,
             "finish": self.finish,
         })
+    }
+}
+
+impl UploadRecord {
+    fn to_json(&self) -> Value {
+        let mut record = json!({
+            "item_id": self.item_id,
+            "file_id": self.file_id,
+            "name": self.name,
+            "bytes": self.bytes,
+        });
+        if let (Some(job), Some(record)) = (&self.job_id, record.as_object_mut()) {
+            record.insert("job_id".to_owned(), json!(job));
+        }
+        record
     }
 }
 

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::planner::Planner;
-use crate::spec::{ContainerOptions, Direction, Downloaded, HttpUrl, JobSpec, PullPolicy, Secret};
+use crate::spec::{
+    ContainerOptions, Direction, Downloaded, Hook, HttpUrl, JobSpec, PullPolicy, Secret,
+};
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
 /// What one run of a job will mount, pass and move.
@@ -33,6 +35,8 @@ pub struct Plan {
     pub(crate) fifos: Vec<PlannedFifo>,
     /// Those of the arguments, those of `stream_connectors`, then the container's own streams.
     pub(crate) transfers: Vec<PlannedTransfer>,
+    /// What is done with results, in this order.
+    pub(crate) hooks: Vec<PlannedHook>,
     /// Whether the container goes when the run is over.
     pub(crate) remove_container: bool,
     /// docker-py's keywords.
@@ -70,14 +74,32 @@ impl Plan {
         self.transfers.iter().map(PlannedTransfer::label).collect()
     }
 
+    /// What will be downloaded into volumes: `girder:<id> → <path in the container>`.
+    pub fn downloads(&self) -> Vec<String> {
+        let label = |download: &PlannedDownload| {
+            let argument = download.arguments.first().and_then(|at| self.arguments.get(*at));
+            let (Downloaded::File { id, .. }
+            | Downloaded::Item { id }
+            | Downloaded::Folder { id, .. }) = &download.what;
+            format!("girder:{id} → {}", argument.map_or(download.target.as_str(), String::as_str))
+        };
+        self.downloads.iter().map(label).collect()
+    }
+
+    /// What will be done with results: the hook's name, and where it leads.
+    pub fn hooks(&self) -> Vec<String> {
+        self.hooks.iter().map(PlannedHook::label).collect()
+    }
+
     /// What the user should know and that fails nothing.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Whether anything comes from Girder.
+    /// Whether anything comes from Girder, or goes there.
     pub(crate) fn needs_girder(&self) -> bool {
         !self.downloads.is_empty()
+            || !self.hooks.is_empty()
             || self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
     }
 }
@@ -108,6 +130,44 @@ pub(crate) struct PlannedDownload {
     pub(crate) target: ContainerPath,
     /// The arguments that become its path, once Girder has told its name.
     pub(crate) arguments: Vec<usize>,
+}
+
+/// One result hook.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlannedHook {
+    pub(crate) hook: Hook,
+    /// The volume that it reads, if it reads one: an index into [`Plan::mounts`].
+    pub(crate) mount: Option<usize>,
+    /// The job in Girder, of an artifact.
+    pub(crate) job_id: Option<String>,
+}
+
+impl PlannedHook {
+    /// Whether it is also carried out after a run that failed or was cancelled.
+    pub(crate) fn is_marked(&self) -> bool {
+        match &self.hook {
+            Hook::UploadToItem { options, .. } | Hook::UploadToFolder { options, .. } => {
+                options.upload_on_exception
+            }
+            Hook::JobArtifact { upload_on_exception, .. } => *upload_on_exception,
+            Hook::ItemMetadata { .. } => false,
+        }
+    }
+
+    /// Its name, and where it leads.
+    pub(crate) fn label(&self) -> String {
+        let path = self.hook.path().map_or("values", |path| &path.filename);
+        match &self.hook {
+            Hook::UploadToItem { item_id, .. } => format!("{path} → girder:item/{item_id}"),
+            Hook::UploadToFolder { folder_id, .. } => format!("{path} → girder:folder/{folder_id}"),
+            Hook::JobArtifact { .. } => {
+                format!("{path} → girder:job/{}", self.job_id.as_deref().unwrap_or_default())
+            }
+            Hook::ItemMetadata { item_id, .. } => {
+                format!("{path} → girder:item/{item_id}/metadata")
+            }
+        }
+    }
 }
 
 /// One FIFO that is made.
@@ -209,6 +269,9 @@ pub enum PlanError {
         /// The path in the container.
         path: String,
     },
+    /// Nobody says which job artifacts are attached to.
+    #[error("GirderUploadVolumePathJobArtifact needs a job_id, or the job's girder_job")]
+    NoJob,
     /// Part of a job that this version cannot run.
     #[error("{what} is not supported yet")]
     NotSupported {

@@ -1,6 +1,7 @@
 //! Makes a [`Plan`] of a job: each volume its mount, each argument its text, each `Connect` a
 //! transfer.
 
+use super::body;
 use super::plan::{
     FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
     PlannedTransfer,
@@ -18,9 +19,9 @@ const TEMPORARY_PREFIX: &str = "/mnt/girder_worker";
 /// A plan that is being made.
 #[derive(Debug)]
 pub(super) struct Planner<'a> {
-    job: &'a JobSpec,
-    mounts: Vec<Mount>,
-    downloads: Vec<PlannedDownload>,
+    pub(super) job: &'a JobSpec,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) downloads: Vec<PlannedDownload>,
     fifos: Vec<PlannedFifo>,
     transfers: Vec<PlannedTransfer>,
 }
@@ -50,6 +51,8 @@ impl<'a> Planner<'a> {
         }
         self.connect_streams()?;
         self.refuse_shared_ends()?;
+        let hooks =
+            job.result_hooks.iter().map(|hook| self.hook(hook)).collect::<Result<_, _>>()?;
         Ok(Plan {
             image: job.image.clone(),
             pull: job.pull,
@@ -58,6 +61,7 @@ impl<'a> Planner<'a> {
             warnings: self.warnings(),
             mounts: self.mounts,
             downloads: self.downloads,
+            hooks,
             fifos: self.fifos,
             transfers: self.transfers,
             remove_container: job.remove_container || job.container.removes_itself(),
@@ -108,50 +112,6 @@ impl<'a> Planner<'a> {
             | Argument::GirderApiUrl
             | Argument::GirderToken => return Err(unsupported::argument(argument)),
         })
-    }
-
-    /// Plans a download once, however often it is asked for, and gives its path in the container
-    /// as far as it can be told without Girder.
-    fn download(&mut self, at: usize, download: &Download) -> Result<String, PlanError> {
-        let target = self.target(download.volume)?.clone();
-        let mount = self.host_folder(download.volume, "a download")?;
-        let what = download.what.clone();
-        let inside = match &what {
-            Downloaded::File { filename: Some(filename), .. } => filename.clone(),
-            Downloaded::File { id, .. } | Downloaded::Item { id } => {
-                format!("{id}/{NAME_IN_GIRDER}")
-            }
-            Downloaded::Folder { id, folder_name } => {
-                format!("{id}/{}", folder_name.as_deref().unwrap_or(NAME_IN_GIRDER))
-            }
-        };
-        let path = format!("{}/{inside}", target.as_str().trim_end_matches('/'));
-        let file_name = |what: &Downloaded| match what {
-            Downloaded::File { filename: Some(filename), .. } => Some(filename.clone()),
-            _ => None,
-        };
-        for other in self.downloads.iter_mut().filter(|other| other.mount == mount) {
-            if other.what == what {
-                other.arguments.push(at);
-                return Ok(path);
-            }
-            if file_name(&what).is_some() && file_name(&other.what) == file_name(&what) {
-                return Err(PlanError::DownloadedTwice { path });
-            }
-        }
-        self.downloads.push(PlannedDownload { what, mount, target, arguments: vec![at] });
-        Ok(path)
-    }
-
-    /// The mount of a volume that has a folder on the host.
-    fn host_folder(&self, volume: VolumeRef, what: &'static str) -> Result<usize, PlanError> {
-        let at = place(volume);
-        match self.mounts.get(at) {
-            Some(Mount::Bind { host_path, .. }) if !host_path.starts_with('/') => {
-                Err(PlanError::EngineVolume { what, volume: host_path.clone() })
-            }
-            _ => Ok(at),
-        }
     }
 
     /// Plans a transfer, and gives the path of the FIFO in it: the sink's, as Girder Worker does,
@@ -290,34 +250,21 @@ impl<'a> Planner<'a> {
 
     fn warnings(&self) -> Vec<String> {
         let is_streamed = |at: usize| {
-            self.transfers.iter().any(|transfer| {
-                transfer.source == PlannedSource::Fifo(at) || transfer.sink == PlannedSink::Fifo(at)
-            })
+            let (source, sink) = (PlannedSource::Fifo(at), PlannedSink::Fifo(at));
+            self.transfers.iter().any(|transfer| transfer.source == source || transfer.sink == sink)
         };
         let idle = self.fifos.iter().enumerate().filter(|(at, _)| !is_streamed(*at));
-        let idle = idle.map(|(_, fifo)| {
-            let name = fifo.name.as_str();
+        let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
         });
-        let options = &self.job.container;
-        let restarts = options.restarts().then_some(
-            "a run ends with its container's first exit: restart_policy is not passed on",
-        );
-        let stdin = options.keeps_stdin_open().then_some(
-            "nobody writes to the standard input that stdin_open keeps open: whoever reads it \
-             will wait",
-        );
-        idle.chain(restarts.into_iter().chain(stdin).map(str::to_owned)).collect()
+        idle.chain(body::warnings(&self.job.container).map(str::to_owned)).collect()
     }
 
-    fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
+    pub(super) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
         let at = place(volume);
         self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
     }
 }
-
-/// Stands for a name that only Girder knows, until it is asked.
-const NAME_IN_GIRDER: &str = "<name in Girder>";
 
 fn is_direct(download: &Download) -> bool {
     matches!(download.what, Downloaded::File { direct: Some(_), .. })
@@ -332,7 +279,7 @@ fn bind(mount: &BindMount) -> Result<Mount, PlanError> {
 }
 
 /// The default temporary volume comes first.
-fn place(volume: VolumeRef) -> usize {
+pub(super) fn place(volume: VolumeRef) -> usize {
     match volume {
         VolumeRef::Default => 0,
         VolumeRef::Listed(at) => at + 1,

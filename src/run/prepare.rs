@@ -19,7 +19,9 @@ use super::network::{OwnNetwork, own_network};
 use super::plan::Mount;
 use super::sinks::open_sinks;
 use super::sources::{Found, find_sources};
-use crate::docker::{ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, PullLine};
+use crate::docker::{
+    ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, Image, PullLine,
+};
 use crate::event::{Event, PullProgress};
 use crate::pump::Sink;
 use crate::spec::PullPolicy;
@@ -82,8 +84,8 @@ async fn gather(live: &Live, fetched: &mut Fetched) -> Result<Gathered, Cause> {
         let settings = live.shared.engine.clone();
         let engine = Client::connect(settings).await.map_err(Cause::Connect)?;
         refuse_too_old(live, engine.version())?;
-        have_image(live, &engine).await?;
-        let attempts = attempts(live, &engine).await?;
+        let known = have_image(live, &engine).await?;
+        let attempts = attempts(live, &engine, known).await?;
         let own_network = own_network(&engine, &live.plan.container).await;
         Ok((engine, attempts, own_network))
     };
@@ -104,12 +106,13 @@ fn refuse_too_old(live: &Live, version: ApiVersion) -> Result<(), Cause> {
     }
 }
 
-async fn have_image(live: &Live, engine: &Client) -> Result<(), Cause> {
+/// Sees that the engine has the image; gives what it knows of it, if it had to be asked.
+async fn have_image(live: &Live, engine: &Client) -> Result<Option<Image>, Cause> {
     let image = &live.plan.image;
     let failed = |source| Cause::Image { image: image.clone(), source };
     if live.plan.pull != PullPolicy::Always {
         match engine.inspect_image(image).await {
-            Ok(_) => return Ok(()),
+            Ok(image) => return Ok(Some(image)),
             Err(error) if !error.is_not_found() => return Err(failed(error)),
             Err(_) if live.plan.pull == PullPolicy::Never => {
                 return Err(Cause::NoImage { image: image.clone() });
@@ -125,24 +128,24 @@ async fn have_image(live: &Live, engine: &Client) -> Result<(), Cause> {
             total: line.total,
         }));
     };
-    engine
-        .pull_platform(image, live.plan.container.platform(), &mut tell)
-        .await
-        .map(drop)
-        .map_err(failed)
+    engine.pull_platform(image, live.plan.container.platform(), &mut tell).await.map_err(failed)?;
+    Ok(None)
 }
 
 /// What is tried to give the container a GPU, if it is to have one.
-async fn attempts(live: &Live, engine: &Client) -> Result<Attempts, Cause> {
+async fn attempts(live: &Live, engine: &Client, known: Option<Image>) -> Result<Attempts, Cause> {
     let options = &live.plan.container;
     if !Attempts::depend_on_the_image(options) {
         return Ok(Attempts::new(options, false));
     }
     let image = &live.plan.image;
     let failed = |source| Cause::Image { image: image.clone(), source };
-    let labels = engine.inspect_image(image).await.map_err(failed)?.labels;
+    let inspected = match known {
+        Some(known) => known,
+        None => engine.inspect_image(image).await.map_err(failed)?,
+    };
     let (name, value) = IMAGE_LABEL;
-    Ok(Attempts::new(options, labels.get(name).is_some_and(|label| label == value)))
+    Ok(Attempts::new(options, inspected.labels.get(name).is_some_and(|label| label == value)))
 }
 
 /// FIFOs work only where the container's kernel is ours.

@@ -1,29 +1,22 @@
 //! What a job can say and a run cannot do yet, in one place: refused by name when it is planned.
 
 use super::plan::PlanError;
-use crate::spec::{Argument, Downloaded, Hook, JobSpec, Sink};
+use crate::spec::{Argument, Downloaded, JobSpec, Sink};
 
 /// Refuses what is done beside arguments and streams.
 pub(super) fn refuse(job: &JobSpec) -> Result<(), PlanError> {
-    let what = match (job.result_hooks.first(), &job.girder_job) {
-        (Some(Hook::UploadToItem { .. }), _) => "GirderUploadVolumePathToItem",
-        (Some(Hook::UploadToFolder { .. }), _) => "GirderUploadVolumePathToFolder",
-        (Some(Hook::JobArtifact { .. }), _) => "GirderUploadVolumePathJobArtifact",
-        (Some(Hook::ItemMetadata { .. }), _) => "GirderItemMetadata",
-        (None, Some(_)) => "girder_job",
-        (None, None) => return Ok(()),
-    };
-    Err(PlanError::NotSupported { what })
+    match job.girder_job {
+        Some(_) => Err(PlanError::NotSupported { what: "girder_job" }),
+        None => Ok(()),
+    }
 }
 
 /// The refusal of an argument.
 pub(super) fn argument(argument: &Argument) -> PlanError {
     let what = match argument {
         Argument::Download(download) => match download.what {
-            Downloaded::File { direct: None, .. } => "GirderFileIdToVolume",
             Downloaded::File { direct: Some(_), .. } => "DirectGirderFileIdToVolume",
-            Downloaded::Item { .. } => "GirderItemIdToVolume",
-            Downloaded::Folder { .. } => "GirderFolderIdToVolume",
+            _ => "this download",
         },
         Argument::ProgressPipe(_) => "ProgressPipe",
         Argument::GirderApiUrl => "GirderApiUrl",

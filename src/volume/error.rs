@@ -51,6 +51,14 @@ pub enum VolumeError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// What the container wrote cannot be looked at.
+    #[error("cannot look at {}", path.display())]
+    Find {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What the kernel said: `ELOOP` when a link is on the way.
+        source: io::Error,
+    },
     /// A file cannot be made.
     #[error("cannot make the file {}", path.display())]
     MakeFile {

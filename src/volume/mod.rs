@@ -13,6 +13,7 @@ mod owner;
 mod path;
 mod place;
 mod temp;
+mod written;
 
 pub(crate) use self::{
     bind::Bind,
@@ -21,5 +22,6 @@ pub(crate) use self::{
     path::{ContainerPath, HostPath, RelativePath},
     place::{Place, Placed, UnfinishedFile},
     temp::{TempDirectory, is_orphan, orphans, remove_tree},
+    written::{Written, WrittenFile, WrittenFolder, find_written, remove_written},
 };
 pub use self::{error::VolumeError, path::PathError};

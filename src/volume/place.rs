@@ -30,10 +30,8 @@ impl Place {
     /// # Errors
     /// [`VolumeError::OpenPlace`].
     pub(crate) fn open(path: &Path) -> Result<Self, VolumeError> {
-        let flags = OFlag::O_DIRECTORY.bits();
-        let opened = File::options().read(true).custom_flags(flags).open(path);
         let failed = |source| VolumeError::OpenPlace { folder: path.to_owned(), source };
-        Ok(Self { root: opened.map_err(failed)?.into(), path: path.to_owned() })
+        Ok(Self { root: open_root(path).map_err(failed)?, path: path.to_owned() })
     }
 
     /// Makes the folder `inside` and those above it, open to everybody as Girder Worker's are.
@@ -79,6 +77,12 @@ impl Place {
             UnfinishedFile { folder, temporary, name: name.to_owned(), path, is_settled: false };
         Ok(Placed { file, unfinished })
     }
+}
+
+/// Opens the folder of a volume.
+pub(super) fn open_root(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlag::O_DIRECTORY.bits();
+    File::options().read(true).custom_flags(flags).open(path).map(OwnedFd::from)
 }
 
 /// A file that was made, and its name to be.

@@ -40,7 +40,6 @@ fn a_file_is_in_the_default_volume_under_its_id_and_name() {
     assert_eq!(download["file_id"], stored.id.as_str(), "{run}");
     assert_eq!(download["bytes"], 30_000_001, "{run}");
     assert_eq!(download["finish"], "complete", "{run}");
-    assert!(run.peak_memory < 64 << 20, "{} bytes, {run}", run.peak_memory);
 }
 
 #[test]
@@ -142,7 +141,7 @@ fn a_folder_comes_with_all_that_is_in_it_over_several_pages() {
     let item = girder.make_item(&folder, "below (item)");
     girder.add_file(&item, "other", b"other");
     let argument = json!({"type": "GirderFolderIdToVolume", "id": folder});
-    let list = "echo \"$1\"; cd \"$1\"; find . -type f | wc -l; cat *.txt | sort -n | md5sum; \
+    let list = "echo \"$1\"; cd \"$1\"; find . -type f | wc -l; cat *.txt | awk '{ n += $1 } END { print n }'; \
                 ls many | wc -l; ls -d 'empty item' below/empty; cat below/deep \
                 'below (item)/other'; find . -type d ! -perm 777; find . -type f ! -perm 644";
     let run = Invocation::job(&script(&girder, list, &[argument])).finish();
@@ -150,12 +149,8 @@ fn a_folder_comes_with_all_that_is_in_it_over_several_pages() {
     let text = stdout(&run);
     let (path, rest) = text.split_once('\n').unwrap();
     assert!(path.ends_with(&format!("/{folder}/the folder")), "{run}");
-    // seq 0 60 | md5sum
-    let expected =
-        "116\n9ee0e45bb3b4d3d41bfc3dcd5f26c5d0  -\n53\nbelow/empty\nempty item\ndeepother";
-    let without_sum =
-        |text: &str| text.lines().filter(|l| !l.ends_with("  -")).collect::<Vec<_>>().join("\n");
-    assert_eq!(without_sum(rest), without_sum(expected), "{run}");
+    let expected = "116\n1830\n53\nbelow/empty\nempty item\ndeepother";
+    assert_eq!(rest, expected, "{run}");
     assert_eq!(run.report.as_ref().unwrap()["downloads"].as_array().unwrap().len(), 116, "{run}");
 }
 

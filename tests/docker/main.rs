@@ -4,11 +4,15 @@
 
 mod bench;
 mod downloads;
+mod downloads_broken;
 mod downloads_refused;
 mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
 mod engine_client_tcp;
+mod hooks;
+mod hooks_broken;
+mod hooks_failed;
 mod run_broken_sources;
 mod run_cancel;
 mod run_clean_up;

@@ -155,25 +155,6 @@ impl Girder {
         records.as_array().unwrap().iter().map(named).collect()
     }
 
-    /// The token of a new user, who may see nothing of this.
-    pub(crate) fn stranger(&self) -> String {
-        let login = format!("u{}", Uuid::new_v4().simple());
-        let email = format!("{login}@girder.test");
-        let names = [("firstName", "A"), ("lastName", "B"), ("password", "password")];
-        let query = [("login", login.as_str()), ("email", &email)];
-        self.post("user", &[&query[..], &names[..]].concat(), &[]);
-        let pair = base64::Engine::encode(
-            &base64::engine::general_purpose::STANDARD,
-            format!("{login}:password"),
-        );
-        let session: Value = ureq::get(format!("{}/user/authentication", self.api))
-            .header("Authorization", format!("Basic {pair}"))
-            .call()
-            .and_then(|mut answer| answer.body_mut().read_json())
-            .unwrap();
-        text(&session["authToken"]["token"])
-    }
-
     /// Adds what a job document needs to be let in.
     pub(crate) fn with_access(&self, mut job: Value) -> Value {
         job["girder_api_url"] = self.api.as_str().into();

@@ -20,7 +20,7 @@ pub(super) enum Listed {
     /// A folder that there has to be, whether or not anything is in it.
     Folder { download: usize, inside: PathBuf },
     /// A file.
-    File(Wanted),
+    File(Box<Wanted>),
     /// Something that the user should know.
     Warning(String),
 }
@@ -140,7 +140,8 @@ impl Lister<'_> {
         let FileRecord { id, name, size, sha512 } = record;
         let get = self.client.download(&id)?;
         let download = self.download;
-        self.tell(Listed::File(Wanted { download, id, name, inside, size, sha512, get }))
+        let wanted = Wanted { download, id, name, inside, size, sha512, get };
+        self.tell(Listed::File(Box::new(wanted)))
     }
 
     fn folder(&mut self, inside: &Path) -> Result<(), Stop> {

@@ -109,7 +109,7 @@ impl Fetched {
                 transit.place(download)?.folder(&inside).map_err(Cause::Volume)?;
             }
             Listed::Warning(warning) => self.warnings.push(warning),
-            Listed::File(wanted) => transit.begin(wanted)?,
+            Listed::File(wanted) => transit.begin(*wanted)?,
         }
         Ok(())
     }

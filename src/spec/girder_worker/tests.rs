@@ -156,11 +156,29 @@ fn the_transforms_of_slicer_cli_web_are_known() {
     };
     assert_eq!(direct, Argument::Download(Download { what, volume: VolumeRef::Default }));
     let task = format!(r#""task": "{slicer}.run""#);
-    assert_eq!(job(&task, "[]", r#""image": "i""#), {
-        let mut job = JobSpec::new("i");
-        job.pull = PullPolicy::Always;
-        job
-    });
+    assert_eq!(job(&task, "[]", r#""image": "i""#), JobSpec::new("i"));
+}
+
+#[test]
+fn docker_pys_keywords_and_its_own_objects_are_those_of_the_document() {
+    let kwargs = r#""environment": {"A": "b"}, "mem_limit": "1g",
+        "ulimits": [{"py/object": "docker.types.containers.Ulimit",
+            "Name": "nofile", "Soft": 1, "Hard": 2, "__dict__": {}}],
+        "device_requests": [{"py/object": "docker.types.containers.DeviceRequest", "Driver": "",
+            "Count": -1, "DeviceIDs": [], "Capabilities": [["gpu"]], "Options": {}, "__dict__": {}}],
+        "healthcheck": {"py/object": "docker.types.healthcheck.Healthcheck", "Test": ["CMD", "x"],
+            "Interval": 1000000, "Timeout": null, "Retries": null, "StartPeriod": null, "__dict__": {}},
+        "mounts": [{"py/object": "docker.types.services.Mount", "Target": "/t", "Source": "/s",
+            "Type": "bind", "ReadOnly": true, "__dict__": {}}],
+        "log_config": {"py/object": "docker.types.containers.LogConfig", "Type": "json-file",
+            "Config": {"a": "b"}, "__dict__": {}}"#;
+    let document = r#"{"image": "i", "environment": {"A": "b"}, "mem_limit": "1g",
+        "ulimits": [{"name": "nofile", "soft": 1, "hard": 2}],
+        "device_requests": [{"count": -1, "capabilities": [["gpu"]]}],
+        "healthcheck": {"test": ["CMD", "x"], "interval": 1000000},
+        "mounts": [{"Target": "/t", "Source": "/s", "Type": "bind", "ReadOnly": true}],
+        "log_config": {"type": "json-file", "config": {"a": "b"}}}"#;
+    assert_eq!(job("", r#"["i"]"#, kwargs), JobSpec::from_json(document).unwrap());
 }
 
 #[test]
