@@ -45,6 +45,13 @@ fn refused_or_right(data: &[u8], parse: fn(&str) -> Result<JobSpec, SpecError>) 
     }
 }
 
+/// Whether bytes are a whole head of a response: what benches/ measures of the HTTP client.
+pub fn http_head_parses(data: &[u8]) -> bool {
+    let mut collector = crate::http::head::Collector::new(64 << 10);
+    let whole = matches!(collector.take(data), Ok(crate::http::head::Taken::Whole(_)));
+    whole && crate::http::head::parse(collector.bytes()).is_ok()
+}
+
 fn assert_hangs_together(job: &JobSpec) {
     let there = |volume: &VolumeRef| match volume {
         VolumeRef::Default => true,

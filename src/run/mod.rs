@@ -57,7 +57,7 @@ pub use self::{
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
 };
-pub(crate) use self::{error::chain, plan::Mount};
+pub(crate) use self::{error::chain, plan::Mount, split::Frames};
 /// What a [`Runner`] is set up with, in the words of a run.
 pub use crate::{
     docker::{DockerError, Endpoint, Settings as EngineSettings},

@@ -8,7 +8,7 @@ use crate::pump::{Outlet, Piece, Split};
 
 /// Takes an attach apart for the pump.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     decoder: Decoder,
     ear: Ear,
 }

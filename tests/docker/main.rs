@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod bench;
 mod downloads;
 mod downloads_broken;
 mod downloads_refused;

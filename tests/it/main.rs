@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod bench;
 mod cli;
 mod depot;
 mod depot_client;
