@@ -18,7 +18,9 @@ pub(super) fn begin(environment: &Environment) -> Result<(), Failure> {
     })?;
     // Only our own: the libraries below would log the headers of requests, with tokens in them.
     let ours = filter_fn(|metadata| metadata.target().starts_with("gantline"));
-    let lines = fmt::layer().with_writer(std::io::stderr).with_filter(ours).with_filter(filter);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    let lines = lines.with_filter(ours).with_filter(filter);
     // Another subscriber can only be that of a program that embeds us: it stays.
     let _ = tracing_subscriber::registry().with(lines).try_init();
     Ok(())

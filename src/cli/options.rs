@@ -11,8 +11,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::args::RunArgs;
-use crate::docker::{DockerError, Endpoint, Settings};
-use crate::run::{DownloadOptions, GirderSettings};
+use crate::run::{DockerError, DownloadOptions, Endpoint, EngineSettings, GirderSettings};
 use crate::spec::{JobSpec, Secret};
 
 /// The variables of the environment.
@@ -44,8 +43,8 @@ impl Environment {
     }
 
     /// The engine, and how to speak with it.
-    pub(super) fn engine(&self) -> Result<Settings, OptionError> {
-        let mut settings = Settings::default();
+    pub(super) fn engine(&self) -> Result<EngineSettings, OptionError> {
+        let mut settings = EngineSettings::default();
         if let Some(host) = self.text("DOCKER_HOST")? {
             settings.endpoint = Endpoint::parse(host).map_err(OptionError::DockerHost)?;
         }

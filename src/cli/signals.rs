@@ -41,8 +41,8 @@ impl Signals {
     }
 }
 
-/// One signal stops, a second kills; who sends a third and more wants the prompt back.
-const PATIENCE: usize = 3;
+/// One signal stops, a second kills; who sends a third wants the prompt back.
+const PATIENCE: usize = 2;
 
 /// Signals that are being acted upon, until this is dropped.
 #[derive(Debug)]

@@ -4,14 +4,18 @@
 //! finds the file finds all of it. What is no regular file (`/dev/null`, a FIFO, a terminal) is
 //! written as it is.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::Mode;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use thiserror::Error;
+use uuid::Uuid;
 
 /// A target that was opened.
 #[derive(Debug)]
@@ -22,13 +26,13 @@ pub(super) enum Opened {
     Special(OwnedFd),
 }
 
-/// Opens a target. `unique` goes into the temporary name.
+/// Opens a target. The id of the `run` goes into the temporary name.
 ///
 /// Opening a FIFO waits for its reader: call it where waiting does no harm.
 ///
 /// # Errors
 /// [`HostFileError::Open`]: the folder is missing or may not be written, the target is a folder.
-pub(super) fn open(path: &Path, unique: &str) -> Result<Opened, HostFileError> {
+pub(super) fn open(path: &Path, run: &str) -> Result<Opened, HostFileError> {
     let failed = |source| HostFileError::Open { path: path.to_owned(), source };
     let found = match fs::metadata(path) {
         Ok(found) => Some(found),
@@ -36,48 +40,77 @@ pub(super) fn open(path: &Path, unique: &str) -> Result<Opened, HostFileError> {
         Err(error) => return Err(failed(error)),
     };
     let Some(found) = found else {
-        return create(path.to_owned(), unique).map_err(failed);
+        return create(path.to_owned(), run).map_err(failed);
     };
     if found.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if found.is_file() {
         // The file that a link leads to is replaced, not the link.
-        return fs::canonicalize(path).and_then(|target| create(target, unique)).map_err(failed);
+        return fs::canonicalize(path).and_then(|target| create(target, run)).map_err(failed);
     }
     let flags = (OFlag::O_CLOEXEC | OFlag::O_NOCTTY).bits();
     let special = OpenOptions::new().write(true).custom_flags(flags).open(path).map_err(failed)?;
     Ok(Opened::Special(special.into()))
 }
 
-fn create(target: PathBuf, unique: &str) -> io::Result<Opened> {
+fn create(target: PathBuf, run: &str) -> io::Result<Opened> {
     let Some(name) = target.file_name() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    let mut temporary = std::ffi::OsString::from(".");
+    let mut temporary = OsString::from(".");
     temporary.push(name);
-    temporary.push(format!(".gantline-{unique}"));
-    let temporary = target.with_file_name(temporary);
-    let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-    Ok(Opened::Regular(file, Unfinished { temporary, target, settled: false }))
+    temporary.push(MARK);
+    temporary.push(run);
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let directory = File::open(folder.unwrap_or_else(|| Path::new(".")))?;
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    // Everybody may read it, but for what the umask takes away: as any new file.
+    let file = openat(&directory, &*temporary, flags, Mode::from_bits_truncate(0o666))?;
+    let directory = directory.into();
+    let unfinished = Unfinished { directory, temporary, target, settled: false };
+    Ok(Opened::Regular(file.into(), unfinished))
+}
+
+const MARK: &str = ".gantline-";
+
+/// Whether a file is named like one of ours that is not whole.
+pub(super) fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let run = name.rsplit_once(MARK).map(|(_, run)| Uuid::try_parse(run));
+    name.starts_with('.') && matches!(run, Some(Ok(_)))
 }
 
 /// A file under its temporary name. Dropping it removes it.
+///
+/// The folder is held open: a container that has it mounted may put another in its place, and must
+/// not have us rename or remove anything there.
 #[derive(Debug)]
 pub(super) struct Unfinished {
-    temporary: PathBuf,
+    directory: OwnedFd,
+    temporary: OsString,
     target: PathBuf,
     settled: bool,
 }
 
 impl Unfinished {
+    /// Where it is now.
+    pub(super) fn path(&self) -> PathBuf {
+        self.target.with_file_name(&self.temporary)
+    }
+
     /// Gives the file its own name, in place of what had it.
     ///
     /// # Errors
     /// [`HostFileError::Rename`]; the temporary file is gone then.
     pub(super) fn keep(mut self) -> Result<(), HostFileError> {
-        fs::rename(&self.temporary, &self.target)
-            .map_err(|source| HostFileError::Rename { path: self.target.clone(), source })?;
+        let name = self.target.file_name().unwrap_or_default();
+        let renamed = renameat(&self.directory, &*self.temporary, &self.directory, name);
+        renamed.map_err(|errno| HostFileError::Rename {
+            path: self.target.clone(),
+            source: errno.into(),
+        })?;
         self.settled = true;
         Ok(())
     }
@@ -88,17 +121,21 @@ impl Unfinished {
     /// [`HostFileError::Remove`].
     pub(super) fn remove(mut self) -> Result<(), HostFileError> {
         self.settled = true;
-        fs::remove_file(&self.temporary)
-            .map_err(|source| HostFileError::Remove { path: self.temporary.clone(), source })
+        self.unlink()
+            .map_err(|errno| HostFileError::Remove { path: self.path(), source: errno.into() })
+    }
+
+    fn unlink(&self) -> nix::Result<()> {
+        unlinkat(&self.directory, &*self.temporary, UnlinkatFlags::NoRemoveDir)
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.settled
-            && let Err(error) = fs::remove_file(&self.temporary)
+            && let Err(error) = self.unlink()
         {
-            tracing::warn!(path = %self.temporary.display(), %error, "an unfinished file stays");
+            tracing::warn!(path = %self.path().display(), %error, "an unfinished file stays");
         }
     }
 }
@@ -180,6 +217,21 @@ mod tests {
         unfinished.keep().unwrap();
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_folder_that_was_put_in_the_place_of_ours_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (root.path().join("ours"), root.path().join("theirs"));
+        fs::create_dir(&ours).unwrap();
+        fs::create_dir(&theirs).unwrap();
+        let (mut file, unfinished) = regular(&ours.join("out"));
+        file.write_all(b"x").unwrap();
+        fs::rename(&ours, root.path().join("moved")).unwrap();
+        symlink(&theirs, &ours).unwrap();
+        unfinished.keep().unwrap();
+        assert_eq!(fs::read(root.path().join("moved/out")).unwrap(), b"x");
+        assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
     }
 
     #[test]

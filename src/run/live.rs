@@ -18,7 +18,7 @@ use super::host_file::Unfinished;
 use super::outcome::{Outcome, Report};
 use super::plan::{FifoFolder, Mount, Plan};
 use super::prune::{
-    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, STARTED_LABEL, this_host,
+    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
 };
 use super::runner::Shared;
 use super::transfers::Transfers;
@@ -37,8 +37,9 @@ pub(super) struct Live {
     pub(super) transfers: Transfers,
     pub(super) made: Made,
     pub(super) owner: Owner,
-    /// A transfer's failure: the run goes on until the container has exited, and then fails.
-    pub(super) failure: Option<Cause>,
+    /// A transfer's failure, and its phase: the run goes on until the container has exited, and
+    /// then fails.
+    pub(super) failure: Option<(Phase, Cause)>,
     pub(super) report: Report,
     phase: (Phase, Instant),
 }
@@ -77,6 +78,8 @@ pub(super) enum Stop {
     Cancelled,
     /// Something went wrong.
     Failed(Cause),
+    /// Something had gone wrong in an earlier phase.
+    FailedIn(Phase, Cause),
 }
 
 impl From<Cause> for Stop {
@@ -117,6 +120,7 @@ impl Live {
     pub(super) fn enters(&mut self, phase: Phase) {
         self.leaves();
         self.phase = (phase, Instant::now());
+        tracing::debug!(run = %self.id, phase = phase.as_str(), "enters");
         self.tell(&Event::PhaseStarted(phase));
     }
 
@@ -166,14 +170,18 @@ impl Live {
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let directories = self.made.directories.iter().map(TempDirectory::root);
         let fifos = self.made.fifos.iter().map(HostFifo::path);
-        let made: Vec<_> = directories.chain(fifos).map(Path::to_string_lossy).collect();
+        let files: Vec<PathBuf> = self.made.files.iter().map(|(_, file)| file.path()).collect();
+        let paths = directories.chain(fifos).chain(files.iter().map(PathBuf::as_path));
+        // Whoever prunes has another working directory.
+        let as_text = |path| Some(std::path::absolute(path).ok()?.to_str()?.to_owned());
+        let made: Vec<String> = paths.filter_map(as_text).collect();
         let keep = (!self.plan.remove_container).then(|| (KEEP_LABEL.to_owned(), String::new()));
-        let (pid, started) = self.owner.to_parts();
+        let (pid, since) = self.owner.to_parts();
         let labels = [
             (RUN_LABEL.to_owned(), self.id.clone()),
             (HOST_LABEL.to_owned(), this_host()),
             (PID_LABEL.to_owned(), pid),
-            (STARTED_LABEL.to_owned(), started),
+            (SINCE_LABEL.to_owned(), since),
             (MADE_LABEL.to_owned(), json!(made).to_string()),
         ];
         labels.into_iter().chain(keep).collect()
@@ -194,7 +202,7 @@ impl Live {
         self.plan.mounts.iter().enumerate().map(bind).collect()
     }
 
-    /// Makes the run's result of how the phases ended.
+    /// Makes the run's result of how the phases ended, in `phase` the last of them.
     pub(super) fn ended(
         mut self,
         ended: Result<Collected, Stop>,
@@ -206,17 +214,17 @@ impl Live {
         }
         let mut report = self.report;
         report.transfers = self.transfers.records();
-        match ended {
-            Ok(Collected) => Ok(Outcome { report }),
+        let (phase, cause) = match ended {
+            Ok(Collected) => return Ok(Outcome { report }),
             Err(Stop::Cancelled) => {
                 report.cancelled = true;
-                Ok(Outcome { report })
+                return Ok(Outcome { report });
             }
-            Err(Stop::Failed(cause)) => {
-                report.error = Some(chain(&cause));
-                Err(RunError { phase, cause: Box::new(cause), clean_up, report: Box::new(report) })
-            }
-        }
+            Err(Stop::Failed(cause)) => (phase, cause),
+            Err(Stop::FailedIn(earlier, cause)) => (earlier, cause),
+        };
+        report.error = Some(chain(&cause));
+        Err(RunError { phase, cause: Box::new(cause), clean_up, report: Box::new(report) })
     }
 
     /// The folder of the host that a FIFO is to be made in.

@@ -43,7 +43,12 @@ pub use self::{
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
 };
 pub(crate) use self::{error::chain, plan::Mount};
-pub use crate::{http::ClientOptions as DownloadOptions, pump::Options as PumpOptions};
+/// What a [`Runner`] is set up with, in the words of a run.
+pub use crate::{
+    docker::{DockerError, Endpoint, Settings as EngineSettings},
+    http::ClientOptions as DownloadOptions,
+    pump::Options as PumpOptions,
+};
 
 use self::collect::Collected;
 use self::live::{Live, Stop};

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::clean_up::remove;
 use super::error::CleanUpError;
+use super::host_file::{HostFileError, is_unfinished};
 use crate::docker::{Client, ContainerSummary, DockerError, Settings};
 use crate::volume::{Owner, VolumeError, is_orphan, orphans, remove_tree};
 
@@ -23,8 +24,9 @@ pub(super) const RUN_LABEL: &str = "gantline.run";
 pub(super) const HOST_LABEL: &str = "gantline.host";
 /// The process that made it.
 pub(super) const PID_LABEL: &str = "gantline.pid";
-/// When that process started, in clock ticks: its number alone may belong to another by now.
-pub(super) const STARTED_LABEL: &str = "gantline.started";
+/// Since when that process has been there, and in which namespace: its number alone may belong to
+/// another.
+pub(super) const SINCE_LABEL: &str = "gantline.since";
 /// There when the job wants to keep its container.
 pub(super) const KEEP_LABEL: &str = "gantline.keep";
 /// FIFOs and temporary directories that its run made, as a JSON list of paths.
@@ -61,7 +63,7 @@ pub fn prune(engine: Settings, temporary_folder: &Path) -> Result<Pruned, PruneE
         match remove_path(&path) {
             Ok(true) => pruned.paths.push(path),
             Ok(false) => {}
-            Err(error) => pruned.left.push(CleanUpError::Volume(error)),
+            Err(error) => pruned.left.push(error),
         }
     }
     Ok(pruned)
@@ -92,8 +94,8 @@ async fn prune_containers(
 
 fn is_left(labels: &BTreeMap<String, String>) -> bool {
     let label = |name| labels.get(name).map(String::as_str).unwrap_or_default();
-    let owner = Owner::from_parts(label(PID_LABEL), label(STARTED_LABEL));
-    owner.is_some_and(|owner| !owner.is_alive()) && !labels.contains_key(KEEP_LABEL)
+    let owner = Owner::from_parts(label(PID_LABEL), label(SINCE_LABEL));
+    owner.is_some_and(|owner| owner.is_gone()) && !labels.contains_key(KEEP_LABEL)
 }
 
 fn name_of(container: &ContainerSummary) -> String {
@@ -108,18 +110,23 @@ fn made_paths(labels: &BTreeMap<String, String>) -> Vec<PathBuf> {
     serde_json::from_str(list).unwrap_or_default()
 }
 
-/// Removes a FIFO, or a temporary directory of a process that is gone; nothing else, whatever a
-/// label says. Whether there was something to remove.
-fn remove_path(path: &Path) -> Result<bool, VolumeError> {
+/// Removes a FIFO, an unfinished file, or a temporary directory of a process that is gone; nothing
+/// else, whatever a label says. Whether there was something to remove.
+fn remove_path(path: &Path) -> Result<bool, CleanUpError> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(false) };
+    let path = path.to_owned();
     if found.file_type().is_fifo() {
-        let removed = fs::remove_file(path);
-        removed.map_err(|source| VolumeError::RemoveFifo { path: path.to_owned(), source })?;
-        return Ok(true);
+        let removed = fs::remove_file(&path);
+        let failed = |source| CleanUpError::Volume(VolumeError::RemoveFifo { path, source });
+        return removed.map_err(failed).map(|()| true);
     }
-    if found.is_dir() && is_orphan(path) {
-        remove_tree(path)?;
-        return Ok(true);
+    if found.is_file() && is_unfinished(&path) {
+        let removed = fs::remove_file(&path);
+        let failed = |source| CleanUpError::HostFile(HostFileError::Remove { path, source });
+        return removed.map_err(failed).map(|()| true);
+    }
+    if found.is_dir() && is_orphan(&path) {
+        return remove_tree(&path).map_err(CleanUpError::Volume).map(|()| true);
     }
     Ok(false)
 }
@@ -157,13 +164,12 @@ mod tests {
 
     #[test]
     fn what_belongs_to_a_live_process_is_left_alone() {
-        let labels = |(pid, started): (String, String)| {
-            BTreeMap::from([(PID_LABEL.to_owned(), pid), (STARTED_LABEL.to_owned(), started)])
+        let labels = |(pid, since): (String, String)| {
+            BTreeMap::from([(PID_LABEL.to_owned(), pid), (SINCE_LABEL.to_owned(), since)])
         };
-        let gone = || (std::process::id().to_string(), "1".to_owned());
         assert!(!is_left(&labels(Owner::this_process().to_parts())));
-        assert!(is_left(&labels(gone())));
-        let mut kept = labels(gone());
+        assert!(is_left(&labels(Owner::gone().to_parts())));
+        let mut kept = labels(Owner::gone().to_parts());
         kept.insert(KEEP_LABEL.to_owned(), String::new());
         assert!(!is_left(&kept));
         assert!(!is_left(&labels(("nonsense".to_owned(), "1".to_owned()))));
@@ -171,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_can_have_only_fifos_and_our_own_directories_removed() {
+    fn a_label_can_have_only_what_is_ours_removed() {
         let folder = tempfile::tempdir().unwrap();
         let (fifo, file) = (folder.path().join("fifo"), folder.path().join("file"));
         nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
@@ -179,6 +185,9 @@ mod tests {
         assert!(remove_path(&fifo).unwrap());
         assert!(!remove_path(&fifo).unwrap());
         assert!(!remove_path(&file).unwrap());
+        let unfinished = folder.path().join(format!(".out.gantline-{}", "0".repeat(32)));
+        fs::write(&unfinished, "half").unwrap();
+        assert!(remove_path(&unfinished).unwrap());
         assert!(!remove_path(folder.path()).unwrap());
         assert!(file.exists());
     }

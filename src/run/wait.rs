@@ -31,11 +31,11 @@ impl Exited {
         }
         match live.failure.take() {
             None => Ok(Drained),
-            Some(cause) if live.report.cancelled => {
+            Some((_, cause)) if live.report.cancelled => {
                 live.warns(chain(&cause));
                 Ok(Drained)
             }
-            Some(cause) => Err(Stop::Failed(cause)),
+            Some((phase, cause)) => Err(Stop::FailedIn(phase, cause)),
         }
     }
 }
@@ -70,7 +70,7 @@ impl Live {
         let label = self.transfers.label(transfer);
         let cause = Cause::Transfer { label, source: Box::new(error) };
         match &self.failure {
-            None => self.failure = Some(cause),
+            None => self.failure = Some((self.phase(), cause)),
             Some(_) => self.warns(chain(&cause)),
         }
     }

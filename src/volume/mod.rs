@@ -9,13 +9,15 @@ mod bind;
 mod empty;
 mod error;
 mod fifo;
+mod owner;
 mod path;
 mod temp;
 
 pub(crate) use self::{
     bind::Bind,
     fifo::HostFifo,
+    owner::Owner,
     path::{ContainerPath, HostPath, RelativePath},
-    temp::{Owner, TempDirectory, is_orphan, orphans, remove_tree},
+    temp::{TempDirectory, is_orphan, orphans, remove_tree},
 };
 pub use self::{error::VolumeError, path::PathError};

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::VolumeError;
 use super::empty::empty;
+use super::owner::Owner;
 
 /// A directory that exists for one run.
 ///
@@ -38,8 +39,8 @@ impl TempDirectory {
     /// [`VolumeError::MakeDirectory`].
     pub(crate) fn create(parent: &Path, owner: &Owner) -> Result<Self, VolumeError> {
         let failed = |source| VolumeError::MakeDirectory { folder: parent.to_owned(), source };
-        let (pid, started) = owner.to_parts();
-        let name = format!("{PREFIX}{pid}-{started}-{}", Uuid::new_v4().simple());
+        let (pid, since) = owner.to_parts();
+        let name = format!("{PREFIX}{pid}-{since}-{}", Uuid::new_v4().simple());
         let parent = std::path::absolute(parent).map_err(failed)?;
         let outer = parent.join(name);
         DirBuilder::new().mode(0o700).create(&outer).map_err(failed)?;
@@ -82,38 +83,6 @@ impl Drop for TempDirectory {
     }
 }
 
-/// The process that temporary things belong to. The time at which it started tells it from a
-/// later one with the same number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pid: u32,
-    /// Clock ticks since the machine was started: field 22 of `/proc/<pid>/stat`, proc(5).
-    started: u64,
-}
-
-impl Owner {
-    /// This process.
-    pub(crate) fn this_process() -> Self {
-        let pid = std::process::id();
-        Self { pid, started: started(pid).unwrap_or_default() }
-    }
-
-    /// Reads what [`to_parts`](Self::to_parts) wrote.
-    pub(crate) fn from_parts(pid: &str, started: &str) -> Option<Self> {
-        Some(Self { pid: pid.parse().ok()?, started: started.parse().ok()? })
-    }
-
-    /// The process, and when it started.
-    pub(crate) fn to_parts(&self) -> (String, String) {
-        (self.pid.to_string(), self.started.to_string())
-    }
-
-    /// Whether that very process is still there.
-    pub(crate) fn is_alive(&self) -> bool {
-        started(self.pid) == Some(self.started)
-    }
-}
-
 /// The temporary directories in `parent` whose process is gone.
 ///
 /// # Errors
@@ -132,7 +101,7 @@ pub(crate) fn orphans(parent: &Path) -> io::Result<Vec<PathBuf>> {
 /// Whether `path` is named like a temporary directory of ours, its process is gone, and we may
 /// remove it.
 pub(crate) fn is_orphan(path: &Path) -> bool {
-    owner_of(path).is_some_and(|owner| !owner.is_alive())
+    owner_of(path).is_some_and(|owner| owner.is_gone())
         && fs::symlink_metadata(path)
             .is_ok_and(|found| geteuid().is_root() || found.uid() == geteuid().as_raw())
 }
@@ -159,17 +128,8 @@ fn owner_of(path: &Path) -> Option<Owner> {
     let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
     let (owner, unique) = name.rsplit_once('-')?;
     Uuid::try_parse(unique).ok()?;
-    let (pid, started) = owner.split_once('-')?;
-    Owner::from_parts(pid, started)
-}
-
-fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the command in parentheses, and may hold anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    // One that has ended and was not waited for is gone as well.
-    let state = fields.next().filter(|state| !matches!(*state, "Z" | "X"));
-    state.and_then(|_| fields.nth(18)?.parse().ok())
+    let (pid, since) = owner.split_once('-')?;
+    Owner::from_parts(pid, since)
 }
 
 #[cfg(test)]
@@ -198,8 +158,7 @@ mod tests {
     fn only_directories_of_processes_that_are_gone_are_orphans() {
         let parent = tempfile::tempdir().unwrap();
         let live = TempDirectory::create(parent.path(), &Owner::this_process()).unwrap();
-        let gone = Owner { started: 1, ..Owner::this_process() };
-        let dead = TempDirectory::create(parent.path(), &gone).unwrap();
+        let dead = TempDirectory::create(parent.path(), &Owner::gone()).unwrap();
         fs::create_dir(parent.path().join("gantline-1-1-mine")).unwrap();
         fs::create_dir(parent.path().join("gantline-notes")).unwrap();
         assert_eq!(orphans(parent.path()).unwrap(), [dead.root()]);

@@ -11,7 +11,11 @@ mod run_clean_up;
 mod run_exit_codes;
 mod run_failures;
 mod run_jobs;
+mod run_library;
+mod run_pull;
 mod run_quiet;
+mod run_secrets;
 mod run_streams;
+mod run_terminal;
 #[path = "../support/mod.rs"]
 mod support;

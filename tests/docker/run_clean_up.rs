@@ -59,8 +59,8 @@ fn a_failed_start_leaves_nothing_even_where_the_container_is_to_be_kept() {
 
 #[test]
 fn what_a_killed_run_left_is_pruned() {
-    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let [temporary, other, bound] = folders.each_ref().map(|folder| folder.path());
+    let folders = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let [temporary, other, bound, out] = folders.each_ref().map(|folder| folder.path());
     let mut job = script("hostname; exec sleep 600");
     job["volumes"] = json!([
         {"type": "TemporaryVolume", "host_dir": other},
@@ -73,6 +73,10 @@ fn what_a_killed_run_left_is_pruned() {
             "type": "NamedInputPipe", "name": "in",
             "container_path": "/data", "host_path": bound,
         },
+    }, {
+        "type": "Connect",
+        "input": {"type": "ContainerStdErr"},
+        "output": {"type": "HostFile", "path": out.join("half")},
     }]);
     let mut run = Command::new(env!("CARGO_BIN_EXE_gantline"))
         .args(["run", "-"])
@@ -98,7 +102,7 @@ fn what_a_killed_run_left_is_pruned() {
     let said = prune();
     assert!(said.contains("removed container gantline-"), "{said}");
     assert!(!exists(id), "{said}");
-    for folder in [temporary, other, bound] {
+    for folder in [temporary, other, bound, out] {
         let left: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
         assert!(left.is_empty(), "{left:?} in {}: {said}", folder.display());
     }

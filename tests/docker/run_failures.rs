@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
+use gantline::run::Cause;
+use gantline::{JobSpec, Phase, Runner};
 use serde_json::{Value, json};
 
 use crate::run_jobs::job;
@@ -65,6 +67,17 @@ fn a_source_that_breaks_off_kills_the_container_before_its_reader_sees_an_end() 
     assert_eq!(report["exit_code"], 137, "{run}");
     assert_eq!(report["transfers"][0]["finish"], "failed", "{run}");
     assert!(!format!("{run}").contains("hidden"), "{run}");
+}
+
+#[test]
+fn the_phase_in_which_a_transfer_failed_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://{}/file", forgetful_server());
+    let job = JobSpec::from_json(&reading(&url, folder.path()).to_string()).unwrap();
+    let runner = Runner::builder().temporary_folder(folder.path()).build().unwrap();
+    let error = runner.run(&job).unwrap_err();
+    assert!(matches!(*error.cause, Cause::Transfer { .. }), "{error:?}");
+    assert_eq!(error.phase, Phase::Stream);
 }
 
 #[test]

@@ -28,6 +28,7 @@ declare -A PACKAGES=(
     [nginx]="nginx-light"
     [openssl]="openssl"
     [flock]="util-linux"
+    [/usr/bin/time]="time"
 )
 
 say() { echo "gantline tests: $*" >&2; }

@@ -23,6 +23,8 @@ mod pump_fifo;
 mod pump_peer;
 mod pump_sinks;
 mod pump_slow;
+mod pump_stress;
+mod pump_without_inotify;
 mod run_engine;
 mod spec;
 mod spec_schema;

@@ -23,7 +23,7 @@ pub(crate) struct Fixture {
     pub(crate) flow: Flow,
     pub(crate) notices: Receiver<Notice>,
     pub(crate) folder: tempfile::TempDir,
-    _pump: Pump,
+    pub(crate) pump: Pump,
 }
 
 impl Fixture {
@@ -37,7 +37,7 @@ impl Fixture {
         let flow = pump.flow(Arc::new(move |notice| {
             let _ = sender.send(notice);
         }));
-        Self { flow, notices, folder: tempfile::tempdir().unwrap(), _pump: pump }
+        Self { flow, notices, folder: tempfile::tempdir().unwrap(), pump }
     }
 
     /// Makes a FIFO and says where it is.
@@ -192,7 +192,7 @@ fn answer(mut connection: TcpStream, body: &[u8], act: Act) -> Option<()> {
         }
         Act::Break(length) => {
             connection.write_all(head.as_bytes()).ok()?;
-            connection.write_all(&rest[..length]).ok()
+            connection.write_all(&rest[..length.min(rest.len())]).ok()
         }
         Act::IgnoreRange => {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n");

@@ -122,3 +122,25 @@ fn what_clean_up_cannot_do_stands_beside_the_cause() {
     assert_eq!(phases, ["prepare", "start", "clean_up"]);
     assert!(is_empty(&folder));
 }
+
+#[test]
+fn fifos_and_an_engine_that_may_be_elsewhere_are_warned_about() {
+    let engine = Peer::on_tcp(|request, stream| {
+        let answer = match asked(request).as_str() {
+            "GET /_ping" => return false,
+            "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
+            "GET /containers/json" => http(200, "[]"),
+            _ => http(500, r#"{"message": "no"}"#),
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let (builder, folder) = runner(&engine, SOON);
+    let runner = builder.build().unwrap();
+    let fifo = json!({"type": "NamedInputPipe", "name": "in"});
+    let text = json!({"image": "i:1", "pull_image": false, "container_args": [fifo]});
+    let with_fifo = JobSpec::from_json(&text.to_string()).unwrap();
+    let warnings = |job| runner.run(job).unwrap_err().report.warnings.join("\n");
+    assert!(warnings(&with_fifo).contains("the engine is reached over TCP"));
+    assert_eq!(warnings(&job(false)), "");
+    assert!(is_empty(&folder));
+}

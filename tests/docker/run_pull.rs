@@ -1,0 +1,70 @@
+//! Images that have to be pulled first.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::command::Invocation;
+
+/// An image in the registry of `tests/env/registry.sh up`, and not in the engine when this is
+/// dropped.
+struct Image(String);
+
+impl Image {
+    fn new(name: &str) -> Self {
+        let registry = std::env::var("GANTLINE_TEST_REGISTRY").expect(
+            "GANTLINE_TEST_REGISTRY is not set: run `eval \"$(tests/env/registry.sh up)\"`",
+        );
+        Self(format!("{registry}/{name}"))
+    }
+
+    fn job(&self, pull: &Value) -> Value {
+        json!({"image": self.0, "pull_image": pull, "container_args": ["echo", "pulled"]})
+    }
+
+    fn remove(&self) {
+        // That it is not there is as good.
+        Command::new("docker").args(["image", "rm", "--force", &self.0]).output().unwrap();
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+#[test]
+fn an_image_is_pulled_by_its_policy_and_the_pull_is_told() {
+    let image = Image::new("gantline/busybox:latest");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("job.json");
+    for (policy, there, pulls) in [
+        (json!("if-not-present"), false, true),
+        (json!("if-not-present"), true, false),
+        (json!(false), true, false),
+        (json!(true), true, true),
+    ] {
+        if !there {
+            image.remove();
+        }
+        std::fs::write(&path, image.job(&policy).to_string()).unwrap();
+        let run = Invocation::of(&["run", "--progress", "plain"]).arg(&path).finish();
+        assert_eq!(run.code, 0, "{run}");
+        assert_eq!(run.stdout, b"pulled\n");
+        assert_eq!(run.stderr.contains("gantline: pull: "), pulls, "{policy}: {run}");
+    }
+    image.remove();
+    let run = Invocation::job(&image.job(&json!(false))).finish();
+    assert_eq!(run.code, 125, "{run}");
+}
+
+#[test]
+fn an_image_that_no_registry_has_is_named() {
+    let image = Image::new("gantline/no-such-image:1");
+    let run = Invocation::job(&image.job(&json!(true))).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("cannot get the image"), "{run}");
+    assert!(run.stderr.contains("no-such-image"), "{run}");
+    assert_eq!(run.report.as_ref().unwrap()["container_id"], json!(null));
+}

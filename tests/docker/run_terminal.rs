@@ -1,0 +1,55 @@
+//! Bars and the container's output on one terminal.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::run_jobs::job;
+
+#[test]
+fn the_containers_lines_are_whole_beside_the_bars() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("job.json");
+    let connect = json!({
+        "type": "Connect",
+        "input": {"type": "HostFileToStream", "path": "/bin/busybox"},
+        "output": {"type": "NamedInputPipe", "name": "in"},
+    });
+    let mut job = job(&["sh", "-c", "seq 1 200; cat \"$0\" >/dev/null; seq 201 400; printf last"]);
+    job["container_args"].as_array_mut().unwrap().push(connect);
+    std::fs::write(&path, job.to_string()).unwrap();
+
+    // script(1) gives the command a terminal, and writes down what comes out of it.
+    let command = format!("{} run {}", env!("CARGO_BIN_EXE_gantline"), path.display());
+    let mut script = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("TMPDIR", folder.path())
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    script.stdin.take().unwrap().flush().unwrap();
+    let output = script.wait_with_output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert!(shown.contains("file:/bin/busybox → fifo:in"), "no bar: {shown:?}");
+    let lines: Vec<&str> = shown.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+    for number in 1..=400 {
+        let whole = |line: &&str| visible(line) == number.to_string();
+        assert!(lines.iter().any(whole), "{number} is not a line of its own: {shown:?}");
+    }
+    assert!(shown.contains("last"), "{shown:?}");
+}
+
+/// What stands in a line after its last control sequence: what came before was wiped out.
+fn visible(line: &str) -> &str {
+    match line.rfind("\u{1b}[") {
+        Some(at) => line[at + 2..]
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == ';')
+            .get(1..)
+            .unwrap_or(""),
+        None => line,
+    }
+}
