@@ -356,3 +356,38 @@ fn a_pump_that_is_dropped_ends_what_goes_on() {
     assert!(notices.try_iter().any(is_cancelled));
     assert!(flow.add(1, peer.source(), Sink::File(File::create("/dev/null").unwrap())).is_err());
 }
+
+#[test]
+fn a_panic_in_a_workers_thread_does_not_look_like_the_end_of_a_file() {
+    let fixture = Fixture::with(Options { workers: 1, ..Options::default() });
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(50 << 20), &[Act::Whole]);
+    let (sender, notices) = crossbeam_channel::unbounded();
+    let flow = fixture.pump.flow(std::sync::Arc::new(move |notice| {
+        let is_progress = matches!(notice, gantline::pump::Notice::Advanced { .. });
+        let _ = sender.send(notice);
+        assert!(!is_progress, "a mistake of whoever listens");
+    }));
+    flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    let next = || notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap();
+    assert!(matches!(next(), gantline::pump::Notice::Advanced { .. }));
+    let told = next();
+    assert!(
+        matches!(told, gantline::pump::Notice::Failed { error: TransferError::Bug(_), .. }),
+        "{told:?}"
+    );
+    let reading = reader(path);
+    // The worker goes on, for others too.
+    let (other, other_path) = fixture.fifo("other");
+    fixture.flow.add(1, peer.source(), Sink::Fifo(other)).unwrap();
+    assert_eq!(fixture.join(reader(other_path)).len(), 50 << 20);
+    assert!(!reading.is_finished(), "it saw the end of a short file");
+    flow.container_exited();
+    loop {
+        if let gantline::pump::Notice::Ended { report, .. } = next() {
+            assert_eq!(report.finish, Finish::Failed);
+            break;
+        }
+    }
+    fixture.join(reading);
+}
