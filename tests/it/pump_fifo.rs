@@ -312,16 +312,15 @@ fn a_reader_that_knows_the_length_and_does_not_wait_for_the_end_had_everything()
 #[test]
 fn a_body_that_is_longer_than_the_record_says_fails() {
     let fixture = Fixture::new();
-    let (fifo, path) = fixture.fifo("in");
     let peer = Peer::new(noise(1001), &[Act::Chunked]);
     let Source::Http { client, get, .. } = peer.source() else { unreachable!() };
     let source = Source::Http { client, get, size: Some(1000) };
-    fixture.flow.add(0, source, Sink::Fifo(fifo)).unwrap();
-    let reading = reader(path);
+    let file = File::create(fixture.folder.path().join("file")).unwrap();
+    fixture.flow.add(0, source, Sink::File(file)).unwrap();
     let error = fixture.failed();
     assert!(matches!(error, TransferError::Size { expected: 1000, found: 1001 }), "{error:?}");
     fixture.flow.container_exited();
-    fixture.join(reading);
+    assert_eq!(fixture.ended(0).finish, Finish::Failed);
 }
 
 #[test]
