@@ -26,7 +26,7 @@ use super::stall::Stall;
 use super::transfer::{Step, Transfer};
 use crate::http::Lookup;
 use crate::sys::inotify::{Seen, Watches};
-use crate::sys::socket::{set_receive_low_water, unread};
+use crate::sys::socket::set_receive_low_water;
 
 /// How often a transfer tells how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -50,7 +50,6 @@ pub(crate) struct Driver {
     notify: Notify,
     tokens: Tokens,
     registered_socket: Option<(u32, u32)>,
-    is_last_edge: bool,
     pub(super) low_water: LowWater,
     pub(super) stall: Stall,
     opening_until: Option<Instant>,
@@ -144,7 +143,6 @@ impl Driver {
             notify,
             tokens,
             registered_socket: None,
-            is_last_edge: false,
             low_water: LowWater::new(),
             stall: Stall::default(),
             opening_until: None,
@@ -182,7 +180,6 @@ impl Driver {
             return Ok(());
         }
         self.registered_socket = Some(number);
-        self.is_last_edge = false;
         registry
             .register(socket, self.tokens.source, Interest::READABLE | Interest::WRITABLE)
             .map_err(TransferError::Register)
@@ -197,33 +194,17 @@ impl Driver {
         }
     }
 
-    /// An edge came from one of its descriptors; `is_last`: the peer has closed, so that this may
-    /// be the last one.
-    pub(crate) fn became_ready(&mut self, token: Token, is_last: bool) {
+    /// An edge came from one of its descriptors.
+    pub(crate) fn became_ready(&mut self, token: Token) {
         if token == self.tokens.sink {
             self.transfer.sink_became_ready(self.load.room());
             if matches!(self.load, Load::Direct) {
                 // It was full until now, and nobody knows what the source had meanwhile.
                 self.stall.forgive();
             }
-            return;
-        }
-        self.is_last_edge |= is_last;
-        if self.source.is_open() {
+        } else if self.source.is_open() {
             self.transfer.source_became_ready(self.load.room());
         }
-    }
-
-    /// Whether a splice from a socket that gave less than was asked for has left too little in it
-    /// for another one, so that an edge comes before that is worth it: see epoll(7). That it gave
-    /// less is no proof: the kernel stops for reasons of its own with megabytes left, and then no
-    /// edge comes. Nor does one once the peer has closed, since the end has no edge of its own.
-    pub(super) fn is_empty_after(&self, bytes: usize, limit: usize) -> bool {
-        bytes < limit
-            && !self.is_last_edge
-            && self.source.socket().is_some_and(|(socket, _)| {
-                unread(&socket).is_ok_and(|left| !self.low_water.is_worth_waking(left))
-            })
     }
 
     /// Does what can be done now.

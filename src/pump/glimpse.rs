@@ -57,7 +57,9 @@ mod tests {
     fn each_fifo_hears_its_own_and_all_hear_that_something_was_lost() {
         let watches = Watches::new().unwrap();
         let files = [(); 2].map(|()| tempfile::NamedTempFile::new().unwrap());
-        let [one, other] = files.each_ref().map(|file| watches.add(file.path()).unwrap());
+        let [one, other] = files
+            .each_ref()
+            .map(|file| watches.add(file.path(), file.path().parent().unwrap()).unwrap());
         let mut sightings = vec![
             Seen::Opened(one),
             Seen::Opened(other),

@@ -49,12 +49,6 @@ impl LowWater {
         (std::mem::replace(&mut self.mark, wanted) != wanted).then_some(wanted)
     }
 
-    /// Whether so many bytes in the socket are as many as it gathers. Fewer come with an edge,
-    /// or when patience ends.
-    pub(crate) fn is_worth_waking(&self, bytes: u64) -> bool {
-        bytes >= self.mark as u64
-    }
-
     /// When patience ends.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.until

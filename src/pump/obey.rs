@@ -102,6 +102,8 @@ impl Reactor {
     }
 
     fn container_exited(&mut self, flow: u64) {
+        // What its readers did last comes before their end, and may be a failure.
+        self.look_at_fifos();
         for key in self.keys_of(flow) {
             if let Some(Slot { work: Work::Streams(streams), .. }) = self.slots.get_mut(&key) {
                 streams.container_exited(Instant::now());

@@ -104,7 +104,7 @@ impl InputFifo {
         let hold = fifo.open_hold()?;
         let writer = fifo.open_writer()?;
         pipe::resize(&writer, PIPE_BYTES)?;
-        Ok(match watches.add(&fifo.path()) {
+        Ok(match watches.add(&fifo.path(), &fifo.folder()) {
             Ok(watch) => Self::new(fifo, Some(watch), State::Held { _hold: hold, writer }),
             // ENOSPC: the user has no watches left.
             Err(_) => Self::new(fifo, None, State::InThread { _waiter: None }),
@@ -358,7 +358,8 @@ impl InputFifo {
         pipe::resize(writer, PIPE_BYTES).map_err(TransferError::Reopen)?;
         drop(reader);
         (self.readers, self.is_one_untold, self.is_read_from) = (0, false, false);
-        self.watch = Some(watches.add(&self.fifo.path()).map_err(TransferError::Reopen)?);
+        let watch = watches.add(&self.fifo.path(), &self.fifo.folder());
+        self.watch = Some(watch.map_err(TransferError::Reopen)?);
         if !pipe::has_reader(writer).map_err(TransferError::Reopen)? {
             return Ok(Reaction::Over { unread: thrown_away });
         }

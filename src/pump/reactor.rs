@@ -132,7 +132,7 @@ impl Reactor {
                 match event.token() {
                     WAKER => {}
                     INOTIFY => self.look_at_fifos(),
-                    token => self.edge(token, event.is_read_closed() || event.is_error()),
+                    token => self.edge(token),
                 }
             }
             // A command may have come between the wake-up and now; there may be several to one.
@@ -161,11 +161,11 @@ impl Reactor {
         }
     }
 
-    fn edge(&mut self, token: Token, is_last: bool) {
+    fn edge(&mut self, token: Token) {
         let key = Key::try_from(token.0 / 2).unwrap_or_default();
         if let Some(slot) = self.slots.get_mut(&key) {
             if let Work::Driver(driver) = &mut slot.work {
-                driver.became_ready(token, is_last);
+                driver.became_ready(token);
             }
             self.enqueue(key);
         }
@@ -291,7 +291,7 @@ impl Reactor {
     }
 
     /// Hears all that inotify has to tell, then lets each FIFO's transfer know.
-    fn look_at_fifos(&mut self) {
+    pub(super) fn look_at_fifos(&mut self) {
         let Some(watches) = &self.watches else { return };
         loop {
             match watches.seen() {

@@ -184,9 +184,6 @@ impl Driver {
                 self.low_water.moved(bytes);
                 self.transfer.moved(bytes);
                 self.progressed(context.now);
-                if self.is_empty_after(bytes, limit) {
-                    self.transfer.move_blocked();
-                }
             }
             Took::Blocked => self.transfer.move_blocked(),
             Took::Ended => self.transfer.source_ended(),

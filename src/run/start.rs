@@ -23,17 +23,35 @@ pub(super) struct Started {
 
 impl Prepared {
     /// Takes hold of every output, and starts the container.
+    ///
+    /// A start that is under way is not given up when the run is cancelled, unless somebody
+    /// insists: the container may run already, and is then to be stopped with its grace period.
     pub(super) async fn start(self, live: &mut Live) -> Result<Started, Stop> {
-        let cancellation = live.cancellation.clone();
-        Live::unless_cancelled(&cancellation, self.begin(live)).await
+        let mut cancellation = live.cancellation.clone();
+        let ready = Live::unless_cancelled(&cancellation, self.take_hold(live)).await?;
+        tokio::select! {
+            biased;
+            () = cancellation.insisted() => Err(Stop::Cancelled),
+            started = ready.start(live) => Ok(started?),
+        }
     }
 
-    async fn begin(self, live: &mut Live) -> Result<Started, Cause> {
+    async fn take_hold(self, live: &mut Live) -> Result<Ready, Cause> {
         let Self { engine, container, mut sinks } = self;
         begin_outputs(live, &mut sinks)?;
         begin_streams(live, &engine, &container, &mut sinks).await?;
         let exit = engine.wait_next_exit(&container).await.map_err(Cause::Attach)?;
         refuse_broken_sources(live)?;
+        Ok(Ready(Started { engine, container, exit }))
+    }
+}
+
+/// Every output is taken hold of, and the container is about to start.
+struct Ready(Started);
+
+impl Ready {
+    async fn start(self, live: &mut Live) -> Result<Started, Cause> {
+        let Self(Started { engine, container, exit }) = self;
         // Noted before it is done: a start that is given up halfway may succeed all the same.
         live.made.container = MadeContainer::Started(container.clone());
         if let Err(error) = engine.start(&container).await {
