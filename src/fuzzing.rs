@@ -6,6 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::depot::range::{self, Wanted};
+use crate::depot::request::Head;
+use crate::docker::frame;
+use crate::http::chunked;
+use crate::http::head::{self, Collector, Framing, Taken};
 use crate::spec::{
     Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, Sink, Source, SpecError, VolumeRef,
 };
@@ -14,7 +19,14 @@ use crate::spec::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub static TARGETS: &[Target] = &[("job_document", job_document), ("message", message)];
+pub static TARGETS: &[Target] = &[
+    ("depot_request", depot_request),
+    ("docker_frames", docker_frames),
+    ("http_chunks", http_chunks),
+    ("http_head", http_head),
+    ("job_document", job_document),
+    ("message", message),
+];
 
 /// A job document is refused with a place in it, or gives a job that hangs together and shows no
 /// secret.
@@ -47,9 +59,101 @@ fn refused_or_right(data: &[u8], parse: fn(&str) -> Result<JobSpec, SpecError>) 
 
 /// Whether bytes are a whole head of a response: what benches/ measures of the HTTP client.
 pub fn http_head_parses(data: &[u8]) -> bool {
-    let mut collector = crate::http::head::Collector::new(64 << 10);
-    let whole = matches!(collector.take(data), Ok(crate::http::head::Taken::Whole(_)));
-    whole && crate::http::head::parse(collector.bytes()).is_ok()
+    let mut collector = Collector::new(64 << 10);
+    let whole = matches!(collector.take(data), Ok(Taken::Whole(_)));
+    whole && head::parse(collector.bytes()).is_ok()
+}
+
+/// The head of a response, in whatever pieces it comes, ends at the same byte, and says the same
+/// or is the same error. The first byte says how large the pieces are.
+pub fn http_head(data: &[u8]) {
+    const LIMIT: usize = 4096;
+    let Some((size, bytes)) = data.split_first() else { return };
+    let collect = |size: usize| {
+        let mut collector = Collector::new(LIMIT);
+        let mut taken = 0;
+        for piece in bytes.chunks(size) {
+            match collector.take(piece)? {
+                Taken::All => taken += piece.len(),
+                Taken::Whole(count) => {
+                    return Ok((taken + count, collector.bytes().to_vec(), true));
+                }
+            }
+        }
+        Ok((taken, collector.bytes().to_vec(), false))
+    };
+    let whole = collect(LIMIT + bytes.len());
+    assert_eq!(whole, collect(usize::from(*size).max(1)), "a split changes the head");
+    let Ok::<_, head::HeadError>((length, collected, is_whole)) = whole else { return };
+    assert_eq!(bytes.get(..length), Some(&*collected), "the head is not what came");
+    if let (true, Ok(head)) = (is_whole, head::parse(&collected)) {
+        assert!((100..1000).contains(&head.status));
+        let text = String::from_utf8_lossy(&collected).to_ascii_lowercase();
+        assert!(head.framing != Framing::Chunked || text.contains("transfer-encoding"));
+        assert!(!matches!(head.framing, Framing::Length(_)) || text.contains("content-length"));
+    }
+}
+
+/// A chunked body, in whatever pieces it comes, has the same payload and the same end, or is the
+/// same error. The first byte says how large the pieces are.
+pub fn http_chunks(data: &[u8]) {
+    let Some((size, bytes)) = data.split_first() else { return };
+    let decode = |size: usize| {
+        let mut decoder = chunked::Decoder::default();
+        let (mut payload, mut ended) = (Vec::new(), false);
+        for piece in bytes.chunks(size) {
+            let mut piece = piece.to_vec();
+            let decoded = decoder.decode(&mut piece)?;
+            assert!(!ended || decoded.payload == 0, "payload behind the end");
+            payload.extend_from_slice(piece.get(..decoded.payload).unwrap_or_default());
+            ended = decoded.ended;
+        }
+        assert!(payload.len() <= bytes.len(), "more came out than went in");
+        Ok::<_, chunked::ChunkError>((payload, ended))
+    };
+    assert_eq!(decode(bytes.len().max(1)), decode(usize::from(*size).max(1)), "a split matters");
+}
+
+/// An attach's bytes, in whatever pieces they come, are the same streams, or the same error. The
+/// first byte says how large the pieces are.
+pub fn docker_frames(data: &[u8]) {
+    let Some((size, bytes)) = data.split_first() else { return };
+    let decode = |size: usize| {
+        let mut decoder = frame::Decoder::new();
+        let mut streams = [Vec::new(), Vec::new(), Vec::new()];
+        for piece in bytes.chunks(size) {
+            let mut rest = piece;
+            while let Some(found) = decoder.next(rest)? {
+                assert!(!found.payload.is_empty() && found.consumed >= found.payload.len());
+                let stream = match found.stream {
+                    frame::Stream::Stdin => 0,
+                    frame::Stream::Stdout => 1,
+                    frame::Stream::Stderr => 2,
+                };
+                streams[stream].extend_from_slice(found.payload);
+                rest = rest.get(found.consumed..).unwrap_or_default();
+            }
+        }
+        Ok::<_, frame::FrameError>((streams, decoder.ended()))
+    };
+    assert_eq!(decode(bytes.len().max(1)), decode(usize::from(*size).max(1)), "a split matters");
+}
+
+/// The head of a request to the depot is partial until it is whole, and then ends where it did
+/// whatever follows it; a range that it asks for lies in the file.
+pub fn depot_request(data: &[u8]) {
+    const SIZE: u64 = 1000;
+    let Head::Complete(request, length) = Head::parse(data) else { return };
+    let alone = Head::parse(data.get(..length).unwrap_or_default());
+    assert_eq!(alone, Head::Complete(request.clone(), length), "what follows a head changes it");
+    let cut = Head::parse(data.get(..length - 1).unwrap_or_default());
+    assert!(!matches!(cut, Head::Complete(..)), "a head ends before its end");
+    assert!(request.path.iter().all(|part| !part.is_empty()));
+    if let Some(Wanted::Part(start, end)) =
+        request.range.map(|header| range::of_header(&header, SIZE))
+    {
+        assert!(start < end && end <= SIZE);
+    }
 }
 
 fn assert_hangs_together(job: &JobSpec) {

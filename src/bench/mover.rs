@@ -65,6 +65,7 @@ pub(super) fn serve(
 }
 
 /// The ends of one transfer, made but not joined.
+#[expect(clippy::large_enum_variant, reason = "there are a few, each for as long as a measurement")]
 enum Ends {
     Pair(Source, Sink),
     Attached(UnixListener, File),

@@ -26,6 +26,8 @@ mod pump_peer;
 mod pump_post;
 mod pump_sinks;
 mod pump_slow;
+mod pump_stress;
+mod pump_without_inotify;
 mod run_engine;
 mod spec;
 mod spec_docker_py;

@@ -27,7 +27,7 @@ pub(crate) struct Fixture {
     pub(crate) folder: tempfile::TempDir,
     /// Of transfers that ended while another was waited for.
     reports: RefCell<HashMap<usize, TransferReport>>,
-    _pump: Pump,
+    pub(crate) pump: Pump,
 }
 
 impl Fixture {
@@ -46,7 +46,7 @@ impl Fixture {
             notices,
             folder: tempfile::tempdir().unwrap(),
             reports: RefCell::default(),
-            _pump: pump,
+            pump,
         }
     }
 
@@ -207,7 +207,7 @@ fn answer(mut connection: TcpStream, body: &[u8], act: Act) -> Option<()> {
         }
         Act::Break(length) => {
             connection.write_all(head.as_bytes()).ok()?;
-            connection.write_all(&rest[..length]).ok()
+            connection.write_all(&rest[..length.min(rest.len())]).ok()
         }
         Act::IgnoreRange => {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n");

@@ -242,3 +242,20 @@ fn what_fails_after_the_exit_has_its_end_told() {
     drop(theirs);
     assert_eq!(fixture.ended(1).finish, Finish::Complete);
 }
+
+#[test]
+fn bytes_that_the_sink_does_not_take_by_splice_are_rescued_from_the_pipe() {
+    for length in [1, 70_000, 9 << 20] {
+        let body = noise(length);
+        let fixture = Fixture::new();
+        let target = fixture.folder.path().join("file");
+        fs::write(&target, b"before").unwrap();
+        // splice(2) into it is EINVAL, and that is known only once the pipe between holds bytes.
+        let file = OpenOptions::new().append(true).open(&target).unwrap();
+        let peer = Peer::new(body.clone(), &[Act::Break(length / 2), Act::Whole]);
+        fixture.flow.add(0, peer.source(), Sink::File(file)).unwrap();
+        let report = fixture.ended(0);
+        assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Copy));
+        assert!(fs::read(target).unwrap() == [&b"before"[..], &body].concat(), "{length}");
+    }
+}
