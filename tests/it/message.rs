@@ -52,3 +52,66 @@ fn no_token_of_a_message_is_shown() {
         }
     }
 }
+
+#[test]
+fn a_damaged_message_is_refused_or_right() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let parts =
+        ["\"", "{", "}", "[", "]", ",", "null", "py/id", "py/tuple", "py/set", "3", "-1", ".."];
+    for _ in 0..2000 {
+        let (_, message, _) = random.choice(MESSAGES).unwrap();
+        let mut bytes = message.as_bytes().to_vec();
+        for _ in 0..random.usize(1..6) {
+            let from = random.usize(..bytes.len());
+            let to = bytes.len().min(from + random.usize(0..8));
+            let part = random.choice(parts).unwrap();
+            bytes.splice(from..to, part.bytes());
+        }
+        gantline::fuzzing::message(&bytes);
+    }
+}
+
+#[test]
+fn a_message_whose_values_were_exchanged_is_refused_or_right() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut accepted = 0;
+    for _ in 0..3000 {
+        let (_, message, _) = random.choice(MESSAGES).unwrap();
+        let mut message: serde_json::Value = serde_json::from_str(message).unwrap();
+        let mut places = Vec::new();
+        gather(&message, String::new(), &mut places);
+        let (to, from) = (random.choice(&places).unwrap(), random.choice(&places).unwrap());
+        let value = match random.u8(0..3) {
+            0 => serde_json::json!({"py/id": random.u8(0..9)}),
+            _ => message.pointer(from).unwrap().clone(),
+        };
+        *message.pointer_mut(to).unwrap() = value;
+        let text = message.to_string();
+        gantline::fuzzing::message(text.as_bytes());
+        accepted += usize::from(JobSpec::from_message(&text).is_ok());
+    }
+    assert!(accepted > 300, "{accepted}");
+}
+
+/// The JSON pointers of all values.
+fn gather(value: &serde_json::Value, path: String, places: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                gather(item, format!("{path}/{index}"), places);
+            }
+        }
+        serde_json::Value::Object(members) => {
+            for (name, member) in members {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                gather(member, format!("{path}/{name}"), places);
+            }
+        }
+        _ => {}
+    }
+    places.push(path);
+}

@@ -50,6 +50,8 @@
 //!   is the last resort. Transforms of two servers in one message are an error.
 //! - An attribute that is not known is an error unless it says nothing (`null`, `false`, empty): the
 //!   versions of Girder Worker differ in them.
+//! - docker-py's own objects (`Ulimit`, `DeviceRequest`, `Mount`, `LogConfig`, `Healthcheck`) are the
+//!   dictionaries that they are.
 //! - `tty` and `detach` are passed over, as Girder Worker does.
 //! - `girder_client_session_kwargs` is refused by name.
 //! - A `TemporaryVolume` that is named more than once is called `py/id N`; in a hook, which is a
