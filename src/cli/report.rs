@@ -16,23 +16,25 @@ use crate::run::Report;
 pub(super) enum ReportFile {
     /// Beside its place.
     Whole { temporary: NamedTempFile, path: PathBuf },
-    /// A pipe, a terminal, `/dev/null`.
+    /// A pipe, a terminal, `/dev/null`; whatever `/dev/stderr` is.
     Special { file: File, path: PathBuf },
 }
 
 impl ReportFile {
     /// Opens it.
     pub(super) fn open(path: &Path) -> Result<Self, ReportError> {
-        let path = path.to_owned();
-        let opened = match path.metadata() {
-            Ok(found) if !found.is_file() => {
-                let file = OpenOptions::new().write(true).open(&path);
-                file.map(|file| Self::Special { file, path: path.clone() })
-            }
-            _ => temporary_beside(&path)
-                .map(|temporary| Self::Whole { temporary, path: path.clone() }),
-        };
-        opened.map_err(|source| ReportError { path, source })
+        let failed = |source| ReportError { path: path.to_owned(), source };
+        let is_regular = path.metadata().is_ok_and(|found| found.is_file());
+        if path.exists() && (!is_regular || is_open_already(path)) {
+            // Behind what others have written there.
+            let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+            return Ok(Self::Special { file, path: path.to_owned() });
+        }
+        // The file that a link leads to is replaced, not the link.
+        let path = if is_regular { path.canonicalize().map_err(failed)? } else { path.to_owned() };
+        let temporary =
+            temporary_beside(&path).map_err(|source| ReportError { path: path.clone(), source })?;
+        Ok(Self::Whole { temporary, path })
     }
 
     /// Writes it and gives it its name.
@@ -49,6 +51,13 @@ impl ReportFile {
             }
         }
     }
+}
+
+/// Whether it stands for what a process has open, as `/dev/stderr` does: that may be a regular
+/// file, which others write to and which must not be replaced.
+fn is_open_already(path: &Path) -> bool {
+    let leads_to_proc = || path.read_link().is_ok_and(|target| target.starts_with("/proc"));
+    path.starts_with("/proc") || path.starts_with("/dev/fd") || leads_to_proc()
 }
 
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
@@ -82,6 +91,27 @@ mod tests {
         report.write(&Report::default()).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().starts_with('{'));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_file_behind_a_link_is_replaced_and_not_the_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        ReportFile::open(&link).unwrap().write(&Report::default()).unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(std::fs::read_to_string(&real).unwrap().starts_with('{'));
+    }
+
+    #[test]
+    fn a_file_that_is_open_already_is_written_behind_what_is_in_it() {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(b"before ").unwrap();
+        let opened = std::os::fd::AsRawFd::as_raw_fd(&file);
+        let path = PathBuf::from(format!("/proc/self/fd/{opened}"));
+        ReportFile::open(&path).unwrap().write(&Report::default()).unwrap();
+        assert!(std::fs::read_to_string(file.path()).unwrap().starts_with("before {"));
     }
 
     #[test]

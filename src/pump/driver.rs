@@ -4,6 +4,8 @@
 //! themselves are in `step`; what a FIFO's readers bring about is in `reading`.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,13 +15,14 @@ use mio::{Interest, Registry, Token};
 
 use super::carrier::{Carrier, Load, SplicePipe};
 use super::error::TransferError;
-use super::fetch::Opening;
+use super::fetch::{Opening, Ticket};
 use super::low_water::LowWater;
 use super::pool::Pool;
 use super::report::{Finish, Notice, TransferReport};
 use super::route;
 use super::sink::Sink;
 use super::source::Source;
+use super::stall::Stall;
 use super::transfer::{Step, Transfer};
 use crate::http::Lookup;
 use crate::sys::inotify::{Seen, Watches};
@@ -42,11 +45,13 @@ pub(crate) struct Driver {
     pub(super) tally: Tally,
     /// How a fed transfer that has everything is reported.
     pub(super) fed_finish: Finish,
+    /// The container is over: nobody reads or writes on its side any more.
+    pub(super) is_container_over: bool,
     notify: Notify,
     tokens: Tokens,
     registered_socket: Option<(u32, u32)>,
     pub(super) low_water: LowWater,
-    starved_since: Option<Instant>,
+    pub(super) stall: Stall,
     opening_until: Option<Instant>,
 }
 
@@ -95,7 +100,7 @@ pub(crate) struct Context<'a> {
     /// What inotify has told and nobody has heard yet.
     pub(crate) sightings: &'a mut Vec<Seen>,
     /// Look-ups that the driver wants made.
-    pub(crate) lookups: &'a mut Vec<Lookup>,
+    pub(crate) lookups: &'a mut Vec<(Ticket, Lookup)>,
 }
 
 /// How a turn ended.
@@ -106,8 +111,6 @@ pub(crate) enum Turn {
     Again,
     /// Nothing to do until an event or [`Driver::deadline`].
     Wait,
-    /// The pool has no buffer left.
-    Hungry,
     /// It is over and reported.
     Over,
 }
@@ -136,11 +139,12 @@ impl Driver {
                 told: (now, 0),
             },
             fed_finish: Finish::Complete,
+            is_container_over: false,
             notify,
             tokens,
             registered_socket: None,
             low_water: LowWater::new(),
-            starved_since: None,
+            stall: Stall::default(),
             opening_until: None,
         }
     }
@@ -194,6 +198,10 @@ impl Driver {
     pub(crate) fn became_ready(&mut self, token: Token) {
         if token == self.tokens.sink {
             self.transfer.sink_became_ready(self.load.room());
+            if matches!(self.load, Load::Direct) {
+                // It was full until now, and nobody knows what the source had meanwhile.
+                self.stall.forgive();
+            }
         } else if self.source.is_open() {
             self.transfer.source_became_ready(self.load.room());
         }
@@ -206,21 +214,32 @@ impl Driver {
             Life::Unread | Life::Served(_) | Life::Discarding | Life::Failed => Turn::Wait,
             Life::Over => Turn::Over,
         };
-        self.starve(context.now);
+        let is_starved =
+            self.life == Life::Running && self.source.is_open() && self.transfer.is_starved();
+        self.stall.turned(is_starved, self.transfer.taken(), context.now);
         self.tell(context.now);
         turn
     }
 
     fn run(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
         if !self.source.is_open() {
-            let opening = self.source.open(self.transfer.taken(), context.now)?;
-            self.register_socket(context.registry)?;
             self.opening_until = None;
-            match opening {
-                Opening::Open => self.opened()?,
-                Opening::Blocked(deadline) => self.opening_until = Some(deadline),
-                Opening::Lookup(lookup) => context.lookups.push(lookup),
-                Opening::Idle => return Err(TransferError::Bug("a source that was never begun")),
+            loop {
+                let opening = self.source.open(self.transfer.taken(), context.now)?;
+                self.register_socket(context.registry)?;
+                match opening {
+                    Opening::Open => self.opened()?,
+                    Opening::Blocked(deadline) => self.opening_until = Some(deadline),
+                    Opening::Lookup(ticket, lookup) => {
+                        context.lookups.push((ticket, lookup));
+                        // It says next how long that may take.
+                        continue;
+                    }
+                    Opening::Idle => {
+                        return Err(TransferError::Bug("a source that was never begun"));
+                    }
+                }
+                break;
             }
         }
         if !self.source.is_open() && matches!(self.load, Load::Direct) {
@@ -248,7 +267,6 @@ impl Driver {
             match outcome {
                 Outcome::Go => {}
                 Outcome::Broken => return Ok(Turn::Again),
-                Outcome::Hungry => return Ok(Turn::Hungry),
                 Outcome::Refused => return self.refused(context),
             }
         }
@@ -258,8 +276,6 @@ impl Driver {
     fn opened(&mut self) -> Result<(), TransferError> {
         if self.transfer.held() == 0 {
             self.route()?;
-        } else if self.source.raw().is_none() && matches!(self.load, Load::Splice(_)) {
-            return Err(TransferError::Bug("a source became another while it was resumed"));
         }
         self.low_water = LowWater::new();
         self.transfer.source_became_ready(self.load.room());
@@ -297,20 +313,10 @@ impl Driver {
             return None;
         }
         let stalls = match &self.source {
-            Source::Fetch(fetch) => self.starved_since.map(|since| since + fetch.stall()),
+            Source::Fetch(fetch) => self.stall.deadline(fetch.stall()),
             _ => None,
         };
         [self.opening_until, stalls, self.low_water.deadline()].into_iter().flatten().min()
-    }
-
-    fn starve(&mut self, now: Instant) {
-        let is_starved =
-            self.life == Life::Running && self.source.is_open() && self.transfer.is_starved();
-        if !is_starved {
-            self.starved_since = None;
-        } else if self.starved_since.is_none() {
-            self.starved_since = Some(now);
-        }
     }
 
     /// Its deadline has passed: a socket that gathers is looked at, and a source that stalls is
@@ -324,11 +330,10 @@ impl Driver {
         }
         let is_the_sinks_fault = !self.sink.has_room();
         let Source::Fetch(fetch) = &mut self.source else { return };
-        let has_stalled = self.starved_since.is_some_and(|since| since + fetch.stall() <= now);
-        if self.life != Life::Running || !has_stalled {
+        if self.life != Life::Running || !self.stall.has_lasted(fetch.stall(), now) {
             return;
         }
-        self.starved_since = None;
+        self.stall.forgive();
         if is_the_sinks_fault {
             return;
         }
@@ -344,10 +349,7 @@ impl Driver {
 
     /// Bytes that sinks have taken, over all readings.
     fn delivered(&self) -> u64 {
-        match self.life {
-            Life::Served(_) => self.tally.bytes,
-            _ => self.tally.bytes + self.transfer.delivered(),
-        }
+        self.tally.bytes + self.transfer.delivered()
     }
 
     fn tell(&mut self, now: Instant) {
@@ -361,15 +363,18 @@ impl Driver {
         }
     }
 
-    /// Ends in failure, and says so. What the container reads stays open.
+    /// Ends in failure, and says so. What the container reads stays open while it runs.
     pub(super) fn fail(&mut self, error: TransferError) -> Turn {
-        if matches!(self.life, Life::Failed | Life::Over) {
-            return Turn::Wait;
+        match self.life {
+            Life::Failed => return Turn::Wait,
+            Life::Over => return Turn::Over,
+            _ => self.life = Life::Failed,
         }
-        self.life = Life::Failed;
         self.source.stop();
+        // What it holds will not be delivered.
+        self.load = Load::Copy(None);
         (self.notify)(Notice::Failed { id: self.id, error });
-        Turn::Wait
+        if self.is_container_over { self.over(Finish::Failed) } else { Turn::Wait }
     }
 
     /// Is over, and says so.
@@ -402,9 +407,9 @@ impl Driver {
     }
 
     /// The answer to a look-up.
-    pub(crate) fn resolved(&mut self, addresses: std::io::Result<Vec<std::net::SocketAddr>>) {
+    pub(crate) fn resolved(&mut self, ticket: Ticket, addresses: io::Result<Vec<SocketAddr>>) {
         if let Source::Fetch(fetch) = &mut self.source {
-            fetch.resolved(addresses);
+            fetch.resolved(ticket, addresses);
         }
     }
 }
@@ -421,19 +426,14 @@ fn set_low_water(socket: BorrowedFd<'_>, mark: usize) {
 pub(super) enum Outcome {
     Go,
     Broken,
-    Hungry,
     Refused,
 }
 
 /// Registering a descriptor that may be registered already, or may be of a kind that epoll does
 /// not take because it is always ready (`EPERM`: a regular file, /dev/null).
 trait RegisterInto {
-    fn register_into(
-        self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> std::io::Result<()>;
+    fn register_into(self, registry: &Registry, token: Token, interest: Interest)
+    -> io::Result<()>;
 }
 
 impl RegisterInto for SourceFd<'_> {
@@ -442,10 +442,10 @@ impl RegisterInto for SourceFd<'_> {
         registry: &Registry,
         token: Token,
         interest: Interest,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         match registry.register(&mut self, token, interest) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             answer => answer,
         }
     }

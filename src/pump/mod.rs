@@ -8,22 +8,27 @@
 //! 2. `carrier` is what lies between the ends: nothing (*direct*), a kernel pipe (*splice*), a
 //!    `buffer` of the `pool` (*copy*), or memory and a file (`spool`). `route` picks one.
 //! 3. `source` and `sink` are the ends; `fetch` is a GET that resumes where it broke off, `open` an
-//!    input FIFO that is held until its reader comes, and served again to the next.
-//! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says and
-//!    `reading` what the readers of a FIFO bring about.
-//! 5. `streams` takes a container's output apart; `slot`, `reactor` and `worker` give the turns.
+//!    input FIFO that is held until its reader comes (without inotify a `waiter` waits for it), and
+//!    served again to the next.
+//! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says,
+//!    `reading` what the readers of a FIFO bring about (as a `glimpse` of inotify has it), `stall` and `low_water` watch the source.
+//! 5. `streams` takes a container's output apart; `slot`, `reactor`, `alarms` and `worker` give the
+//!    turns, `obey` does what the handles ask for.
 //!
 //! What is promised: a byte that a source gave is delivered once and in its order, or the transfer
 //! fails; an input FIFO is never closed before its last byte while the container runs; the output
 //! of a container is taken at once, however slow its sink; a transfer that has nothing to do costs
 //! no wake-up and no buffer.
 
+mod alarms;
 mod buffer;
 mod carrier;
 mod driver;
 mod error;
 mod fetch;
+mod glimpse;
 mod low_water;
+mod obey;
 mod open;
 mod pool;
 mod reactor;
@@ -34,9 +39,11 @@ mod sink;
 mod slot;
 mod source;
 mod spool;
+mod stall;
 mod step;
 mod streams;
 mod transfer;
+mod waiter;
 mod worker;
 
 use std::fs::File;
@@ -57,7 +64,7 @@ pub struct Options {
     /// Worker threads. Default: one a core, at most four; one keeps a whole memory bus busy.
     pub workers: usize,
     /// Buffers of 256 KiB that all workers may have together, for what cannot be spliced.
-    /// Default: 32. A transfer that finds none waits for one.
+    /// Default: 32. A transfer that finds none has one of 64 KiB for as long as it needs it.
     pub buffers: usize,
     /// Where a container's output is kept while its sink is slow, in files without names.
     /// Default: `TMPDIR`.

@@ -24,13 +24,7 @@ impl Driver {
         let taken = self.transfer.taken();
         let took = match &mut self.load {
             Load::Copy(buffer) => {
-                let buffer = match buffer {
-                    Some(buffer) => buffer,
-                    none => match context.pool.lend() {
-                        Some(lent) => none.insert(CopyBuffer::new(lent)),
-                        None => return Ok(Outcome::Hungry),
-                    },
-                };
+                let buffer = buffer.get_or_insert_with(|| CopyBuffer::new(context.pool.lend()));
                 let took = self.source.read(buffer.space(most), taken, context.now)?;
                 if let Took::Bytes(bytes) = took {
                     buffer.filled(bytes);
@@ -39,7 +33,11 @@ impl Driver {
             }
             Load::Splice(between) => {
                 let Some((source, limit)) = self.source.raw() else {
-                    return Err(TransferError::Bug("a source that cannot be spliced"));
+                    // It was resumed, and goes on in chunks now.
+                    if !between.is_full_rather_than_starved() {
+                        self.copy();
+                    }
+                    return Ok(Outcome::Go);
                 };
                 let limit = most.min(usize::try_from(limit).unwrap_or(usize::MAX));
                 let answer = match limit {
@@ -105,9 +103,7 @@ impl Driver {
                 if let Err(errno) = answer
                     && is_to_fall_back(errno)
                 {
-                    let Some(buffer) = between.rescue(context.pool) else {
-                        return Ok(Outcome::Hungry);
-                    };
+                    let buffer = between.rescue(context.pool);
                     let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
                     self.fall_back(errno);
                     self.load = Load::Copy(Some(buffer));
@@ -202,6 +198,10 @@ impl Driver {
     /// Goes on with a buffer, since the kernel does not splice this pair.
     fn fall_back(&mut self, errno: Errno) {
         tracing::debug!(transfer = self.id, %errno, "this pair cannot be spliced, copying");
+        self.copy();
+    }
+
+    fn copy(&mut self) {
         self.load = Load::Copy(None);
         self.tally.carrier = Carrier::Copy;
     }

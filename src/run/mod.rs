@@ -11,15 +11,18 @@
 //! resumes. One current-thread runtime a run carries the calls to the engine; nothing in it ticks,
 //! so a quiet container costs nothing.
 
+mod body;
 mod cancel;
 mod clean_up;
 mod collect;
 mod downloads;
 mod error;
 mod girder_server;
+mod gpu;
 mod hooks;
 mod host_file;
 mod live;
+mod network;
 mod outcome;
 mod plan;
 mod planner;

@@ -63,7 +63,8 @@ impl<'a> Planner<'a> {
             hooks,
             fifos: self.fifos,
             transfers: self.transfers,
-            remove_container: job.remove_container,
+            remove_container: job.remove_container || job.container.removes_itself(),
+            container: job.container.clone(),
         })
     }
 
@@ -253,11 +254,19 @@ impl<'a> Planner<'a> {
             })
         };
         let idle = self.fifos.iter().enumerate().filter(|(at, _)| !is_streamed(*at));
-        idle.map(|(_, fifo)| {
+        let idle = idle.map(|(_, fifo)| {
             let name = fifo.name.as_str();
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
-        })
-        .collect()
+        });
+        let options = &self.job.container;
+        let restarts = options.restarts().then_some(
+            "a run ends with its container's first exit: restart_policy is not passed on",
+        );
+        let stdin = options.keeps_stdin_open().then_some(
+            "nobody writes to the standard input that stdin_open keeps open: whoever reads it \
+             will wait",
+        );
+        idle.chain(restarts.into_iter().chain(stdin).map(str::to_owned)).collect()
     }
 
     pub(super) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {

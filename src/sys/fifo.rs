@@ -111,6 +111,11 @@ impl Fifo {
         proc_path(&self.inode)
     }
 
+    /// A path at which this process finds the folder that it was made in.
+    pub fn folder(&self) -> PathBuf {
+        proc_path(&self.directory)
+    }
+
     /// The same FIFO under another descriptor.
     ///
     /// # Errors

@@ -4,5 +4,9 @@
 
 mod client;
 mod depot;
+mod run_files;
+mod run_readers;
+mod run_refusals;
+mod run_secrets;
 #[path = "../support/mod.rs"]
 mod support;

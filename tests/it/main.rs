@@ -23,6 +23,8 @@ mod plan;
 mod pump_fifo;
 mod pump_peer;
 mod pump_sinks;
+mod pump_slow;
 mod run_engine;
 mod spec;
+mod spec_docker_py;
 mod spec_schema;

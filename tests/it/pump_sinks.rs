@@ -226,3 +226,19 @@ fn output_that_ends_in_the_middle_of_a_piece_fails() {
     };
     assert!(matches!(error, gantline::pump::TransferError::Split(_)));
 }
+
+#[test]
+fn what_fails_after_the_exit_has_its_end_told() {
+    let fixture = Fixture::new();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let err = File::create(fixture.folder.path().join("err")).unwrap();
+    let attach = attached(ours, Vec::new());
+    fixture.flow.attach(attach, (0, Sink::File(full)), (1, Sink::File(err))).unwrap();
+    fixture.flow.container_exited();
+    theirs.write_all(b"o\x03abce\x03abc").unwrap();
+    assert!(matches!(fixture.failed(), gantline::pump::TransferError::Write(_)));
+    assert_eq!(fixture.ended(0).finish, Finish::Failed);
+    drop(theirs);
+    assert_eq!(fixture.ended(1).finish, Finish::Complete);
+}

@@ -14,9 +14,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -97,7 +96,15 @@ impl Invocation {
         thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
         let stdout = child.stdout.take().map(collect);
         let stderr = collect(child.stderr.take().unwrap());
-        Running { id: child.id(), exit: exit_of(child), invocation: self, began, stdout, stderr }
+        Running {
+            id: child.id(),
+            stop: StopOnPanic(child.id()),
+            exit: exit_of(child),
+            invocation: self,
+            began,
+            stdout,
+            stderr,
+        }
     }
 
     /// Runs it to its end.
@@ -110,7 +117,8 @@ impl Invocation {
 #[derive(Debug)]
 pub(crate) struct Running {
     id: u32,
-    exit: mpsc::Receiver<(ExitStatus, u64)>,
+    stop: StopOnPanic,
+    exit: mpsc::Receiver<ExitStatus>,
     invocation: Invocation,
     began: Duration,
     stdout: Option<JoinHandle<Vec<u8>>>,
@@ -126,6 +134,40 @@ impl Running {
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.id.cast_signed()), signal).unwrap();
+    }
+
+    /// The most memory that it has held so far, in bytes: its own, whatever other programs held.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kibibytes * 1024
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.threads().iter().all(|state| *state == 'Z')
+    }
+
+    /// Waits until all of its threads sleep: what has happened by now it has heeded, since whatever
+    /// wakes a thread makes it runnable at once.
+    pub(crate) fn has_nothing_to_do(&self) {
+        let deadline = Instant::now() + self.invocation.deadline;
+        while self.threads().iter().any(|state| *state != 'S') {
+            assert!(Instant::now() < deadline, "it never comes to rest");
+            thread::yield_now();
+        }
+    }
+
+    /// The states of its threads, see proc_pid_stat(5).
+    fn threads(&self) -> Vec<char> {
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.id)) else {
+            return Vec::new();
+        };
+        let state = |stat: String| stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        // A thread may end meanwhile.
+        let stats = threads.filter_map(|t| fs::read_to_string(t.ok()?.path().join("stat")).ok());
+        stats.filter_map(state).collect()
     }
 
     /// Waits until its container has started; gives the container's id.
@@ -156,12 +198,13 @@ impl Running {
     /// Waits for its exit, and asserts that it left no container, no temporary file and no open
     /// descriptor. A container that the job said to keep is looked for, and removed.
     pub(crate) fn finish(self) -> Finished {
-        let Self { id, exit, invocation, stdout, stderr, .. } = self;
+        let Self { id, exit, stop, invocation, stdout, stderr, .. } = self;
+        std::mem::forget(stop);
         let in_time = exit.recv_timeout(invocation.deadline);
         if in_time.is_err() {
             let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
         }
-        let (status, peak_memory) = in_time.or_else(|_| exit.recv()).unwrap();
+        let status = in_time.or_else(|_| exit.recv()).unwrap();
         let finished = Finished {
             code: status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)),
             stdout: stdout.map(|reader| reader.join().unwrap()).unwrap_or_default(),
@@ -169,7 +212,6 @@ impl Running {
             report: fs::read(invocation.directory.path().join("report.json"))
                 .ok()
                 .map(|text| serde_json::from_slice(&text).unwrap()),
-            peak_memory,
         };
         let containers = take_containers(id);
         assert!(in_time.is_ok(), "not finished after {:?}\n{finished}", invocation.deadline);
@@ -185,6 +227,18 @@ impl Running {
     }
 }
 
+/// Ends a run that nobody waits for, because the test failed before: it then cleans up by itself.
+#[derive(Debug)]
+struct StopOnPanic(u32);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        let process = Pid::from_raw(self.0.cast_signed());
+        // The second signal spares the container its grace. One that has ended gets none.
+        let _ = kill(process, Signal::SIGINT).and_then(|()| kill(process, Signal::SIGTERM));
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -196,9 +250,27 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
     /// The report, if it wrote one.
     pub(crate) report: Option<Value>,
-    /// The most memory that it held, in bytes. What this process itself had held when it started the
-    /// command is the least that the kernel says, and other programs that it waited for before count as well.
-    pub(crate) peak_memory: u64,
+}
+
+impl Finished {
+    /// A member of the report.
+    pub(crate) fn reported(&self, member: &str) -> &Value {
+        let report = self.report.as_ref().unwrap_or_else(|| panic!("no report: {self}"));
+        report.get(member).unwrap_or_else(|| panic!("no {member} in the report: {self}"))
+    }
+
+    /// The report's record of the only transfer into this sink.
+    pub(crate) fn transfer(&self, sink: &str) -> &Value {
+        let all = self.reported("transfers").as_array().unwrap();
+        let found: Vec<_> = all.iter().filter(|transfer| transfer["sink"] == sink).collect();
+        assert_eq!(found.len(), 1, "transfers into {sink}: {self}");
+        found[0]
+    }
+
+    /// Standard output, which must be text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
 }
 
 /// For the message of a failed assertion.
@@ -221,13 +293,11 @@ fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// The status and the peak of memory, once it has exited.
-fn exit_of(mut child: Child) -> mpsc::Receiver<(ExitStatus, u64)> {
+/// The status, once it has exited.
+fn exit_of(mut child: Child) -> mpsc::Receiver<ExitStatus> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let status = child.wait().unwrap();
-        let kibibytes = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
-        let _ = sender.send((status, kibibytes.cast_unsigned() * 1024));
+        let _ = sender.send(child.wait().unwrap());
     });
     receiver
 }

@@ -22,11 +22,12 @@ pub(crate) struct Stored {
     /// The file's id.
     pub(crate) id: String,
     /// The SHA-256 of what was uploaded, in hex.
-    pub sha256: String,
+    pub(crate) sha256: String,
+    /// How many bytes those are.
+    pub(crate) size: u64,
 }
 
-/// Girder refuses smaller chunks, but for the last. Larger ones would count in
-/// `Finished::peak_memory`: a new process begins with the peak of the one that made it.
+/// Girder refuses smaller chunks, but for the last.
 const CHUNK: usize = 5 << 20;
 
 impl Girder {
@@ -34,19 +35,15 @@ impl Girder {
     pub(crate) fn log_in() -> Self {
         let api = env::var("GANTLINE_TEST_GIRDER")
             .expect("GANTLINE_TEST_GIRDER is not set: run `eval \"$(tests/env/girder.sh up)\"`");
-        let session: Value = ureq::get(format!("{api}/user/authentication"))
-            // admin:password
-            .header("Authorization", "Basic YWRtaW46cGFzc3dvcmQ=")
-            .call()
-            .and_then(|mut answer| answer.body_mut().read_json())
-            .unwrap();
+        // admin:password
+        let session = log_in(&api, "YWRtaW46cGFzc3dvcmQ=");
         let token = text(&session["authToken"]["token"]);
         let mut girder = Self { api, token, folder: String::new() };
         let user = text(&session["user"]["_id"]);
         let name = format!("gantline-{}", Uuid::new_v4());
         let folder = girder.post(
             "folder",
-            &[("parentType", "user"), ("parentId", &user), ("name", &name)],
+            &[("parentType", "user"), ("parentId", &user), ("name", &name), ("public", "false")],
             &[],
         );
         girder.folder = text(&folder["_id"]);
@@ -61,6 +58,20 @@ impl Girder {
     /// What a job document takes as `girder_client_token`.
     pub(crate) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The token of a user who is made for it, and may not see the folder.
+    pub(crate) fn stranger(&self) -> String {
+        let login = format!("u{}", Uuid::new_v4().simple());
+        let email = format!("{login}@girder.test");
+        let password = [("firstName", "A"), ("lastName", "B"), ("password", "password")];
+        let user = [[("login", &*login), ("email", &*email)].as_slice(), &password].concat();
+        self.post("user", &user, &[]);
+        let pair = base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            format!("{login}:password"),
+        );
+        text(&log_in(&self.api, &pair)["authToken"]["token"])
     }
 
     /// Uploads the bytes as the only file of a new item.
@@ -94,7 +105,7 @@ impl Girder {
         }
         // The answer to the last chunk, or to the creation of an empty file, is the file's record.
         assert_eq!(answer["_modelType"], "file", "{answer}");
-        Stored { id: text(&answer["_id"]), sha256 }
+        Stored { id: text(&answer["_id"]), sha256, size }
     }
 
     /// The folder that goes in the end.
@@ -144,25 +155,6 @@ impl Girder {
         records.as_array().unwrap().iter().map(named).collect()
     }
 
-    /// The token of a new user, who may see nothing of this.
-    pub(crate) fn stranger(&self) -> String {
-        let login = format!("u{}", Uuid::new_v4().simple());
-        let email = format!("{login}@girder.test");
-        let names = [("firstName", "A"), ("lastName", "B"), ("password", "password")];
-        let query = [("login", login.as_str()), ("email", &email)];
-        self.post("user", &[&query[..], &names[..]].concat(), &[]);
-        let pair = base64::Engine::encode(
-            &base64::engine::general_purpose::STANDARD,
-            format!("{login}:password"),
-        );
-        let session: Value = ureq::get(format!("{}/user/authentication", self.api))
-            .header("Authorization", format!("Basic {pair}"))
-            .call()
-            .and_then(|mut answer| answer.body_mut().read_json())
-            .unwrap();
-        text(&session["authToken"]["token"])
-    }
-
     /// Adds what a job document needs to be let in.
     pub(crate) fn with_access(&self, mut job: Value) -> Value {
         job["girder_api_url"] = self.api.as_str().into();
@@ -188,6 +180,13 @@ impl Drop for Girder {
             .header("Girder-Token", &self.token)
             .call();
     }
+}
+
+/// A session of the user that a pair of base64 names.
+fn log_in(api: &str, pair: &str) -> Value {
+    let request = ureq::get(format!("{api}/user/authentication"));
+    let answer = request.header("Authorization", format!("Basic {pair}")).call();
+    answer.and_then(|mut answer| answer.body_mut().read_json()).unwrap()
 }
 
 fn text(value: &Value) -> String {

@@ -9,5 +9,8 @@
 #![allow(clippy::allow_attributes, dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod command;
+pub(crate) mod gate;
 pub(crate) mod girder;
+pub(crate) mod job;
+pub(crate) mod peer;
 pub(crate) mod seeded;

@@ -1,0 +1,156 @@
+//! Sources that break: what can be resumed is whole, and what cannot never looks like an end.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::run_depot::Depot;
+use crate::support::command::Finished;
+use crate::support::gate::{GATE, Gate};
+use crate::support::job::{Job, connect, host_file, named_input_pipe, named_output_pipe, url};
+use crate::support::peer::{Peer, Request, break_off, serve};
+use crate::support::seeded::Seeded;
+
+/// Seeded bytes and their hash.
+fn bytes(seed: u64, size: u64) -> (Vec<u8>, String) {
+    let mut bytes = Vec::new();
+    let seeded = Seeded::new(seed, size);
+    io::Read::read_to_end(&mut seeded.clone(), &mut bytes).unwrap();
+    (bytes, seeded.sha256())
+}
+
+/// That the container was killed, and its reader saw no end.
+fn assert_killed(run: &Finished) {
+    assert_eq!(run.code, 125, "{run}");
+    assert_eq!(run.reported("exit_code"), 137, "{run}");
+    assert_eq!(run.transfer("fifo:in")["finish"], "failed", "{run}");
+    assert!(!run.text().contains("ended"), "{run}");
+    assert!(run.stderr.contains("→ fifo:in failed"), "{run}");
+}
+
+#[test]
+fn a_source_that_breaks_off_now_and_then_is_resumed_at_the_byte() {
+    let (bytes, sha256) = bytes(1, 5_000_000);
+    let breaks = [1, 65_536, 1, 1_500_000];
+    let peer = Peer::new(move |nth, request, stream| match breaks.get(nth) {
+        Some(after) => break_off(request, &bytes, *after, stream),
+        None => serve(request, &bytes, stream),
+    });
+    let job = Job::program(&["sha256sum"]);
+    let run = job.arg(connect(url(&peer.url()), named_input_pipe("in"))).finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.text().starts_with(&sha256), "{run}");
+    let transfer = run.transfer("fifo:in");
+    assert_eq!(transfer["resumed"], breaks.len(), "{run}");
+    assert_eq!((&transfer["bytes"], &transfer["finish"]), (&json!(5_000_000), &json!("complete")));
+    let asked: Vec<_> = peer.requests().iter().map(|request| request.first_byte()).collect();
+    assert_eq!(asked, [0, 1, 65_537, 65_538, 1_565_538]);
+}
+
+#[test]
+fn a_source_that_is_another_one_after_the_break_kills_the_container() {
+    let (bytes, _) = bytes(2, 5_000_000);
+    let run = break_behind_the_gate(300_000, move |nth, request, stream| match nth {
+        0 => break_off(request, &bytes, 300_000, stream),
+        // It knows no ranges.
+        _ => {
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n")?;
+            stream.write_all(&bytes)
+        }
+    });
+    assert_killed(&run);
+}
+
+#[test]
+fn chunks_that_break_off_kill_the_container() {
+    let run = break_behind_the_gate(5, |_, _, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+    });
+    assert_killed(&run);
+}
+
+#[test]
+fn a_source_that_is_refused_after_the_break_kills_the_container() {
+    let (bytes, _) = bytes(3, 5_000_000);
+    let run = break_behind_the_gate(100_000, move |nth, request, stream| match nth {
+        0 => break_off(request, &bytes, 100_000, stream),
+        _ => stream.write_all(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"),
+    });
+    assert_killed(&run);
+    assert!(run.stderr.contains("410"), "{run}");
+}
+
+/// Runs a job that reads so many bytes, and then to the end. Each of the peer's connections is closed
+/// only when it has read those.
+fn break_behind_the_gate(
+    bytes: u64,
+    answer: impl Fn(usize, &Request, &mut TcpStream) -> io::Result<()> + Send + 'static,
+) -> Finished {
+    let (sender, is_read) = mpsc::channel::<()>();
+    let peer = Peer::new(move |nth, request, stream| {
+        answer(nth, request, stream)?;
+        // The sender is dropped when it is time.
+        let _ = is_read.recv();
+        Ok(())
+    });
+    let gate = Gate::new();
+    let script = format!(
+        "exec 3< $1; dd bs=1 count={bytes} <&3 > /dev/null 2>&1; {GATE}; cat <&3 > /dev/null; \
+         echo ended"
+    );
+    let job = Job::script(&script).arg(connect(url(&peer.url()), named_input_pipe("in")));
+    let run = gate.mount(job).invocation().start();
+    let run = gate.reached(run);
+    drop(sender);
+    gate.open();
+    run.finish()
+}
+
+#[test]
+fn a_depot_that_dies_in_the_middle_kills_the_container_and_leaves_no_result() {
+    let folder = TempDir::new().unwrap();
+    File::create(folder.path().join("file")).unwrap().set_len(64 << 20).unwrap();
+    let depot = Depot::serve(folder.path(), &[]);
+    let results = TempDir::new().unwrap();
+    let gate = Gate::new();
+    let script =
+        format!("exec 3< $1; head -c 1000000 <&3 > $2; {GATE}; cat <&3 > /dev/null; echo ended");
+    let job = Job::script(&script)
+        .arg(connect(
+            json!({"type": "GirderFileIdToStream", "id": depot.id("file")}),
+            named_input_pipe("in"),
+        ))
+        .arg(connect(named_output_pipe("out"), host_file(&results.path().join("out"))))
+        .set("girder_api_url", depot.api());
+    let run = gate.mount(job).invocation().start();
+    let run = gate.reached(run);
+    drop(depot);
+    gate.open();
+    let died = Instant::now();
+    let run = run.finish();
+    assert_killed(&run);
+    assert!(died.elapsed() < Duration::from_secs(30), "{:?}: {run}", died.elapsed());
+    let left: Vec<_> = fs::read_dir(results.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}: {run}");
+}
+
+#[test]
+fn a_source_that_breaks_while_nobody_reads_fails_the_run_too() {
+    let (bytes, _) = bytes(4, 5_000_000);
+    let peer = Peer::new(move |nth, request, stream| match nth {
+        0 => break_off(request, &bytes, 100_000, stream),
+        _ => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+    });
+    // Before the container has started, or while it does something else.
+    let job = Job::script("sleep 600; cat $1; echo ended");
+    let run = job.arg(connect(url(&peer.url()), named_input_pipe("in"))).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(!run.text().contains("ended"), "{run}");
+    assert!(run.stderr.contains("→ fifo:in failed"), "{run}");
+    assert_eq!(run.transfer("fifo:in")["finish"], "failed", "{run}");
+}

@@ -1,0 +1,193 @@
+//! What the container writes: FIFOs, standard output and standard error, into every kind of sink.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::support::job::{Job, connect, end, host_file, named_input_pipe, named_output_pipe};
+use crate::support::seeded::hex;
+
+/// Shell: so many random bytes to `$1`, and their hash to standard error.
+fn random(bytes: u64) -> String {
+    format!(
+        "mkfifo /tmp/copy; sha256sum < /tmp/copy >&2 & \
+         head -c {bytes} /dev/urandom | tee /tmp/copy > $1; wait"
+    )
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The argument `$1` of a script: a FIFO that streams into `output`.
+fn output(output: Value) -> Value {
+    connect(named_output_pipe("out"), output)
+}
+
+#[test]
+fn binary_bytes_arrive_on_our_standard_output() {
+    let size = 50_000_000;
+    let job = Job::script(&random(size)).arg(output(end("HostStdOut")));
+    let run = job.finish();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.stdout.len() as u64, size);
+    assert!(run.stderr.starts_with(&sha256(&run.stdout)), "{}", run.stderr);
+    let transfers = run.reported("transfers").as_array().unwrap();
+    let fifo = transfers.iter().find(|transfer| transfer["source"] == "fifo:out").unwrap();
+    assert_eq!((&fifo["bytes"], &fifo["finish"]), (&json!(size), &json!("complete")));
+    assert_eq!(fifo["sink"], "host:stdout");
+}
+
+#[test]
+fn binary_bytes_arrive_in_a_file_of_the_host() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("out.bin");
+    let size = 30_000_001;
+    let run = Job::script(&random(size)).arg(output(host_file(&path))).finish();
+    assert_eq!(run.code, 0, "{run}");
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(bytes.len() as u64, size);
+    assert!(run.stderr.starts_with(&sha256(&bytes)), "{run}");
+    let transfer = run.transfer(&format!("file:{}", path.display()));
+    assert_eq!((&transfer["bytes"], &transfer["finish"]), (&json!(size), &json!("complete")));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn bytes_arrive_on_our_standard_error() {
+    let job = Job::script("echo to the pipe > $1").arg(output(end("HostStdErr")));
+    let run = job.finish();
+    assert_eq!((run.code, &*run.stderr, run.text()), (0, "to the pipe\n", ""), "{run}");
+}
+
+#[test]
+fn a_writer_that_is_not_root_is_heard() {
+    let job = Job::script("id -u > $1").arg(output(end("HostStdOut")));
+    let run = job.set("image", "gantline-test:user1000").finish();
+    assert_eq!((run.code, run.text()), (0, "1000\n"), "{run}");
+}
+
+#[test]
+fn writers_one_after_the_other_are_all_heard() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("out");
+    let script = "for nth in $(seq 100); do echo $nth > $1; done; sleep 0.3; \
+                  head -c 3000000 /dev/zero > $1; echo last > $1";
+    let run = Job::script(script).arg(output(host_file(&path))).finish();
+    assert_eq!(run.code, 0, "{run}");
+    let lines: String = (1..=100).map(|nth| format!("{nth}\n")).collect();
+    let expected = [lines.as_bytes(), &vec![0; 3_000_000], b"last\n"].concat();
+    assert!(fs::read(&path).unwrap() == expected, "{run}");
+}
+
+#[test]
+fn a_writer_that_never_comes_holds_nothing_up_and_its_file_is_empty() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("out");
+    for code in [0, 7] {
+        let run = Job::script(&format!("exit {code}")).arg(output(host_file(&path))).finish();
+        assert_eq!(run.code, code, "{run}");
+        assert_eq!(run.reported("error"), &json!(null));
+        assert_eq!(run.transfer(&format!("file:{}", path.display()))["bytes"], 0, "{run}");
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_writer_that_outlives_the_shell_is_cut_off_and_the_run_ends() {
+    // With the first process of a container the kernel kills all others.
+    let job = Job::script("(while :; do echo x; done > $1) & exec sleep 0.2");
+    let run = job.arg(output(end("HostStdOut"))).finish();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.chunks(2).all(|line| b"x\n".starts_with(line)));
+}
+
+#[test]
+fn what_a_failing_container_wrote_is_whole_and_stays() {
+    let folder = TempDir::new().unwrap();
+    let [fifo, stdout, stderr] = ["fifo", "stdout", "stderr"].map(|name| folder.path().join(name));
+    let job = Job::script("echo 1 > $1; echo 2; echo 3 >&2; exit 3")
+        .arg(output(host_file(&fifo)))
+        .stream(end("ContainerStdOut"), host_file(&stdout))
+        .stream(end("ContainerStdErr"), host_file(&stderr));
+    let run = job.finish();
+    assert_eq!((run.code, run.text(), &*run.stderr), (3, "", ""), "{run}");
+    for (path, expected) in [(fifo, "1\n"), (stdout, "2\n"), (stderr, "3\n")] {
+        assert_eq!(fs::read_to_string(path).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_file_of_the_host_is_not_touched_by_a_run_that_fails() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("out");
+    fs::write(&path, "of the last run").unwrap();
+    let run = Job::program(&["no-such-program"]).arg(output(host_file(&path))).finish();
+    assert_eq!(run.code, 127, "{run}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "of the last run");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_containers_streams_go_into_files_byte_by_byte() {
+    let folder = TempDir::new().unwrap();
+    let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.path().join(name));
+    let script = "head -c 20000000 /dev/urandom > /tmp/a; head -c 5000000 /dev/urandom > /tmp/b; \
+                  sha256sum /tmp/a /tmp/b > $1; cat /tmp/b >&2 & cat /tmp/a; wait";
+    let job = Job::script(script)
+        .arg(output(end("HostStdOut")))
+        .stream(end("ContainerStdOut"), host_file(&stdout))
+        .stream(end("ContainerStdErr"), host_file(&stderr));
+    let run = job.invocation().deadline(Duration::from_secs(90)).finish();
+    assert_eq!(run.code, 0, "{run}");
+    let hashes = [stdout, stderr].map(|path| sha256(&fs::read(path).unwrap()));
+    assert_eq!(run.text(), format!("{}  /tmp/a\n{}  /tmp/b\n", hashes[0], hashes[1]), "{run}");
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn the_containers_streams_may_change_places() {
+    let job = Job::script("echo out; echo err >&2")
+        .stream(end("ContainerStdOut"), end("HostStdErr"))
+        .stream(end("ContainerStdErr"), end("HostStdOut"));
+    let run = job.finish();
+    assert_eq!((run.code, run.text(), &*run.stderr), (0, "err\n", "out\n"), "{run}");
+}
+
+#[test]
+fn an_output_is_anothers_input() {
+    // It has no end before the container exits, so that its reader has to know when it has enough.
+    let script = "head -c 10000000 /dev/urandom > /tmp/file; cat /tmp/file > $1 & \
+                  head -c 10000000 $2 | cmp - /tmp/file && wait && echo same";
+    let job = Job::script(script)
+        .arg(named_output_pipe("out"))
+        .arg(named_input_pipe("in"))
+        .stream(named_output_pipe("out"), named_input_pipe("in"));
+    let run = job.finish();
+    assert_eq!((run.code, run.text()), (0, "same\n"), "{run}");
+}
+
+#[test]
+fn the_containers_standard_output_is_its_own_input() {
+    let job = Job::script("echo word; read word < $1; echo it said $word >&2")
+        .arg(named_input_pipe("in"))
+        .stream(end("ContainerStdOut"), named_input_pipe("in"));
+    let run = job.finish();
+    assert_eq!((run.code, run.text(), &*run.stderr), (0, "", "it said word\n"), "{run}");
+}
+
+#[test]
+fn an_end_that_two_would_share_is_refused_before_anything_runs() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("out");
+    let job = Job::script("true")
+        .arg(output(host_file(&path)))
+        .stream(end("ContainerStdOut"), host_file(&path));
+    let run = job.finish();
+    assert_eq!(run.code, 2, "{run}");
+    assert!(!path.exists());
+}

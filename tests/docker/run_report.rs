@@ -1,0 +1,138 @@
+//! The report has every member that is documented, and no other, however the run ended.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::support::command::Finished;
+use crate::support::gate::{GATE, Gate};
+use crate::support::job::{Job, connect, host_file_to_stream, named_input_pipe};
+
+const MEMBERS: [&str; 12] = [
+    "run_id",
+    "container_id",
+    "image",
+    "exit_code",
+    "oom_killed",
+    "cancelled",
+    "phases",
+    "transfers",
+    "downloads",
+    "uploads",
+    "warnings",
+    "error",
+];
+
+const TRANSFER: [&str; 7] = ["source", "sink", "bytes", "seconds", "carrier", "resumed", "finish"];
+
+const PHASES: [&str; 6] = ["prepare", "start", "stream", "wait", "collect", "clean_up"];
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// What is the same for every run.
+fn assert_documented(run: &Finished) {
+    let report = run.report.as_ref().unwrap_or_else(|| panic!("no report: {run}"));
+    assert_eq!(keys(report), MEMBERS, "{run}");
+    let id = report["run_id"].as_str().unwrap();
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{run}");
+    let container = &report["container_id"];
+    assert!(container.is_null() || container.as_str().is_some_and(|id| id.len() == 64), "{run}");
+    assert!(report["image"].is_string() && report["oom_killed"].is_boolean(), "{run}");
+    assert!(report["exit_code"].is_null() || report["exit_code"].is_u64(), "{run}");
+    assert!(report["cancelled"].is_boolean(), "{run}");
+    assert!(report["error"].is_null() || report["error"].is_string(), "{run}");
+    for list in ["downloads", "uploads", "warnings"] {
+        assert!(report[list].as_array().unwrap().iter().all(Value::is_string), "{run}");
+    }
+    let phases = keys(&report["phases"]);
+    let order: Vec<_> = PHASES.into_iter().filter(|phase| phases.contains(phase)).collect();
+    assert_eq!(phases, order, "{run}");
+    assert!(report["phases"].as_object().unwrap().values().all(is_time), "{run}");
+    for transfer in report["transfers"].as_array().unwrap() {
+        assert_eq!(keys(transfer), TRANSFER, "{run}");
+        let texts = ["source", "sink", "carrier", "finish"];
+        assert!(texts.iter().all(|member| transfer[*member].is_string()), "{run}");
+        assert!(transfer["bytes"].is_u64() && transfer["resumed"].is_u64(), "{run}");
+        assert!(is_time(&transfer["seconds"]), "{run}");
+    }
+}
+
+fn is_time(value: &Value) -> bool {
+    value.as_f64().is_some_and(|seconds| (0.0..600.0).contains(&seconds))
+}
+
+#[test]
+fn a_run_that_went_well_is_reported_in_full() {
+    let source = host_file_to_stream("/bin/busybox".as_ref());
+    let job = Job::script("cat $1 > /dev/null; echo out; echo err >&2; exit 3")
+        .arg(connect(source, named_input_pipe("in")));
+    let run = job.finish();
+    assert_eq!(run.code, 3, "{run}");
+    assert_documented(&run);
+    assert_eq!(keys(run.reported("phases")), PHASES, "{run}");
+    assert_eq!(run.reported("exit_code"), 3);
+    assert_eq!(run.reported("image"), "gantline-test:busybox");
+    assert_eq!(run.reported("error"), &json!(null));
+    assert_eq!(run.reported("warnings"), &json!([]));
+    assert_eq!(
+        (run.reported("cancelled"), run.reported("oom_killed")),
+        (&json!(false), &json!(false))
+    );
+    let size = std::fs::metadata("/bin/busybox").unwrap().len();
+    assert_eq!(run.transfer("fifo:in")["bytes"], size, "{run}");
+    for (sink, source) in [("host:stdout", "container:stdout"), ("host:stderr", "container:stderr")]
+    {
+        let transfer = run.transfer(sink);
+        assert_eq!((&transfer["source"], &transfer["bytes"]), (&json!(source), &json!(4)), "{run}");
+    }
+}
+
+#[test]
+fn a_run_that_failed_is_reported_as_far_as_it_went() {
+    let run = Job::program(&["true"]).set("image", "gantline-test:none").finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert_documented(&run);
+    assert_eq!(keys(run.reported("phases")), ["prepare", "clean_up"], "{run}");
+    let error = run.reported("error").as_str().unwrap();
+    assert_eq!(run.stderr, format!("gantline: {error}\n"));
+    let run = Job::program(&["no-such-program"]).finish();
+    assert_eq!(run.code, 127, "{run}");
+    assert_documented(&run);
+    assert!(run.reported("container_id").is_string(), "{run}");
+}
+
+#[test]
+fn a_run_that_was_cancelled_is_reported_too() {
+    let gate = Gate::new();
+    let source = host_file_to_stream("/bin/busybox".as_ref());
+    let job = Job::script(&format!("{GATE}; sleep 600"));
+    let job = job.arg(connect(source, named_input_pipe("in")));
+    let run = gate.mount(job).invocation().arg("--stop-timeout").arg("0").start();
+    let run = gate.reached(run);
+    run.signal(Signal::SIGTERM);
+    let run = run.finish();
+    assert_eq!(run.code, 143, "{run}");
+    assert_documented(&run);
+    assert_eq!((run.reported("cancelled"), run.reported("exit_code")), (&json!(true), &json!(137)));
+    assert_eq!(run.reported("error"), &json!(null));
+    assert_eq!(run.transfer("fifo:in")["finish"], "not_opened", "{run}");
+}
+
+#[test]
+fn what_fails_nothing_is_a_warning() {
+    let run = Job::script("true").arg(named_input_pipe("idle")).finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert_documented(&run);
+    let warnings = run.reported("warnings").as_array().unwrap();
+    assert!(
+        matches!(&warnings[..], [warning] if warning.as_str().unwrap().contains("idle")),
+        "{run}"
+    );
+}
+
+#[test]
+fn every_run_has_an_id_of_its_own() {
+    let ids = [(); 2].map(|()| Job::program(&["true"]).finish().reported("run_id").clone());
+    assert_ne!(ids[0], ids[1]);
+}

@@ -1,0 +1,164 @@
+//! The documents' own examples: arguments, and volumes in each of their forms.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::job::{Job, bind_mount, end};
+
+/// A folder that a container may write to, whoever it runs as.
+fn folder() -> TempDir {
+    let folder = TempDir::with_prefix("gantline-bound-").unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    folder
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn arguments_arrive_as_they_were_written_and_numbers_as_python_writes_them() {
+    let odd = ["", " ", "a b", "$HOME", "\"'\\", "*", "äöü€", "two\nlines", "-c", "--"];
+    let mut job = Job::script("for each; do printf '%s|' \"$each\"; done");
+    for argument in odd {
+        job = job.arg(argument);
+    }
+    let job = job.arg(json!(1)).arg(json!(-2.5)).arg(json!(1e3)).arg(json!(1e22));
+    let run = job.finish();
+    assert_eq!(run.code, 0, "{run}");
+    let expected: String = odd.iter().map(|argument| format!("{argument}|")).collect();
+    assert_eq!(run.text(), expected + "1|-2.5|1000.0|1e+22|", "{run}");
+}
+
+#[test]
+fn an_entrypoint_takes_the_place_of_the_images() {
+    for (entrypoint, said) in [(json!(["echo", "-n"]), "a b"), (json!("echo"), "a b\n")] {
+        let run = Job::program(&["a", "b"]).set("entrypoint", entrypoint).finish();
+        assert_eq!((run.code, run.text()), (0, said), "{run}");
+    }
+}
+
+#[test]
+fn dockers_mapping_of_volumes_mounts_them_for_writing_or_only_for_reading() {
+    let (writable, readable) = (folder(), folder());
+    fs::write(readable.path().join("given"), "given").unwrap();
+    let volumes = json!({
+        text(writable.path()): {"bind": "/mnt/out", "mode": "rw"},
+        text(readable.path()): {"bind": "/mnt/in", "mode": "ro"},
+    });
+    let script = "cp /mnt/in/given /mnt/out/taken && ! touch /mnt/in/new";
+    let run = Job::script(script).set("volumes", volumes).finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(fs::read(writable.path().join("taken")).unwrap(), b"given");
+    assert!(run.stderr.contains("Read-only"), "{run}");
+    assert!(!readable.path().join("new").exists());
+}
+
+#[test]
+fn dockers_list_of_volumes_mounts_them_for_writing_or_only_for_reading() {
+    let (writable, readable) = (folder(), folder());
+    fs::write(readable.path().join("given"), "given").unwrap();
+    let volumes = json!([
+        format!("{}:/mnt/out", text(writable.path())),
+        format!("{}:/mnt/in:ro", text(readable.path())),
+    ]);
+    let script = "cp /mnt/in/given /mnt/out/taken && ! touch /mnt/in/new";
+    let run = Job::script(script).set("volumes", volumes).finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(fs::read(writable.path().join("taken")).unwrap(), b"given");
+    assert!(run.stderr.contains("Read-only"), "{run}");
+}
+
+#[test]
+fn a_bind_mount_is_a_volume_and_as_an_argument_its_path_in_the_container() {
+    let bound = folder();
+    fs::write(bound.path().join("given"), "given").unwrap();
+    let volume = bind_mount(bound.path(), "/mnt/data");
+    let script = "echo \"$1\"; cat \"$1/given\"; cp \"$1/given\" \"$1/taken\"";
+    for job in [
+        Job::script(script).volume(volume.clone()).arg(volume.clone()),
+        // An argument alone mounts it as well.
+        Job::script(script).arg(volume),
+    ] {
+        let run = job.finish();
+        assert_eq!((run.code, run.text()), (0, "/mnt/data\ngiven"), "{run}");
+        assert_eq!(fs::read(bound.path().join("taken")).unwrap(), b"given");
+        fs::remove_file(bound.path().join("taken")).unwrap();
+    }
+}
+
+#[test]
+fn a_bind_mount_may_be_read_only() {
+    let bound = folder();
+    let mut volume = bind_mount(bound.path(), "/mnt/data");
+    volume["mode"] = json!("ro");
+    let run = Job::script("touch $1/new").arg(volume).finish();
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("Read-only"), "{run}");
+}
+
+#[test]
+fn a_temporary_volume_is_one_wherever_it_is_named() {
+    let scratch = json!({"type": "TemporaryVolume", "name": "scratch"});
+    let path = json!({"type": "VolumePath", "filename": "out/file", "volume": "scratch"});
+    let job = Job::script("echo $1; mkdir $1/out && echo word > $2 && cat $1/out/file; ls $3")
+        .volume(scratch.clone())
+        .arg(scratch)
+        .arg(path)
+        .arg(end("TemporaryVolume.default"));
+    let run = job.finish();
+    assert_eq!(run.code, 0, "{run}");
+    let lines: Vec<_> = run.text().lines().collect();
+    assert!(lines[0].starts_with("/mnt/girder_worker/"), "{run}");
+    assert_eq!(lines[1..], ["word"], "the default one is another, and empty: {run}");
+}
+
+#[test]
+fn a_temporary_volume_is_made_in_the_folder_that_the_job_says() {
+    let place = folder();
+    let host_dir = place.path().join("made/for/it");
+    let volume = json!({"type": "TemporaryVolume", "host_dir": host_dir});
+    let job = Job::script("ls /watched/made/for/it | wc -l; echo x > $1/file");
+    let run = job.arg(volume).mount(place.path(), "/watched").finish();
+    assert_eq!((run.code, run.text()), (0, "1\n"), "{run}");
+    assert_eq!(fs::read_dir(&host_dir).unwrap().count(), 0, "{run}");
+}
+
+#[test]
+fn the_default_temporary_volume_is_one_for_all_who_use_it() {
+    let job = Job::script("echo $1; echo word > $2; cat $1/file; ls -ld $1 | cut -c 1-10")
+        .arg(end("TemporaryVolume.default"))
+        .arg(json!({"type": "VolumePath", "filename": "file"}))
+        .set("image", "gantline-test:user1000");
+    let run = job.finish();
+    assert_eq!(run.code, 0, "{run}");
+    let lines: Vec<_> = run.text().lines().collect();
+    assert!(lines[0].starts_with("/mnt/girder_worker/"), "{run}");
+    assert_eq!(lines[1..], ["word", "drwxrwsrwx"], "{run}");
+}
+
+#[test]
+fn a_path_in_a_bound_folder_is_the_hosts() {
+    let bound = folder();
+    let volume = bind_mount(bound.path(), "/mnt/data");
+    let path = json!({"type": "VolumePath", "filename": "result.txt", "volume": volume});
+    let run = Job::script("echo $1; echo word > $1").arg(path).finish();
+    assert_eq!((run.code, run.text()), (0, "/mnt/data/result.txt\n"), "{run}");
+    assert_eq!(fs::read(bound.path().join("result.txt")).unwrap(), b"word\n");
+}
+
+#[test]
+fn a_volume_of_the_engine_is_mounted_by_its_name() {
+    let name = format!("gantline-test-{}", uuid::Uuid::new_v4().simple());
+    let job = |script| Job::script(script).volume(format!("{name}:/mnt/kept"));
+    let wrote = job("echo word > /mnt/kept/file").finish();
+    let read = job("cat /mnt/kept/file").finish();
+    let removed = std::process::Command::new("docker").args(["volume", "rm", &name]).output();
+    assert_eq!(wrote.code, 0, "{wrote}");
+    assert_eq!((read.code, read.text()), (0, "word\n"), "{read}");
+    assert!(removed.unwrap().status.success(), "a named volume outlives the run");
+}
