@@ -43,6 +43,25 @@ fn a_file_is_in_the_default_volume_under_its_id_and_name() {
 }
 
 #[test]
+fn a_large_file_passes_through_little_memory() {
+    let girder = Girder::log_in();
+    let stored = girder.upload("large.bin", Seeded::new(4, 200_000_000));
+    let argument = json!({"type": "GirderFileIdToVolume", "id": stored.id});
+    let wait = "trap 'exit 0' TERM; sha256sum < $1; while :; do sleep 0.1; done";
+    let (reader, writer) = std::io::pipe().unwrap();
+    let running = Invocation::job(&script(&girder, wait, &[argument]))
+        .stdout(std::process::Stdio::from(writer))
+        .start();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(reader), &mut line).unwrap();
+    let peak = running.peak_memory();
+    running.signal(nix::sys::signal::Signal::SIGTERM);
+    let run = running.finish();
+    assert!(line.starts_with(&stored.sha256), "{line} {run}");
+    assert!(peak < 25 << 20, "{peak} bytes, {run}");
+}
+
+#[test]
 fn a_file_is_put_where_the_job_says() {
     let girder = Girder::log_in();
     let stored = girder.upload("a.bin", Seeded::new(2, 5000));

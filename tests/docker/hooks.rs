@@ -58,7 +58,7 @@ fn a_file_is_uploaded_to_an_item() {
 }
 
 #[test]
-fn a_large_file_arrives_in_chunks_and_out_of_little_memory() {
+fn a_large_file_arrives_in_chunks_and_is_deleted() {
     let girder = Girder::log_in();
     let item = girder.make_item(girder.folder(), "results");
     let host = tempfile::tempdir().unwrap();
