@@ -6,19 +6,30 @@
 
 use std::collections::BTreeMap;
 
-use crate::spec::{Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, Sink, Source, VolumeRef};
+use crate::spec::{
+    Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, Sink, Source, SpecError, VolumeRef,
+};
 
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub static TARGETS: &[Target] = &[("job_document", job_document)];
+pub static TARGETS: &[Target] = &[("job_document", job_document), ("message", message)];
 
 /// A job document is refused with a place in it, or gives a job that hangs together and shows no
 /// secret.
 pub fn job_document(data: &[u8]) {
+    refused_or_right(data, JobSpec::from_json);
+}
+
+/// The same of a message of Girder Worker's.
+pub fn message(data: &[u8]) {
+    refused_or_right(data, JobSpec::from_message);
+}
+
+fn refused_or_right(data: &[u8], parse: fn(&str) -> Result<JobSpec, SpecError>) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    match JobSpec::from_json(text) {
+    match parse(text) {
         Ok(mut job) => {
             assert_hangs_together(&job);
             let shown = format!("{job:?}");

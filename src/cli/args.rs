@@ -39,8 +39,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// The job document; `-` is standard input
-    pub(super) job: PathBuf,
+    #[command(flatten)]
+    pub(super) job: JobArgs,
     /// Write what happened to this file, as JSON, also when the run fails
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
@@ -75,8 +75,20 @@ pub(super) enum Progress {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+}
+
+/// Which job.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct JobArgs {
     /// The job document; `-` is standard input
-    pub(super) job: PathBuf,
+    pub(super) job: Option<PathBuf>,
+    /// A message of Girder Worker's in place of a job document: one JSON object with the headers and
+    /// the decoded body; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) message: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +112,9 @@ Environment:
   GIRDER_API_URL          the Girder server of jobs that name none
   GIRDER_TOKEN            the token of jobs that have none
   GIRDER_API_KEY          an API key, where there is no GIRDER_TOKEN
+  GIRDER_WORKER_DOCKER_RUN_OPTIONS
+                          docker-py's keywords for every container, as a JSON object; what
+                          a job says itself goes first
   SSL_CERT_FILE           certificate authorities, in place of the system's
   TMPDIR                  where temporary volumes are made
   GANTLINE_LOG            debug messages on stderr: error, warn, info, debug, trace";
@@ -108,11 +123,13 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   gantline run job.json
   gantline run --report report.json --progress plain job.json
+  gantline run --message message.json
   echo '{\"image\": \"busybox\", \"container_args\": [\"date\"]}' | gantline run -";
 
 const CHECK_EXAMPLES: &str = "\
-Example:
-  gantline check job.json";
+Examples:
+  gantline check job.json
+  gantline check --message message.json";
 
 const SCHEMA_EXAMPLES: &str = "\
 Example:

@@ -41,7 +41,7 @@ pub fn run() -> ExitCode {
     let environment = Environment::of_this_process();
     let ended = log::begin(&environment).and_then(|()| match cli.command {
         Command::Run(args) => run::run(&args, &environment),
-        Command::Check(args) => check::check(&args),
+        Command::Check(args) => check::check(&args, &environment),
         Command::Schema => render::print_json(&crate::spec::schema()),
         Command::Depot(args) => depot::serve(args),
         Command::Prune => prune::prune(&environment),

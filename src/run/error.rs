@@ -11,7 +11,7 @@ use super::Report;
 use super::downloads::DownloadError;
 use super::host_file::HostFileError;
 use super::plan::PlanError;
-use crate::docker::{DockerError, StartFailure};
+use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::Phase;
 use crate::girder::GirderError;
 use crate::hook::HookError;
@@ -149,6 +149,19 @@ pub enum Cause {
     /// The container cannot be created.
     #[error("cannot create the container")]
     Create(#[source] DockerError),
+    /// A keyword of the job that the engine would pass over.
+    #[error("the engine speaks API {version}, and the job's `{keyword}` needs {needs}")]
+    EngineTooOld {
+        /// The keyword.
+        keyword: &'static str,
+        /// The first version that has it.
+        needs: ApiVersion,
+        /// The version that is spoken.
+        version: ApiVersion,
+    },
+    /// The job needs a GPU.
+    #[error("the job requires a GPU, and the engine gives it none")]
+    NoGpu(#[source] DockerError),
     /// The container's streams cannot be had.
     #[error("cannot attach to the container")]
     Attach(#[source] DockerError),

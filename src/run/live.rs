@@ -183,7 +183,8 @@ impl Live {
 
     /// The container's name.
     pub(super) fn container_name(&self) -> String {
-        format!("gantline-{}", self.id)
+        let own = self.plan.container.name();
+        own.map_or_else(|| format!("gantline-{}", self.id), str::to_owned)
     }
 
     /// Lets `work` go on until it is done or the run is cancelled; then it is dropped.

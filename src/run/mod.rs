@@ -11,6 +11,7 @@
 //! resumes. One current-thread runtime a run carries the calls to the engine; nothing in it ticks,
 //! so a quiet container costs nothing.
 
+mod body;
 mod cancel;
 mod clean_up;
 mod collect;
@@ -20,11 +21,13 @@ mod error;
 mod failure;
 mod filter_progress;
 mod girder_server;
+mod gpu;
 mod hooks;
 mod host_file;
 mod job;
 mod job_log;
 mod live;
+mod network;
 mod outcome;
 mod plan;
 mod planner;

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::planner::Planner;
-use crate::spec::{Direction, Downloaded, GirderJob, Hook, HttpUrl, JobSpec, PullPolicy, Secret};
+use crate::spec::{
+    ContainerOptions, Direction, Downloaded, GirderJob, Hook, HttpUrl, JobSpec, PullPolicy, Secret,
+};
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
 /// What one run of a job will mount, pass and move.
@@ -41,6 +43,8 @@ pub struct Plan {
     pub(crate) hooks: Vec<PlannedHook>,
     /// Whether the container goes when the run is over.
     pub(crate) remove_container: bool,
+    /// docker-py's keywords.
+    pub(crate) container: ContainerOptions,
     /// What the user should know and that fails nothing.
     pub(crate) warnings: Vec<String>,
 }

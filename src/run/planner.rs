@@ -1,6 +1,7 @@
 //! Makes a [`Plan`] of a job: each volume its mount, each argument its text, each `Connect` a
 //! transfer.
 
+use super::body;
 use super::plan::{
     FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
     PlannedTransfer,
@@ -64,7 +65,8 @@ impl<'a> Planner<'a> {
             hooks,
             fifos: self.fifos,
             transfers: self.transfers,
-            remove_container: job.remove_container,
+            remove_container: job.remove_container || job.container.removes_itself(),
+            container: job.container.clone(),
         })
     }
 
@@ -265,16 +267,14 @@ impl<'a> Planner<'a> {
 
     fn warnings(&self) -> Vec<String> {
         let is_streamed = |at: usize| {
-            self.transfers.iter().any(|transfer| {
-                transfer.source == PlannedSource::Fifo(at) || transfer.sink == PlannedSink::Fifo(at)
-            })
+            let (source, sink) = (PlannedSource::Fifo(at), PlannedSink::Fifo(at));
+            self.transfers.iter().any(|transfer| transfer.source == source || transfer.sink == sink)
         };
         let idle = self.fifos.iter().enumerate().filter(|(at, _)| !is_streamed(*at));
-        idle.map(|(_, fifo)| {
-            let name = fifo.name.as_str();
+        let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
-        })
-        .collect()
+        });
+        idle.chain(body::warnings(&self.job.container).map(str::to_owned)).collect()
     }
 
     pub(super) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {

@@ -17,6 +17,13 @@ impl SpecError {
         Self { place, problem }
     }
 
+    /// The same without line and column: there is no text that its author would have seen.
+    pub(super) fn without_text(mut self) -> Self {
+        self.place.line = 0;
+        self.place.column = 0;
+        self
+    }
+
     /// Where in the document.
     pub fn place(&self) -> &Place {
         &self.place
@@ -35,15 +42,17 @@ pub struct Place {
     /// The JSON path: `$` is the document, `$.container_args[1].volume` something in it. Empty when
     /// the text is not JSON at all.
     pub path: String,
-    /// Counted from 1.
+    /// Counted from 1; 0 if the job was put together without a text.
     pub line: usize,
-    /// Counted from 1, in characters.
+    /// Counted from 1, in characters; 0 without a text.
     pub column: usize,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
+        if self.line == 0 {
+            f.write_str(&self.path)
+        } else if self.path.is_empty() {
             write!(f, "line {}, column {}", self.line, self.column)
         } else {
             write!(f, "{} (line {}, column {})", self.path, self.line, self.column)
@@ -177,6 +186,12 @@ pub enum Problem {
         /// The other.
         other: &'static str,
     },
+    /// Ports of a container that has none of its own.
+    #[error(
+        "a container on the host's network has no ports of its own to open: `ports` cannot be \
+             given with the network `host`"
+    )]
+    PortsOfHost,
     /// Two volumes on one path in the container.
     #[error("another volume is mounted at {0} already")]
     MountTaken(String),

@@ -40,7 +40,6 @@ fn a_file_is_in_the_default_volume_under_its_id_and_name() {
     assert_eq!(download["file_id"], stored.id.as_str(), "{run}");
     assert_eq!(download["bytes"], 30_000_001, "{run}");
     assert_eq!(download["finish"], "complete", "{run}");
-    assert!(run.peak_memory < 64 << 20, "{} bytes, {run}", run.peak_memory);
 }
 
 #[test]

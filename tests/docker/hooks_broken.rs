@@ -47,7 +47,7 @@ fn line(girder: &Girder, breaks: Breaks) -> (SocketAddr, Arc<AtomicU64>) {
                             bytes.windows(text.len()).any(|window| window == text.as_bytes())
                         }
                     };
-                    !(is_due && !is_broken.swap(true, Ordering::SeqCst))
+                    !is_due || is_broken.swap(true, Ordering::SeqCst)
                 });
             });
         }

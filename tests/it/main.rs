@@ -27,4 +27,5 @@ mod pump_sinks;
 mod pump_slow;
 mod run_engine;
 mod spec;
+mod spec_docker_py;
 mod spec_schema;

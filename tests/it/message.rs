@@ -8,7 +8,7 @@ use gantline::JobSpec;
 macro_rules! messages {
     ($($name:literal)*) => {
         /// Name, message, and the job document that says the same.
-        pub(crate) const MESSAGES: &[(&str, &str, &str)] = &[$((
+        pub(super) const MESSAGES: &[(&str, &str, &str)] = &[$((
             $name,
             include_str!(concat!("../messages/", $name, ".json")),
             include_str!(concat!("../messages/", $name, ".job.json")),

@@ -149,6 +149,15 @@ pub(super) static CLASSES: &[Class] = &[
     },
 ];
 
+/// docker-py's classes that are dictionaries, in the engine's own words.
+pub(super) static DICTIONARIES: &[&str] = &[
+    "docker.types.containers.DeviceRequest",
+    "docker.types.containers.LogConfig",
+    "docker.types.containers.Ulimit",
+    "docker.types.healthcheck.Healthcheck",
+    "docker.types.services.Mount",
+];
+
 /// Classes that Girder Worker has and that can do nothing in a message, and why.
 pub(super) static REFUSED: &[(&str, &str, &str)] = &[(
     "girder_worker.utils.transforms.girder_io.GirderItemMetadata",

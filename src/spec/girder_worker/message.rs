@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::TASKS;
-use super::classes::{CLASSES, Class, REFUSED};
+use super::classes::{CLASSES, Class, DICTIONARIES, REFUSED};
 use crate::spec::JobSpec;
 use crate::spec::error::{Hint, Problem, SpecError};
 use crate::spec::json::{self, Fault, MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
@@ -149,6 +149,13 @@ impl Translator {
     ) -> Result<Node, Fault> {
         if object.class_name() == OBJECT_ID {
             return object_id(pickle, node, object);
+        }
+        if DICTIONARIES.contains(&object.class_name()) {
+            let entries = object.attributes().filter(|(name, _)| *name != "__dict__");
+            let entries = entries
+                .map(|(name, value)| Ok((name.to_owned(), self.value(pickle, value, depth + 1)?)));
+            let entries = entries.collect::<Result<_, Fault>>()?;
+            return Ok(Node { at: node.at, value: Value::Object(entries) });
         }
         let class = known(&object)?;
         let text = |at, text: &str| Node { at, value: Value::String(text.to_owned()) };

@@ -21,6 +21,8 @@ pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
             Some(number) if number <= *most => Ok(()),
             _ => Err(unexpected(node, kind)),
         },
+        (Kind::Integer, Value::Number(digits)) if integer(digits).is_some() => Ok(()),
+        (Kind::Anything, _) | (Kind::Null, Value::Null) => Ok(()),
         (Kind::Word(word), Value::String(text)) if text == word => Ok(()),
         (Kind::Text(rule), Value::String(text)) if rule.accepts(text) => Ok(()),
         (Kind::List { of, most, unit }, Value::Array(items)) => {
@@ -74,6 +76,18 @@ pub(super) fn whole(digits: &str) -> Option<u64> {
     let whole = number.fract() == 0.0 && (0.0..=MOST).contains(&number);
     whole.then(|| format!("{}", number.abs()).parse().ok()).flatten()
 }
+
+/// The value of a whole number, up to where 64-bit floats have gaps.
+pub(super) fn integer(digits: &str) -> Option<i64> {
+    let number: f64 = digits.parse().ok()?;
+    let whole = number.fract() == 0.0 && number.abs() <= MAX_INTEGER;
+    // `abs` makes 0 of -0.
+    let number = if number == 0.0 { 0.0 } else { number };
+    whole.then(|| format!("{number}").parse().ok()).flatten()
+}
+
+/// 2^53: from there on, not every whole number has a 64-bit float.
+pub(super) const MAX_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// One entry of a map whose names keep to a rule.
 fn entry(map: &Node, name: &str, value: &Node, (names, of): (&Rule, &Kind)) -> Result<(), Fault> {
@@ -138,7 +152,7 @@ fn object(
         members.iter().any(|(other, node)| other == name && !matches!(node.value, Value::Null))
     };
     if let Some(Member { name: member, .. }) =
-        shape.members.iter().find(|member| member.required && !there(member.name))
+        shape.all_members().find(|member| member.required && !there(member.name))
     {
         return Err(Fault::new(node.at, Problem::Missing { owner: shape.name, member }));
     }
@@ -149,6 +163,8 @@ fn object(
                 (false, true) => Problem::Incomplete { member: other, other: one },
                 _ => continue,
             },
+            Relation::Either(one, other) if there(one) || there(other) => continue,
+            Relation::Either(member, _) => Problem::Missing { owner: shape.name, member },
             Relation::Exclusive(one, other) if there(one) && there(other) => {
                 Problem::Exclusive { member: one, other }
             }
@@ -177,9 +193,10 @@ fn unknown_member(shape: &'static Shape, name: &str) -> Problem {
     if shape.later.contains(&name) {
         return Problem::NotSupported(name.to_owned());
     }
-    let known = shape.members.iter().map(|member| member.name).filter(|name| *name != "$schema");
+    let known = shape.all_members().map(|member| member.name).filter(|name| *name != "$schema");
     let hint = match Hint::new(name, known.clone().chain(shape.later.iter().copied())) {
-        Hint::Known(_) => Hint::Known(known.map(str::to_owned).collect()),
+        // docker-py's are too many to list.
+        Hint::Known(_) => Hint::Known(shape.own_names().map(str::to_owned).collect()),
         nearest => nearest,
     };
     Problem::UnknownMember { owner: shape.name, member: shortened(name), hint }
@@ -189,7 +206,9 @@ fn same_json_type(node: &Node, kind: &Kind) -> bool {
     matches!(
         (&node.value, kind),
         (Value::Bool(_), Kind::Bool)
-            | (Value::Number(_), Kind::Number | Kind::Whole(_))
+            | (Value::Null, Kind::Null)
+            | (_, Kind::Anything)
+            | (Value::Number(_), Kind::Number | Kind::Whole(_) | Kind::Integer)
             | (Value::String(_), Kind::Word(_) | Kind::Text(_))
             | (Value::Array(_), Kind::List { .. })
             | (
@@ -210,6 +229,9 @@ fn expectation(kind: &Kind) -> String {
         Kind::Bool => "true or false".to_owned(),
         Kind::Number => "a number (one that a 64-bit float can hold)".to_owned(),
         Kind::Whole(most) => format!("a whole number from 0 to {most}"),
+        Kind::Integer => "a whole number".to_owned(),
+        Kind::Anything => "anything".to_owned(),
+        Kind::Null => "null".to_owned(),
         Kind::Word(word) => format!("{word:?}"),
         Kind::Text(rule) => rule.expected.to_owned(),
         Kind::List { unit, .. } => format!("an array of {unit}"),

@@ -1,5 +1,6 @@
 //! The table of the job document: `docker_run`'s parameters, and docker-py's.
 
+use super::docker_py::KEYWORDS;
 use super::result_hook::{GIRDER_JOB, HOOKS};
 use super::rule;
 use super::table::{Kind, Member, Relation, Shape};
@@ -122,108 +123,27 @@ pub(super) static DOCUMENT: Shape = Shape {
         )
         .or_null(),
     ],
+    keywords: KEYWORDS,
     relations: &[],
-    later: &[
-        // docker-py's containers.run, and what it hands on.
-        "auto_remove",
-        "blkio_weight",
-        "blkio_weight_device",
-        "cap_add",
-        "cap_drop",
-        "cgroup_parent",
-        "cgroupns",
-        "cpu_count",
-        "cpu_percent",
-        "cpu_period",
-        "cpu_quota",
-        "cpu_rt_period",
-        "cpu_rt_runtime",
-        "cpu_shares",
-        "cpuset_cpus",
-        "cpuset_mems",
-        "device_cgroup_rules",
-        "device_read_bps",
-        "device_read_iops",
-        "device_requests",
-        "device_write_bps",
-        "device_write_iops",
-        "devices",
-        "dns",
-        "dns_opt",
-        "dns_search",
-        "domainname",
-        "environment",
-        "extra_hosts",
-        "group_add",
-        "healthcheck",
-        "hostname",
-        "init",
-        "init_path",
-        "ipc_mode",
-        "isolation",
-        "kernel_memory",
-        "labels",
-        "links",
-        "log_config",
-        "lxc_conf",
-        "mac_address",
-        "mem_limit",
-        "mem_reservation",
-        "mem_swappiness",
-        "memswap_limit",
-        "mounts",
-        "name",
-        "nano_cpus",
-        "network",
-        "network_disabled",
-        "network_mode",
-        "networking_config",
-        "oom_kill_disable",
-        "oom_score_adj",
-        "pid_mode",
-        "pids_limit",
-        "platform",
-        "ports",
-        "privileged",
-        "publish_all_ports",
-        "read_only",
-        "remove",
-        "restart_policy",
-        "runtime",
-        "security_opt",
-        "shm_size",
-        "stdin_open",
-        "stop_signal",
-        "storage_opt",
-        "sysctls",
-        "tmpfs",
-        "ulimits",
-        "use_config_proxy",
-        "user",
-        "userns_mode",
-        "uts_mode",
-        "version",
-        "volume_driver",
-        "volumes_from",
-        "working_dir",
-    ],
-    refused: &[
-        ("tty", "a terminal would mix standard output and error, and change their bytes"),
-        ("detach", "a run always waits for its container, and streams meanwhile"),
-        ("command", "the command is `container_args`"),
-        (
-            "stdout",
-            "standard output is always streamed: connect ContainerStdOut to send it elsewhere",
-        ),
-        (
-            "stderr",
-            "standard error is always streamed: connect ContainerStdErr to send it elsewhere",
-        ),
-        ("stream", "standard output and error are always streamed"),
-    ],
+    later: &[],
+    refused: REFUSED,
 };
 
-const ENTRYPOINT_LIST: Kind =
+/// docker-py's keywords that a run does not take.
+pub(super) static REFUSED: &[(&str, &str)] = &[
+    ("tty", "a terminal would mix standard output and error, and change their bytes"),
+    ("detach", "a run always waits for its container, and streams meanwhile"),
+    ("command", "the command is `container_args`"),
+    ("stdin", "a run does not stream standard input: connect a source to a NamedInputPipe"),
+    ("stdout", "standard output is always streamed: connect ContainerStdOut to send it elsewhere"),
+    ("stderr", "standard error is always streamed: connect ContainerStdErr to send it elsewhere"),
+    ("stream", "standard output and error are always streamed"),
+    ("version", "the version is agreed upon with the engine; DOCKER_API_VERSION fixes it"),
+    ("init_path", "engines have not taken it since API 1.29: `init` is what is left of it"),
+    ("lxc_conf", "engines have no LXC any more"),
+];
+
+pub(super) const ENTRYPOINT_LIST: Kind =
     Kind::List { of: &Kind::Text(&rule::ARGUMENT), most: MAX_ARGUMENTS, unit: "arguments" };
 
 static ARGUMENT: Kind = Kind::Any(&[
@@ -247,7 +167,7 @@ static ARGUMENT: Kind = Kind::Any(&[
     ]),
 ]);
 
-const VOLUME_MAP: Kind = Kind::Map {
+pub(super) const VOLUME_MAP: Kind = Kind::Map {
     names: &rule::BIND_HOST,
     of: &Kind::Any(&[Kind::Text(&rule::MOUNT_POINT), Kind::Object(&DOCKER_BIND)]),
     most: MAX_VOLUMES,

@@ -7,6 +7,7 @@
 //! [`result_hook`]) also makes the JSON Schema.
 
 mod check;
+pub(super) mod docker_py;
 mod document;
 mod fields;
 mod hooks;
@@ -90,6 +91,7 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
     job.girder_api_url = fields.optional_text("girder_api_url").map(str::to_owned);
     job.girder_client_token = fields.optional_text("girder_client_token").map(Secret::new);
 
+    job.container = docker_py::options(document)?;
     if let Some(node) = fields.get("volumes") {
         volumes.declare(node)?;
     }

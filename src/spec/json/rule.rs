@@ -15,7 +15,7 @@ pub(super) struct Rule {
     pub(super) most: usize,
     /// The value is not to be shown, not even in an error.
     pub(super) secret: bool,
-    accepts: fn(&str) -> bool,
+    pub(super) accepts: fn(&str) -> bool,
 }
 
 impl Rule {

@@ -52,6 +52,19 @@ impl Volumes {
         Ok(())
     }
 
+    /// Takes volumes of which a string without a mode is mounted read-only.
+    pub(super) fn declare_read_only(&mut self, node: &Node) -> Result<(), Fault> {
+        for item in node.items() {
+            let text = item.as_str().unwrap_or_default();
+            let mut bind = docker_string(text);
+            if text.split(':').nth(2).is_none() {
+                bind.mode = "ro".to_owned();
+            }
+            self.bind(bind, item.at)?;
+        }
+        if matches!(node.value, Value::Object(_)) { self.declare(node) } else { Ok(()) }
+    }
+
     /// The volume that a transform means: by an object, by a name, or the default one.
     pub(super) fn referenced(&mut self, node: Option<&Node>) -> Result<VolumeRef, Fault> {
         let Some(node) = node else { return Ok(VolumeRef::Default) };
