@@ -6,6 +6,9 @@ use std::net::TcpListener;
 use super::*;
 use crate::spec::HttpUrl;
 
+/// How much later one request may arrive than the next, on a busy machine.
+const JITTER: Duration = Duration::from_millis(250);
+
 /// What came: when, and the form's members.
 type Came = (Instant, Vec<(String, String)>);
 
@@ -69,12 +72,12 @@ fn updates_keep_their_order_and_their_pace() {
     assert_eq!(form, [("status".to_owned(), "2".to_owned())]);
     (0..1000).for_each(|number| teller.log(&format!("{number}\n")));
     let (second, _) = next(&came);
-    assert!(second - first >= INTERVAL - Duration::from_millis(50), "{:?}", second - first);
+    assert!(second - first >= INTERVAL - JITTER, "{:?}", second - first);
     teller.log("end");
     teller.status(JobStatus::Success);
     assert_eq!(reporter.flush(), None);
     let (third, form) = next(&came);
-    assert!(third - second >= INTERVAL - Duration::from_millis(50));
+    assert!(third - second >= INTERVAL - JITTER);
     assert_eq!(form, [("log", "end"), ("status", "3")].map(|(k, v)| (k.to_owned(), v.to_owned())));
     assert!(came.try_recv().is_err());
 }

@@ -4,6 +4,7 @@
 //! engine's chapter, [`docker`](crate::docker).
 
 use super::clean_up::remove;
+use super::ear::Ear;
 use super::error::Cause;
 use super::live::{Live, MadeContainer, Stop};
 use super::plan::PlannedSource;
@@ -51,7 +52,7 @@ impl Prepared {
     }
 
     async fn take_hold(&mut self, live: &mut Live) -> Result<Held, Cause> {
-        let mut attached = Some(attach(live, &self.engine, &self.container).await?);
+        let mut attached = Some(attach(&self.engine, &self.container, live.ear()).await?);
         // The streams of a container that may have to be made again cannot begin before it runs.
         if self.recipe.attempts.is_last() {
             begin_streams(live, attached.take(), &mut self.sinks)?;
@@ -109,12 +110,12 @@ fn begin_outputs(live: &mut Live, sinks: &mut [Option<Sink>]) -> Result<(), Caus
     Ok(())
 }
 
-async fn attach(live: &Live, engine: &Client, container: &ContainerId) -> Result<Attach, Cause> {
+async fn attach(engine: &Client, container: &ContainerId, ear: Ear) -> Result<Attach, Cause> {
     let attached = engine.attach(container).await.map_err(Cause::Attach)?;
     if !attached.framed {
         return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
     }
-    let split = Box::new(Frames::new(live.ear()));
+    let split = Box::new(Frames::new(ear));
     Ok(Attach { socket: attached.socket, read_ahead: attached.read_ahead, split })
 }
 
