@@ -57,7 +57,7 @@
 //! 9. [`event`]: what a run tells the world.
 //! 10. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
 //!     them.
-//! 11. [`bench`]: what all of this moves on this machine, measured.
+//! 11. [`mod@bench`]: what all of this moves on this machine, measured.
 //! 12. [`cli`]: the command.
 //!
 //! # Layers
@@ -67,7 +67,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | 5 | [`cli`] |
-//! | 4 | [`bench`] |
+//! | 4 | [`mod@bench`] |
 //! | 3 | [`run`] |
 //! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 0 | [`spec`], [`event`], [`http`], [`sys`] |

@@ -167,12 +167,12 @@ impl Crew {
             let Ok((number, message)) = self.heard.recv() else {
                 return Err(BenchError::Cancelled);
             };
+            if self.canceller.is_cancelled() {
+                return Err(BenchError::Cancelled);
+            }
             let Some(member) = self.members.get_mut(number) else { continue };
             let (case, name) = (self.case, member.name);
             match message {
-                Some(Message::Failed(_)) | None if self.canceller.is_cancelled() => {
-                    return Err(BenchError::Cancelled);
-                }
                 Some(Message::Failed(message)) => {
                     return Err(BenchError::Child { case, name, message });
                 }
