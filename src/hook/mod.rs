@@ -1,6 +1,6 @@
 //! What is done with results when the container has exited: uploads, artifacts, metadata.
 //!
-//! A [`Task`] is one hook with its volume on the host; [`Session::perform`] carries it out,
+//! A `Task` is one hook with its volume on the host; `Session::perform` carries it out,
 //! blocking. The container is not trusted with what it left: links are not followed, and only
 //! regular files are read (see [`volume`](crate::volume)). Bytes go through a small buffer, chunk by
 //! chunk, and a chunk that fails is sent again (`send`).
