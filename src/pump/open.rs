@@ -270,8 +270,8 @@ impl InputFifo {
         watches: Option<&Watches>,
     ) -> Result<Reaction, TransferError> {
         match self.state {
-            // The follower came before our end was closed, and reads what there is.
-            State::Ended if self.is_read_from => Err(TransferError::Overlap),
+            // The follower came while our end was open, and reads what the other one has left.
+            State::Read { .. } | State::Ended if self.is_read_from => Err(TransferError::Overlap),
             State::Ended => {
                 self.readers = self.readers.saturating_sub(1);
                 Ok(Reaction::Nothing)
@@ -294,6 +294,11 @@ impl InputFifo {
                     // The next one's opening is told, or has been and is still to be heard.
                     self.state = State::Parked { writer };
                     return Ok(Reaction::Nothing);
+                }
+                // Asked last: one that came before the bytes were counted may have taken some.
+                if pipe::has_reader(&writer).map_err(TransferError::Reopen)? {
+                    self.state = State::Read { writer };
+                    return Err(TransferError::Overlap);
                 }
                 self.state = State::Awaiting { writer };
                 self.begin_again(unread, watches)
@@ -350,14 +355,18 @@ impl InputFifo {
             self.state = State::Ended;
             return Ok(Reaction::Over { unread });
         };
-        // A watch whose file is gone is gone too.
-        let _ = watches.remove(watch);
+        // Who came before the bytes were counted may have taken some, and may have left again.
+        if watches.end(watch).map_err(TransferError::Reopen)? {
+            return Err(TransferError::Overlap);
+        }
         let before = self.state.take();
         let reader = self.fifo.open_reader().map_err(TransferError::Reopen)?;
         let thrown_away = empty(&reader).map_err(TransferError::Reopen)?;
         let writer = match before {
             State::Awaiting { writer } => {
                 if thrown_away != unread {
+                    // Whoever has it open now must not see an end.
+                    self.state = State::Awaiting { writer };
                     return Err(TransferError::Overlap);
                 }
                 writer
