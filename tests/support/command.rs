@@ -144,6 +144,16 @@ impl Running {
         kibibytes * 1024
     }
 
+    /// How long it may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.invocation.deadline
+    }
+
+    /// Stops it at once, if it goes on; it then cleans up by itself.
+    pub(crate) fn stop(&self) {
+        self.stop.now();
+    }
+
     /// Whether it has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.threads().iter().all(|state| *state == 'Z')
@@ -231,11 +241,17 @@ impl Running {
 #[derive(Debug)]
 struct StopOnPanic(u32);
 
-impl Drop for StopOnPanic {
-    fn drop(&mut self) {
+impl StopOnPanic {
+    fn now(&self) {
         let process = Pid::from_raw(self.0.cast_signed());
         // The second signal spares the container its grace. One that has ended gets none.
         let _ = kill(process, Signal::SIGINT).and_then(|()| kill(process, Signal::SIGTERM));
+    }
+}
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        self.now();
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
@@ -52,11 +52,12 @@ impl Gate {
 
     /// Waits until the run's container is there.
     pub(crate) fn reached(&self, run: Running) -> Running {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + run.deadline();
         let mut asked = [PollFd::new(self.told.as_fd(), PollFlags::POLLIN)];
         // Now and then it is asked whether the run goes on, to show what became of it.
         while poll(&mut asked, PollTimeout::from(200_u16)).unwrap() == 0 {
             if run.has_ended() || Instant::now() > deadline {
+                run.stop();
                 panic!("the container did not come to the gate: {}", run.finish());
             }
         }

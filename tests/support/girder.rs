@@ -27,8 +27,8 @@ pub(crate) struct Stored {
     pub(crate) size: u64,
 }
 
-/// Girder refuses smaller chunks, but for the last.
-const CHUNK: usize = 5 << 20;
+/// Girder refuses chunks below 5 MiB, but for the last.
+const CHUNK: usize = 32 << 20;
 
 impl Girder {
     /// Logs in, and makes the folder.
