@@ -4,19 +4,44 @@
 //! promises. A target has a row in [`TARGETS`], a line in `fuzz/fuzz_targets/`, an entry in
 //! `fuzz/Cargo.toml` and a folder in `fuzz/corpus/`, all of one name; a test says which is missing.
 
-use crate::spec::{Argument, FifoPlace, HttpUrl, JobSpec, Secret, Source, VolumeRef};
+use std::collections::BTreeMap;
+
+use crate::depot::range::{self, Wanted};
+use crate::depot::request::Head;
+use crate::docker::frame;
+use crate::http::chunked;
+use crate::http::head::{self, Collector, Framing, Taken};
+use crate::spec::{
+    Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, Sink, Source, SpecError, VolumeRef,
+};
 
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub static TARGETS: &[Target] = &[("job_document", job_document)];
+pub static TARGETS: &[Target] = &[
+    ("depot_request", depot_request),
+    ("docker_frames", docker_frames),
+    ("http_chunks", http_chunks),
+    ("http_head", http_head),
+    ("job_document", job_document),
+    ("message", message),
+];
 
 /// A job document is refused with a place in it, or gives a job that hangs together and shows no
 /// secret.
 pub fn job_document(data: &[u8]) {
+    refused_or_right(data, JobSpec::from_json);
+}
+
+/// The same of a message of Girder Worker's.
+pub fn message(data: &[u8]) {
+    refused_or_right(data, JobSpec::from_message);
+}
+
+fn refused_or_right(data: &[u8], parse: fn(&str) -> Result<JobSpec, SpecError>) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    match JobSpec::from_json(text) {
+    match parse(text) {
         Ok(mut job) => {
             assert_hangs_together(&job);
             let shown = format!("{job:?}");
@@ -29,6 +54,105 @@ pub fn job_document(data: &[u8]) {
             assert!(line.is_some_and(|line| place.column <= line.chars().count() + 1), "{error}");
             assert!(error.to_string().len() < 16_384, "the document is in its error");
         }
+    }
+}
+
+/// Whether bytes are a whole head of a response: what benches/ measures of the HTTP client.
+pub fn http_head_parses(data: &[u8]) -> bool {
+    let mut collector = Collector::new(64 << 10);
+    let whole = matches!(collector.take(data), Ok(Taken::Whole(_)));
+    whole && head::parse(collector.bytes()).is_ok()
+}
+
+/// The head of a response, in whatever pieces it comes, ends at the same byte, and says the same
+/// or is the same error. The first byte says how large the pieces are.
+pub fn http_head(data: &[u8]) {
+    const LIMIT: usize = 4096;
+    let Some((size, bytes)) = data.split_first() else { return };
+    let collect = |size: usize| {
+        let mut collector = Collector::new(LIMIT);
+        let mut taken = 0;
+        for piece in bytes.chunks(size) {
+            match collector.take(piece)? {
+                Taken::All => taken += piece.len(),
+                Taken::Whole(count) => {
+                    return Ok((taken + count, collector.bytes().to_vec(), true));
+                }
+            }
+        }
+        Ok((taken, collector.bytes().to_vec(), false))
+    };
+    let whole = collect(LIMIT + bytes.len());
+    assert_eq!(whole, collect(usize::from(*size).max(1)), "a split changes the head");
+    let Ok::<_, head::HeadError>((length, collected, is_whole)) = whole else { return };
+    assert_eq!(bytes.get(..length), Some(&*collected), "the head is not what came");
+    if let (true, Ok(head)) = (is_whole, head::parse(&collected)) {
+        assert!((100..1000).contains(&head.status));
+        let text = String::from_utf8_lossy(&collected).to_ascii_lowercase();
+        assert!(head.framing != Framing::Chunked || text.contains("transfer-encoding"));
+        assert!(!matches!(head.framing, Framing::Length(_)) || text.contains("content-length"));
+    }
+}
+
+/// A chunked body, in whatever pieces it comes, has the same payload and the same end, or is the
+/// same error. The first byte says how large the pieces are.
+pub fn http_chunks(data: &[u8]) {
+    let Some((size, bytes)) = data.split_first() else { return };
+    let decode = |size: usize| {
+        let mut decoder = chunked::Decoder::default();
+        let (mut payload, mut ended) = (Vec::new(), false);
+        for piece in bytes.chunks(size) {
+            let mut piece = piece.to_vec();
+            let decoded = decoder.decode(&mut piece)?;
+            assert!(!ended || decoded.payload == 0, "payload behind the end");
+            payload.extend_from_slice(piece.get(..decoded.payload).unwrap_or_default());
+            ended = decoded.ended;
+        }
+        assert!(payload.len() <= bytes.len(), "more came out than went in");
+        Ok::<_, chunked::ChunkError>((payload, ended))
+    };
+    assert_eq!(decode(bytes.len().max(1)), decode(usize::from(*size).max(1)), "a split matters");
+}
+
+/// An attach's bytes, in whatever pieces they come, are the same streams, or the same error. The
+/// first byte says how large the pieces are.
+pub fn docker_frames(data: &[u8]) {
+    let Some((size, bytes)) = data.split_first() else { return };
+    let decode = |size: usize| {
+        let mut decoder = frame::Decoder::new();
+        let mut streams = [Vec::new(), Vec::new(), Vec::new()];
+        for piece in bytes.chunks(size) {
+            let mut rest = piece;
+            while let Some(found) = decoder.next(rest)? {
+                assert!(!found.payload.is_empty() && found.consumed >= found.payload.len());
+                let stream = match found.stream {
+                    frame::Stream::Stdin => 0,
+                    frame::Stream::Stdout => 1,
+                    frame::Stream::Stderr => 2,
+                };
+                streams[stream].extend_from_slice(found.payload);
+                rest = rest.get(found.consumed..).unwrap_or_default();
+            }
+        }
+        Ok::<_, frame::FrameError>((streams, decoder.ended()))
+    };
+    assert_eq!(decode(bytes.len().max(1)), decode(usize::from(*size).max(1)), "a split matters");
+}
+
+/// The head of a request to the depot is partial until it is whole, and then ends where it did
+/// whatever follows it; a range that it asks for lies in the file.
+pub fn depot_request(data: &[u8]) {
+    const SIZE: u64 = 1000;
+    let Head::Complete(request, length) = Head::parse(data) else { return };
+    let alone = Head::parse(data.get(..length).unwrap_or_default());
+    assert_eq!(alone, Head::Complete(request.clone(), length), "what follows a head changes it");
+    let cut = Head::parse(data.get(..length - 1).unwrap_or_default());
+    assert!(!matches!(cut, Head::Complete(..)), "a head ends before its end");
+    assert!(request.path.iter().all(|part| !part.is_empty()));
+    if let Some(Wanted::Part(start, end)) =
+        request.range.map(|header| range::of_header(&header, SIZE))
+    {
+        assert!(start < end && end <= SIZE);
     }
 }
 
@@ -49,8 +173,13 @@ fn assert_hangs_together(job: &JobSpec) {
             Argument::Volume(volume) => there(volume),
             Argument::VolumePath(path) => there(&path.volume) && !path.filename.starts_with('/'),
             Argument::Fifo(fifo) => place(&fifo.place) && !fifo.name.starts_with('/'),
-            Argument::Connect(_) => true,
+            Argument::Connect(_) | Argument::GirderApiUrl | Argument::GirderToken => true,
+            Argument::Download(download) => there(&download.volume),
+            Argument::ProgressPipe(fifo) => place(&fifo.place) && !fifo.name.starts_with('/'),
         });
+    }
+    for path in job.result_hooks.iter().filter_map(Hook::path) {
+        assert!(there(&path.volume) && !path.filename.starts_with('/'));
     }
     for connect in job.connects() {
         let container = matches!(connect.source, Source::ContainerStdOut | Source::ContainerStdErr);
@@ -60,6 +189,16 @@ fn assert_hangs_together(job: &JobSpec) {
 
 /// Puts other secrets in the places of all there are: what is shown must not depend on them.
 fn replace_secrets(job: &mut JobSpec) {
+    let replace = |url: &mut HttpUrl, headers: &mut BTreeMap<String, Secret>| {
+        headers.values_mut().for_each(|value| *value = Secret::new("other"));
+        let mut other = url.as_url().clone();
+        other.set_query(other.query().map(|_| "other"));
+        other.set_fragment(None);
+        *url = HttpUrl::parse(other.as_str()).unwrap_or_else(|| url.clone());
+    };
+    if let Some(job) = &mut job.girder_job {
+        replace(&mut job.url, &mut job.headers);
+    }
     job.girder_client_token = job.girder_client_token.take().map(|_| Secret::new("other"));
     let connects = job.container_args.iter_mut().filter_map(|argument| match argument {
         Argument::Connect(connect) => Some(connect.as_mut()),
@@ -67,11 +206,10 @@ fn replace_secrets(job: &mut JobSpec) {
     });
     for connect in connects.chain(&mut job.stream_connectors) {
         if let Source::Url { url, headers } = &mut connect.source {
-            headers.values_mut().for_each(|value| *value = Secret::new("other"));
-            let mut other = url.as_url().clone();
-            other.set_query(other.query().map(|_| "other"));
-            other.set_fragment(None);
-            *url = HttpUrl::parse(other.as_str()).unwrap_or_else(|| url.clone());
+            replace(url, headers);
+        }
+        if let Sink::ChunkedPost { url, headers } = &mut connect.sink {
+            replace(url, headers);
         }
     }
 }

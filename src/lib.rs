@@ -57,7 +57,8 @@
 //! 9. [`event`]: what a run tells the world.
 //! 10. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
 //!     them.
-//! 11. [`cli`]: the command.
+//! 11. [`mod@bench`]: what all of this moves on this machine, measured.
+//! 12. [`cli`]: the command.
 //!
 //! # Layers
 //!
@@ -65,7 +66,8 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 4 | [`cli`] |
+//! | 5 | [`cli`] |
+//! | 4 | [`mod@bench`] |
 //! | 3 | [`run`] |
 //! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 0 | [`spec`], [`event`], [`http`], [`sys`] |
@@ -80,6 +82,7 @@
 //! - Tokens are in no error, log, label, report or `Debug`.
 //! - Nothing polls. A container that does nothing costs nothing.
 
+pub mod bench;
 pub mod cli;
 pub mod depot;
 pub mod docker;
@@ -87,6 +90,7 @@ pub mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod girder;
+pub mod hook;
 pub mod http;
 pub mod pump;
 pub mod run;

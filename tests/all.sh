@@ -84,6 +84,8 @@ mkdir "$TMPDIR"
 check "format" cargo fmt --check
 check "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 check "tests" cargo nextest run --locked --all-features --profile ci
+# Each bench once, untimed, so that none rots.
+check "benches" cargo test --locked --benches
 check "nothing left" nothing_left
 check "doc tests" cargo test --locked --doc
 check "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features

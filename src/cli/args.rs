@@ -1,9 +1,14 @@
 //! The command line as it is typed.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::size;
+use crate::bench::Case;
 
 /// Runs containers on data held in Girder, moving the bytes at line rate.
 #[derive(Debug, Parser)]
@@ -35,12 +40,27 @@ pub(super) enum Command {
     /// Remove what killed runs left: containers, and temporary directories.
     #[command(after_help = PRUNE_EXAMPLES)]
     Prune,
+    /// Measure what this machine can move: rates, CPU time, memory.
+    ///
+    /// Everything that it needs it brings: a store, servers, readers and writers, each a process of
+    /// its own. What is measured is the process between them, by itself, without a container; or,
+    /// with --image, `gantline run` with one. Rates and times are medians of the runs; a rate counts
+    /// from the beginning to the last byte that the reader or the file has. The files of a
+    /// measurement are removed at its end.
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
+    /// Play a part in a measurement; `bench` starts these itself.
+    #[command(hide = true, after_help = BENCH_PEER_EXAMPLES)]
+    BenchPeer {
+        /// The part, and what belongs to it.
+        role: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// The job document; `-` is standard input
-    pub(super) job: PathBuf,
+    #[command(flatten)]
+    pub(super) job: JobArgs,
     /// Write what happened to this file, as JSON, also when the run fails
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
@@ -75,8 +95,20 @@ pub(super) enum Progress {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+}
+
+/// Which job.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct JobArgs {
     /// The job document; `-` is standard input
-    pub(super) job: PathBuf,
+    pub(super) job: Option<PathBuf>,
+    /// A message of Girder Worker's in place of a job document: one JSON object with the headers and
+    /// the decoded body; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) message: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +123,44 @@ pub(super) struct DepotArgs {
     pub(super) token: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// Measure this case only; may be given more than once
+    #[arg(long = "case", value_name = "CASE", value_parser = case_parser())]
+    pub(super) cases: Vec<Case>,
+    /// Bytes of each transfer, such as 64MiB, 4GiB or 1000000; twice as much is needed in the folder
+    #[arg(long, default_value = "1GiB", value_parser = size::parse)]
+    pub(super) size: u64,
+    /// How many transfers at once
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) parallel: usize,
+    /// How often each case is measured
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(super) runs: usize,
+    /// Where files are read and written, in place of TMPDIR
+    #[arg(long, value_name = "DIR")]
+    pub(super) folder: Option<PathBuf>,
+    /// Go through a container of this image, by `gantline run`; it must have sh, cat and head. The
+    /// container's start is in the rate
+    #[arg(long, value_name = "NAME")]
+    pub(super) image: Option<String>,
+    /// Also count system calls, in a run of its own under strace; those of the process's start and
+    /// end are among them
+    #[arg(long)]
+    pub(super) syscalls: bool,
+    /// Write the data to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write a picture to this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub(super) plot: Option<PathBuf>,
+}
+
+fn case_parser() -> impl TypedValueParser<Value = Case> {
+    PossibleValuesParser::new(Case::ALL.map(Case::as_str))
+        .try_map(|name| Case::named(&name).ok_or("there is no such case"))
+}
+
 const ENVIRONMENT: &str = "\
 Environment:
   DOCKER_HOST             the engine: unix:///path or tcp://host:port
@@ -100,6 +170,9 @@ Environment:
   GIRDER_API_URL          the Girder server of jobs that name none
   GIRDER_TOKEN            the token of jobs that have none
   GIRDER_API_KEY          an API key, where there is no GIRDER_TOKEN
+  GIRDER_WORKER_DOCKER_RUN_OPTIONS
+                          docker-py's keywords for every container, as a JSON object; what
+                          a job says itself goes first
   SSL_CERT_FILE           certificate authorities, in place of the system's
   TMPDIR                  where temporary volumes are made
   GANTLINE_LOG            debug messages on stderr: error, warn, info, debug, trace";
@@ -108,11 +181,13 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   gantline run job.json
   gantline run --report report.json --progress plain job.json
+  gantline run --message message.json
   echo '{\"image\": \"busybox\", \"container_args\": [\"date\"]}' | gantline run -";
 
 const CHECK_EXAMPLES: &str = "\
-Example:
-  gantline check job.json";
+Examples:
+  gantline check job.json
+  gantline check --message message.json";
 
 const SCHEMA_EXAMPLES: &str = "\
 Example:
@@ -126,6 +201,29 @@ Example:
 const PRUNE_EXAMPLES: &str = "\
 Example:
   gantline prune";
+
+const BENCH_EXAMPLES: &str = "\
+Cases:
+  http-fifo      plain HTTP, from `gantline depot`, into a FIFO that is read
+  https-fifo     HTTPS into a FIFO
+  chunked-fifo   HTTP with a chunked body into a FIFO
+  file-fifo      a file into a FIFO
+  fifo-file      a FIFO that is written into a file
+  http-file      plain HTTP into a file
+  stdout-file    a container's stdout, in the engine's frames, into a file
+
+Columns: GiB a second; seconds of CPU time for each GiB, user and system; the most memory held; how
+the bytes travelled.
+
+Examples:
+  gantline bench
+  gantline bench --case http-fifo --size 4GiB --runs 5
+  gantline bench --parallel 64 --size 64MiB --json data.json --plot picture.svg
+  gantline bench --image busybox --case http-fifo --case fifo-file";
+
+const BENCH_PEER_EXAMPLES: &str = "\
+Example:
+  gantline bench-peer serve-chunked 1048576";
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,16 @@
 use std::fmt::Write;
 
 use super::args::CheckArgs;
+use super::options::Environment;
 use super::{Failure, job, render};
 use crate::run::{Mount, Plan};
 use crate::spec::PullPolicy;
 
 /// Parses and plans a job, and prints the plan.
-pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
-    let job = job::read(&args.job)?;
+pub(super) fn check(args: &CheckArgs, environment: &Environment) -> Result<u8, Failure> {
+    let mut job = job::read(&args.job)?;
+    let options = environment.run_options().map_err(|error| Failure::bad_usage(&error))?;
+    options.merge_into(&mut job);
     let mut made = 0;
     let name = || {
         made += 1;
@@ -37,6 +40,11 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
     if let Some(entrypoint) = &plan.entrypoint {
         writeln!(out, "entrypoint: {entrypoint:?}")?;
     }
+    let mut options = plan.container.keywords().peekable();
+    if options.peek().is_some() {
+        // Without their values, which may be passwords.
+        writeln!(out, "container options: {}", options.collect::<Vec<_>>().join(", "))?;
+    }
     writeln!(out, "mounts:")?;
     for mount in &plan.mounts {
         match mount {
@@ -54,6 +62,12 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
     writeln!(out, "transfers:")?;
     for transfer in &plan.transfers {
         writeln!(out, "  {}", transfer.label())?;
+    }
+    for (what, lines) in [("downloads", plan.downloads()), ("results", plan.hooks())] {
+        if !lines.is_empty() {
+            writeln!(out, "{what}:")?;
+            lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+        }
     }
     let after = if plan.remove_container { "removed" } else { "kept" };
     writeln!(out, "container: {after} after the run")

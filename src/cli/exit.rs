@@ -22,7 +22,7 @@ pub(super) fn of_run(ended: &Result<Outcome, RunError>, signal: Option<i32>) -> 
 }
 
 /// A shell's code for a command that a signal ended.
-fn of_signal(signal: Option<i32>) -> u8 {
+pub(super) fn of_signal(signal: Option<i32>) -> u8 {
     signal.and_then(|signal| u8::try_from(signal).ok()?.checked_add(128)).unwrap_or(FAILED)
 }
 

@@ -1,23 +1,33 @@
-//! Reads a job document.
+//! Reads a job document, or a message.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::args::JobArgs;
 use super::{Failure, exit};
 use crate::spec::JobSpec;
 
-/// Reads the job in the file at `path`, or on standard input if that is `-`.
-pub(super) fn read(path: &Path) -> Result<JobSpec, Failure> {
+/// Reads the job that was asked for; `-` is standard input.
+pub(super) fn read(args: &JobArgs) -> Result<JobSpec, Failure> {
     let bad = |message| Failure { message, code: exit::BAD_JOB };
+    let (what, path) = match (&args.job, &args.message) {
+        (_, Some(path)) => ("message", path.as_path()),
+        (Some(path), None) => ("job", path.as_path()),
+        (None, None) => ("job", Path::new("-")),
+    };
     let (name, text) = match path == Path::new("-") {
         true => ("standard input".to_owned(), read_stdin()),
         false => (path.display().to_string(), fs::read_to_string(path)),
     };
-    let text = text.map_err(|error| bad(format!("cannot read the job in {name}: {error}")))?;
-    JobSpec::from_json(&text).map_err(|error| {
+    let text = text.map_err(|error| bad(format!("cannot read the {what} in {name}: {error}")))?;
+    let job = match args.message.is_some() {
+        true => JobSpec::from_message(&text),
+        false => JobSpec::from_json(&text),
+    };
+    job.map_err(|error| {
         let error = crate::run::chain(&error);
-        bad(format!("cannot use the job in {name}: {error}"))
+        bad(format!("cannot use the {what} in {name}: {error}"))
     })
 }
 

@@ -3,9 +3,10 @@
 //! The only module that prints, and the only one that reads the environment: `args` is the command
 //! line as it is typed, `options` what it and the environment come to, `render` what is said,
 //! `progress` and `relay` what moves on a terminal, `exit` the exit codes. What is done is done by
-//! [`run`](crate::run) and [`depot`](crate::depot).
+//! [`run`](crate::run), [`depot`](crate::depot) and [`bench`](crate::bench).
 
 mod args;
+mod bench;
 mod check;
 mod depot;
 mod exit;
@@ -20,6 +21,7 @@ mod render;
 mod report;
 mod run;
 mod signals;
+mod size;
 
 use std::process::ExitCode;
 
@@ -41,10 +43,12 @@ pub fn run() -> ExitCode {
     let environment = Environment::of_this_process();
     let ended = log::begin(&environment).and_then(|()| match cli.command {
         Command::Run(args) => run::run(&args, &environment),
-        Command::Check(args) => check::check(&args),
+        Command::Check(args) => check::check(&args, &environment),
         Command::Schema => render::print_json(&crate::spec::schema()),
         Command::Depot(args) => depot::serve(args),
         Command::Prune => prune::prune(&environment),
+        Command::Bench(args) => bench::bench(args, &environment),
+        Command::BenchPeer { role } => bench::peer(&role),
     });
     exit::code(ended.unwrap_or_else(|failure| {
         render::say(&failure.message);

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::args::RunArgs;
 use crate::run::{DockerError, DownloadOptions, Endpoint, EngineSettings, GirderSettings};
-use crate::spec::{JobSpec, Secret};
+use crate::spec::{JobSpec, RunOptions, Secret, SpecError};
 
 /// The variables of the environment.
 pub(super) struct Environment(HashMap<String, OsString>);
@@ -66,6 +66,14 @@ impl Environment {
         Ok(settings)
     }
 
+    /// What is added to every container.
+    pub(super) fn run_options(&self) -> Result<RunOptions, OptionError> {
+        match self.text(RUN_OPTIONS)? {
+            None => Ok(RunOptions::default()),
+            Some(text) => RunOptions::from_json(text).map_err(OptionError::RunOptions),
+        }
+    }
+
     /// The Girder server of jobs that name none.
     pub(super) fn girder(&self) -> Result<GirderSettings, OptionError> {
         let mut girder = GirderSettings::new();
@@ -105,11 +113,16 @@ impl RunArgs {
     }
 }
 
+/// Girder Worker's variable.
+const RUN_OPTIONS: &str = "GIRDER_WORKER_DOCKER_RUN_OPTIONS";
+
 /// A setting that cannot be used.
 #[derive(Debug, Error)]
 pub(super) enum OptionError {
     #[error("cannot use DOCKER_HOST")]
     DockerHost(#[source] DockerError),
+    #[error("cannot use GIRDER_WORKER_DOCKER_RUN_OPTIONS")]
+    RunOptions(#[source] SpecError),
     #[error("DOCKER_TLS_VERIFY is set, but TLS to the engine is not supported yet")]
     Tls,
     #[error("{name} is {found:?}, expected something like {example}")]
@@ -166,6 +179,21 @@ mod tests {
             let error = environment(&[(name, value)]).engine().unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn run_options_are_girder_workers() {
+        let options = environment(&[("GIRDER_WORKER_DOCKER_RUN_OPTIONS", r#"{"init": true}"#)]);
+        let mut job = JobSpec::new("i");
+        options.run_options().unwrap().merge_into(&mut job);
+        assert!(job.container.is_set("init"));
+        let wrong = environment(&[("GIRDER_WORKER_DOCKER_RUN_OPTIONS", r#"{"init": 1}"#)]);
+        let error = crate::run::chain(&wrong.run_options().unwrap_err());
+        assert!(
+            error.starts_with("cannot use GIRDER_WORKER_DOCKER_RUN_OPTIONS: $.init"),
+            "{error}"
+        );
+        assert_eq!(environment(&[]).run_options().unwrap(), RunOptions::default());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::progress::is_worth_showing;
 use super::render;
-use crate::event::{Event, EventSink, PullProgress};
+use crate::event::{Event, EventSink, JobProgress, PullProgress};
 
 /// A line where something begins or ends, and every [`PAUSE`] between. It has no clock of its own:
 /// what does not move is not reported again.
@@ -17,6 +17,7 @@ pub(super) struct Lines(Mutex<State>);
 struct State {
     transfers: HashMap<usize, Transfer>,
     pulling: Option<Instant>,
+    progressed: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,7 @@ impl State {
         match event {
             Event::Warning(warning) => Some(format!("warning: {warning}")),
             Event::Pull(line) => self.pull(line, now),
+            Event::Progress(progress) => self.progress(progress, now),
             Event::ContainerCreated { name, .. } => Some(format!("created container {name}")),
             Event::ContainerStarted { .. } => Some("started the container".to_owned()),
             Event::ContainerExited { exit_code } => {
@@ -63,6 +65,24 @@ impl State {
             }
             _ => None,
         }
+    }
+
+    /// What the container says of its progress: the first line, then one now and then.
+    fn progress(&mut self, progress: &JobProgress, now: Instant) -> Option<String> {
+        if self.progressed.is_some_and(|told| now.duration_since(told) < PAUSE) {
+            return None;
+        }
+        self.progressed = Some(now);
+        let JobProgress { total, current, message } = progress;
+        let numbers = match (current, total) {
+            (Some(current), Some(total)) => format!(" {current} of {total}"),
+            (Some(current), None) => format!(" {current}"),
+            (None, _) => String::new(),
+        };
+        let message = message.iter().flat_map(|text| text.chars());
+        let message: String = message.filter(|c| !c.is_control()).take(200).collect();
+        let line = format!("progress:{numbers} {message}");
+        Some(line.trim_end().to_owned())
     }
 
     /// Layers come by the dozen: the first line, then one now and then.
@@ -135,6 +155,19 @@ mod tests {
             "girder:5f → fifo:in: complete, 1.00 GiB in 16.0 s, 64.00 MiB/s"
         );
         assert_eq!(at(17, advanced(1)), None);
+    }
+
+    #[test]
+    fn a_containers_progress_is_told_now_and_then_without_control_characters() {
+        let (mut state, began) = (State::default(), Instant::now());
+        let progress = Event::Progress(JobProgress {
+            total: Some(10.0),
+            current: Some(2.5),
+            message: Some("a\u{1b}[31m\nb".to_owned()),
+        });
+        assert_eq!(state.line(&progress, began).unwrap(), "progress: 2.5 of 10 a[31mb");
+        assert_eq!(state.line(&progress, began + Duration::from_secs(1)), None);
+        assert!(state.line(&progress, began + Duration::from_secs(6)).is_some());
     }
 
     #[test]

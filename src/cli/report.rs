@@ -39,7 +39,11 @@ impl ReportFile {
 
     /// Writes it and gives it its name.
     pub(super) fn write(self, report: &Report) -> Result<(), ReportError> {
-        let text = format!("{}\n", report.to_json());
+        self.write_text(&format!("{}\n", report.to_json()))
+    }
+
+    /// Writes what else is written to a file, and gives it its name.
+    pub(super) fn write_text(self, text: &str) -> Result<(), ReportError> {
         match self {
             Self::Whole { mut temporary, path } => {
                 let written = temporary.write_all(text.as_bytes());
@@ -71,7 +75,7 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
 
 /// The report cannot be written.
 #[derive(Debug, Error)]
-#[error("cannot write the report to {}", path.display())]
+#[error("cannot write to {}", path.display())]
 pub(super) struct ReportError {
     path: PathBuf,
     source: io::Error,

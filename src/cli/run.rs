@@ -14,6 +14,8 @@ use crate::run::{Outcome, PumpOptions, Report, RunError, Runner, chain};
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
     let mut job = job::read(&args.job)?;
     args.override_job(&mut job);
+    let options = environment.run_options().map_err(|error| Failure::bad_usage(&error))?;
+    options.merge_into(&mut job);
     let report = args.report.as_deref().map(ReportFile::open).transpose();
     let report = report.map_err(|error| Failure::bad_usage(&error))?;
     let signals = Signals::take().map_err(|error| Failure::failed(&error))?;

@@ -2,7 +2,7 @@
 
 /// The bytes that are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// All of them: 200.
     Whole,
     /// From the first up to, and without, the second: 206.
@@ -13,7 +13,7 @@ pub(super) enum Wanted {
 
 /// What a `Range` header asks for. One that is not understood, of another unit or for several ranges
 /// at once is as if it were not there, which RFC 9110 allows. Nothing is left out of an empty file.
-pub(super) fn of_header(value: &str, size: u64) -> Wanted {
+pub(crate) fn of_header(value: &str, size: u64) -> Wanted {
     let Some((first, last)) = one_range(value) else { return Wanted::Whole };
     let part = match (first, last) {
         _ if size == 0 => return Wanted::Whole,

@@ -4,22 +4,22 @@ use url::Url;
 
 /// A request whose head is in order. It has no body: what has one is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// The parts of the path that are not empty, decoded.
-    pub(super) path: Vec<String>,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) range: Option<String>,
-    pub(super) if_range: Option<String>,
-    pub(super) token: Option<String>,
+    pub(crate) path: Vec<String>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) range: Option<String>,
+    pub(crate) if_range: Option<String>,
+    pub(crate) token: Option<String>,
     /// Whether the connection stays open after the answer.
-    pub(super) keep_alive: bool,
+    pub(crate) keep_alive: bool,
 }
 
 /// What a head is as far as it is known.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Head {
+pub(crate) enum Head {
     /// More bytes are needed.
     Partial,
     /// It took so many bytes.
@@ -29,13 +29,13 @@ pub(super) enum Head {
 }
 
 /// The longest head: ten times what a browser sends.
-pub(super) const HEAD_BYTES: usize = 16 << 10;
+pub(crate) const HEAD_BYTES: usize = 16 << 10;
 /// The most header fields: what a browser sends, several times over.
 const HEADERS: usize = 64;
 
 impl Head {
     /// Reads as much of a head as there is.
-    pub(super) fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut head = httparse::Request::new(&mut headers);
         match head.parse(bytes) {
@@ -56,7 +56,7 @@ impl Head {
 
 impl Request {
     /// The value of a query parameter; of several the last, as Girder.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
 }

@@ -71,6 +71,8 @@ pub struct ContainerState {
     pub error: Option<String>,
     /// Whether it has a terminal.
     pub tty: bool,
+    /// Its addresses, one for each network that it has one on.
+    pub addresses: Vec<String>,
 }
 
 /// How a container ended.
@@ -138,7 +140,10 @@ impl Client {
         }
         let body = serde_json::to_vec(container)
             .map_err(|_| DockerError::Bug("a create that is no JSON"))?;
-        let request = Request::post("/containers/create").query("name", name).json(body);
+        let mut request = Request::post("/containers/create").json(body);
+        for (name, value) in container.query(name) {
+            request = request.query(name, value);
+        }
         let Answer { id, warnings } = self.ask(request).await?;
         let warnings = warnings.iter().filter_map(|warning| reply::remark(warning)).collect();
         Ok(Created { id, warnings })
@@ -176,6 +181,19 @@ impl Client {
         struct Answer {
             state: State,
             config: Config,
+            #[serde(default, deserialize_with = "reply::nullable")]
+            network_settings: NetworkSettings,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct NetworkSettings {
+            #[serde(default, deserialize_with = "reply::nullable")]
+            networks: BTreeMap<String, Network>,
+        }
+        #[derive(Deserialize)]
+        struct Network {
+            #[serde(rename = "IPAddress", default)]
+            ip_address: String,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -194,7 +212,7 @@ impl Client {
             #[serde(default)]
             tty: bool,
         }
-        let Answer { state, config } =
+        let Answer { state, config, network_settings } =
             self.ask(Request::get(format!("/containers/{id}/json"))).await?;
         Ok(ContainerState {
             status: state.status,
@@ -203,6 +221,12 @@ impl Client {
             oom_killed: state.oom_killed,
             error: reply::remark(&state.error),
             tty: config.tty,
+            addresses: network_settings
+                .networks
+                .into_values()
+                .map(|network| network.ip_address)
+                .filter(|address| !address.is_empty())
+                .collect(),
         })
     }
 

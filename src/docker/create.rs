@@ -1,13 +1,13 @@
 //! What a container is created from, as docker-py's `containers.run` puts it. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
 
-/// The body of a create.
-///
-/// It has the members that docker-py sends for the same keywords, and no others.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A create: the members that docker-py sends for the same keywords, and no others.
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CreateContainer {
     /// A reference or an id.
@@ -18,6 +18,11 @@ pub struct CreateContainer {
     pub entrypoint: Option<Vec<String>>,
     /// What the container is found by.
     pub labels: BTreeMap<String, String>,
+    /// Which of the image's platforms (`linux/arm64`).
+    pub platform: Option<String>,
+    /// Further members of the body, in the engine's words; they go before those that every create
+    /// has.
+    pub config: Map<String, Value>,
     /// What the container gets of the host.
     pub host_config: HostConfig,
 }
@@ -27,16 +32,68 @@ impl CreateContainer {
     pub fn new(image: impl Into<String>, cmd: Vec<String>) -> Self {
         Self { image: image.into(), cmd, ..Self::default() }
     }
+
+    /// Gives it variables (`NAME=value`); those that it has already go before them.
+    pub fn add_variables(&mut self, mut variables: Vec<Value>) {
+        if variables.is_empty() {
+            return;
+        }
+        // The last of a name counts.
+        if let Some(Value::Array(own)) = self.config.get_mut("Env") {
+            variables.append(own);
+        }
+        self.config.insert("Env".to_owned(), variables.into());
+    }
+
+    /// What stands behind the path of the call, for a container of this name.
+    pub fn query(&self, name: &str) -> Vec<(&'static str, String)> {
+        let platform = self.platform.iter().map(|platform| ("platform", platform.clone()));
+        std::iter::once(("name", name.to_owned())).chain(platform).collect()
+    }
+
+    fn body(&self) -> Map<String, Value> {
+        let mut body = Map::new();
+        let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
+        for (name, value) in [
+            ("Tty", false),
+            ("OpenStdin", false),
+            ("StdinOnce", false),
+            ("AttachStdin", false),
+            ("AttachStdout", true),
+            ("AttachStderr", true),
+            ("NetworkDisabled", false),
+        ] {
+            put(name, value.into());
+        }
+        put("Image", self.image.as_str().into());
+        put("Cmd", self.cmd.as_slice().into());
+        if let Some(entrypoint) = &self.entrypoint {
+            put("Entrypoint", entrypoint.as_slice().into());
+        }
+        if !self.labels.is_empty() {
+            put("Labels", json!(self.labels));
+        }
+        let volumes: Map<String, Value> =
+            self.host_config.targets().map(|target| (target.to_owned(), json!({}))).collect();
+        if !volumes.is_empty() {
+            put("Volumes", volumes.into());
+        }
+        put("HostConfig", self.host_config.body().into());
+        body.extend(self.config.clone());
+        body
+    }
 }
 
 /// The part of a create that is about the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HostConfig {
     /// Docker's mode of networking.
     pub network_mode: String,
     /// Docker's bind strings: `host:container:mode`.
     pub binds: Vec<String>,
+    /// Further members, in the engine's words; they go before those above.
+    pub config: Map<String, Value>,
 }
 
 impl HostConfig {
@@ -48,75 +105,55 @@ impl HostConfig {
             parts.next().unwrap_or(source)
         })
     }
+
+    fn body(&self) -> Map<String, Value> {
+        let mut body = Map::new();
+        body.insert("NetworkMode".to_owned(), self.network_mode.as_str().into());
+        if !self.binds.is_empty() {
+            body.insert("Binds".to_owned(), self.binds.as_slice().into());
+        }
+        body.extend(self.config.clone());
+        body
+    }
+}
+
+impl fmt::Debug for CreateContainer {
+    /// Variables and arguments may be passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateContainer")
+            .field("image", &self.image)
+            .field("labels", &self.labels)
+            .field("config", &self.config.keys())
+            .field("host_config", &self.host_config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HostConfig {
+    /// Options of log drivers may be passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostConfig")
+            .field("network_mode", &self.network_mode)
+            .field("binds", &self.binds)
+            .field("config", &self.config.keys())
+            .finish()
+    }
 }
 
 impl Default for HostConfig {
     fn default() -> Self {
-        Self { network_mode: "default".to_owned(), binds: Vec::new() }
+        Self { network_mode: "default".to_owned(), binds: Vec::new(), config: Map::new() }
     }
 }
 
 impl Serialize for CreateContainer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        CreateBody {
-            tty: false,
-            open_stdin: false,
-            stdin_once: false,
-            attach_stdin: false,
-            attach_stdout: true,
-            attach_stderr: true,
-            cmd: &self.cmd,
-            entrypoint: self.entrypoint.as_deref(),
-            image: &self.image,
-            labels: &self.labels,
-            volumes: self.host_config.targets().map(|target| (target, Empty {})).collect(),
-            network_disabled: false,
-            host_config: HostConfigBody {
-                network_mode: &self.host_config.network_mode,
-                binds: &self.host_config.binds,
-            },
-        }
-        .serialize(serializer)
+        self.body().serialize(serializer)
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct CreateBody<'a> {
-    tty: bool,
-    open_stdin: bool,
-    stdin_once: bool,
-    attach_stdin: bool,
-    attach_stdout: bool,
-    attach_stderr: bool,
-    cmd: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entrypoint: Option<&'a [String]>,
-    image: &'a str,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    volumes: BTreeMap<&'a str, Empty>,
-    network_disabled: bool,
-    host_config: HostConfigBody<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct HostConfigBody<'a> {
-    network_mode: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    binds: &'a [String],
-}
-
-/// Go's `struct{}`.
-#[derive(Serialize)]
-struct Empty {}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
     /// What docker-py 7.2.0 sends for `containers.run("my/image", ["a", "b"])`, with `more`.
@@ -177,6 +214,17 @@ mod tests {
                 docker_py(json!({"Volumes": volumes}), json!({"Binds": binds}))
             );
         }
+    }
+
+    #[test]
+    fn added_variables_stand_before_the_jobs_own() {
+        let mut container = container();
+        container.add_variables(Vec::new());
+        assert_eq!(sent(&container), docker_py(json!({}), json!({})));
+        container.config.insert("Env".to_owned(), json!(["A=own"]));
+        container.add_variables(vec!["A=proxy".into()]);
+        assert_eq!(sent(&container), docker_py(json!({"Env": ["A=proxy", "A=own"]}), json!({})));
+        assert!(!format!("{container:?}").contains("own"));
     }
 
     #[test]

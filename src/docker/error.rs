@@ -149,6 +149,14 @@ impl DockerError {
         matches!(self, Self::Engine { status: 409, .. })
     }
 
+    /// Whether the engine refused a container because it has no GPU for it, as far as its words
+    /// tell: the engine, its runtime and NVIDIA's hook each have their own.
+    pub fn is_about_gpus(&self) -> bool {
+        let Self::Engine { message, .. } = self else { return false };
+        let message = message.to_ascii_lowercase();
+        ["device driver", "nvidia", "gpu", "cdi "].iter().any(|word| message.contains(word))
+    }
+
     /// Why a container did not start, when this is what the engine answered to a start.
     ///
     /// The API has one status for all of them, so this reads the message by the rules of the

@@ -1,5 +1,7 @@
 //! Images that the engine has.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::Client;
@@ -20,6 +22,8 @@ pub struct Image {
     pub repo_digests: Vec<String>,
     /// Who its commands run as, when that is not root.
     pub user: Option<String>,
+    /// What whoever built it wrote on it.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Client {
@@ -43,16 +47,20 @@ impl Client {
         #[serde(rename_all = "PascalCase")]
         struct Config {
             user: Option<String>,
+            #[serde(default, deserialize_with = "reply::nullable")]
+            labels: BTreeMap<String, String>,
         }
         let reference = Reference::parse(reference)?;
         let path = format!("/images/{}/json", reference.in_path());
         let answer: Answer = self.ask(Request::get(path)).await?;
-        let user = answer.config.and_then(|config| config.user);
+        let (user, labels) =
+            answer.config.map(|config| (config.user, config.labels)).unwrap_or_default();
         Ok(Image {
             id: answer.id,
             repo_tags: answer.repo_tags,
             repo_digests: answer.repo_digests,
             user: user.filter(|user| !user.is_empty()),
+            labels,
         })
     }
 }

@@ -20,6 +20,7 @@ mod endpoint;
 mod error;
 pub mod frame;
 mod image;
+mod proxy;
 mod pull;
 mod reference;
 mod reply;

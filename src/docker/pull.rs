@@ -47,10 +47,26 @@ impl Client {
         reference: &str,
         progress: &mut (dyn FnMut(PullLine) + Send),
     ) -> Result<Pulled, DockerError> {
+        self.pull_platform(reference, None, progress).await
+    }
+
+    /// The same for one of the image's platforms (`linux/arm64`), in place of the engine's own.
+    ///
+    /// # Errors
+    /// As [`Client::pull`].
+    pub async fn pull_platform(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        progress: &mut (dyn FnMut(PullLine) + Send),
+    ) -> Result<Pulled, DockerError> {
         let reference = Reference::parse(reference)?;
         let mut request = Request::post("/images/create")
             .query("fromImage", reference.name())
             .query("tag", reference.version());
+        if let Some(platform) = platform {
+            request = request.query("platform", platform);
+        }
         if let Some(login) = self.login(&reference).await? {
             request = request.header(REGISTRY_AUTH, login);
         }

@@ -46,7 +46,7 @@ pub enum Event {
     },
     /// A transfer began.
     TransferStarted {
-        /// Which one: its place in the report.
+        /// Which one: its place in the report; the numbers behind those are downloads and uploads.
         transfer: usize,
         /// `<source> → <sink>`, without secrets.
         label: String,
@@ -71,6 +71,8 @@ pub enum Event {
         /// The report's word for how it ended.
         finish: &'static str,
     },
+    /// The container says how far it is.
+    Progress(JobProgress),
     /// Something that the user should know and that does not fail the run.
     Warning(String),
 }
@@ -118,6 +120,17 @@ pub struct PullProgress {
     pub current: Option<u64>,
     /// Bytes of the layer.
     pub total: Option<u64>,
+}
+
+/// How far a container is, in its own words; what it did not say is not there.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JobProgress {
+    /// What `current` will be in the end.
+    pub total: Option<f64>,
+    /// How far it is.
+    pub current: Option<f64>,
+    /// What it does.
+    pub message: Option<String>,
 }
 
 /// Throws events away.

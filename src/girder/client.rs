@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
-use ureq::http::Response;
+use ureq::http::{Method, Response};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::auth::{self, Session};
+use super::call::Call;
 use super::reply::{Asked, Reply};
 use super::url::{ApiUrl, is_plain};
 use super::{ApiKey, Credentials, FileRecord, GirderError, Token};
@@ -18,15 +19,15 @@ use crate::http::{Get, HeaderValue, HttpError, Roots};
 /// A client of one Girder server. Cheap to clone: the clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    api: ApiUrl,
-    token: Option<Token>,
-    agent: Agent,
-    timeout: Duration,
+pub(super) struct Shared {
+    pub(super) api: ApiUrl,
+    pub(super) token: Option<Token>,
+    pub(super) agent: Agent,
+    pub(super) timeout: Duration,
 }
 
 /// How a client talks.
@@ -96,18 +97,17 @@ impl Client {
         self.shared.api.as_str()
     }
 
+    /// The token that is sent with each request.
+    pub fn token(&self) -> Option<&Token> {
+        self.shared.token.as_ref()
+    }
+
     /// Asks for a file's record.
     ///
     /// # Errors
     /// There is no such file, it is not given to this user, or the server cannot be asked.
     pub fn file(&self, id: &str) -> Result<FileRecord, GirderError> {
-        let Shared { api, token, agent, timeout } = &*self.shared;
-        let asked = self.asked("file", id)?;
-        let mut request = agent.get(api.join(&["file", id]).as_str());
-        if let Some(token) = token {
-            request = request.header(TOKEN, token.expose());
-        }
-        reply(request.call(), &asked, *timeout)?.record(&asked)
+        self.call(Call::new(self, Method::GET, &["file", id]), &self.asked("file", id)?)
     }
 
     /// The GET of a file's bytes, for the data plane. Nothing is sent.
@@ -124,7 +124,7 @@ impl Client {
     }
 
     /// Checks an id before it becomes part of a URL.
-    fn asked(&self, kind: &str, id: &str) -> Result<Asked<'_>, GirderError> {
+    pub(super) fn asked(&self, kind: &str, id: &str) -> Result<Asked<'_>, GirderError> {
         let shown: String = id.chars().filter(|c| !c.is_control()).take(64).collect();
         let object = format!("{kind} {shown}");
         if !is_plain(id) {
@@ -132,7 +132,7 @@ impl Client {
         }
         let object_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let with_token = self.shared.token.is_some();
-        Ok(Asked { api: &self.shared.api, object, object_id, with_token })
+        Ok(Asked { api: &self.shared.api, object, object_id, with_token, is_write: false })
     }
 }
 
@@ -145,10 +145,10 @@ fn token_for(
 ) -> Result<Token, GirderError> {
     auth::check("API key", key.expose())?;
     let object = "a token for the API key".to_owned();
-    let asked = Asked { api, object, object_id: true, with_token: false };
+    let asked = Asked { api, object, object_id: true, with_token: false, is_write: false };
     // In the body, not in the query as Girder's own client does: access logs keep queries.
     let request = agent.post(api.join(&["api_key", "token"]).as_str());
-    let answer = reply(request.send_form([("key", key.expose())]), &asked, timeout)?;
+    let answer = reply(request.send_form([("key", key.expose())]), &asked, timeout, MAX_RECORD)?;
     match answer.record::<Session>(&asked) {
         Ok(session) => Ok(Token::new(session.auth_token.token)),
         // Girder says 400 of a key that it does not know.
@@ -162,7 +162,7 @@ fn token_for(
 }
 
 /// The HTTP client for JSON.
-fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderError> {
+pub(super) fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderError> {
     let tls = |source| GirderError::Tls { server: api.as_str().to_owned(), source };
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
@@ -191,17 +191,18 @@ fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderError> {
 }
 
 /// Reads an answer whole, or says why there is none.
-fn reply(
+pub(super) fn reply(
     outcome: Result<Response<ureq::Body>, ureq::Error>,
     asked: &Asked<'_>,
     after: Duration,
+    limit: u64,
 ) -> Result<Reply, GirderError> {
     let error = |error| failure(error, asked, after);
     let mut response = outcome.map_err(error)?;
     let location = response.headers().get("location");
     let location = location.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let status = response.status().as_u16();
-    let body = response.body_mut().with_config().limit(MAX_RECORD).read_to_vec().map_err(error)?;
+    let body = response.body_mut().with_config().limit(limit).read_to_vec().map_err(error)?;
     Ok(Reply { status, location, body })
 }
 
@@ -240,10 +241,10 @@ fn rustls_in(error: &io::Error) -> Option<rustls::Error> {
 }
 
 /// The header that Girder looks for a token in.
-const TOKEN: &str = "Girder-Token";
+pub(super) const TOKEN: &str = "Girder-Token";
 
 /// For a connection to each address.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Bytes of a record: real ones are below 1 KiB, and metadata may be large.
-const MAX_RECORD: u64 = 1024 * 1024;
+pub(super) const MAX_RECORD: u64 = 1024 * 1024;

@@ -95,6 +95,14 @@ pub enum GirderError {
         /// What Girder says.
         message: Option<String>,
     },
+    /// The server's API has nothing at that path: a plugin is missing.
+    #[error("Girder at {server} has no such thing for {object}: a plugin of it is missing")]
+    NoRoute {
+        /// What was asked for.
+        object: String,
+        /// The API's URL.
+        server: String,
+    },
     /// 401: Girder does not know who asks.
     #[error("Girder at {server} does not give {object} to {}{}", whom(*with_token), says(message.as_deref()))]
     Unauthorized {
@@ -163,6 +171,7 @@ impl GirderError {
             | Self::NotAnApi { .. }
             | Self::InvalidId { .. }
             | Self::NotFound { .. }
+            | Self::NoRoute { .. }
             | Self::Unauthorized { .. }
             | Self::Forbidden { .. }
             | Self::ApiKeyRefused { .. }

@@ -5,13 +5,20 @@
 //! An error says what was asked of which server, what Girder said about it, and what can be done.
 
 mod auth;
+mod call;
 mod client;
 mod error;
 mod file;
+mod job;
+mod listing;
 mod reply;
+mod upload;
 mod url;
 
 pub use auth::{ApiKey, Credentials, Token};
 pub use client::{Client, Options};
 pub use error::GirderError;
 pub use file::FileRecord;
+pub use job::{JobClient, JobStatus, JobUpdate};
+pub use listing::{FolderRecord, ItemRecord, Pages};
+pub use upload::{NewFile, Parent, UploadId, UploadState, UploadedFile};

@@ -21,6 +21,8 @@ pub(super) struct Asked<'a> {
     /// Whether the id looks like one of Girder's.
     pub(super) object_id: bool,
     pub(super) with_token: bool,
+    /// Whether it changes something: then 400 is said of what was sent.
+    pub(super) is_write: bool,
 }
 
 impl Reply {
@@ -31,7 +33,8 @@ impl Reply {
     pub(super) fn record<T: DeserializeOwned>(&self, asked: &Asked<'_>) -> Result<T, GirderError> {
         let server = asked.api.as_str().to_owned();
         let object = asked.object.clone();
-        let is_json = self.body.trim_ascii_start().starts_with(b"{");
+        let is_json = self.body.trim_ascii_start().starts_with(b"{")
+            || self.body.trim_ascii_start().starts_with(b"[");
         let message = excerpt::message(&self.body);
         let status = self.status;
         match status {
@@ -51,8 +54,13 @@ impl Reply {
                 server,
                 source,
             }),
+            // Girder 5 says 400 of a route that it does not have.
+            400 | 404 if message.as_deref().is_some_and(|text| text.starts_with(NO_ROUTE)) => {
+                Err(GirderError::NoRoute { object, server })
+            }
             // Girder says 400 of an id that is none, and of one that nothing has.
             400 if !asked.object_id => Err(GirderError::InvalidId { object }),
+            400 if asked.is_write => Err(GirderError::Status { object, server, status, message }),
             400 | 404 => Err(GirderError::NotFound { object, server, message }),
             403 => Err(GirderError::Forbidden { object, server, message }),
             _ => Err(GirderError::Status { object, server, status, message }),
@@ -70,6 +78,9 @@ fn place_of(location: &str, asked: &Asked<'_>) -> String {
     }
 }
 
+/// What Girder says of a path that it does not know.
+const NO_ROUTE: &str = "No matching route";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,7 +89,7 @@ mod tests {
     fn error(status: u16, body: &str, object_id: bool) -> GirderError {
         let api = ApiUrl::parse("http://g/api/v1").unwrap();
         let object = "file 1".to_owned();
-        let asked = Asked { api: &api, object, object_id, with_token: true };
+        let asked = Asked { api: &api, object, object_id, with_token: true, is_write: false };
         let location = Some("https://g/api/v1/file/1?token=s3cret".to_owned());
         let reply = Reply { status, location, body: body.as_bytes().to_vec() };
         reply.record::<FileRecord>(&asked).unwrap_err()

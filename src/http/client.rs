@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::roots::Roots;
-use super::{Exchange, Get, HttpError};
+use super::{Exchange, Get, HttpError, Post, Posting};
 
 /// Makes exchanges. Cheap to clone: the clones share settings and TLS sessions.
 #[derive(Debug, Clone)]
@@ -37,6 +37,15 @@ impl Client {
     pub fn get(&self, get: Get) -> Result<Exchange, HttpError> {
         get.check()?;
         Ok(Exchange::new(self.shared.clone(), get))
+    }
+
+    /// Likewise for a POST whose body comes piece by piece.
+    ///
+    /// # Errors
+    /// The URL is not http or https, or a header cannot be sent.
+    pub fn post(&self, post: Post) -> Result<Posting, HttpError> {
+        post.0.check()?;
+        Ok(Posting::new(self.shared.clone(), post))
     }
 }
 

@@ -27,6 +27,7 @@ use super::{Body, Get, HttpError, Lookup, Read, excerpt};
 pub struct Exchange {
     shared: Arc<Shared>,
     get: Get,
+    is_post: bool,
     trail: Trail,
     /// The number of the present socket.
     socket: u32,
@@ -82,6 +83,8 @@ enum State {
     Refused { body: Box<Body>, status: u16, deadline: Instant, text: Vec<u8> },
     /// Has a response.
     Ready(Box<Response>),
+    /// A POST's head is sent, and its body may follow.
+    Sent(Transport),
     /// Has returned an error.
     Failed,
 }
@@ -102,7 +105,21 @@ enum Step {
 impl Exchange {
     pub(super) fn new(shared: Arc<Shared>, get: Get) -> Self {
         let trail = Trail::new(get.url.clone(), shared.limits.redirects);
-        Self { shared, get, trail, socket: 0, state: State::Resolve { deadline: None } }
+        let state = State::Resolve { deadline: None };
+        Self { shared, get, is_post: false, trail, socket: 0, state }
+    }
+
+    /// Goes only as far as the head of a POST's request, see [`into_sent`](Self::into_sent).
+    pub(super) fn post(shared: Arc<Shared>, get: Get) -> Self {
+        Self { is_post: true, ..Self::new(shared, get) }
+    }
+
+    /// The connection of a POST whose head is sent.
+    pub(super) fn into_sent(self) -> Option<Transport> {
+        match self.state {
+            State::Sent(transport) => Some(transport),
+            _ => None,
+        }
     }
 
     /// Goes as far as it can without blocking.
@@ -138,6 +155,7 @@ impl Exchange {
             State::Send { transport, .. } | State::Head { transport, .. } => transport.stream(),
             State::Refused { body, .. } => body.connection(),
             State::Ready(response) => response.body.connection(),
+            State::Sent(transport) => transport.stream(),
             State::Resolve { .. } | State::Resolved(_) | State::Connect(_) | State::Failed => {
                 return None;
             }
@@ -179,7 +197,7 @@ impl Exchange {
             State::Refused { body, status, deadline, text } => {
                 self.refused(body, status, deadline, text, now)
             }
-            State::Ready(response) => Ok(Step::Stay(State::Ready(response), Progress::Ready)),
+            state @ (State::Ready(_) | State::Sent(_)) => Ok(Step::Stay(state, Progress::Ready)),
             State::Failed => Err(HttpError::Bug("an exchange was advanced after it had failed")),
         }
     }
@@ -241,6 +259,7 @@ impl Exchange {
         now: Instant,
     ) -> Result<Step, HttpError> {
         match transport.send().map_err(|fault| self.fault(fault))? {
+            Io::Done(_) if self.is_post => Ok(Step::To(State::Sent(transport))),
             Io::Done(_) => {
                 let collector = Collector::new(self.shared.limits.head_bytes);
                 Ok(Step::To(State::Head { transport, deadline, collector }))
@@ -357,7 +376,11 @@ impl Exchange {
     }
 
     fn transport(&self, stream: TcpStream) -> Result<Transport, HttpError> {
-        let request = self.get.request(&self.shared.user_agent);
+        let user_agent = &self.shared.user_agent;
+        let request = match self.is_post {
+            true => self.get.post_request(user_agent),
+            false => self.get.request(user_agent),
+        };
         if self.get.url.scheme() != "https" {
             return Ok(Transport::plain(stream, request));
         }
@@ -390,14 +413,7 @@ impl Exchange {
     }
 
     fn fault(&self, fault: Fault) -> HttpError {
-        match fault {
-            Fault::Io(source) => HttpError::Connection { place: self.place(), source },
-            Fault::Head(source) => HttpError::Head { place: self.place(), source },
-            Fault::Tls(source) => {
-                let host = self.get.url.host_str().unwrap_or_default().to_owned();
-                HttpError::Tls { host, source }
-            }
-        }
+        fault.of(&self.get.url)
     }
 
     fn place(&self) -> String {
@@ -422,7 +438,7 @@ impl fmt::Debug for Exchange {
             State::Send { .. } => "send",
             State::Head { .. } => "head",
             State::Refused { .. } => "refused",
-            State::Ready(_) => "ready",
+            State::Ready(_) | State::Sent(_) => "ready",
             State::Failed => "failed",
         };
         f.debug_struct("Exchange").field("get", &self.get).field("state", &state).finish()
@@ -446,7 +462,7 @@ fn literal(address: IpAddr, port: u16) -> Step {
 }
 
 /// Bytes of an error's body that are looked at.
-const EXCERPT: usize = 8 * 1024;
+pub(super) const EXCERPT: usize = 8 * 1024;
 
 /// How long an error's body is waited for.
-const EXCERPT_WAIT: Duration = Duration::from_secs(2);
+pub(super) const EXCERPT_WAIT: Duration = Duration::from_secs(2);

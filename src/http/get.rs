@@ -68,10 +68,19 @@ impl Get {
 
     /// The request's bytes.
     pub(super) fn request(&self, user_agent: &str) -> Vec<u8> {
+        self.request_as("GET", user_agent)
+    }
+
+    /// The bytes of a POST of the same, up to its first chunk.
+    pub(super) fn post_request(&self, user_agent: &str) -> Vec<u8> {
+        self.request_as("POST", user_agent)
+    }
+
+    fn request_as(&self, method: &str, user_agent: &str) -> Vec<u8> {
         let url = &self.url;
         let target = &url[Position::BeforePath..Position::AfterQuery];
         let host = &url[Position::BeforeHost..Position::AfterPort];
-        let mut text = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n");
+        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         let mut field = |name: &str, value: &str| {
             // Writing to a String cannot fail.
             let _ = write!(text, "{name}: {value}\r\n");
@@ -84,6 +93,9 @@ impl Get {
         }
         field("Accept-Encoding", "identity");
         field("Connection", "close");
+        if method == "POST" {
+            field("Transfer-Encoding", "chunked");
+        }
         if let Some(credentials) = self.basic().filter(|_| !self.has("authorization")) {
             field("Authorization", &credentials);
         }

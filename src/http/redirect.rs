@@ -69,6 +69,9 @@ pub enum RedirectError {
     /// Been there.
     #[error("the redirects go round in a circle")]
     Loop,
+    /// The body of a POST is gone when the redirect comes.
+    #[error("a POST is not redirected: its body cannot be sent again")]
+    Post,
     /// The limit.
     #[error("there are more than {0} redirects")]
     TooMany(u32),

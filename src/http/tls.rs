@@ -89,6 +89,34 @@ impl Session {
         }
     }
 
+    /// Encrypts and sends some of `bytes`, once what was encrypted before is sent.
+    ///
+    /// What the peer says meanwhile is kept for [`read`](Self::read).
+    pub(super) fn write(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> Result<Step, Fault> {
+        if !self.is_flushed(stream)? {
+            return Ok(Step::Blocked);
+        }
+        let piece = bytes.get(..WRITE).unwrap_or(bytes);
+        self.request = piece.to_vec();
+        while !self.request.is_empty() {
+            match self.next(stream, &mut [])? {
+                Want::Plain(_) | Want::Idle => {}
+                Want::Handshake => return Err(Fault::Io(io::ErrorKind::InvalidData.into())),
+                Want::Ended => {
+                    self.ended = true;
+                    return Ok(Step::Closed { clean: true });
+                }
+            }
+        }
+        let _ = self.flush(stream)?;
+        Ok(Step::Done(piece.len()))
+    }
+
+    /// Sends what is encrypted; whether nothing of it is left.
+    pub(super) fn is_flushed(&mut self, stream: &mut TcpStream) -> Result<bool, Fault> {
+        Ok(matches!(self.flush(stream)?, Step::Done(_)))
+    }
+
     /// Reads plain text. Fills as much of `buf` as there are whole records for.
     pub(super) fn read(&mut self, stream: &mut TcpStream, buf: &mut [u8]) -> Result<Step, Fault> {
         if let Some(rest) = self.held.get(self.held_from..).filter(|rest| !rest.is_empty()) {
@@ -286,6 +314,9 @@ fn append(
 
 /// The most plain text in a record (RFC 8446, 5.1).
 const RECORD: usize = 16 * 1024;
+
+/// Plain text that is encrypted at once: sixteen records.
+const WRITE: usize = 16 * RECORD;
 
 /// Bytes taken from the socket at once: eight records, and what may be left of one before them.
 const INCOMING: usize = 8 * RECORD + 18 * 1024;

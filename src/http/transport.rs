@@ -7,8 +7,11 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 use nix::errno::Errno;
 use rustls::Error as TlsError;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use url::Url;
 
+use super::HttpError;
+use super::get::place;
 use super::head::{Collector, HeadError, Taken};
 use super::tls::Session;
 
@@ -42,6 +45,19 @@ pub(super) enum Fault {
     Io(io::Error),
     Tls(TlsError),
     Head(HeadError),
+}
+
+impl Fault {
+    /// The error of a connection to `url`.
+    pub(super) fn of(self, url: &Url) -> HttpError {
+        match self {
+            Self::Io(source) => HttpError::Connection { place: place(url), source },
+            Self::Head(source) => HttpError::Head { place: place(url), source },
+            Self::Tls(source) => {
+                HttpError::Tls { host: url.host_str().unwrap_or_default().to_owned(), source }
+            }
+        }
+    }
 }
 
 impl From<io::Error> for Fault {
@@ -106,6 +122,28 @@ impl Transport {
             if let Taken::Whole(_) = taken {
                 return Ok(Step::Done(count));
             }
+        }
+    }
+
+    /// Sends some of `bytes`, which are not empty, behind the request. More will follow soon if
+    /// `more`, so that a small piece is not sent alone.
+    pub(super) fn write(&mut self, bytes: &[u8], more: bool) -> Result<Step, Fault> {
+        match &mut self.layer {
+            Layer::Plain { .. } => {
+                let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
+                let socket = SockRef::from(&self.stream);
+                Ok(retried(|| socket.send_with_flags(bytes, flags))?)
+            }
+            Layer::Tls(session) => session.write(&mut self.stream, bytes),
+        }
+    }
+
+    /// Whether nothing that was written is left in this process. TLS keeps what the socket does
+    /// not take.
+    pub(super) fn is_flushed(&mut self) -> Result<bool, Fault> {
+        match &mut self.layer {
+            Layer::Plain { .. } => Ok(true),
+            Layer::Tls(session) => session.is_flushed(&mut self.stream),
         }
     }
 

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn bytes_come_out_as_they_went_in() {
-        let mut carrier = CopyBuffer::new(Pool::new(1).lend().unwrap());
+        let mut carrier = CopyBuffer::new(Pool::new(1).lend());
         carrier.space(5).copy_from_slice(b"hello");
         carrier.filled(5);
         assert_eq!(carrier.held(), b"hello");

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::buffer::CopyBuffer;
 use super::open::PIPE_BYTES;
-use super::pool::{BUFFER_BYTES, Pool};
+use super::pool::{BUFFER_BYTES, Pool, SPARE_BYTES};
 use super::spool::Spool;
 use super::transfer::Room;
 use crate::sys::{pipe, uninterrupted};
@@ -81,8 +81,8 @@ pub(crate) struct SplicePipe {
     is_proven: bool,
 }
 
-/// Before the first drain has worked, no more is taken than a buffer could rescue.
-const UNPROVEN_BYTES: usize = 64 << 10;
+/// Before the first drain has worked, no more is taken than any buffer could rescue.
+const UNPROVEN_BYTES: usize = SPARE_BYTES;
 
 impl SplicePipe {
     pub(crate) fn new() -> io::Result<Self> {
@@ -122,17 +122,20 @@ impl SplicePipe {
         self.is_full
     }
 
-    /// The sink cannot be spliced into: takes the bytes out into a buffer, if there is one to lend.
-    pub(crate) fn rescue(&self, pool: &Pool) -> Option<Result<CopyBuffer, Errno>> {
-        let mut buffer = CopyBuffer::new(pool.lend()?);
+    /// The sink cannot be spliced into: takes the bytes out into a buffer.
+    ///
+    /// # Errors
+    /// `EIO`: there were more than a buffer holds, or fewer than was known of.
+    pub(crate) fn rescue(&self, pool: &Pool) -> Result<CopyBuffer, Errno> {
+        let mut buffer = CopyBuffer::new(pool.lend());
         while buffer.held().len() < self.held {
             let space = buffer.space(self.held - buffer.held().len());
             match uninterrupted(|| nix::unistd::read(&self.reader, space)) {
-                Ok(0) | Err(Errno::EAGAIN) => return Some(Err(Errno::EIO)),
+                Ok(0) | Err(Errno::EAGAIN) => return Err(Errno::EIO),
                 Ok(bytes) => buffer.filled(bytes),
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Err(error),
             }
         }
-        Some(Ok(buffer))
+        Ok(buffer)
     }
 }

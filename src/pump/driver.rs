@@ -4,6 +4,8 @@
 //! themselves are in `step`; what a FIFO's readers bring about is in `reading`.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,13 +15,14 @@ use mio::{Interest, Registry, Token};
 
 use super::carrier::{Carrier, Load, SplicePipe};
 use super::error::TransferError;
-use super::fetch::Opening;
+use super::fetch::{Opening, Ticket};
 use super::low_water::LowWater;
 use super::pool::Pool;
 use super::report::{Finish, Notice, TransferReport};
 use super::route;
 use super::sink::Sink;
 use super::source::Source;
+use super::stall::Stall;
 use super::transfer::{Step, Transfer};
 use crate::http::Lookup;
 use crate::sys::inotify::{Seen, Watches};
@@ -42,12 +45,13 @@ pub(crate) struct Driver {
     pub(super) tally: Tally,
     /// How a fed transfer that has everything is reported.
     pub(super) fed_finish: Finish,
+    /// The container is over: nobody reads or writes on its side any more.
+    pub(super) is_container_over: bool,
     notify: Notify,
     tokens: Tokens,
     registered_socket: Option<(u32, u32)>,
-    is_last_edge: bool,
     pub(super) low_water: LowWater,
-    starved_since: Option<Instant>,
+    pub(super) stall: Stall,
     opening_until: Option<Instant>,
 }
 
@@ -96,7 +100,7 @@ pub(crate) struct Context<'a> {
     /// What inotify has told and nobody has heard yet.
     pub(crate) sightings: &'a mut Vec<Seen>,
     /// Look-ups that the driver wants made.
-    pub(crate) lookups: &'a mut Vec<Lookup>,
+    pub(crate) lookups: &'a mut Vec<(Ticket, Lookup)>,
 }
 
 /// How a turn ended.
@@ -107,8 +111,6 @@ pub(crate) enum Turn {
     Again,
     /// Nothing to do until an event or [`Driver::deadline`].
     Wait,
-    /// The pool has no buffer left.
-    Hungry,
     /// It is over and reported.
     Over,
 }
@@ -137,14 +139,18 @@ impl Driver {
                 told: (now, 0),
             },
             fed_finish: Finish::Complete,
+            is_container_over: false,
             notify,
             tokens,
             registered_socket: None,
-            is_last_edge: false,
             low_water: LowWater::new(),
-            starved_since: None,
+            stall: Stall::default(),
             opening_until: None,
         }
+    }
+
+    pub(super) fn sink_token(&self) -> Token {
+        self.tokens.sink
     }
 
     /// Registers what can be registered from the start, and picks the carrier if it can be.
@@ -178,7 +184,6 @@ impl Driver {
             return Ok(());
         }
         self.registered_socket = Some(number);
-        self.is_last_edge = false;
         registry
             .register(socket, self.tokens.source, Interest::READABLE | Interest::WRITABLE)
             .map_err(TransferError::Register)
@@ -193,24 +198,17 @@ impl Driver {
         }
     }
 
-    /// An edge came from one of its descriptors; `is_last`: the peer has closed, so that this may
-    /// be the last one.
-    pub(crate) fn became_ready(&mut self, token: Token, is_last: bool) {
+    /// An edge came from one of its descriptors.
+    pub(crate) fn became_ready(&mut self, token: Token) {
         if token == self.tokens.sink {
             self.transfer.sink_became_ready(self.load.room());
-            return;
-        }
-        self.is_last_edge |= is_last;
-        if self.source.is_open() {
+            if matches!(self.load, Load::Direct) {
+                // It was full until now, and nobody knows what the source had meanwhile.
+                self.stall.forgive();
+            }
+        } else if self.source.is_open() {
             self.transfer.source_became_ready(self.load.room());
         }
-    }
-
-    /// Whether a splice from a socket that gave less than was asked for has emptied it (or filled
-    /// the pipe), so that an edge comes before the next one can succeed: see epoll(7). Not so once
-    /// the peer has closed, since the end itself has no edge of its own then.
-    pub(super) fn is_empty_after(&self, bytes: usize, limit: usize) -> bool {
-        bytes < limit && !self.is_last_edge && matches!(self.source, Source::Fetch(_))
     }
 
     /// Does what can be done now.
@@ -220,25 +218,39 @@ impl Driver {
             Life::Unread | Life::Served(_) | Life::Discarding | Life::Failed => Turn::Wait,
             Life::Over => Turn::Over,
         };
-        self.starve(context.now);
+        let is_starved =
+            self.life == Life::Running && self.source.is_open() && self.transfer.is_starved();
+        self.stall.turned(is_starved, self.transfer.taken(), context.now);
         self.tell(context.now);
         turn
     }
 
     fn run(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
         if !self.source.is_open() {
-            let opening = self.source.open(self.transfer.taken(), context.now)?;
-            self.register_socket(context.registry)?;
             self.opening_until = None;
-            match opening {
-                Opening::Open => self.opened()?,
-                Opening::Blocked(deadline) => self.opening_until = Some(deadline),
-                Opening::Lookup(lookup) => context.lookups.push(lookup),
-                Opening::Idle => return Err(TransferError::Bug("a source that was never begun")),
+            loop {
+                let opening = self.source.open(self.transfer.taken(), context.now)?;
+                self.register_socket(context.registry)?;
+                match opening {
+                    Opening::Open => self.opened()?,
+                    Opening::Blocked(deadline) => self.opening_until = Some(deadline),
+                    Opening::Lookup(ticket, lookup) => {
+                        context.lookups.push((ticket, lookup));
+                        // It says next how long that may take.
+                        continue;
+                    }
+                    Opening::Idle => {
+                        return Err(TransferError::Bug("a source that was never begun"));
+                    }
+                }
+                break;
             }
         }
         if !self.source.is_open() && matches!(self.load, Load::Direct) {
             return Ok(Turn::Wait);
+        }
+        if let Some(turn) = self.attend_to_post(context)? {
+            return Ok(turn);
         }
         self.transfer.begin_turn();
         loop {
@@ -254,15 +266,20 @@ impl Driver {
                     {
                         set_low_water(socket, mark);
                     }
-                    return Ok(Turn::Wait);
+                    let is_to_connect = self.rest_post(context)?;
+                    return Ok(if is_to_connect { Turn::Again } else { Turn::Wait });
                 }
                 Step::Yield => return Ok(Turn::Again),
-                Step::Finish => return self.source_is_done(context),
+                Step::Finish => {
+                    return match self.finish_post(context)? {
+                        Some(turn) => Ok(turn),
+                        None => self.source_is_done(context),
+                    };
+                }
             };
             match outcome {
                 Outcome::Go => {}
                 Outcome::Broken => return Ok(Turn::Again),
-                Outcome::Hungry => return Ok(Turn::Hungry),
                 Outcome::Refused => return self.refused(context),
             }
         }
@@ -272,8 +289,6 @@ impl Driver {
     fn opened(&mut self) -> Result<(), TransferError> {
         if self.transfer.held() == 0 {
             self.route()?;
-        } else if self.source.raw().is_none() && matches!(self.load, Load::Splice(_)) {
-            return Err(TransferError::Bug("a source became another while it was resumed"));
         }
         self.low_water = LowWater::new();
         self.transfer.source_became_ready(self.load.room());
@@ -311,20 +326,14 @@ impl Driver {
             return None;
         }
         let stalls = match &self.source {
-            Source::Fetch(fetch) => self.starved_since.map(|since| since + fetch.stall()),
+            Source::Fetch(fetch) => self.stall.deadline(fetch.stall()),
             _ => None,
         };
-        [self.opening_until, stalls, self.low_water.deadline()].into_iter().flatten().min()
-    }
-
-    fn starve(&mut self, now: Instant) {
-        let is_starved =
-            self.life == Life::Running && self.source.is_open() && self.transfer.is_starved();
-        if !is_starved {
-            self.starved_since = None;
-        } else if self.starved_since.is_none() {
-            self.starved_since = Some(now);
-        }
+        let sink = match &self.sink {
+            Sink::Post(post) => post.deadline(),
+            _ => None,
+        };
+        [self.opening_until, stalls, self.low_water.deadline(), sink].into_iter().flatten().min()
     }
 
     /// Its deadline has passed: a socket that gathers is looked at, and a source that stalls is
@@ -338,11 +347,10 @@ impl Driver {
         }
         let is_the_sinks_fault = !self.sink.has_room();
         let Source::Fetch(fetch) = &mut self.source else { return };
-        let has_stalled = self.starved_since.is_some_and(|since| since + fetch.stall() <= now);
-        if self.life != Life::Running || !has_stalled {
+        if self.life != Life::Running || !self.stall.has_lasted(fetch.stall(), now) {
             return;
         }
-        self.starved_since = None;
+        self.stall.forgive();
         if is_the_sinks_fault {
             return;
         }
@@ -358,10 +366,7 @@ impl Driver {
 
     /// Bytes that sinks have taken, over all readings.
     fn delivered(&self) -> u64 {
-        match self.life {
-            Life::Served(_) => self.tally.bytes,
-            _ => self.tally.bytes + self.transfer.delivered(),
-        }
+        self.tally.bytes + self.transfer.delivered()
     }
 
     fn tell(&mut self, now: Instant) {
@@ -375,15 +380,18 @@ impl Driver {
         }
     }
 
-    /// Ends in failure, and says so. What the container reads stays open.
+    /// Ends in failure, and says so. What the container reads stays open while it runs.
     pub(super) fn fail(&mut self, error: TransferError) -> Turn {
-        if matches!(self.life, Life::Failed | Life::Over) {
-            return Turn::Wait;
+        match self.life {
+            Life::Failed => return Turn::Wait,
+            Life::Over => return Turn::Over,
+            _ => self.life = Life::Failed,
         }
-        self.life = Life::Failed;
         self.source.stop();
+        // What it holds will not be delivered.
+        self.load = Load::Copy(None);
         (self.notify)(Notice::Failed { id: self.id, error });
-        Turn::Wait
+        if self.is_container_over { self.over(Finish::Failed) } else { Turn::Wait }
     }
 
     /// Is over, and says so.
@@ -406,6 +414,9 @@ impl Driver {
         };
         self.life = Life::Over;
         self.source.stop();
+        if let Sink::Listener(listener) = &mut self.sink {
+            listener.0.ended();
+        }
         (self.notify)(Notice::Ended { id: self.id, report });
         Turn::Over
     }
@@ -416,9 +427,11 @@ impl Driver {
     }
 
     /// The answer to a look-up.
-    pub(crate) fn resolved(&mut self, addresses: std::io::Result<Vec<std::net::SocketAddr>>) {
+    pub(crate) fn resolved(&mut self, ticket: Ticket, addresses: io::Result<Vec<SocketAddr>>) {
         if let Source::Fetch(fetch) = &mut self.source {
-            fetch.resolved(addresses);
+            fetch.resolved(ticket, addresses);
+        } else if let Sink::Post(post) = &mut self.sink {
+            post.resolved(addresses);
         }
     }
 }
@@ -435,19 +448,14 @@ fn set_low_water(socket: BorrowedFd<'_>, mark: usize) {
 pub(super) enum Outcome {
     Go,
     Broken,
-    Hungry,
     Refused,
 }
 
 /// Registering a descriptor that may be registered already, or may be of a kind that epoll does
 /// not take because it is always ready (`EPERM`: a regular file, /dev/null).
 trait RegisterInto {
-    fn register_into(
-        self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> std::io::Result<()>;
+    fn register_into(self, registry: &Registry, token: Token, interest: Interest)
+    -> io::Result<()>;
 }
 
 impl RegisterInto for SourceFd<'_> {
@@ -456,10 +464,10 @@ impl RegisterInto for SourceFd<'_> {
         registry: &Registry,
         token: Token,
         interest: Interest,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         match registry.register(&mut self, token, interest) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             answer => answer,
         }
     }

@@ -68,6 +68,9 @@ pub enum TransferError {
     /// A sink could not be written to.
     #[error("cannot write to the sink")]
     Write(#[source] io::Error),
+    /// The POST came to nothing.
+    #[error("cannot post the bytes, which cannot be sent a second time")]
+    Post(#[source] HttpError),
     /// Two readers had a FIFO open, or a second came where the first had left off.
     #[error(
         "the FIFO was opened by a second reader while bytes of the first reading were in it: it \

@@ -1,6 +1,8 @@
 //! The HTTP source: one GET, and as many more as it takes to get the rest.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -45,14 +47,24 @@ enum State {
     },
 }
 
+/// Which request a look-up is for: the answer to one that was given up must not go to the next,
+/// which may ask for another host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket(u32);
+
+impl Ticket {
+    /// Of whoever asks only once.
+    pub(crate) const ONLY: Self = Self(0);
+}
+
 /// How far the way to the first byte is.
 #[must_use]
 #[derive(Debug)]
 pub(crate) enum Opening {
     /// Bytes can be taken.
     Open,
-    /// A host's addresses are wanted.
-    Lookup(Lookup),
+    /// A host's addresses are wanted. Open it again to hear how long that may take.
+    Lookup(Ticket, Lookup),
     /// Blocked, until an edge or the deadline.
     Blocked(Instant),
     /// Nothing was begun.
@@ -102,7 +114,9 @@ impl Fetch {
                 State::Pausing { until } if now < *until => return Ok(Opening::Blocked(*until)),
                 State::Pausing { .. } => self.begin(taken)?,
                 State::Exchanging { exchange } => match exchange.advance(now) {
-                    Ok(Progress::Lookup(lookup)) => return Ok(Opening::Lookup(lookup)),
+                    Ok(Progress::Lookup(lookup)) => {
+                        return Ok(Opening::Lookup(Ticket(self.connections), lookup));
+                    }
                     Ok(Progress::Blocked { deadline }) => return Ok(Opening::Blocked(deadline)),
                     Ok(Progress::Ready) => self.take_response(taken)?,
                     Err(error) => self.failed(error, taken, now)?,
@@ -133,6 +147,21 @@ impl Fetch {
         }
         self.state = State::Open { body: Box::new(response.body), number };
         Ok(())
+    }
+
+    /// Whether the last byte has come, as far as the store's record or the answer's head says.
+    pub(crate) fn has_all(&self, taken: u64) -> bool {
+        self.size == Some(taken)
+    }
+
+    /// More than there should be is an error, too.
+    pub(crate) fn check(&self, taken: u64) -> Result<(), TransferError> {
+        match self.size {
+            Some(expected) if taken > expected => {
+                Err(TransferError::Size { expected, found: taken })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Something broke: pauses before the next attempt, or gives up.
@@ -171,8 +200,10 @@ impl Fetch {
     }
 
     /// The answer to [`Opening::Lookup`].
-    pub(crate) fn resolved(&mut self, addresses: std::io::Result<Vec<std::net::SocketAddr>>) {
-        if let State::Exchanging { exchange } = &mut self.state {
+    pub(crate) fn resolved(&mut self, ticket: Ticket, addresses: io::Result<Vec<SocketAddr>>) {
+        if let State::Exchanging { exchange } = &mut self.state
+            && ticket == Ticket(self.connections)
+        {
             exchange.resolved(addresses);
         }
     }
@@ -232,7 +263,7 @@ impl Fetch {
     }
 
     /// Makes an error of this module's of one that a splice returned.
-    pub(crate) fn broken(&self, source: std::io::Error) -> Option<HttpError> {
+    pub(crate) fn broken(&self, source: io::Error) -> Option<HttpError> {
         let State::Open { body, .. } = &self.state else { return None };
         Some(body.broken(source))
     }

@@ -8,24 +8,30 @@
 //! 2. `carrier` is what lies between the ends: nothing (*direct*), a kernel pipe (*splice*), a
 //!    `buffer` of the `pool` (*copy*), or memory and a file (`spool`). `route` picks one.
 //! 3. `source` and `sink` are the ends; `fetch` is a GET that resumes where it broke off, `open` an
-//!    input FIFO that is held until its reader comes, and served again to the next.
-//! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says and
-//!    `reading` what the readers of a FIFO bring about.
-//! 5. `streams` takes a container's output apart; `slot`, `reactor` and `worker` give the turns.
+//!    input FIFO that is held until its reader comes (without inotify a `waiter` waits for it), and
+//!    served again to the next.
+//! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says,
+//!    `reading` what the readers of a FIFO bring about (as a `glimpse` of inotify has it), `stall` and `low_water` watch the source.
+//! 5. `streams` takes a container's output apart; `slot`, `reactor`, `alarms` and `worker` give the
+//!    turns, `obey` does what the handles ask for.
 //!
 //! What is promised: a byte that a source gave is delivered once and in its order, or the transfer
 //! fails; an input FIFO is never closed before its last byte while the container runs; the output
 //! of a container is taken at once, however slow its sink; a transfer that has nothing to do costs
 //! no wake-up and no buffer.
 
+mod alarms;
 mod buffer;
 mod carrier;
 mod driver;
 mod error;
 mod fetch;
+mod glimpse;
 mod low_water;
+mod obey;
 mod open;
 mod pool;
+mod post;
 mod reactor;
 mod reading;
 mod report;
@@ -34,9 +40,11 @@ mod sink;
 mod slot;
 mod source;
 mod spool;
+mod stall;
 mod step;
 mod streams;
 mod transfer;
+mod waiter;
 mod worker;
 
 use std::fs::File;
@@ -48,7 +56,7 @@ pub use self::error::{PumpError, TransferError};
 pub use self::report::{Finish, Notice, TransferReport};
 pub use self::streams::{Attach, Outlet, Piece, Split};
 pub use self::worker::{Flow, Pump};
-use crate::http::{Client, Get};
+use crate::http::{Client, Get, Post};
 use crate::sys::fifo::Fifo;
 
 /// How a pump is made.
@@ -57,7 +65,7 @@ pub struct Options {
     /// Worker threads. Default: one a core, at most four; one keeps a whole memory bus busy.
     pub workers: usize,
     /// Buffers of 256 KiB that all workers may have together, for what cannot be spliced.
-    /// Default: 32. A transfer that finds none waits for one.
+    /// Default: 32. A transfer that finds none has one of 64 KiB for as long as it needs it.
     pub buffers: usize,
     /// Where a container's output is kept while its sink is slow, in files without names.
     /// Default: `TMPDIR`.
@@ -102,4 +110,29 @@ pub enum Sink {
     File(File),
     /// Our standard output or error, or what else others have open too: its flags are left alone.
     Inherited(OwnedFd),
+    /// The body of a POST, in chunks. It connects when the first byte is there, or the source is
+    /// at its end.
+    Post {
+        /// With its limits and its trust.
+        client: Client,
+        /// Where to.
+        post: Post,
+    },
+    /// Somebody in this process.
+    Listener(Box<dyn Listen>),
+}
+
+/// Takes bytes in this process, all of them, in their order, in a worker's thread: return quickly.
+pub trait Listen: Send {
+    /// Here are more.
+    fn hear(&mut self, bytes: &[u8]);
+
+    /// There are no more; told before the transfer's end is.
+    fn ended(&mut self);
+}
+
+impl std::fmt::Debug for dyn Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listen")
+    }
 }

@@ -8,17 +8,17 @@
 //! alike; *what is the case* is asked of the FIFO itself ([`pipe::has_reader`], [`pipe::unread`]).
 //! While we open ends ourselves the watch is off, so none of its events is ours.
 //!
-//! Where inotify is not to be had, a thread waits in open(2) instead (see
-//! [`wait_in_thread`](InputFifo::wait_in_thread)); the FIFO is then filled only once its reader has
-//! come, and served once.
+//! Where inotify is not to be had, a thread waits in open(2) instead (see `waiter`); the FIFO is
+//! then filled only once its reader has come, and served once.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::thread;
 
 use nix::errno::Errno;
 
 use super::error::TransferError;
+use super::glimpse::Glimpse;
+use super::waiter::Waiter;
 use crate::sys::fifo::Fifo;
 use crate::sys::inotify::{Watch, Watches};
 use crate::sys::pipe;
@@ -45,8 +45,8 @@ pub(crate) struct InputFifo {
 enum State {
     /// Before the first reader: both ends are ours.
     Held { _hold: OwnedFd, writer: OwnedFd },
-    /// A thread waits in open(2); the reading end, opened, lets it go.
-    InThread,
+    /// A thread waits in open(2), or is about to be started.
+    InThread { _waiter: Option<Waiter> },
     /// A reader is there.
     Read { writer: OwnedFd },
     /// The reader left without having taken a byte; all of them wait for the next one.
@@ -99,40 +99,20 @@ impl InputFifo {
     /// To be called before the container starts: nobody else may have it open.
     pub(crate) fn hold(fifo: Fifo, watches: Option<&Watches>) -> io::Result<Self> {
         let Some(watches) = watches else {
-            return Ok(Self {
-                fifo,
-                watch: None,
-                state: State::InThread,
-                readers: 0,
-                is_one_untold: false,
-                is_read_from: false,
-            });
+            return Ok(Self::new(fifo, None, State::InThread { _waiter: None }));
         };
         let hold = fifo.open_hold()?;
         let writer = fifo.open_writer()?;
         pipe::resize(&writer, PIPE_BYTES)?;
-        match watches.add(&fifo.path(), &fifo.folder()) {
-            Ok(watch) => {
-                let state = State::Held { _hold: hold, writer };
-                Ok(Self {
-                    fifo,
-                    watch: Some(watch),
-                    state,
-                    readers: 0,
-                    is_one_untold: false,
-                    is_read_from: false,
-                })
-            }
+        Ok(match watches.add(&fifo.path(), &fifo.folder()) {
+            Ok(watch) => Self::new(fifo, Some(watch), State::Held { _hold: hold, writer }),
             // ENOSPC: the user has no watches left.
-            Err(_) => Ok(Self {
-                fifo,
-                watch: None,
-                state: State::InThread,
-                readers: 0,
-                is_one_untold: false,
-                is_read_from: false,
-            }),
-        }
+            Err(_) => Self::new(fifo, None, State::InThread { _waiter: None }),
+        })
+    }
+
+    fn new(fifo: Fifo, watch: Option<Watch>, state: State) -> Self {
+        Self { fifo, watch, state, readers: 0, is_one_untold: false, is_read_from: false }
     }
 
     pub(crate) fn watch(&self) -> Option<Watch> {
@@ -140,26 +120,17 @@ impl InputFifo {
     }
 
     /// Waits for the reader in a thread of its own, which gives `opened` the writing end.
-    ///
-    /// [`let_go`](Self::let_go) ends the wait.
     pub(crate) fn wait_in_thread(
-        &self,
+        &mut self,
         opened: impl FnOnce(io::Result<OwnedFd>) + Send + 'static,
     ) -> io::Result<()> {
-        let fifo = self.fifo.try_clone()?;
-        thread::Builder::new().name("gantline-open".into()).spawn(move || {
-            opened(loop {
-                match fifo.open_writer_and_wait() {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    answer => break answer,
-                }
-            });
-        })?;
+        let waiter = Waiter::start(&self.fifo, opened)?;
+        self.state = State::InThread { _waiter: Some(waiter) };
         Ok(())
     }
 
     pub(crate) fn is_waiting_in_thread(&self) -> bool {
-        matches!(self.state, State::InThread)
+        matches!(self.state, State::InThread { .. })
     }
 
     /// Takes the writing end that the thread opened.
@@ -167,12 +138,6 @@ impl InputFifo {
         pipe::resize(&writer, PIPE_BYTES)?;
         self.state = State::Read { writer };
         Ok(())
-    }
-
-    /// Lets the thread's open return, by opening the other side. The answer keeps it open: drop it
-    /// when the thread has answered.
-    pub(crate) fn let_go(&self) -> Option<OwnedFd> {
-        self.is_waiting_in_thread().then(|| self.fifo.open_reader().ok()).flatten()
     }
 
     /// The end that takes bytes now.
@@ -190,17 +155,35 @@ impl InputFifo {
             | State::Read { writer }
             | State::Parked { writer }
             | State::Awaiting { writer } => Some(writer.as_fd()),
-            State::InThread | State::Ended => None,
+            State::InThread { .. } | State::Ended => None,
         }
     }
 
     /// Whether any reader has come so far.
     pub(crate) fn is_unopened(&self) -> bool {
-        matches!(self.state, State::Held { .. } | State::InThread)
+        matches!(self.state, State::Held { .. } | State::InThread { .. })
     }
 
-    /// inotify: somebody has opened it.
-    pub(crate) fn opened(&mut self) -> Result<Reaction, TransferError> {
+    /// inotify saw something of it. `written` bytes of this reading went in.
+    pub(crate) fn heed(
+        &mut self,
+        glimpse: Glimpse,
+        written: u64,
+        watches: Option<&Watches>,
+    ) -> Result<Reaction, TransferError> {
+        match glimpse {
+            Glimpse::Opened => self.opened(),
+            Glimpse::Read => {
+                self.read_from(watches);
+                Ok(Reaction::Nothing)
+            }
+            Glimpse::ReaderClosed => self.reader_closed(written, watches),
+            Glimpse::ReaderFollowed => self.reader_was_followed(written, watches),
+            Glimpse::Unknown => self.look(written, watches),
+        }
+    }
+
+    fn opened(&mut self) -> Result<Reaction, TransferError> {
         let was_found = std::mem::take(&mut self.is_one_untold);
         if !was_found {
             self.readers += 1;
@@ -211,12 +194,13 @@ impl InputFifo {
                 Ok(Reaction::TryAgain)
             }
             State::Awaiting { writer } => {
-                if pipe::has_reader(&writer).map_err(TransferError::Reopen)? {
-                    self.state = State::Read { writer };
-                    return Ok(Reaction::Next);
-                }
-                self.state = State::Awaiting { writer };
-                Ok(Reaction::Nothing)
+                // One that has left again is as if it had not come.
+                let is_read = pipe::has_reader(&writer).unwrap_or(true);
+                self.state = match is_read {
+                    true => State::Read { writer },
+                    false => State::Awaiting { writer },
+                };
+                Ok(if is_read { Reaction::Next } else { Reaction::Nothing })
             }
             other => {
                 let is_crowded = match other {
@@ -232,9 +216,9 @@ impl InputFifo {
         }
     }
 
-    /// inotify: somebody has read from it. That is to be known once a reading, and not to wake us
-    /// for every read.
-    pub(crate) fn read_from(&mut self, watches: Option<&Watches>) {
+    /// Somebody has read from it. That is to be known once a reading, and not to wake us for every
+    /// read.
+    fn read_from(&mut self, watches: Option<&Watches>) {
         self.is_read_from = true;
         if let Some(watches) = watches {
             // If it cannot be, we are woken more often than need be.
@@ -242,8 +226,7 @@ impl InputFifo {
         }
     }
 
-    /// inotify: a reader has closed it. `written` bytes of this reading went in.
-    pub(crate) fn reader_closed(
+    fn reader_closed(
         &mut self,
         written: u64,
         watches: Option<&Watches>,
@@ -263,8 +246,7 @@ impl InputFifo {
         }
     }
 
-    /// inotify: a reader has closed it, and somebody has opened it since.
-    pub(crate) fn reader_was_followed(
+    fn reader_was_followed(
         &mut self,
         written: u64,
         watches: Option<&Watches>,
@@ -288,7 +270,11 @@ impl InputFifo {
     ) -> Result<Reaction, TransferError> {
         match self.state.take() {
             State::Read { writer } => {
-                let unread = pipe::unread(&writer).map_err(TransferError::Reopen)?;
+                let counted = pipe::unread(&writer);
+                let Ok(unread) = counted else {
+                    self.state = State::Read { writer };
+                    return counted.map(|_| Reaction::Nothing).map_err(TransferError::Reopen);
+                };
                 if unread == written && self.watch.is_some() {
                     // It opened and closed (a test whether the file is there): as if never opened.
                     // The next one's opening is told, or has been and is still to be heard.
@@ -311,29 +297,25 @@ impl InputFifo {
     }
 
     /// Events were lost: asks the FIFO what is the case.
-    pub(crate) fn look(
-        &mut self,
-        written: u64,
-        watches: Option<&Watches>,
-    ) -> Result<Reaction, TransferError> {
+    fn look(&mut self, written: u64, watches: Option<&Watches>) -> Result<Reaction, TransferError> {
         (self.readers, self.is_one_untold) = (0, false);
         match &self.state {
             State::Held { .. } | State::Parked { .. } | State::Awaiting { .. } => {
                 let reaction = self.opened()?;
-                if reaction == Reaction::TryAgain
-                    && !self.is_read().map_err(TransferError::Reopen)?
-                {
-                    self.readers = 0;
+                let is_read = self.is_read().map_err(TransferError::Reopen)?;
+                // Its opening may have been lost, or may still be told.
+                (self.readers, self.is_one_untold) = (u32::from(is_read), is_read);
+                if reaction == Reaction::TryAgain && !is_read {
                     return self.reader_left(written, watches);
                 }
                 Ok(reaction)
             }
             State::Read { .. } if self.is_read().map_err(TransferError::Reopen)? => {
-                self.readers = 1;
+                (self.readers, self.is_one_untold) = (1, true);
                 Ok(Reaction::Nothing)
             }
             State::Read { .. } => self.reader_left(written, watches),
-            State::InThread | State::Ended => Ok(Reaction::Nothing),
+            State::InThread { .. } | State::Ended => Ok(Reaction::Nothing),
         }
     }
 
@@ -359,41 +341,42 @@ impl InputFifo {
         if watches.end(watch).map_err(TransferError::Reopen)? {
             return Err(TransferError::Overlap);
         }
-        let before = self.state.take();
+        // Until it is sure that all went well, our end stays as it is: who has come meanwhile must
+        // not see the end of a file.
         let reader = self.fifo.open_reader().map_err(TransferError::Reopen)?;
         let thrown_away = empty(&reader).map_err(TransferError::Reopen)?;
-        let writer = match before {
-            State::Awaiting { writer } => {
-                if thrown_away != unread {
-                    // Whoever has it open now must not see an end.
-                    self.state = State::Awaiting { writer };
-                    return Err(TransferError::Overlap);
-                }
-                writer
+        if matches!(self.state, State::Awaiting { .. }) {
+            if thrown_away != unread {
+                return Err(TransferError::Overlap);
             }
+        } else {
             // Without a writer nobody can have read since, but those who had it open already.
-            _ => self.fifo.open_writer().map_err(TransferError::Reopen)?,
+            let writer = self.fifo.open_writer().map_err(TransferError::Reopen)?;
+            self.state = State::Awaiting { writer };
+        }
+        let State::Awaiting { writer } = &self.state else {
+            return Err(TransferError::Bug("a FIFO that is not held for its next reader"));
         };
-        pipe::resize(&writer, PIPE_BYTES).map_err(TransferError::Reopen)?;
+        pipe::resize(writer, PIPE_BYTES).map_err(TransferError::Reopen)?;
         drop(reader);
         (self.readers, self.is_one_untold, self.is_read_from) = (0, false, false);
-        self.watch = Some(
-            watches.add(&self.fifo.path(), &self.fifo.folder()).map_err(TransferError::Reopen)?,
-        );
-        if pipe::has_reader(&writer).map_err(TransferError::Reopen)? {
-            // It may have waited inside open(2) until now: then its opening is told yet.
-            (self.readers, self.is_one_untold) = (1, true);
-            self.state = State::Read { writer };
-            return Ok(Reaction::OverAndNext { unread: thrown_away });
+        let watch = watches.add(&self.fifo.path(), &self.fifo.folder());
+        self.watch = Some(watch.map_err(TransferError::Reopen)?);
+        if !pipe::has_reader(writer).map_err(TransferError::Reopen)? {
+            return Ok(Reaction::Over { unread: thrown_away });
         }
-        self.state = State::Awaiting { writer };
-        Ok(Reaction::Over { unread: thrown_away })
+        // It may have waited inside open(2) until now: then its opening is told yet.
+        (self.readers, self.is_one_untold) = (1, true);
+        if let State::Awaiting { writer } = self.state.take() {
+            self.state = State::Read { writer };
+        }
+        Ok(Reaction::OverAndNext { unread: thrown_away })
     }
 
     /// The source has given everything and it is all in the FIFO.
     pub(crate) fn finish(&mut self, written: u64) -> Result<Finished, TransferError> {
         let State::Read { writer } = &self.state else {
-            let is_waiting = matches!(self.state, State::Held { .. } | State::Parked { .. });
+            let is_waiting = self.is_unopened() || matches!(self.state, State::Parked { .. });
             return Ok(if is_waiting { Finished::Waiting } else { Finished::Closed });
         };
         let unread = pipe::unread(writer).map_err(TransferError::Write)?;

@@ -1,4 +1,8 @@
-//! Fixed buffers, lent one at a time, never more than a maximum.
+//! Fixed buffers, lent one at a time; beyond a maximum, small ones.
+//!
+//! Whoever waits for a buffer may wait for ever: those that have one may be full of bytes for
+//! readers that will not read before they have got what the waiting one would give them. So
+//! everybody gets one, and those that come late a small one, which makes them slower only.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -7,6 +11,10 @@ use std::rc::Rc;
 
 /// How large a buffer is. Larger ones were no faster into a pipe of 1 MiB, and leave the cache.
 pub(crate) const BUFFER_BYTES: usize = 256 << 10;
+
+/// How large the small ones are: what a splice carrier may have to rescue, and four TLS records.
+/// A FIFO's own memory is sixteen times that.
+pub(crate) const SPARE_BYTES: usize = 64 << 10;
 
 /// The buffers of one worker.
 #[derive(Debug, Clone)]
@@ -19,32 +27,24 @@ struct Shelf {
 }
 
 impl Pool {
-    /// A pool that hands out at most `most` buffers; they are made when first asked for.
+    /// A pool of at most `most` buffers; they are made when first asked for.
     pub(crate) fn new(most: usize) -> Self {
         Self(Rc::new(RefCell::new(Shelf { free: Vec::new(), unmade: most })))
     }
 
-    /// Lends a buffer, if there is one left.
-    pub(crate) fn lend(&self) -> Option<Buffer> {
+    /// Lends a buffer: one of [`BUFFER_BYTES`] while there are any, then one of [`SPARE_BYTES`].
+    pub(crate) fn lend(&self) -> Buffer {
         let mut shelf = self.0.borrow_mut();
-        let bytes = match shelf.free.pop() {
-            Some(bytes) => bytes,
-            None => {
-                shelf.unmade = shelf.unmade.checked_sub(1)?;
-                vec![0; BUFFER_BYTES].into_boxed_slice()
-            }
-        };
-        Some(Buffer { bytes, home: Rc::clone(&self.0) })
-    }
-
-    /// Whether [`lend`](Self::lend) would succeed.
-    pub(crate) fn has_one(&self) -> bool {
-        let shelf = self.0.borrow();
-        shelf.unmade > 0 || !shelf.free.is_empty()
+        let bytes = shelf.free.pop().unwrap_or_else(|| {
+            let bytes = if shelf.unmade > 0 { BUFFER_BYTES } else { SPARE_BYTES };
+            shelf.unmade = shelf.unmade.saturating_sub(1);
+            vec![0; bytes].into_boxed_slice()
+        });
+        Buffer { bytes, home: Rc::clone(&self.0) }
     }
 }
 
-/// A buffer on loan; dropping it gives it back.
+/// A buffer on loan; dropping it gives it back. A small one is not kept.
 pub(crate) struct Buffer {
     bytes: Box<[u8]>,
     home: Rc<RefCell<Shelf>>,
@@ -65,7 +65,9 @@ impl DerefMut for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.home.borrow_mut().free.push(std::mem::take(&mut self.bytes));
+        if self.bytes.len() == BUFFER_BYTES {
+            self.home.borrow_mut().free.push(std::mem::take(&mut self.bytes));
+        }
     }
 }
 
@@ -82,11 +84,13 @@ mod tests {
     #[test]
     fn the_maximum_holds_and_what_comes_back_is_lent_again() {
         let pool = Pool::new(2);
-        let first = pool.lend().unwrap();
-        let _second = pool.lend().unwrap();
-        assert!(pool.lend().is_none());
-        assert!(!pool.has_one());
+        let first = pool.lend();
+        let _second = pool.lend();
+        for _ in 0..3 {
+            assert_eq!(pool.lend().len(), SPARE_BYTES);
+        }
         drop(first);
-        assert_eq!(pool.lend().unwrap().len(), BUFFER_BYTES);
+        assert_eq!(pool.lend().len(), BUFFER_BYTES);
+        assert_eq!(pool.0.borrow().free.len(), 1);
     }
 }

@@ -3,27 +3,25 @@
 //! Whoever has something to do stands in a queue and gets a turn of bounded length; the loop
 //! sleeps when the queue is empty, and nothing wakes it that has nothing to tell.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::driver::{Context, Driver, Tokens, Turn};
-use super::error::PumpError;
+use super::alarms::Alarms;
+use super::driver::{Context, Driver, Turn};
+use super::error::{PumpError, TransferError};
+use super::glimpse::Glimpse;
 use super::pool::Pool;
-use super::reading::Glimpse;
 use super::report::Finish;
-use super::slot::{Command, Key, NewTransfer, Slot, Work};
-use super::streams::{Flowing, Outlet, Streams};
-use crate::http::Lookup;
+use super::slot::{Command, Key, Slot, Work};
+use super::streams::{Flowing, Outlet};
 use crate::sys::inotify::{Seen, Watches};
 
 const WAKER: Token = Token(0);
@@ -34,20 +32,17 @@ const EVENTS: usize = 256;
 
 /// The loop of one worker.
 pub(crate) struct Reactor {
-    poll: Poll,
+    pub(super) poll: Poll,
     commands: Receiver<Command>,
-    mailbox: Mailbox,
-    watches: Option<Watches>,
+    pub(super) mailbox: Mailbox,
+    pub(super) watches: Option<Watches>,
     /// What inotify has told and nobody has heard yet.
     sightings: Vec<Seen>,
     pool: Pool,
-    slots: HashMap<Key, Slot>,
+    pub(super) slots: HashMap<Key, Slot>,
     ready: VecDeque<Key>,
-    hungry: VecDeque<Key>,
-    deadlines: BinaryHeap<Reverse<(Instant, Key)>>,
-    /// The other sides of FIFOs that a thread waits in, until it answers.
-    let_go: HashMap<Key, OwnedFd>,
-    next_key: Key,
+    alarms: Alarms,
+    pub(super) next_key: Key,
 }
 
 /// Sends commands to a worker and wakes it.
@@ -87,21 +82,41 @@ impl Reactor {
             pool: Pool::new(buffers),
             slots: HashMap::new(),
             ready: VecDeque::new(),
-            hungry: VecDeque::new(),
-            deadlines: BinaryHeap::new(),
-            let_go: HashMap::new(),
+            alarms: Alarms::default(),
             next_key: 1,
         };
         Ok((reactor, mailbox))
     }
 
     /// Runs until it is told to stop.
+    ///
+    /// A panic on the way (ours, or one of what we were given to call) must not close the FIFOs of
+    /// running containers: that would look like the end of their files. So it fails the transfers,
+    /// and the loop goes on for what has to be told of them.
     pub(crate) fn run(mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            tracing::error!("a worker of the pump panicked, its transfers fail");
+            self.each_driver(|driver| driver.fail(TransferError::Bug("the pump panicked")));
+        }
+        self.each_driver(Driver::cancel);
+    }
+
+    /// Calls all drivers, whatever becomes of one of them.
+    fn each_driver(&mut self, mut call: impl FnMut(&mut Driver) -> Turn) {
+        let mut keys: Vec<Key> = self.slots.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let _ =
+                catch_unwind(AssertUnwindSafe(|| self.with_driver(key, |driver, _| call(driver))));
+        }
+    }
+
+    fn serve(&mut self) {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
             let timeout = if self.ready.is_empty() && !self.has_sightings() {
-                self.deadlines.peek().map(|Reverse((when, _))| when.saturating_duration_since(now))
+                self.alarms.next().map(|when| when.saturating_duration_since(now))
             } else {
                 Some(std::time::Duration::ZERO)
             };
@@ -117,7 +132,7 @@ impl Reactor {
                 match event.token() {
                     WAKER => {}
                     INOTIFY => self.look_at_fifos(),
-                    token => self.edge(token, event.is_read_closed() || event.is_error()),
+                    token => self.edge(token),
                 }
             }
             // A command may have come between the wake-up and now; there may be several to one.
@@ -135,11 +150,6 @@ impl Reactor {
                     self.give_turn(key);
                 }
             }
-            if self.pool.has_one() {
-                for key in std::mem::take(&mut self.hungry) {
-                    self.enqueue(key);
-                }
-            }
         }
     }
 
@@ -148,7 +158,7 @@ impl Reactor {
         !self.sightings.is_empty() || self.watches.as_ref().is_some_and(Watches::has_unheard)
     }
 
-    fn enqueue(&mut self, key: Key) {
+    pub(super) fn enqueue(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(&key)
             && !std::mem::replace(&mut slot.is_queued, true)
         {
@@ -156,24 +166,19 @@ impl Reactor {
         }
     }
 
-    fn edge(&mut self, token: Token, is_last: bool) {
+    fn edge(&mut self, token: Token) {
         let key = Key::try_from(token.0 / 2).unwrap_or_default();
         if let Some(slot) = self.slots.get_mut(&key) {
             if let Work::Driver(driver) = &mut slot.work {
-                driver.became_ready(token, is_last);
+                driver.became_ready(token);
             }
             self.enqueue(key);
         }
     }
 
     fn expire(&mut self, now: Instant) {
-        while let Some(Reverse((when, key))) = self.deadlines.peek().copied() {
-            if when > now {
-                return;
-            }
-            self.deadlines.pop();
+        while let Some(key) = self.alarms.ring(now) {
             let Some(slot) = self.slots.get_mut(&key) else { continue };
-            slot.armed = None;
             match slot.work.deadline() {
                 Some(deadline) if deadline <= now => {
                     if let Work::Driver(driver) = &mut slot.work {
@@ -186,14 +191,10 @@ impl Reactor {
         }
     }
 
-    /// Sees to it that the loop wakes for a slot's deadline. An earlier one that has become a
-    /// later one is found out when it comes, which is cheaper than taking it out of the heap.
-    fn arm(&mut self, key: Key) {
-        let Some(slot) = self.slots.get_mut(&key) else { return };
-        let Some(deadline) = slot.work.deadline() else { return };
-        if slot.armed.is_none_or(|armed| deadline < armed) {
-            slot.armed = Some(deadline);
-            self.deadlines.push(Reverse((deadline, key)));
+    /// Sees to it that the loop wakes for a slot's deadline.
+    pub(super) fn arm(&mut self, key: Key) {
+        if let Some(deadline) = self.slots.get(&key).and_then(|slot| slot.work.deadline()) {
+            self.alarms.arm(key, deadline);
         }
     }
 
@@ -208,7 +209,11 @@ impl Reactor {
     }
 
     /// Calls a driver and heeds how its turn ended.
-    fn with_driver(&mut self, key: Key, call: impl FnOnce(&mut Driver, &mut Context<'_>) -> Turn) {
+    pub(super) fn with_driver(
+        &mut self,
+        key: Key,
+        call: impl FnOnce(&mut Driver, &mut Context<'_>) -> Turn,
+    ) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         let Work::Driver(driver) = &mut slot.work else { return };
         let mut lookups = Vec::new();
@@ -221,12 +226,11 @@ impl Reactor {
             lookups: &mut lookups,
         };
         let turn = call(driver, &mut context);
-        for lookup in lookups {
-            self.look_up(key, lookup);
+        for (ticket, lookup) in lookups {
+            self.look_up(key, ticket, lookup);
         }
         match turn {
             Turn::Again => self.enqueue(key),
-            Turn::Hungry => self.hungry.push_back(key),
             Turn::Wait => {}
             Turn::Over => {
                 self.remove(key);
@@ -236,13 +240,11 @@ impl Reactor {
         self.arm(key);
     }
 
-    fn remove(&mut self, key: Key) {
+    pub(super) fn remove(&mut self, key: Key) {
         let Some(slot) = self.slots.remove(&key) else { return };
+        self.alarms.disarm(key);
         if let Work::Driver(driver) = &slot.work {
             driver.deregister(self.poll.registry());
-            if let Some(other_side) = driver.let_go() {
-                self.let_go.insert(key, other_side);
-            }
             if let (Some(watches), Some(watch)) = (&self.watches, driver.watch()) {
                 // The FIFO may be gone, and its watch with it.
                 let _ = watches.remove(watch);
@@ -261,7 +263,7 @@ impl Reactor {
                 Outlet::StdErr => outlets[1],
             };
             if let Some(Slot { work: Work::Driver(driver), .. }) = self.slots.get_mut(&to)
-                && driver.feed(bytes) == Turn::Again
+                && driver.feed(bytes) != Turn::Wait
                 && !fed.contains(&to)
             {
                 fed.push(to);
@@ -294,7 +296,7 @@ impl Reactor {
     }
 
     /// Hears all that inotify has to tell, then lets each FIFO's transfer know.
-    fn look_at_fifos(&mut self) {
+    pub(super) fn look_at_fifos(&mut self) {
         let Some(watches) = &self.watches else { return };
         loop {
             match watches.seen() {
@@ -323,121 +325,5 @@ impl Reactor {
         }
         // What is left was seen of watches that are over.
         self.sightings.clear();
-    }
-
-    fn look_up(&self, key: Key, lookup: Lookup) {
-        let mailbox = self.mailbox.clone();
-        let spawned = thread::Builder::new().name("gantline-lookup".into()).spawn(move || {
-            // A worker that is gone has no use for it.
-            let _ = mailbox.send(Command::Resolved(key, lookup.run()));
-        });
-        if let Err(error) = spawned {
-            let _ = self.mailbox.send(Command::Resolved(key, Err(error)));
-        }
-    }
-
-    /// Does what a command says. False: stop.
-    fn obey(&mut self, command: Command) -> bool {
-        match command {
-            Command::Add(new, reply) => {
-                // Whoever asked and does not wait any more has dropped the flow, too.
-                let _ = reply.send(self.add(*new).map(drop));
-            }
-            Command::Attach { attach, outlets, reply } => {
-                let _ = reply.send(self.attach(attach, *outlets));
-            }
-            Command::ContainerExited(flow) => self.container_exited(flow),
-            Command::Cancel(flow) => {
-                for key in self.keys_of(flow) {
-                    self.with_driver(key, |driver, _| driver.cancel());
-                    self.remove(key);
-                }
-            }
-            Command::Resolved(key, addresses) => self.resolved(key, addresses),
-            Command::Opened(key, writer) => {
-                self.let_go.remove(&key);
-                self.with_driver(key, |driver, context| driver.opened_by_thread(writer, context));
-            }
-            Command::Stop => return false,
-        }
-        true
-    }
-
-    fn resolved(&mut self, key: Key, addresses: io::Result<Vec<SocketAddr>>) {
-        self.with_driver(key, |driver, _| {
-            driver.resolved(addresses);
-            Turn::Again
-        });
-    }
-
-    fn add(&mut self, new: NewTransfer) -> Result<Key, PumpError> {
-        let key = self.next_key;
-        self.next_key += 1;
-        let number = usize::try_from(key).unwrap_or(usize::MAX);
-        let tokens = Tokens { source: Token(number * 2), sink: Token(number * 2 + 1) };
-        let flow = new.flow;
-        let mut driver = new.into_driver(tokens, self.watches.as_ref())?;
-        driver.begin(self.poll.registry()).map_err(PumpError::from_begin)?;
-        if driver.needs_a_thread() {
-            let mailbox = self.mailbox.clone();
-            driver
-                .wait_in_thread(move |writer| {
-                    let _ = mailbox.send(Command::Opened(key, writer));
-                })
-                .map_err(PumpError::OpenFifo)?;
-        }
-        self.slots.insert(key, Slot::new(flow, Work::Driver(Box::new(driver))));
-        self.enqueue(key);
-        Ok(key)
-    }
-
-    fn attach(
-        &mut self,
-        attach: super::streams::Attach,
-        outlets: [NewTransfer; 2],
-    ) -> Result<(), PumpError> {
-        let [stdout, stderr] = outlets;
-        let flow = stdout.flow;
-        let stdout = self.add(stdout)?;
-        let stderr = self.add(stderr).inspect_err(|_| self.remove(stdout))?;
-        let key = self.next_key;
-        self.next_key += 1;
-        let streams = Streams::new(attach);
-        let token = Token(usize::try_from(key).unwrap_or(usize::MAX) * 2);
-        let descriptor = streams.descriptor().as_raw_fd();
-        self.poll
-            .registry()
-            .register(&mut SourceFd(&descriptor), token, Interest::READABLE)
-            .map_err(PumpError::Register)
-            .inspect_err(|_| {
-                self.remove(stdout);
-                self.remove(stderr);
-            })?;
-        let mut slot = Slot::new(flow, Work::Streams(Box::new(streams)));
-        slot.outlets = [stdout, stderr];
-        self.slots.insert(key, slot);
-        self.enqueue(key);
-        Ok(())
-    }
-
-    fn keys_of(&self, flow: u64) -> Vec<Key> {
-        let mut keys: Vec<Key> =
-            self.slots.iter().filter(|(_, slot)| slot.flow == flow).map(|(key, _)| *key).collect();
-        keys.sort_unstable();
-        keys
-    }
-
-    fn container_exited(&mut self, flow: u64) {
-        // What its readers did last comes before their end, and may be a failure.
-        self.look_at_fifos();
-        for key in self.keys_of(flow) {
-            if let Some(Slot { work: Work::Streams(streams), .. }) = self.slots.get_mut(&key) {
-                streams.container_exited(Instant::now());
-                self.enqueue(key);
-                self.arm(key);
-            } else {
-                self.with_driver(key, |driver, _| driver.container_exited());
-            }
-        }
     }
 }

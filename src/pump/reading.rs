@@ -6,46 +6,14 @@ use std::os::fd::OwnedFd;
 use super::carrier::Load;
 use super::driver::{Context, Driver, Life, Turn};
 use super::error::TransferError;
+use super::glimpse::Glimpse;
 use super::open::{Finished, Reaction};
 use super::report::Finish;
 use super::sink::Sink;
 use super::source::Source;
 use super::transfer::{Step, Transfer};
-use crate::sys::inotify::{Seen, Watch};
+use crate::sys::inotify::Watch;
 use crate::sys::pipe;
-
-/// What inotify saw of one FIFO.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Glimpse {
-    Opened,
-    Read,
-    ReaderClosed,
-    /// Something, but it was lost what.
-    Unknown,
-}
-
-impl Glimpse {
-    /// Takes what was seen of one FIFO out of what was seen of all.
-    pub(crate) fn of(watch: Watch, sightings: &mut Vec<Seen>) -> Vec<Self> {
-        let mut own = Vec::new();
-        sightings.retain(|seen| {
-            let glimpse = match seen {
-                Seen::Opened(of) if *of == watch => Self::Opened,
-                Seen::Read(of) if *of == watch => Self::Read,
-                Seen::ReaderClosed(of) if *of == watch => Self::ReaderClosed,
-                Seen::Overflow => {
-                    // The others have to know, too.
-                    own.push(Self::Unknown);
-                    return true;
-                }
-                _ => return true,
-            };
-            own.push(glimpse);
-            false
-        });
-        own
-    }
-}
 
 impl Driver {
     /// The watch of its FIFO, if it has one.
@@ -63,20 +31,12 @@ impl Driver {
 
     /// Waits for its reader in a thread.
     pub(crate) fn wait_in_thread(
-        &self,
+        &mut self,
         opened: impl FnOnce(io::Result<OwnedFd>) + Send + 'static,
     ) -> io::Result<()> {
-        match &self.sink {
+        match &mut self.sink {
             Sink::Fifo(fifo) => fifo.wait_in_thread(opened),
             _ => Ok(()),
-        }
-    }
-
-    /// Lets that thread go; see [`InputFifo::let_go`](super::open::InputFifo::let_go).
-    pub(crate) fn let_go(&self) -> Option<OwnedFd> {
-        match &self.sink {
-            Sink::Fifo(fifo) => fifo.let_go(),
-            _ => None,
         }
     }
 
@@ -98,12 +58,13 @@ impl Driver {
     /// inotify saw something of its FIFO: all that it had to tell by now, oldest first.
     pub(crate) fn glimpsed(&mut self, glimpses: &[Glimpse], context: &Context<'_>) -> Turn {
         let mut turn = Turn::Wait;
-        for (place, glimpse) in glimpses.iter().enumerate() {
+        for glimpse in glimpses {
             if matches!(self.life, Life::Failed | Life::Over) {
                 return turn;
             }
-            let is_last_opening = !glimpses.iter().skip(place + 1).any(|g| *g == Glimpse::Opened);
-            let reaction = self.heed(*glimpse, is_last_opening, context);
+            let written = self.transfer.delivered();
+            let Sink::Fifo(fifo) = &mut self.sink else { return turn };
+            let reaction = fifo.heed(*glimpse, written, context.watches);
             match reaction.and_then(|reaction| self.react(reaction, context)) {
                 Ok(Turn::Wait) => {}
                 Ok(other) => turn = other,
@@ -111,28 +72,6 @@ impl Driver {
             }
         }
         turn
-    }
-
-    fn heed(
-        &mut self,
-        glimpse: Glimpse,
-        is_last_opening: bool,
-        context: &Context<'_>,
-    ) -> Result<Reaction, TransferError> {
-        let written = self.transfer.delivered();
-        let Sink::Fifo(fifo) = &mut self.sink else { return Ok(Reaction::Nothing) };
-        match glimpse {
-            Glimpse::Opened => fifo.opened(),
-            Glimpse::Read => {
-                fifo.read_from(context.watches);
-                Ok(Reaction::Nothing)
-            }
-            Glimpse::ReaderClosed if is_last_opening => {
-                fifo.reader_closed(written, context.watches)
-            }
-            Glimpse::ReaderClosed => fifo.reader_was_followed(written, context.watches),
-            Glimpse::Unknown => fifo.look(written, context.watches),
-        }
     }
 
     /// Hears what inotify has to tell of its FIFO, so that what follows is decided by what is the
@@ -168,8 +107,7 @@ impl Driver {
         match fifo.finish(written)? {
             Finished::Closed => {
                 let is_watched = fifo.watch().is_some();
-                self.tally.bytes += written;
-                self.life = Life::Served(Finish::Complete);
+                self.life = Life::Served(self.settle(0));
                 self.source.stop();
                 Ok(if is_watched { Turn::Wait } else { self.over(Finish::Complete) })
             }
@@ -197,14 +135,16 @@ impl Driver {
                 let reaction = fifo.reader_left(written, context.watches)?;
                 self.react(reaction, context)
             }
-            Sink::File(_) | Sink::Shared(_) => match &mut self.load {
-                Load::Spool(spool) => {
-                    spool.clear();
-                    self.life = Life::Discarding;
-                    Ok(Turn::Wait)
+            Sink::File(_) | Sink::Shared(_) | Sink::Post(_) | Sink::Listener(_) => {
+                match &mut self.load {
+                    Load::Spool(spool) => {
+                        spool.clear();
+                        self.life = Life::Discarding;
+                        Ok(Turn::Wait)
+                    }
+                    _ => Ok(self.over(Finish::Refused)),
                 }
-                _ => Ok(self.over(Finish::Refused)),
-            },
+            }
         }
     }
 
@@ -238,10 +178,7 @@ impl Driver {
                 self.tally.bytes = self.tally.bytes.saturating_sub(unread);
                 if unread > 0 { Finish::Refused } else { finish }
             }
-            _ => {
-                self.tally.bytes += self.transfer.delivered().saturating_sub(unread);
-                Finish::Refused
-            }
+            _ => self.settle(unread),
         };
         self.life = Life::Served(finish);
         self.source.stop();
@@ -251,11 +188,20 @@ impl Driver {
         }
     }
 
+    /// Adds a reading to the tally, of which `unread` bytes were left in the FIFO.
+    fn settle(&mut self, unread: u64) -> Finish {
+        let read = self.transfer.delivered().saturating_sub(unread);
+        let is_all = self.transfer.is_complete() || self.source.total() == Some(read);
+        self.tally.bytes += read;
+        self.transfer = Transfer::new();
+        if is_all && unread == 0 { Finish::Complete } else { Finish::Refused }
+    }
+
     fn begin_reading(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
         if !self.source.begin_again()? {
             return Err(TransferError::ReadOnce);
         }
-        self.transfer = Transfer::new();
+        self.stall.forgive();
         self.life = Life::Running;
         self.tally.readings += 1;
         self.register_sink(context.registry)?;
@@ -269,6 +215,7 @@ impl Driver {
 
     /// The container has exited: nobody reads its input any more, and nobody writes its output.
     pub(crate) fn container_exited(&mut self) -> Turn {
+        self.is_container_over = true;
         if let Source::Fifo(fifo) = &mut self.source {
             fifo.writers_are_gone();
             self.transfer.source_became_ready(self.load.room());
@@ -293,15 +240,7 @@ impl Driver {
             return Finish::NotOpened;
         }
         let unread = fifo.descriptor().and_then(|writer| pipe::unread(&writer).ok()).unwrap_or(0);
-        let read = self.transfer.delivered().saturating_sub(unread);
-        self.tally.bytes += read;
-        let is_whole = match self.source.total() {
-            Some(total) => read == total,
-            None => self.life == Life::Unread && unread == 0,
-        };
-        // The tally has it all now.
-        self.life = Life::Served(if is_whole { Finish::Complete } else { Finish::Refused });
-        if is_whole { Finish::Complete } else { Finish::Refused }
+        self.settle(unread)
     }
 
     /// The container's output: so many bytes of it are for this transfer.

@@ -11,7 +11,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{SFlag, fstat};
 
+use super::error::TransferError;
 use super::open::{InputFifo, PIPE_BYTES};
+use super::post::PostSink;
 use crate::sys::{pipe, uninterrupted};
 
 /// One end of a transfer.
@@ -23,6 +25,19 @@ pub(crate) enum Sink {
     File(File),
     /// A descriptor that others hold as well.
     Shared(Shared),
+    /// A server.
+    Post(Box<PostSink>),
+    /// Somebody in this process.
+    Listener(Listener),
+}
+
+/// Somebody in this process who takes whatever comes.
+pub(crate) struct Listener(pub(crate) Box<dyn super::Listen>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 /// What giving came to.
@@ -42,6 +57,7 @@ impl Sink {
             Self::Fifo(fifo) => fifo.writer(),
             Self::File(file) => Some(file.as_fd()),
             Self::Shared(shared) => shared.can_splice().then(|| shared.descriptor.as_fd()),
+            Self::Post(_) | Self::Listener(_) => None,
         }
     }
 
@@ -51,7 +67,7 @@ impl Sink {
             Self::Fifo(fifo) => {
                 fifo.writer().is_some_and(|writer| pipe::has_room(&writer).unwrap_or(true))
             }
-            Self::File(_) => true,
+            Self::File(_) | Self::Post(_) | Self::Listener(_) => true,
             Self::Shared(shared) => pipe::has_room(&shared.descriptor).unwrap_or(true),
         }
     }
@@ -61,13 +77,15 @@ impl Sink {
         match self {
             Self::Fifo(_) | Self::File(_) => true,
             Self::Shared(shared) => shared.can_splice(),
+            Self::Post(post) => post.is_plain(),
+            Self::Listener(_) => false,
         }
     }
 
     pub(crate) fn is_pipe(&self) -> bool {
         match self {
             Self::Fifo(_) => true,
-            Self::File(_) => false,
+            Self::File(_) | Self::Post(_) | Self::Listener(_) => false,
             Self::Shared(shared) => shared.kind == Kind::Pipe,
         }
     }
@@ -76,21 +94,31 @@ impl Sink {
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Fifo(fifo) => fifo.descriptor(),
-            Self::File(_) => None,
+            Self::File(_) | Self::Post(_) | Self::Listener(_) => None,
             Self::Shared(shared) => (shared.kind != Kind::File).then(|| shared.descriptor.as_fd()),
         }
     }
 
     /// Writes what it takes of `bytes`.
-    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Gave> {
-        Self::judge(uninterrupted(|| match self {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<Gave, TransferError> {
+        match self {
+            Self::Post(post) => return post.write(bytes),
+            Self::Listener(listener) => {
+                listener.0.hear(bytes);
+                return Ok(Gave::Bytes(bytes.len()));
+            }
+            _ => {}
+        }
+        let answer = uninterrupted(|| match self {
             Self::Fifo(fifo) => match fifo.writer() {
                 Some(writer) => nix::unistd::write(writer, bytes),
                 None => Err(Errno::EAGAIN),
             },
             Self::File(file) => nix::unistd::write(file, bytes),
             Self::Shared(shared) => shared.write(bytes),
-        }))
+            Self::Post(_) | Self::Listener(_) => Err(Errno::EBADF),
+        });
+        Self::judge(answer).map_err(TransferError::Write)
     }
 
     /// What a write or a splice into it came to.
@@ -193,7 +221,8 @@ mod tests {
     #[test]
     fn a_shared_pipe_does_not_become_non_blocking_for_the_others() {
         let (reader, writer) = io::pipe().unwrap();
-        let sink = Sink::Shared(Shared::new(OwnedFd::from(writer.try_clone().unwrap())).unwrap());
+        let mut sink =
+            Sink::Shared(Shared::new(OwnedFd::from(writer.try_clone().unwrap())).unwrap());
         let chunk = vec![7; 1 << 20];
         while sink.write(&chunk).unwrap() != Gave::Blocked {}
         let flags = OFlag::from_bits_retain(fcntl(&writer, FcntlArg::F_GETFL).unwrap());
@@ -207,7 +236,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let shared = OwnedFd::from(file.try_clone().unwrap());
         nix::unistd::write(&file, b"before ").unwrap();
-        let sink = Sink::Shared(Shared::new(shared).unwrap());
+        let mut sink = Sink::Shared(Shared::new(shared).unwrap());
         assert_eq!(sink.write(b"after").unwrap(), Gave::Bytes(5));
         io::Seek::rewind(&mut file).unwrap();
         let mut text = String::new();
@@ -226,7 +255,7 @@ mod tests {
     fn a_socket_whose_peer_has_gone_refuses_without_a_signal() {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         drop(theirs);
-        let sink = Sink::Shared(Shared::new(ours.into()).unwrap());
+        let mut sink = Sink::Shared(Shared::new(ours.into()).unwrap());
         assert_eq!(sink.write(b"x").unwrap(), Gave::Refused);
     }
 }

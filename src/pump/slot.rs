@@ -10,8 +10,9 @@ use crossbeam_channel::Sender;
 use super::carrier::Load;
 use super::driver::{Driver, Notify, Tokens};
 use super::error::{PumpError, TransferError};
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Ticket};
 use super::open::InputFifo;
+use super::post::PostSink;
 use super::sink::{self, Shared};
 use super::source::{self, FifoSource, FileSource};
 use super::spool::Spool;
@@ -29,7 +30,7 @@ pub(crate) enum Command {
     Attach { attach: Attach, outlets: Box<[NewTransfer; 2]>, reply: Sender<Result<(), PumpError>> },
     ContainerExited(u64),
     Cancel(u64),
-    Resolved(Key, io::Result<Vec<SocketAddr>>),
+    Resolved(Key, Ticket, io::Result<Vec<SocketAddr>>),
     Opened(Key, io::Result<OwnedFd>),
     Stop,
 }
@@ -83,6 +84,10 @@ impl NewTransfer {
             Sink::Inherited(descriptor) => {
                 sink::Sink::Shared(Shared::new(descriptor).map_err(PumpError::PrepareSink)?)
             }
+            Sink::Post { client, post } => sink::Sink::Post(Box::new(
+                PostSink::new(&client, post).map_err(PumpError::Request)?,
+            )),
+            Sink::Listener(listener) => sink::Sink::Listener(sink::Listener(listener)),
         };
         let mut driver = Driver::new(self.id, (source, sink), self.notify, tokens);
         if let Some(spool) = spool {
@@ -100,8 +105,6 @@ pub(crate) struct Slot {
     /// Of streams: the transfers of standard output and standard error.
     pub(crate) outlets: [Key; 2],
     pub(crate) is_queued: bool,
-    /// The deadline that the loop will wake for.
-    pub(crate) armed: Option<Instant>,
 }
 
 /// What it does in them.
@@ -112,7 +115,7 @@ pub(crate) enum Work {
 
 impl Slot {
     pub(crate) fn new(flow: u64, work: Work) -> Self {
-        Self { flow, work, outlets: [0; 2], is_queued: false, armed: None }
+        Self { flow, work, outlets: [0; 2], is_queued: false }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::error::TransferError;
 use super::fetch::{Fetch, Opening};
-use crate::http::Read;
+use crate::http::{HttpError, Read};
 use crate::sys::{pipe, uninterrupted};
 
 /// One end of a transfer.
@@ -86,7 +86,7 @@ impl Source {
             Ok(0) => match self {
                 Self::Fetch(fetch) => match fetch.peer_closed(taken) {
                     Ok(()) => Ok(Took::Ended),
-                    Err(error) => fetch.failed(error, taken, now).map(|()| Took::Broken),
+                    Err(error) => broke(fetch, error, taken, now),
                 },
                 Self::File(file) => file.end(taken),
                 Self::Fifo(fifo) => fifo.without_bytes(),
@@ -95,6 +95,7 @@ impl Source {
             Ok(bytes) => {
                 if let Self::Fetch(fetch) = self {
                     fetch.moved(bytes);
+                    fetch.check(taken + bytes as u64)?;
                 }
                 Ok(Took::Bytes(bytes))
             }
@@ -104,7 +105,7 @@ impl Source {
             },
             Err(error) => match self {
                 Self::Fetch(fetch) => match fetch.broken(error) {
-                    Some(error) => fetch.failed(error, taken, now).map(|()| Took::Broken),
+                    Some(error) => broke(fetch, error, taken, now),
                     None => Err(TransferError::Bug("a splice without a body")),
                 },
                 _ => Err(TransferError::Read(error)),
@@ -122,10 +123,12 @@ impl Source {
         let descriptor = match self {
             Self::Fetch(fetch) => {
                 return match fetch.read(buffer, taken) {
-                    Ok(Read::Bytes(bytes)) => Ok(Took::Bytes(bytes)),
+                    Ok(Read::Bytes(bytes)) => {
+                        fetch.check(taken + bytes as u64).map(|()| Took::Bytes(bytes))
+                    }
                     Ok(Read::Ended) => Ok(Took::Ended),
                     Ok(_) => Ok(Took::Blocked),
-                    Err(error) => fetch.failed(error, taken, now).map(|()| Took::Broken),
+                    Err(error) => broke(fetch, error, taken, now),
                 };
             }
             Self::File(file) => file.file.as_fd(),
@@ -169,6 +172,19 @@ impl Source {
             Self::Fifo(_) | Self::Fed | Self::Spent => None,
         }
     }
+}
+
+/// A body broke off: it pauses and goes on, unless nothing of it was missing but its end.
+fn broke(
+    fetch: &mut Fetch,
+    error: HttpError,
+    taken: u64,
+    now: Instant,
+) -> Result<Took, TransferError> {
+    if fetch.has_all(taken) && error.is_transient() {
+        return Ok(Took::Ended);
+    }
+    fetch.failed(error, taken, now).map(|()| Took::Broken)
 }
 
 /// A regular file: always ready, and it should not become shorter.

@@ -24,13 +24,7 @@ impl Driver {
         let taken = self.transfer.taken();
         let took = match &mut self.load {
             Load::Copy(buffer) => {
-                let buffer = match buffer {
-                    Some(buffer) => buffer,
-                    none => match context.pool.lend() {
-                        Some(lent) => none.insert(CopyBuffer::new(lent)),
-                        None => return Ok(Outcome::Hungry),
-                    },
-                };
+                let buffer = buffer.get_or_insert_with(|| CopyBuffer::new(context.pool.lend()));
                 let took = self.source.read(buffer.space(most), taken, context.now)?;
                 if let Took::Bytes(bytes) = took {
                     buffer.filled(bytes);
@@ -39,7 +33,11 @@ impl Driver {
             }
             Load::Splice(between) => {
                 let Some((source, limit)) = self.source.raw() else {
-                    return Err(TransferError::Bug("a source that cannot be spliced"));
+                    // It was resumed, and goes on in chunks now.
+                    if !between.is_full_rather_than_starved() {
+                        self.copy();
+                    }
+                    return Ok(Outcome::Go);
                 };
                 let limit = most.min(usize::try_from(limit).unwrap_or(usize::MAX));
                 let answer = match limit {
@@ -91,7 +89,7 @@ impl Driver {
     ) -> Result<Outcome, TransferError> {
         let gave = match &mut self.load {
             Load::Copy(Some(buffer)) => {
-                let gave = self.sink.write(buffer.held()).map_err(TransferError::Write)?;
+                let gave = self.sink.write(buffer.held())?;
                 if let Gave::Bytes(bytes) = gave {
                     buffer.drained(bytes);
                 }
@@ -105,9 +103,7 @@ impl Driver {
                 if let Err(errno) = answer
                     && is_to_fall_back(errno)
                 {
-                    let Some(buffer) = between.rescue(context.pool) else {
-                        return Ok(Outcome::Hungry);
-                    };
+                    let buffer = between.rescue(context.pool);
                     let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
                     self.fall_back(errno);
                     self.load = Load::Copy(Some(buffer));
@@ -121,7 +117,7 @@ impl Driver {
             }
             Load::Spool(spool) => {
                 let front = spool.front().map_err(TransferError::Spool)?;
-                let gave = self.sink.write(front).map_err(TransferError::Write)?;
+                let gave = self.sink.write(front)?;
                 if let Gave::Bytes(bytes) = gave {
                     spool.drained(bytes);
                 }
@@ -152,6 +148,9 @@ impl Driver {
         most: usize,
         context: &Context<'_>,
     ) -> Result<Outcome, TransferError> {
+        if let Sink::Post(_) = self.sink {
+            return self.splice_into_post(most, context);
+        }
         let taken = self.transfer.taken();
         let Some((source, limit)) = self.source.raw() else {
             return Err(TransferError::Bug("a source that cannot be spliced"));
@@ -188,9 +187,6 @@ impl Driver {
                 self.low_water.moved(bytes);
                 self.transfer.moved(bytes);
                 self.progressed(context.now);
-                if self.is_empty_after(bytes, limit) {
-                    self.transfer.move_blocked();
-                }
             }
             Took::Blocked => self.transfer.move_blocked(),
             Took::Ended => self.transfer.source_ended(),
@@ -203,8 +199,12 @@ impl Driver {
     }
 
     /// Goes on with a buffer, since the kernel does not splice this pair.
-    fn fall_back(&mut self, errno: Errno) {
+    pub(super) fn fall_back(&mut self, errno: Errno) {
         tracing::debug!(transfer = self.id, %errno, "this pair cannot be spliced, copying");
+        self.copy();
+    }
+
+    fn copy(&mut self) {
         self.load = Load::Copy(None);
         self.tally.carrier = Carrier::Copy;
     }

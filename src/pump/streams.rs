@@ -168,3 +168,58 @@ impl fmt::Debug for Attach {
         f.debug_struct("Attach").field("socket", &self.socket).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    struct Plain;
+
+    impl Split for Plain {
+        fn next<'a>(&mut self, input: &'a [u8]) -> Result<Piece<'a>, Box<dyn Error + Send + Sync>> {
+            Ok(Piece { outlet: Some(Outlet::StdOut), payload: input, consumed: input.len() })
+        }
+
+        fn end(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
+            Ok(())
+        }
+    }
+
+    fn streams() -> (Streams, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let read_ahead = Bytes::from_static(b"ahead ");
+        (Streams::new(Attach { socket: ours.into(), read_ahead, split: Box::new(Plain) }), theirs)
+    }
+
+    #[test]
+    fn silence_after_the_exit_has_a_bound_and_every_byte_puts_it_off() {
+        let (mut streams, mut theirs) = streams();
+        let (exit, mut text) = (Instant::now(), Vec::new());
+        let mut turn = |streams: &mut Streams, now| {
+            streams.turn(now, |_, bytes| text.extend_from_slice(bytes)).unwrap()
+        };
+        // A container that runs may be silent for ever.
+        assert_eq!(turn(&mut streams, exit + 100 * SILENCE_AFTER_EXIT), Flowing::Wait);
+        assert_eq!(streams.deadline(), None);
+        streams.container_exited(exit);
+        let nearly = exit + SILENCE_AFTER_EXIT / 2;
+        assert_eq!(turn(&mut streams, nearly), Flowing::Wait);
+        theirs.write_all(b"last words").unwrap();
+        assert_eq!(turn(&mut streams, nearly), Flowing::Wait);
+        assert_eq!(turn(&mut streams, exit + SILENCE_AFTER_EXIT), Flowing::Wait);
+        assert_eq!(streams.deadline(), Some(nearly + SILENCE_AFTER_EXIT));
+        assert_eq!(turn(&mut streams, nearly + SILENCE_AFTER_EXIT), Flowing::GivenUp);
+        assert_eq!(text, b"ahead last words");
+    }
+
+    #[test]
+    fn the_end_of_the_connection_is_the_end() {
+        let (mut streams, theirs) = streams();
+        drop(theirs);
+        assert_eq!(streams.turn(Instant::now(), |_, _| {}).unwrap(), Flowing::Ended);
+    }
+}

@@ -14,6 +14,7 @@ pub(crate) struct Transfer {
     held: u64,
     delivered: u64,
     budget: usize,
+    drain_budget: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +57,25 @@ pub(crate) enum Step {
     Finish,
 }
 
-/// How many bytes one transfer may take from its source in a turn, before the others come.
+/// How many bytes one transfer may take from its source in a turn, before the others come, and how
+/// many it may give to its sink: a spool may hold far more than a turn's worth.
 pub(crate) const TURN_BYTES: usize = 4 << 20;
 
 impl Transfer {
     pub(crate) fn new() -> Self {
-        Self { source: Source::Ready, sink: Sink::Ready, held: 0, delivered: 0, budget: TURN_BYTES }
+        Self {
+            source: Source::Ready,
+            sink: Sink::Ready,
+            held: 0,
+            delivered: 0,
+            budget: TURN_BYTES,
+            drain_budget: TURN_BYTES,
+        }
     }
 
     /// Begins a turn: the byte budget is whole again.
     pub(crate) fn begin_turn(&mut self) {
-        self.budget = TURN_BYTES;
+        (self.budget, self.drain_budget) = (TURN_BYTES, TURN_BYTES);
     }
 
     /// Says the next step.
@@ -89,7 +98,10 @@ impl Transfer {
 
     fn next_through(&self, room: usize) -> Step {
         if self.held > 0 && self.sink == Sink::Ready {
-            return Step::Drain(usize::try_from(self.held).unwrap_or(usize::MAX));
+            return match usize::try_from(self.held).unwrap_or(usize::MAX).min(self.drain_budget) {
+                0 => Step::Yield,
+                most => Step::Drain(most),
+            };
         }
         match self.source {
             Source::Ended if self.held == 0 => Step::Finish,
@@ -111,6 +123,7 @@ impl Transfer {
         debug_assert!(bytes as u64 <= self.held, "drained {bytes} of {} held", self.held);
         self.held = self.held.saturating_sub(bytes as u64);
         self.delivered += bytes as u64;
+        self.drain_budget = self.drain_budget.saturating_sub(bytes);
     }
 
     /// Bytes went from end to end.
@@ -165,6 +178,11 @@ impl Transfer {
     /// Whether it waits for bytes, rather than for room.
     pub(crate) fn is_starved(&self) -> bool {
         self.source == Source::Blocked && self.held == 0
+    }
+
+    /// Whether the source has ended and the sink has everything.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.source == Source::Ended && self.held == 0
     }
 
     /// Bytes taken from the source that the sink does not have yet.

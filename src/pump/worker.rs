@@ -16,7 +16,8 @@ use super::slot::{Command, NewSource, NewTransfer};
 use super::streams::Attach;
 use super::{Options, Sink, Source};
 
-/// Worker threads that move bytes, for as many runs as there are. Dropping it stops them.
+/// Worker threads that move bytes, for as many runs as there are. Dropping it stops them, and
+/// cancels what is not over.
 pub struct Pump {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -91,7 +92,10 @@ impl Drop for Pump {
             let _ = worker.send(Command::Stop);
         }
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            // A notice may have held what held the last handle of us; nobody can join itself.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
         }
     }
 }

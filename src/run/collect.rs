@@ -1,6 +1,7 @@
 //! The fifth phase: what the container made takes its place.
 
 use super::error::Cause;
+use super::hooks;
 use super::live::{Live, Stop};
 use super::wait::Drained;
 use crate::pump::Finish;
@@ -10,24 +11,29 @@ use crate::pump::Finish;
 pub(super) struct Collected;
 
 impl Drained {
-    /// Gives the files of the host their names, if they are whole.
+    /// Gives the files of the host their names, if they are whole, and carries out the hooks.
     ///
     /// Whatever a program wrote before it exited is whole, whichever its exit code. What a run
     /// that was cancelled has written is not.
-    pub(super) fn collect(self, live: &mut Live) -> Result<Collected, Stop> {
-        if live.report.cancelled {
-            return Ok(Collected);
+    pub(super) async fn collect(self, live: &mut Live) -> Result<Collected, Stop> {
+        if !live.report.cancelled {
+            keep_files(live)?;
         }
-        for (transfer, file) in std::mem::take(&mut live.made.files) {
-            let finish = live.transfers.report(transfer).map(|report| report.finish);
-            match finish {
-                // A FIFO that nobody opened has given all of its nothing.
-                Some(Finish::Complete | Finish::NotOpened) => {
-                    file.keep().map_err(|error| Stop::Failed(Cause::HostFile(error)))?;
-                }
-                _ => live.made.files.push((transfer, file)),
-            }
-        }
+        hooks::perform(live).await?;
         Ok(Collected)
     }
+}
+
+fn keep_files(live: &mut Live) -> Result<(), Cause> {
+    for (transfer, file) in std::mem::take(&mut live.made.files) {
+        let finish = live.transfers.report(transfer).map(|report| report.finish);
+        match finish {
+            // A FIFO that nobody opened has given all of its nothing.
+            Some(Finish::Complete | Finish::NotOpened) => {
+                file.keep().map_err(Cause::HostFile)?;
+            }
+            _ => live.made.files.push((transfer, file)),
+        }
+    }
+    Ok(())
 }

@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Report;
+use super::downloads::DownloadError;
 use super::host_file::HostFileError;
 use super::plan::PlanError;
-use crate::docker::{DockerError, StartFailure};
+use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::Phase;
 use crate::girder::GirderError;
+use crate::hook::HookError;
 use crate::http::HttpError;
 use crate::pump::{PumpError, TransferError};
 use crate::volume::VolumeError;
@@ -57,12 +59,18 @@ pub enum Cause {
     /// The job cannot work as it is written.
     #[error("cannot plan the job")]
     Plan(#[source] PlanError),
-    /// The job reads Girder, and nobody said which.
+    /// The job uses Girder, and nobody said which.
     #[error(
-        "the job reads files of Girder, but names no server: it needs girder_api_url, or \
+        "the job uses Girder, but names no server: it needs girder_api_url, or \
          --girder-url"
     )]
     NoGirder,
+    /// An argument is to be a token, and nobody gave one.
+    #[error(
+        "an argument is to be a token for Girder, but there is none: it needs \
+         girder_client_token, --girder-token or GIRDER_API_KEY"
+    )]
+    NoGirderToken,
     /// The runtime, or a thread for it, could not be made.
     #[error("cannot begin the run")]
     Begin(#[source] io::Error),
@@ -86,6 +94,9 @@ pub enum Cause {
     /// What Girder knows of the job's files cannot be had.
     #[error("cannot get the job's files from Girder")]
     Girder(#[source] Box<GirderError>),
+    /// A file of Girder's cannot be put into its volume.
+    #[error("cannot make the job's files ready")]
+    Download(#[source] Box<DownloadError>),
     /// A directory or FIFO for the container cannot be made.
     #[error("cannot make a volume ready")]
     Volume(#[source] VolumeError),
@@ -127,9 +138,30 @@ pub enum Cause {
         /// What is wrong with it.
         source: Box<HttpError>,
     },
+    /// The job gives a header that HTTP does not allow.
+    #[error("cannot send to {label}")]
+    PostRequest {
+        /// The sink, as the report calls it.
+        label: String,
+        /// What is wrong with it.
+        source: Box<HttpError>,
+    },
     /// The container cannot be created.
     #[error("cannot create the container")]
     Create(#[source] DockerError),
+    /// A keyword of the job that the engine would pass over.
+    #[error("the engine speaks API {version}, and the job's `{keyword}` needs {needs}")]
+    EngineTooOld {
+        /// The keyword.
+        keyword: &'static str,
+        /// The first version that has it.
+        needs: ApiVersion,
+        /// The version that is spoken.
+        version: ApiVersion,
+    },
+    /// The job needs a GPU.
+    #[error("the job requires a GPU, and the engine gives it none")]
+    NoGpu(#[source] DockerError),
     /// The container's streams cannot be had.
     #[error("cannot attach to the container")]
     Attach(#[source] DockerError),
@@ -152,6 +184,14 @@ pub enum Cause {
         /// Why.
         source: Box<TransferError>,
     },
+    /// A result hook failed.
+    #[error("the result hook {label} failed")]
+    Hook {
+        /// Its name, and where it leads.
+        label: String,
+        /// Why.
+        source: Box<HookError>,
+    },
     /// The engine went away, or cannot say how the container ended.
     #[error("cannot wait for the container")]
     Exit(#[source] DockerError),
@@ -169,7 +209,7 @@ pub enum Cause {
 impl Cause {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::NoGirder => BAD_JOB,
+            Self::Plan(_) | Self::NoGirder | Self::NoGirderToken => BAD_JOB,
             Self::Start(error) => match error.start_failure() {
                 StartFailure::NotFound => NOT_FOUND,
                 StartFailure::NotExecutable => NOT_EXECUTABLE,

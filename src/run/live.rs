@@ -5,18 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::sync::OnceCell;
 
 use super::cancel::Cancellation;
 use super::collect::Collected;
 use super::error::{Cause, CleanUpError, RunError, chain};
+use super::failure::Tail;
 use super::girder_server::GirderServer;
 use super::host_file::Unfinished;
+use super::job::JobReporter;
 use super::outcome::{Outcome, Report};
 use super::plan::{FifoFolder, Mount, Plan};
+use super::prepare::blocking;
 use super::prune::{
     HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
 };
@@ -24,6 +29,7 @@ use super::runner::Shared;
 use super::transfers::Transfers;
 use crate::docker::{Client, ContainerId};
 use crate::event::{Event, Phase};
+use crate::girder;
 use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
 
 /// One run.
@@ -32,6 +38,8 @@ pub(super) struct Live {
     pub(super) id: String,
     pub(super) plan: Plan,
     pub(super) girder: Option<GirderServer>,
+    /// Made when it is first needed.
+    girder_client: OnceCell<girder::Client>,
     pub(super) shared: Arc<Shared>,
     pub(super) cancellation: Cancellation,
     pub(super) transfers: Transfers,
@@ -41,6 +49,12 @@ pub(super) struct Live {
     /// then fails.
     pub(super) failure: Option<(Phase, Cause)>,
     pub(super) report: Report,
+    /// The job in Girder that is told what happens.
+    pub(super) job: Option<JobReporter>,
+    /// The container's last words.
+    pub(super) stderr_tail: Arc<Mutex<Tail>>,
+    /// Lines of progress pipes that said nothing.
+    pub(super) bad_progress: Arc<AtomicU64>,
     phase: (Phase, Instant),
 }
 
@@ -103,12 +117,16 @@ impl Live {
             id,
             plan,
             girder,
+            girder_client: OnceCell::new(),
             cancellation,
             transfers,
             made: Made::default(),
             owner: Owner::this_process(),
             failure: None,
             report,
+            job: None,
+            stderr_tail: Arc::default(),
+            bad_progress: Arc::default(),
             phase: (Phase::Prepare, Instant::now()),
             shared,
         };
@@ -140,6 +158,7 @@ impl Live {
     /// Tells the world.
     pub(super) fn tell(&self, event: &Event) {
         self.shared.events.event(event);
+        self.tells_job(event);
     }
 
     /// Notes something that the user should know.
@@ -148,9 +167,24 @@ impl Live {
         self.report.warnings.push(warning);
     }
 
+    /// The client of the job's Girder server. An API key is changed for a token here, once.
+    pub(super) async fn girder_client(&self) -> Result<girder::Client, Cause> {
+        let make = || async {
+            let GirderServer { url, credentials } = self.girder.clone().ok_or(Cause::NoGirder)?;
+            let options = self.shared.girder_options.clone();
+            blocking(move || {
+                girder::Client::with_options(&url, credentials, &options)
+                    .map_err(|error| Cause::Girder(Box::new(error)))
+            })
+            .await
+        };
+        self.girder_client.get_or_try_init(make).await.cloned()
+    }
+
     /// The container's name.
     pub(super) fn container_name(&self) -> String {
-        format!("gantline-{}", self.id)
+        let own = self.plan.container.name();
+        own.map_or_else(|| format!("gantline-{}", self.id), str::to_owned)
     }
 
     /// Lets `work` go on until it is done or the run is cancelled; then it is dropped.

@@ -11,17 +11,29 @@
 //! resumes. One current-thread runtime a run carries the calls to the engine; nothing in it ticks,
 //! so a quiet container costs nothing.
 
+mod body;
 mod cancel;
 mod clean_up;
 mod collect;
+mod downloads;
+mod ear;
 mod error;
+mod failure;
+mod filter_progress;
 mod girder_server;
+mod gpu;
+mod hooks;
 mod host_file;
+mod job;
+mod job_log;
 mod live;
+mod network;
 mod outcome;
 mod plan;
 mod planner;
+mod planner_girder;
 mod prepare;
+mod progress_pipe;
 mod prune;
 mod runner;
 mod sinks;
@@ -29,20 +41,23 @@ mod sources;
 mod split;
 mod start;
 mod stream;
+mod telling;
 mod transfers;
+mod unsupported;
 mod wait;
 
 pub use self::{
     cancel::Canceller,
+    downloads::DownloadError,
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
     host_file::HostFileError,
-    outcome::{Outcome, Report, TransferRecord},
+    outcome::{DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
     plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
 };
-pub(crate) use self::{error::chain, plan::Mount};
+pub(crate) use self::{error::chain, plan::Mount, split::Frames};
 /// What a [`Runner`] is set up with, in the words of a run.
 pub use crate::{
     docker::{DockerError, Endpoint, Settings as EngineSettings},
@@ -59,13 +74,19 @@ use crate::event::Phase;
 async fn run(mut live: Live) -> Result<Outcome, RunError> {
     let ended = phases(&mut live).await;
     let phase = live.phase();
+    if ended.is_err() {
+        hooks::rescue(&mut live).await;
+    }
+    live.concludes(&ended);
     live.enters(Phase::CleanUp);
     let left = clean_up::clean_up(&mut live).await;
     live.leaves();
+    live.ends_job().await;
     live.ended(ended, phase, left)
 }
 
 async fn phases(live: &mut Live) -> Result<Collected, Stop> {
+    live.begins_job()?;
     let prepared = Prepared::prepare(live).await?;
     live.enters(Phase::Start);
     let started = prepared.start(live).await?;
@@ -74,5 +95,5 @@ async fn phases(live: &mut Live) -> Result<Collected, Stop> {
     live.enters(Phase::Wait);
     let drained = exited.wait(live).await?;
     live.enters(Phase::Collect);
-    drained.collect(live)
+    drained.collect(live).await
 }

@@ -54,10 +54,18 @@ pub struct Report {
     pub phases: Vec<(Phase, Duration)>,
     /// The transfers that began, in the plan's order.
     pub transfers: Vec<TransferRecord>,
+    /// The files that were downloaded into volumes, in the order in which they came.
+    pub downloads: Vec<DownloadRecord>,
+    /// The files that hooks uploaded.
+    pub uploads: Vec<UploadRecord>,
     /// What the user should know and that failed nothing.
     pub warnings: Vec<String>,
     /// Why the run failed.
     pub error: Option<String>,
+    /// How the container failed, if it did: its exit code, the signal's name, want of memory.
+    pub failure: Option<String>,
+    /// The last twenty lines of the container's standard error, if the container or the run failed.
+    pub stderr_tail: Vec<String>,
 }
 
 /// One transfer in numbers.
@@ -80,6 +88,44 @@ pub struct TransferRecord {
     pub finish: String,
 }
 
+/// One download into a volume in numbers.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct DownloadRecord {
+    /// The file's id.
+    pub file_id: String,
+    /// Its path in the volume.
+    pub path: String,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// From the first byte to the last.
+    pub seconds: f64,
+    /// `splice` or `copy`.
+    pub carrier: String,
+    /// How often it was resumed.
+    pub resumed: u32,
+    /// Whether its SHA-512 is the one in Girder's record; a record may have none.
+    pub checked: bool,
+    /// `complete`, `cancelled` or `failed`.
+    pub finish: String,
+}
+
+/// One file that a hook uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UploadRecord {
+    /// The item that it is in; none of an artifact.
+    pub item_id: Option<String>,
+    /// The file; none of an artifact.
+    pub file_id: Option<String>,
+    /// The job that it is an artifact of.
+    pub job_id: Option<String>,
+    /// What it is called in Girder.
+    pub name: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
 impl Report {
     /// The report as it is written to a file.
     pub fn to_json(&self) -> Value {
@@ -89,7 +135,8 @@ impl Report {
             .map(|(phase, took)| (phase.as_str().to_owned(), json!(rounded(took.as_secs_f64()))))
             .collect();
         let transfers: Vec<Value> = self.transfers.iter().map(TransferRecord::to_json).collect();
-        let none: [Value; 0] = [];
+        let downloads: Vec<Value> = self.downloads.iter().map(DownloadRecord::to_json).collect();
+        let uploads: Vec<Value> = self.uploads.iter().map(UploadRecord::to_json).collect();
         json!({
             "run_id": self.run_id,
             "container_id": self.container_id,
@@ -99,11 +146,43 @@ impl Report {
             "cancelled": self.cancelled,
             "phases": phases,
             "transfers": transfers,
-            "downloads": none,
-            "uploads": none,
+            "downloads": downloads,
+            "uploads": uploads,
             "warnings": self.warnings,
             "error": self.error,
+            "failure": self.failure,
+            "stderr_tail": self.stderr_tail,
         })
+    }
+}
+
+impl DownloadRecord {
+    fn to_json(&self) -> Value {
+        json!({
+            "file_id": self.file_id,
+            "path": self.path,
+            "bytes": self.bytes,
+            "seconds": rounded(self.seconds),
+            "carrier": self.carrier,
+            "resumed": self.resumed,
+            "checked": self.checked,
+            "finish": self.finish,
+        })
+    }
+}
+
+impl UploadRecord {
+    fn to_json(&self) -> Value {
+        let mut record = json!({
+            "item_id": self.item_id,
+            "file_id": self.file_id,
+            "name": self.name,
+            "bytes": self.bytes,
+        });
+        if let (Some(job), Some(record)) = (&self.job_id, record.as_object_mut()) {
+            record.insert("job_id".to_owned(), json!(job));
+        }
+        record
     }
 }
 
@@ -150,7 +229,7 @@ mod tests {
         };
         assert_eq!(
             report.to_json().to_string(),
-            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"finish":"complete"}],"downloads":[],"uploads":[],"warnings":[],"error":null}"#
+            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"finish":"complete"}],"downloads":[],"uploads":[],"warnings":[],"error":null,"failure":null,"stderr_tail":[]}"#
         );
     }
 

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::planner::Planner;
-use crate::spec::{Direction, HttpUrl, JobSpec, PullPolicy, Secret};
+use crate::spec::{
+    ContainerOptions, Direction, Downloaded, GirderJob, Hook, HttpUrl, JobSpec, PullPolicy, Secret,
+};
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
 /// What one run of a job will mount, pass and move.
@@ -23,16 +25,26 @@ pub struct Plan {
     pub(crate) pull: PullPolicy,
     /// Replaces the image's entrypoint.
     pub(crate) entrypoint: Option<Vec<String>>,
-    /// The container's command, as it will be passed.
+    /// The container's command, as it will be passed, but for `girder_arguments`.
     pub(crate) arguments: Vec<String>,
+    /// Which arguments are empty until the run has its Girder server.
+    pub(crate) girder_arguments: Vec<(usize, GirderArgument)>,
+    /// The job in Girder that is told what happens.
+    pub(crate) girder_job: Option<GirderJob>,
     /// The default temporary volume, then [`JobSpec::volumes`] in their order.
     pub(crate) mounts: Vec<Mount>,
+    /// What is put into volumes before the container starts; each once.
+    pub(crate) downloads: Vec<PlannedDownload>,
     /// Every FIFO that is made.
     pub(crate) fifos: Vec<PlannedFifo>,
     /// Those of the arguments, those of `stream_connectors`, then the container's own streams.
     pub(crate) transfers: Vec<PlannedTransfer>,
+    /// What is done with results, in this order.
+    pub(crate) hooks: Vec<PlannedHook>,
     /// Whether the container goes when the run is over.
     pub(crate) remove_container: bool,
+    /// docker-py's keywords.
+    pub(crate) container: ContainerOptions,
     /// What the user should know and that fails nothing.
     pub(crate) warnings: Vec<String>,
 }
@@ -46,7 +58,8 @@ impl Plan {
         Planner::new(job).plan(&mut name)
     }
 
-    /// The container's command, as it will be passed.
+    /// The container's command, as it will be passed; empty where the address of a Girder server
+    /// or a token for it will be.
     pub fn arguments(&self) -> &[String] {
         &self.arguments
     }
@@ -66,14 +79,34 @@ impl Plan {
         self.transfers.iter().map(PlannedTransfer::label).collect()
     }
 
+    /// What will be downloaded into volumes: `girder:<id> → <path in the container>`.
+    pub fn downloads(&self) -> Vec<String> {
+        let label = |download: &PlannedDownload| {
+            let argument = download.arguments.first().and_then(|at| self.arguments.get(*at));
+            let (Downloaded::File { id, .. }
+            | Downloaded::Item { id }
+            | Downloaded::Folder { id, .. }) = &download.what;
+            format!("girder:{id} → {}", argument.map_or(download.target.as_str(), String::as_str))
+        };
+        self.downloads.iter().map(label).collect()
+    }
+
+    /// What will be done with results: the hook's name, and where it leads.
+    pub fn hooks(&self) -> Vec<String> {
+        self.hooks.iter().map(PlannedHook::label).collect()
+    }
+
     /// What the user should know and that fails nothing.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Whether anything comes from Girder.
+    /// Whether anything comes from Girder, or goes there.
     pub(crate) fn needs_girder(&self) -> bool {
-        self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
+        !self.downloads.is_empty()
+            || !self.girder_arguments.is_empty()
+            || !self.hooks.is_empty()
+            || self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
     }
 }
 
@@ -90,6 +123,55 @@ impl Mount {
     pub(super) fn target(&self) -> &ContainerPath {
         match self {
             Self::Bind { target, .. } | Self::Temporary { target, .. } => target,
+        }
+    }
+}
+
+/// One download into a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlannedDownload {
+    pub(crate) what: Downloaded,
+    /// An index into [`Plan::mounts`].
+    pub(crate) mount: usize,
+    pub(crate) target: ContainerPath,
+    /// The arguments that become its path, once Girder has told its name.
+    pub(crate) arguments: Vec<usize>,
+}
+
+/// One result hook.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlannedHook {
+    pub(crate) hook: Hook,
+    /// The volume that it reads, if it reads one: an index into [`Plan::mounts`].
+    pub(crate) mount: Option<usize>,
+    /// The job in Girder, of an artifact.
+    pub(crate) job_id: Option<String>,
+}
+
+impl PlannedHook {
+    /// Whether it is also carried out after a run that failed or was cancelled.
+    pub(crate) fn is_marked(&self) -> bool {
+        match &self.hook {
+            Hook::UploadToItem { options, .. } | Hook::UploadToFolder { options, .. } => {
+                options.upload_on_exception
+            }
+            Hook::JobArtifact { upload_on_exception, .. } => *upload_on_exception,
+            Hook::ItemMetadata { .. } => false,
+        }
+    }
+
+    /// Its name, and where it leads.
+    pub(crate) fn label(&self) -> String {
+        let path = self.hook.path().map_or("values", |path| &path.filename);
+        match &self.hook {
+            Hook::UploadToItem { item_id, .. } => format!("{path} → girder:item/{item_id}"),
+            Hook::UploadToFolder { folder_id, .. } => format!("{path} → girder:folder/{folder_id}"),
+            Hook::JobArtifact { .. } => {
+                format!("{path} → girder:job/{}", self.job_id.as_deref().unwrap_or_default())
+            }
+            Hook::ItemMetadata { item_id, .. } => {
+                format!("{path} → girder:item/{item_id}/metadata")
+            }
         }
     }
 }
@@ -158,6 +240,20 @@ pub(crate) enum PlannedSink {
     HostFile {
         path: PathBuf,
     },
+    /// The body of a POST.
+    Post {
+        url: HttpUrl,
+        headers: BTreeMap<String, Secret>,
+    },
+    /// Whoever wants to know how far the container is.
+    Progress,
+}
+
+/// An argument that says where Girder is, or lets the container in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GirderArgument {
+    ApiUrl,
+    Token,
 }
 
 /// A job that cannot work as it is written.
@@ -177,6 +273,30 @@ pub enum PlanError {
     NoSuchVolume {
         /// Its place; 0 is the default temporary volume.
         volume: usize,
+    },
+    /// Something has to be put into a volume, or taken out of it, on the host, and an engine's
+    /// volume has no path there.
+    #[error("{what} needs a folder of the host, which the volume {volume:?} is not")]
+    EngineVolume {
+        /// What it is for.
+        what: &'static str,
+        /// The volume's name.
+        volume: String,
+    },
+    /// Two downloads would overwrite each other.
+    #[error("two files are downloaded to {path}")]
+    DownloadedTwice {
+        /// The path in the container.
+        path: String,
+    },
+    /// Nobody says which job artifacts are attached to.
+    #[error("GirderUploadVolumePathJobArtifact needs a job_id, or the job's girder_job")]
+    NoJob,
+    /// Part of a job that this version cannot run.
+    #[error("{what} is not supported yet")]
+    NotSupported {
+        /// Its name.
+        what: &'static str,
     },
     /// Two mounts would hide each other.
     #[error("two volumes are mounted at {target}")]

@@ -1,11 +1,15 @@
 //! Makes a [`Plan`] of a job: each volume its mount, each argument its text, each `Connect` a
 //! transfer.
 
+use super::body;
 use super::plan::{
-    FifoFolder, Mount, Plan, PlanError, PlannedFifo, PlannedSink, PlannedSource, PlannedTransfer,
+    FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
+    PlannedTransfer,
 };
+use super::{planner_girder, unsupported};
 use crate::spec::{
-    Argument, BindMount, Connect, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
+    Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source,
+    Volume, VolumeRef,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, RelativePath};
 
@@ -15,8 +19,9 @@ const TEMPORARY_PREFIX: &str = "/mnt/girder_worker";
 /// A plan that is being made.
 #[derive(Debug)]
 pub(super) struct Planner<'a> {
-    job: &'a JobSpec,
-    mounts: Vec<Mount>,
+    pub(super) job: &'a JobSpec,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) downloads: Vec<PlannedDownload>,
     fifos: Vec<PlannedFifo>,
     transfers: Vec<PlannedTransfer>,
 }
@@ -24,30 +29,44 @@ pub(super) struct Planner<'a> {
 impl<'a> Planner<'a> {
     /// Begins with nothing.
     pub(super) fn new(job: &'a JobSpec) -> Self {
-        Self { job, mounts: Vec::new(), fifos: Vec::new(), transfers: Vec::new() }
+        Self {
+            job,
+            mounts: Vec::new(),
+            downloads: Vec::new(),
+            fifos: Vec::new(),
+            transfers: Vec::new(),
+        }
     }
 
     /// Plans the whole job.
     pub(super) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
         self.mount_all(name)?;
         let job = self.job;
-        let arguments = job.container_args.iter().map(|argument| self.argument(argument));
+        let arguments = job.container_args.iter().enumerate();
+        let arguments = arguments.map(|(at, argument)| self.argument(at, argument));
         let arguments = arguments.collect::<Result<_, _>>()?;
         for connect in &job.stream_connectors {
             self.connect(connect)?;
         }
         self.connect_streams()?;
         self.refuse_shared_ends()?;
+        let hooks =
+            job.result_hooks.iter().map(|hook| self.hook(hook)).collect::<Result<_, _>>()?;
         Ok(Plan {
             image: job.image.clone(),
             pull: job.pull,
             entrypoint: job.entrypoint.clone(),
             arguments,
+            girder_arguments: planner_girder::girder_arguments(job),
+            girder_job: job.girder_job.clone(),
             warnings: self.warnings(),
             mounts: self.mounts,
+            downloads: self.downloads,
+            hooks,
             fifos: self.fifos,
             transfers: self.transfers,
-            remove_container: job.remove_container,
+            remove_container: job.remove_container || job.container.removes_itself(),
+            container: job.container.clone(),
         })
     }
 
@@ -77,7 +96,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn argument(&mut self, argument: &Argument) -> Result<String, PlanError> {
+    fn argument(&mut self, at: usize, argument: &Argument) -> Result<String, PlanError> {
         Ok(match argument {
             Argument::Literal(text) => text.clone(),
             Argument::Volume(volume) => self.target(*volume)?.as_str().to_owned(),
@@ -88,6 +107,10 @@ impl<'a> Planner<'a> {
             }
             Argument::Fifo(fifo) => self.fifo(fifo)?.1.as_str().to_owned(),
             Argument::Connect(connect) => self.connect(connect)?,
+            Argument::ProgressPipe(fifo) => self.progress_pipe(fifo)?,
+            Argument::GirderApiUrl | Argument::GirderToken => String::new(),
+            Argument::Download(download) if !is_direct(download) => self.download(at, download)?,
+            Argument::Download(_) => return Err(unsupported::argument(argument)),
         })
     }
 
@@ -98,6 +121,21 @@ impl<'a> Planner<'a> {
         let (sink, sink_label, sink_path) = self.sink(&connect.sink)?;
         self.transfers.push(PlannedTransfer { source, sink, source_label, sink_label });
         Ok(sink_path.or(source_path).map_or_else(String::new, |path| path.as_str().to_owned()))
+    }
+
+    /// A FIFO whose lines say how far the container is; it may be named more than once.
+    fn progress_pipe(&mut self, fifo: &Fifo) -> Result<String, PlanError> {
+        let (at, path) = self.fifo(fifo)?;
+        let planned = PlannedTransfer {
+            source: PlannedSource::Fifo(at),
+            sink: PlannedSink::Progress,
+            source_label: format!("fifo:{}", fifo.name),
+            sink_label: "progress".to_owned(),
+        };
+        if !self.transfers.contains(&planned) {
+            self.transfers.push(planned);
+        }
+        Ok(path.as_str().to_owned())
     }
 
     fn source(
@@ -144,6 +182,11 @@ impl<'a> Planner<'a> {
                 let label = format!("file:{}", path.display());
                 (PlannedSink::HostFile { path: path.clone() }, label, None)
             }
+            Sink::ChunkedPost { url, headers } => {
+                let label = format!("post:{}", url.as_url().host_str().unwrap_or_default());
+                (PlannedSink::Post { url: url.clone(), headers: headers.clone() }, label, None)
+            }
+            Sink::GirderItem { .. } => return Err(unsupported::sink(sink)),
         })
     }
 
@@ -224,22 +267,24 @@ impl<'a> Planner<'a> {
 
     fn warnings(&self) -> Vec<String> {
         let is_streamed = |at: usize| {
-            self.transfers.iter().any(|transfer| {
-                transfer.source == PlannedSource::Fifo(at) || transfer.sink == PlannedSink::Fifo(at)
-            })
+            let (source, sink) = (PlannedSource::Fifo(at), PlannedSink::Fifo(at));
+            self.transfers.iter().any(|transfer| transfer.source == source || transfer.sink == sink)
         };
         let idle = self.fifos.iter().enumerate().filter(|(at, _)| !is_streamed(*at));
-        idle.map(|(_, fifo)| {
-            let name = fifo.name.as_str();
+        let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
-        })
-        .collect()
+        });
+        idle.chain(body::warnings(&self.job.container).map(str::to_owned)).collect()
     }
 
-    fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
+    pub(super) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
         let at = place(volume);
         self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
     }
+}
+
+fn is_direct(download: &Download) -> bool {
+    matches!(download.what, Downloaded::File { direct: Some(_), .. })
 }
 
 fn bind(mount: &BindMount) -> Result<Mount, PlanError> {
@@ -251,7 +296,7 @@ fn bind(mount: &BindMount) -> Result<Mount, PlanError> {
 }
 
 /// The default temporary volume comes first.
-fn place(volume: VolumeRef) -> usize {
+pub(super) fn place(volume: VolumeRef) -> usize {
     match volume {
         VolumeRef::Default => 0,
         VolumeRef::Listed(at) => at + 1,

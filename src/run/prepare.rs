@@ -10,12 +10,18 @@ use std::path::Path;
 
 use tokio::task::spawn_blocking;
 
+use super::body;
+use super::downloads::Fetched;
 use super::error::Cause;
+use super::gpu::{Attempts, IMAGE_LABEL};
 use super::live::{Live, MadeContainer, Stop};
+use super::network::{OwnNetwork, own_network};
 use super::plan::Mount;
 use super::sinks::open_sinks;
 use super::sources::{Found, find_sources};
-use crate::docker::{Client, ContainerId, CreateContainer, Endpoint, PullLine};
+use crate::docker::{
+    ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, Image, PullLine,
+};
 use crate::event::{Event, PullProgress};
 use crate::pump::Sink;
 use crate::spec::PullPolicy;
@@ -28,6 +34,14 @@ pub(super) struct Prepared {
     pub(super) container: ContainerId,
     /// Those of the transfers that have not begun.
     pub(super) sinks: Vec<Option<Sink>>,
+    pub(super) recipe: Recipe,
+}
+
+/// How the container is made: once, or again when the engine has no GPU for it.
+#[derive(Debug)]
+pub(super) struct Recipe {
+    pub(super) attempts: Attempts,
+    own_network: Option<String>,
 }
 
 impl Prepared {
@@ -37,44 +51,68 @@ impl Prepared {
             live.warns(warning);
         }
         let cancellation = live.cancellation.clone();
-        let gathered = Live::unless_cancelled(&cancellation, gather(live)).await?;
+        make_volumes(live)?;
+        let mut fetched = Fetched::default();
+        let gathered = Live::unless_cancelled(&cancellation, gather(live, &mut fetched)).await;
+        fetched.settle(live);
+        let gathered = gathered?;
         live.made.engine = Some(gathered.engine.clone());
         warn_about_distance(live, &gathered.engine);
-        make_volumes(live)?;
         let mut sinks = Live::unless_cancelled(&cancellation, open_sinks(live)).await?;
         begin_inputs(live, gathered.sources, &mut sinks)?;
-        let container = create(live, &gathered.engine).await?;
+        let mut recipe = Recipe { attempts: gathered.attempts, own_network: None };
+        recipe.join(live, gathered.own_network);
+        let container = recipe.create(live, &gathered.engine).await?;
         if cancellation.is_asked() {
             return Err(Stop::Cancelled);
         }
-        Ok(Self { engine: gathered.engine, container, sinks })
+        Ok(Self { engine: gathered.engine, container, sinks, recipe })
     }
 }
 
 /// What comes from elsewhere.
 struct Gathered {
     engine: Client,
+    attempts: Attempts,
+    own_network: OwnNetwork,
     sources: BTreeMap<usize, Found>,
 }
 
-/// The image and the files' records, side by side.
-async fn gather(live: &Live) -> Result<Gathered, Cause> {
+/// The image, the files' records and the downloads, side by side.
+async fn gather(live: &Live, fetched: &mut Fetched) -> Result<Gathered, Cause> {
     let image = async {
         let settings = live.shared.engine.clone();
         let engine = Client::connect(settings).await.map_err(Cause::Connect)?;
-        have_image(live, &engine).await?;
-        Ok(engine)
+        refuse_too_old(live, engine.version())?;
+        let known = have_image(live, &engine).await?;
+        let attempts = attempts(live, &engine, known).await?;
+        let own_network = own_network(&engine, &live.plan.container).await;
+        Ok((engine, attempts, own_network))
     };
-    let (engine, sources) = tokio::try_join!(image, find_sources(live))?;
-    Ok(Gathered { engine, sources })
+    let fetch = fetched.fetch(live);
+    let ((engine, attempts, own_network), sources, ()) =
+        tokio::try_join!(image, find_sources(live), fetch)?;
+    Ok(Gathered { engine, attempts, own_network, sources })
 }
 
-async fn have_image(live: &Live, engine: &Client) -> Result<(), Cause> {
+/// The engine passes over what it does not know; docker-py does not.
+fn refuse_too_old(live: &Live, version: ApiVersion) -> Result<(), Cause> {
+    let needs = ApiVersion::new(1, 41);
+    match live.plan.container.platform() {
+        Some(_) if version < needs => {
+            Err(Cause::EngineTooOld { keyword: "platform", needs, version })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sees that the engine has the image; gives what it knows of it, if it had to be asked.
+async fn have_image(live: &Live, engine: &Client) -> Result<Option<Image>, Cause> {
     let image = &live.plan.image;
     let failed = |source| Cause::Image { image: image.clone(), source };
     if live.plan.pull != PullPolicy::Always {
         match engine.inspect_image(image).await {
-            Ok(_) => return Ok(()),
+            Ok(image) => return Ok(Some(image)),
             Err(error) if !error.is_not_found() => return Err(failed(error)),
             Err(_) if live.plan.pull == PullPolicy::Never => {
                 return Err(Cause::NoImage { image: image.clone() });
@@ -90,7 +128,24 @@ async fn have_image(live: &Live, engine: &Client) -> Result<(), Cause> {
             total: line.total,
         }));
     };
-    engine.pull(image, &mut tell).await.map(drop).map_err(failed)
+    engine.pull_platform(image, live.plan.container.platform(), &mut tell).await.map_err(failed)?;
+    Ok(None)
+}
+
+/// What is tried to give the container a GPU, if it is to have one.
+async fn attempts(live: &Live, engine: &Client, known: Option<Image>) -> Result<Attempts, Cause> {
+    let options = &live.plan.container;
+    if !Attempts::depend_on_the_image(options) {
+        return Ok(Attempts::new(options, false));
+    }
+    let image = &live.plan.image;
+    let failed = |source| Cause::Image { image: image.clone(), source };
+    let inspected = match known {
+        Some(known) => known,
+        None => engine.inspect_image(image).await.map_err(failed)?,
+    };
+    let (name, value) = IMAGE_LABEL;
+    Ok(Attempts::new(options, inspected.labels.get(name).is_some_and(|label| label == value)))
 }
 
 /// FIFOs work only where the container's kernel is ours.
@@ -158,20 +213,72 @@ fn begin_inputs(
 /// Each transfer has its sink, and begins once.
 pub(super) const NO_SINK: Cause = Cause::Bug("a transfer without a sink");
 
-/// Creates the container. Not to be given up halfway: the engine would go on, and we would not
-/// know what it made.
-async fn create(live: &mut Live, engine: &Client) -> Result<ContainerId, Cause> {
-    let mut body = CreateContainer::new(&live.plan.image, live.plan.arguments.clone());
-    body.entrypoint.clone_from(&live.plan.entrypoint);
-    body.labels = live.labels();
-    body.host_config.binds = live.binds()?;
-    live.made.container = MadeContainer::Asked;
-    let name = live.container_name();
-    let created = engine.create(&name, &body).await.map_err(Cause::Create)?;
+impl Recipe {
+    fn join(&mut self, live: &mut Live, found: OwnNetwork) {
+        match found {
+            OwnNetwork::None => {}
+            OwnNetwork::Join(network) => self.own_network = Some(network),
+            OwnNetwork::InTheWayOf(keyword) => live.warns(format!(
+                "the container does not share this container's network, because the job sets \
+                 `{keyword}`"
+            )),
+        }
+    }
+
+    /// Creates the container. Not to be given up halfway: the engine would go on, and we would not
+    /// know what it made.
+    pub(super) async fn create(
+        &mut self,
+        live: &mut Live,
+        engine: &Client,
+    ) -> Result<ContainerId, Cause> {
+        live.name_girder().await?;
+        let name = live.container_name();
+        let binds = live.binds()?;
+        loop {
+            let network = self.own_network.as_deref();
+            let mut create = body::create(&live.plan, live.labels(), binds.clone(), network);
+            if live.plan.container.uses_config_proxy() {
+                create.add_variables(engine.proxies().into_iter().map(Into::into).collect());
+            }
+            self.attempts.apply(&mut create);
+            live.made.container = MadeContainer::Asked;
+            match engine.create(&name, &create).await {
+                Ok(created) => {
+                    let id = note(live, created, name);
+                    live.tells_job_of_container(engine, &id).await;
+                    return Ok(id);
+                }
+                Err(error) => self.refused(live, error, Cause::Create)?,
+            }
+        }
+    }
+
+    /// Goes on to the next attempt, or fails.
+    pub(super) fn refused(
+        &mut self,
+        live: &mut Live,
+        error: DockerError,
+        cause: impl FnOnce(DockerError) -> Cause,
+    ) -> Result<(), Cause> {
+        match self.attempts.refused(&error) {
+            Some(warning) => {
+                live.warns(warning);
+                Ok(())
+            }
+            None if self.attempts.is_required() && error.is_about_gpus() => {
+                Err(Cause::NoGpu(error))
+            }
+            None => Err(cause(error)),
+        }
+    }
+}
+
+fn note(live: &mut Live, created: Created, name: String) -> ContainerId {
     live.made.container = MadeContainer::Created(created.id.clone());
     let id = created.id.to_string();
     live.report.container_id = Some(id.clone());
     live.tell(&Event::ContainerCreated { id, name });
     created.warnings.into_iter().for_each(|warning| live.warns(warning));
-    Ok(created.id)
+    created.id
 }

@@ -139,8 +139,9 @@ fn in_its_thread(
     ended
 }
 
-/// Blocking calls at once: questions to Girder, and directories that are removed.
-const MAX_BLOCKING: usize = 4;
+/// Blocking calls at once: questions to Girder, checksums, directories that are removed. More than
+/// the downloads at once and their lister, which wait for each other.
+const MAX_BLOCKING: usize = 8;
 
 /// An error of a run that made nothing.
 fn before_the_run(id: &str, image: &str, cause: Cause) -> RunError {

@@ -8,6 +8,7 @@ use super::host_file::{self, Opened};
 use super::live::Live;
 use super::plan::PlannedSink;
 use super::prepare::blocking;
+use crate::http::{HeaderValue, Post};
 use crate::pump::Sink;
 
 /// Opens the sink of every transfer, in the plan's order. FIFOs must have been made.
@@ -34,6 +35,20 @@ async fn open_sink(live: &mut Live, at: usize) -> Result<Sink, Cause> {
             Some(given) => inherited(given, "standard error"),
             None => inherited(&io::stderr(), "standard error"),
         },
+        PlannedSink::Post { url, headers } => {
+            let post =
+                headers.iter().fold(Post::new(url.as_url().clone()), |post, (name, value)| {
+                    post.with_header(name, HeaderValue::new(value.expose()))
+                });
+            let client = live.shared.http.clone();
+            // Made here once and dropped: a header that cannot be sent fails early.
+            client.post(post.clone()).map_err(|error| Cause::PostRequest {
+                label: transfer.sink_label.clone(),
+                source: Box::new(error),
+            })?;
+            Ok(Sink::Post { client, post })
+        }
+        PlannedSink::Progress => Ok(live.progress_sink()),
         PlannedSink::HostFile { path } => {
             let (path, id) = (path.clone(), live.id.clone());
             let open = move || host_file::open(&path, &id).map_err(Cause::HostFile);

@@ -8,11 +8,9 @@ use std::path::Path;
 use tokio::task::JoinSet;
 
 use super::error::Cause;
-use super::girder_server::GirderServer;
 use super::live::Live;
 use super::plan::PlannedSource;
-use super::prepare::blocking;
-use crate::girder::{self, FileRecord, GirderError};
+use crate::girder::{FileRecord, GirderError};
 use crate::http::{Get, HeaderValue};
 use crate::pump::Source;
 
@@ -67,11 +65,7 @@ async fn ask_girder(
     if wanted.is_empty() {
         return Ok(());
     }
-    let GirderServer { url, credentials } = live.girder.clone().ok_or(Cause::NoGirder)?;
-    let options = live.shared.girder_options.clone();
-    // An API key is changed for a token here.
-    let client = move || girder::Client::with_options(&url, credentials, &options).map_err(failed);
-    let client = blocking(client).await?;
+    let client = live.girder_client().await?;
     let mut records = JoinSet::new();
     for (at, id) in wanted {
         let client = client.clone();

@@ -2,16 +2,27 @@
 
 use std::error::Error;
 
+use super::ear::Ear;
 use crate::docker::frame::{Decoder, Stream};
 use crate::pump::{Outlet, Piece, Split};
 
 /// Takes an attach apart for the pump.
 #[derive(Debug, Default)]
-pub(super) struct Frames(Decoder);
+pub(crate) struct Frames {
+    decoder: Decoder,
+    ear: Ear,
+}
+
+impl Frames {
+    /// What is taken apart is heard by `ear`.
+    pub(super) fn new(ear: Ear) -> Self {
+        Self { decoder: Decoder::default(), ear }
+    }
+}
 
 impl Split for Frames {
     fn next<'a>(&mut self, input: &'a [u8]) -> Result<Piece<'a>, Box<dyn Error + Send + Sync>> {
-        Ok(match self.0.next(input)? {
+        Ok(match self.decoder.next(input)? {
             // A part of a header, which the decoder keeps.
             None => Piece { outlet: None, payload: &[], consumed: input.len() },
             Some(piece) => {
@@ -20,13 +31,17 @@ impl Split for Frames {
                     Stream::Stderr => Some(Outlet::StdErr),
                     _ => None,
                 };
+                if let Some(outlet) = outlet {
+                    self.ear.hear(outlet, piece.payload);
+                }
                 Piece { outlet, payload: piece.payload, consumed: piece.consumed }
             }
         })
     }
 
     fn end(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        Ok(self.0.ended()?)
+        self.ear.end();
+        Ok(self.decoder.ended()?)
     }
 }
 
@@ -36,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_frame_in_two_reads_is_two_pieces_of_one_outlet() {
-        let mut frames = Frames::default();
+        let mut frames = Frames::new(Ear::default());
         let bytes = b"\x02\0\0\0\0\0\0\x03abc";
         let header = frames.next(&bytes[..4]).unwrap();
         assert_eq!((header.outlet, header.consumed), (None, 4));
@@ -48,6 +63,6 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_frames_are_an_error() {
-        assert!(Frames::default().next(b"HTTP/1.1 500").is_err());
+        assert!(Frames::new(Ear::default()).next(b"HTTP/1.1 500").is_err());
     }
 }

@@ -3,13 +3,15 @@
 //! The order loses nothing: output FIFOs, attach, `wait?condition=next-exit`, start. See the
 //! engine's chapter, [`docker`](crate::docker).
 
+use super::clean_up::remove;
+use super::ear::Ear;
 use super::error::Cause;
 use super::live::{Live, MadeContainer, Stop};
 use super::plan::PlannedSource;
 use super::prepare::{NO_SINK, Prepared};
 use super::split::Frames;
 use super::transfers::Turn;
-use crate::docker::{Client, ContainerId, ExitWait};
+use crate::docker::{Client, ContainerId, DockerError, ExitWait};
 use crate::event::Event;
 use crate::pump::{Attach, Sink, Source};
 
@@ -26,43 +28,76 @@ impl Prepared {
     ///
     /// A start that is under way is not given up when the run is cancelled, unless somebody
     /// insists: the container may run already, and is then to be stopped with its grace period.
-    pub(super) async fn start(self, live: &mut Live) -> Result<Started, Stop> {
+    pub(super) async fn start(mut self, live: &mut Live) -> Result<Started, Stop> {
         let mut cancellation = live.cancellation.clone();
-        let ready = Live::unless_cancelled(&cancellation, self.take_hold(live)).await?;
-        tokio::select! {
-            biased;
-            () = cancellation.insisted() => Err(Stop::Cancelled),
-            started = ready.start(live) => Ok(started?),
+        begin_outputs(live, &mut self.sinks)?;
+        loop {
+            let held = Live::unless_cancelled(&cancellation, self.take_hold(live)).await?;
+            let begun = tokio::select! {
+                biased;
+                () = cancellation.insisted() => return Err(Stop::Cancelled),
+                begun = self.begin(live, held) => begun?,
+            };
+            match begun {
+                Begun::Runs(exit) => {
+                    let Self { engine, container, .. } = self;
+                    return Ok(Started { engine, container, exit });
+                }
+                Begun::Refused(error) => self.make_another(live, error).await?,
+            }
+            if cancellation.is_asked() {
+                return Err(Stop::Cancelled);
+            }
         }
     }
 
-    async fn take_hold(self, live: &mut Live) -> Result<Ready, Cause> {
-        let Self { engine, container, mut sinks } = self;
-        begin_outputs(live, &mut sinks)?;
-        begin_streams(live, &engine, &container, &mut sinks).await?;
-        let exit = engine.wait_next_exit(&container).await.map_err(Cause::Attach)?;
+    async fn take_hold(&mut self, live: &mut Live) -> Result<Held, Cause> {
+        let mut attached = Some(attach(&self.engine, &self.container, live.ear()).await?);
+        // The streams of a container that may have to be made again cannot begin before it runs.
+        if self.recipe.attempts.is_last() {
+            begin_streams(live, attached.take(), &mut self.sinks)?;
+        }
+        let exit = self.engine.wait_next_exit(&self.container).await.map_err(Cause::Attach)?;
         refuse_broken_sources(live)?;
-        Ok(Ready(Started { engine, container, exit }))
+        Ok(Held { attached, exit })
+    }
+
+    async fn begin(&mut self, live: &mut Live, held: Held) -> Result<Begun, Cause> {
+        // Noted before it is done: a start that is given up halfway may succeed all the same.
+        live.made.container = MadeContainer::Started(self.container.clone());
+        if let Err(error) = self.engine.start(&self.container).await {
+            if !error.is_transient() {
+                live.made.container = MadeContainer::Created(self.container.clone());
+            }
+            return Ok(Begun::Refused(error));
+        }
+        if held.attached.is_some() {
+            begin_streams(live, held.attached, &mut self.sinks)?;
+        }
+        live.tell(&Event::ContainerStarted { id: self.container.to_string() });
+        Ok(Begun::Runs(held.exit))
+    }
+
+    /// Makes the container again, otherwise, if there is another way.
+    async fn make_another(&mut self, live: &mut Live, error: DockerError) -> Result<(), Cause> {
+        self.recipe.refused(live, error, Cause::Start)?;
+        remove(&self.engine, &self.container).await.map_err(Cause::Create)?;
+        self.container = self.recipe.create(live, &self.engine).await?;
+        Ok(())
     }
 }
 
-/// Every output is taken hold of, and the container is about to start.
-struct Ready(Started);
+/// The outputs, taken hold of.
+struct Held {
+    /// The streams, if they have not begun.
+    attached: Option<Attach>,
+    exit: ExitWait,
+}
 
-impl Ready {
-    async fn start(self, live: &mut Live) -> Result<Started, Cause> {
-        let Self(Started { engine, container, exit }) = self;
-        // Noted before it is done: a start that is given up halfway may succeed all the same.
-        live.made.container = MadeContainer::Started(container.clone());
-        if let Err(error) = engine.start(&container).await {
-            if !error.is_transient() {
-                live.made.container = MadeContainer::Created(container);
-            }
-            return Err(Cause::Start(error));
-        }
-        live.tell(&Event::ContainerStarted { id: container.to_string() });
-        Ok(Started { engine, container, exit })
-    }
+/// What came of a start.
+enum Begun {
+    Runs(ExitWait),
+    Refused(DockerError),
 }
 
 fn begin_outputs(live: &mut Live, sinks: &mut [Option<Sink>]) -> Result<(), Cause> {
@@ -75,10 +110,18 @@ fn begin_outputs(live: &mut Live, sinks: &mut [Option<Sink>]) -> Result<(), Caus
     Ok(())
 }
 
-async fn begin_streams(
+async fn attach(engine: &Client, container: &ContainerId, ear: Ear) -> Result<Attach, Cause> {
+    let attached = engine.attach(container).await.map_err(Cause::Attach)?;
+    if !attached.framed {
+        return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
+    }
+    let split = Box::new(Frames::new(ear));
+    Ok(Attach { socket: attached.socket, read_ahead: attached.read_ahead, split })
+}
+
+fn begin_streams(
     live: &mut Live,
-    engine: &Client,
-    container: &ContainerId,
+    attach: Option<Attach>,
     sinks: &mut [Option<Sink>],
 ) -> Result<(), Cause> {
     let mut stream = |source: PlannedSource| {
@@ -88,12 +131,7 @@ async fn begin_streams(
     };
     let stdout = stream(PlannedSource::ContainerStdOut)?;
     let stderr = stream(PlannedSource::ContainerStdErr)?;
-    let attached = engine.attach(container).await.map_err(Cause::Attach)?;
-    if !attached.framed {
-        return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
-    }
-    let split = Box::new(Frames::default());
-    let attach = Attach { socket: attached.socket, read_ahead: attached.read_ahead, split };
+    let attach = attach.ok_or(Cause::Bug("the container was not attached to"))?;
     live.transfers.begin_streams(attach, stdout, stderr)
 }
 

@@ -83,7 +83,11 @@ async fn stop_when_asked(
 }
 
 /// Stops a container, and kills it when that comes to nothing.
-async fn stop(engine: &Client, container: &ContainerId, grace: Duration) -> Result<(), Cause> {
+pub(super) async fn stop(
+    engine: &Client,
+    container: &ContainerId,
+    grace: Duration,
+) -> Result<(), Cause> {
     match engine.stop(container, grace).await {
         Ok(()) => Ok(()),
         Err(error) => {

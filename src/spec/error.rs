@@ -17,6 +17,13 @@ impl SpecError {
         Self { place, problem }
     }
 
+    /// The same without line and column: there is no text that its author would have seen.
+    pub(super) fn without_text(mut self) -> Self {
+        self.place.line = 0;
+        self.place.column = 0;
+        self
+    }
+
     /// Where in the document.
     pub fn place(&self) -> &Place {
         &self.place
@@ -35,15 +42,17 @@ pub struct Place {
     /// The JSON path: `$` is the document, `$.container_args[1].volume` something in it. Empty when
     /// the text is not JSON at all.
     pub path: String,
-    /// Counted from 1.
+    /// Counted from 1; 0 if the job was put together without a text.
     pub line: usize,
-    /// Counted from 1, in characters.
+    /// Counted from 1, in characters; 0 without a text.
     pub column: usize,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
+        if self.line == 0 {
+            f.write_str(&self.path)
+        } else if self.path.is_empty() {
             write!(f, "line {}, column {}", self.line, self.column)
         } else {
             write!(f, "{} (line {}, column {})", self.path, self.line, self.column)
@@ -102,6 +111,33 @@ pub enum Problem {
         /// What may have been meant.
         hint: Hint,
     },
+    /// A Python class that cannot be in a message.
+    #[error("the class `{name}` cannot be used here; {hint}")]
+    UnknownClass {
+        /// What was written, shortened.
+        name: String,
+        /// What may have been meant.
+        hint: Hint,
+    },
+    /// A `py/id` that refers to nothing before it.
+    #[error("there is no object {id} before this, of which there are {objects}")]
+    UnknownReference {
+        /// What was written.
+        id: String,
+        /// How many there are.
+        objects: usize,
+    },
+    /// A message that asks for something else than a container.
+    #[error("the task `{name}` cannot be run; known are {known}")]
+    UnknownTask {
+        /// The task's name, shortened.
+        name: String,
+        /// Those that can be run.
+        known: String,
+    },
+    /// A message whose transforms read from different servers.
+    #[error("this is at another Girder server than what is before it")]
+    OtherServer,
     /// A volume that is named but not declared.
     #[error("there is no volume named `{name}` in `volumes` or before this; {hint}")]
     UnknownVolume {
@@ -150,6 +186,12 @@ pub enum Problem {
         /// The other.
         other: &'static str,
     },
+    /// Ports of a container that has none of its own.
+    #[error(
+        "a container on the host's network has no ports of its own to open: `ports` cannot be \
+             given with the network `host`"
+    )]
+    PortsOfHost,
     /// Two volumes on one path in the container.
     #[error("another volume is mounted at {0} already")]
     MountTaken(String),
@@ -172,11 +214,11 @@ pub enum Problem {
     /// A FIFO that two ends would share.
     #[error("the FIFO `{0}` is connected already: bytes of two streams would mix in it")]
     FifoTaken(String),
-    /// A FIFO in an engine's volume.
-    #[error("the FIFO `{fifo}` needs a folder of the host, and `{volume}` is the engine's volume")]
+    /// A FIFO, a download or an upload in an engine's volume.
+    #[error("{what} needs a folder of the host, and `{volume}` is the engine's volume")]
     NotOnHost {
-        /// The FIFO's name.
-        fifo: String,
+        /// What it is.
+        what: String,
         /// The engine's volume.
         volume: String,
     },

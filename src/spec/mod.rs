@@ -3,17 +3,30 @@
 //! A [`JobSpec`] is parsed once, by [`JobSpec::from_json`], into types that cannot be wrong: every
 //! volume that is named exists, every `Connect` joins one source to one sink, every path inside a
 //! volume is relative and stays in it. Nothing behind this module looks at the job document again,
-//! and nothing in it knows which form the job arrived in.
+//! and nothing in it knows which form the job arrived in: the JSON of [`JobSpec::from_json`],
+//! Girder Worker's message ([`JobSpec::from_message`]), or Rust ([`JobSpec::builder`]).
 //!
-//! Girder Worker's words (transform, connector) live here and nowhere else.
+//! Girder Worker's words (transform, connector) live here and nowhere else. Who comes from there
+//! reads [`girder_worker`].
 
+pub mod builder;
+mod docker_py;
+mod download;
 mod error;
+mod girder_job;
+pub mod girder_worker;
+mod hook;
 mod json;
+mod jsonpickle;
 mod secret;
 mod stream;
 mod volume;
 
+pub use docker_py::{ContainerOptions, Gpu, RunOptions};
+pub use download::{Download, Downloaded};
 pub use error::{Hint, Place, Problem, SpecError};
+pub use girder_job::GirderJob;
+pub use hook::{Hook, Metadata, UploadOptions};
 pub use json::schema;
 pub use secret::{HttpUrl, Secret};
 pub use stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
@@ -38,6 +51,12 @@ pub struct JobSpec {
     pub remove_container: bool,
     /// Streams beside those in `container_args`.
     pub stream_connectors: Vec<Connect>,
+    /// docker-py's keywords.
+    pub container: ContainerOptions,
+    /// What is done with results, in this order.
+    pub result_hooks: Vec<Hook>,
+    /// The job in Girder that is told status, log and progress.
+    pub girder_job: Option<GirderJob>,
     /// The Girder server of the job's files, when the document names one: an address without
     /// credentials or query.
     pub girder_api_url: Option<String>,
@@ -56,9 +75,17 @@ impl JobSpec {
             volumes: Vec::new(),
             remove_container: true,
             stream_connectors: Vec::new(),
+            container: ContainerOptions::default(),
+            result_hooks: Vec::new(),
+            girder_job: None,
             girder_api_url: None,
             girder_client_token: None,
         }
+    }
+
+    /// A job in Rust, without JSON; see [`builder`].
+    pub fn builder(image: impl Into<String>) -> builder::JobBuilder {
+        builder::JobBuilder::new(image.into())
     }
 
     /// Parses a job document.
@@ -74,9 +101,9 @@ impl JobSpec {
     /// let job = JobSpec::from_json(r#"{"image": "debian:12", "container_args": ["echo", 1.0]}"#)?;
     /// assert_eq!(job.container_args[1], Argument::Literal("1.0".to_owned()));
     ///
-    /// let error = JobSpec::from_json(r#"{"image": "debian:12", "container_arg":
-    /// []}"#).unwrap_err(); assert_eq!(
-    ///     error.to_string(),
+    /// let document = r#"{"image": "debian:12", "container_arg": []}"#;
+    /// assert_eq!(
+    ///     JobSpec::from_json(document).unwrap_err().to_string(),
     ///     "$.container_arg (line 1, column 41): a job has no `container_arg`; \
     ///      did you mean `container_args`?"
     /// );
@@ -84,6 +111,17 @@ impl JobSpec {
     /// ```
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
         json::read(text)
+    }
+
+    /// Parses a message of Girder Worker's: what `docker_run.delay(…)` sends, as one JSON object
+    /// with the `headers` and the decoded `body`.
+    ///
+    /// See [`girder_worker`] for what it may hold.
+    ///
+    /// # Errors
+    /// As [`JobSpec::from_json`]'s; the place is one in the message.
+    pub fn from_message(text: &str) -> Result<Self, SpecError> {
+        girder_worker::read(text)
     }
 
     /// Every `Connect` of the job: those in `container_args`, then `stream_connectors`.
@@ -124,4 +162,12 @@ pub enum Argument {
     /// Becomes the path of the FIFO in it (the sink's, if both ends are one; an empty string
     /// without one), and streams.
     Connect(Box<Connect>),
+    /// Becomes the path in the container of what is downloaded.
+    Download(Download),
+    /// Becomes the path of a FIFO that the container writes its progress to, as lines of JSON.
+    ProgressPipe(Fifo),
+    /// Becomes the address of the Girder server's API, with a slash at its end, as Girder Worker's.
+    GirderApiUrl,
+    /// Becomes the token for it: the container's other users can read it there.
+    GirderToken,
 }

@@ -70,6 +70,22 @@ pub enum Sink {
         /// Its path; a relative one starts at the working directory of the process.
         path: PathBuf,
     },
+    /// An HTTP POST whose body is sent in chunks as it comes (`ChunkedTransferEncodingStream`).
+    ChunkedPost {
+        /// `http://` or `https://`.
+        url: HttpUrl,
+        /// Sent with the request.
+        headers: BTreeMap<String, Secret>,
+    },
+    /// A new file in an item of Girder (`GirderStreamToItem`).
+    GirderItem {
+        /// The item's id: letters, digits, `-` and `_`.
+        item_id: String,
+        /// The file's name.
+        name: String,
+        /// Its size in bytes, if it is known beforehand.
+        size: Option<u64>,
+    },
 }
 
 /// A named pipe between the host and the container.
@@ -81,6 +97,11 @@ pub struct Fifo {
     pub place: FifoPlace,
     /// Which way the bytes go.
     pub direction: Direction,
+}
+
+impl Fifo {
+    /// The name of a `ProgressPipe` that does not say another.
+    pub const PROGRESS: &str = ".girder_progress";
 }
 
 /// Where a FIFO is made.

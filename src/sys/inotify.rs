@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
 /// An inotify instance.
 #[derive(Debug)]
@@ -135,38 +135,39 @@ impl Watches {
 
     /// Takes events from the kernel; none only if there are no more.
     fn read(&self) -> io::Result<Vec<Seen>> {
-        let mut seen = Vec::new();
-        while seen.is_empty() {
-            let Some(some) = self.read_some()? else { break };
-            seen = some;
+        // Of a busy folder a whole buffer may be of no use. Whoever hears "nothing more" waits for
+        // an edge, which comes only if all was read.
+        loop {
+            match self.inotify.read_events() {
+                Err(Errno::EAGAIN) => return Ok(Vec::new()),
+                events => match useful(&events?) {
+                    none if none.is_empty() => {}
+                    seen => return Ok(seen),
+                },
+            }
         }
-        Ok(seen)
     }
+}
 
-    /// Takes some events from the kernel, which may all be the folders'.
-    fn read_some(&self) -> io::Result<Option<Vec<Seen>>> {
-        let events = match self.inotify.read_events() {
-            Err(Errno::EAGAIN) => return Ok(None),
-            events => events?,
-        };
-        let mut seen = Vec::with_capacity(events.len());
-        for event in events {
-            if event.name.is_some() || event.mask.contains(AddWatchFlags::IN_ISDIR) {
-                // The folder tells it.
-                continue;
-            }
-            if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-                seen.push(Seen::Overflow);
-            } else if event.mask.contains(AddWatchFlags::IN_OPEN) {
-                seen.push(Seen::Opened(event.wd));
-            } else if event.mask.contains(AddWatchFlags::IN_ACCESS) {
-                seen.push(Seen::Read(event.wd));
-            } else if event.mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
-                seen.push(Seen::ReaderClosed(event.wd));
-            }
+/// What the events say of the files that are watched.
+fn useful(events: &[InotifyEvent]) -> Vec<Seen> {
+    let mut seen = Vec::with_capacity(events.len());
+    for event in events {
+        if event.name.is_some() || event.mask.contains(AddWatchFlags::IN_ISDIR) {
+            // The folder tells it.
+            continue;
         }
-        Ok(Some(seen))
+        if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+            seen.push(Seen::Overflow);
+        } else if event.mask.contains(AddWatchFlags::IN_OPEN) {
+            seen.push(Seen::Opened(event.wd));
+        } else if event.mask.contains(AddWatchFlags::IN_ACCESS) {
+            seen.push(Seen::Read(event.wd));
+        } else if event.mask.contains(AddWatchFlags::IN_CLOSE_NOWRITE) {
+            seen.push(Seen::ReaderClosed(event.wd));
+        }
     }
+    seen
 }
 
 impl AsFd for Watches {
@@ -250,5 +251,21 @@ mod tests {
         watches.seen().unwrap();
         drop(File::open(&path).unwrap());
         assert_eq!(watches.inotify.read_events().unwrap_err(), Errno::EAGAIN);
+    }
+
+    #[test]
+    fn a_busy_folder_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, other] = ["file", "other"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "x").unwrap();
+        std::fs::write(&other, "x").unwrap();
+        let watches = Watches::new().unwrap();
+        let watch = watches.add(&file, folder.path()).unwrap();
+        for number in 0..500 {
+            // Of different names, or they would be told once.
+            File::create(folder.path().join(format!("other{number}"))).unwrap();
+        }
+        drop(File::open(&file).unwrap());
+        assert_eq!(watches.seen().unwrap().first(), Some(&Seen::Opened(watch)));
     }
 }

@@ -1,8 +1,9 @@
 //! Opening what lies beneath a folder, and nothing else.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -21,17 +22,48 @@ pub fn open_directory(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> 
     open(root, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
 }
 
+/// Makes a file beneath `root`, open for writing and reading, that only we may read yet.
+///
+/// # Errors
+/// As [`open_directory`]. `EEXIST`: something has that name.
+pub fn create_file(root: BorrowedFd<'_>, path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    open_with(root, path.as_os_str(), flags, mode).map(File::from)
+}
+
+/// Finds what has a name beneath `root`, without opening it: a FIFO is not waited for, a device is
+/// not woken. A symbolic link at the end is found as itself.
+///
+/// # Errors
+/// As [`open_directory`].
+pub fn find(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    open(root, path.as_os_str(), OFlag::O_PATH | OFlag::O_NOFOLLOW)
+}
+
+/// Opens a regular file that was found, for reading: the inode, whoever has its name by now.
+///
+/// # Errors
+/// `EACCES`, `EMFILE` as open(2).
+pub fn open_found(found: BorrowedFd<'_>) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))
+}
+
 fn open(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag) -> io::Result<OwnedFd> {
+    open_with(root, path, flags, Mode::empty())
+}
+
+fn open_with(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)
-        .mode(Mode::empty())
+        .mode(mode)
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
     Ok(openat2(root, path, how)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File};
+    use std::fs;
     use std::os::fd::AsFd;
     use std::os::unix::fs::symlink;
 

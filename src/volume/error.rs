@@ -43,6 +43,30 @@ pub enum VolumeError {
         /// What the kernel said: `EEXIST` when something else has its name.
         source: io::Error,
     },
+    /// The folder that is to hold a file cannot be opened, or made.
+    #[error("cannot open the folder {}", folder.display())]
+    OpenPlace {
+        /// The folder.
+        folder: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// What the container wrote cannot be looked at.
+    #[error("cannot look at {}", path.display())]
+    Find {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What the kernel said: `ELOOP` when a link is on the way.
+        source: io::Error,
+    },
+    /// A file cannot be made.
+    #[error("cannot make the file {}", path.display())]
+    MakeFile {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A FIFO that we made stays.
     #[error("cannot remove the FIFO {}", path.display())]
     RemoveFifo {

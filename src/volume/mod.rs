@@ -11,13 +11,17 @@ mod error;
 mod fifo;
 mod owner;
 mod path;
+mod place;
 mod temp;
+mod written;
 
 pub(crate) use self::{
     bind::Bind,
     fifo::HostFifo,
     owner::Owner,
     path::{ContainerPath, HostPath, RelativePath},
+    place::{Place, Placed, UnfinishedFile},
     temp::{TempDirectory, is_orphan, orphans, remove_tree},
+    written::{Written, WrittenFile, WrittenFolder, find_written, remove_written},
 };
 pub use self::{error::VolumeError, path::PathError};

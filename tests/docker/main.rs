@@ -2,19 +2,32 @@
 
 #![cfg(test)]
 
+mod bench;
+mod downloads;
+mod downloads_broken;
+mod downloads_refused;
 mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
 mod engine_client_tcp;
+mod girder_job;
+mod hooks;
+mod hooks_broken;
+mod hooks_failed;
 mod run_broken_sources;
 mod run_cancel;
 mod run_clean_up;
 mod run_depot;
 mod run_exit_codes;
 mod run_failures;
+mod run_gpu;
+mod run_inside;
 mod run_jobs;
 mod run_library;
+mod run_options;
 mod run_outputs;
+mod run_posts;
+mod run_progress;
 mod run_pull;
 mod run_quiet;
 mod run_report;

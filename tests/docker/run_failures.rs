@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use crate::run_jobs::job;
 use crate::support::command::Invocation;
 
-/// Serves what looks like a file of ten million bytes, breaks off in the middle, and has forgotten
-/// it when it is asked for the rest.
+/// Serves what looks like a file of a hundred million bytes, breaks off in the middle, and has
+/// forgotten it when it is asked for the rest. Half of it is more than the FIFO and the socket hold
+/// before somebody reads.
 fn forgetful_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -27,8 +28,8 @@ fn forgetful_server() -> SocketAddr {
 
 fn half(mut stream: TcpStream) -> std::io::Result<()> {
     read_head(&stream)?;
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")?;
-    stream.write_all(&vec![b'x'; 5_000_000])
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")?;
+    stream.write_all(&vec![b'x'; 50_000_000])
 }
 
 fn gone(mut stream: TcpStream) -> std::io::Result<()> {

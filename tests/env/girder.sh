@@ -47,6 +47,7 @@ up() {
     started redis 20 redis-cli -p "$redis" ping
     port=$(free_port)
     GIRDER_NOTIFICATION_REDIS_URL=redis://127.0.0.1:$redis \
+        GIRDER_WORKER_BROKER=redis://127.0.0.1:$redis GIRDER_WORKER_BACKEND=redis://127.0.0.1:$redis \
         launch girder "$venv/bin/python" "$here/serve.py" "$port" "$data/assetstore"
     echo "http://127.0.0.1:$port/api/v1" >"$data/url"
     started girder 120 answers "$(cat "$data/url")/system/version"

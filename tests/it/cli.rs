@@ -7,6 +7,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use super::message::MESSAGES;
+
 fn gantline(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -77,6 +79,36 @@ fn check_warns_about_a_fifo_that_nothing_goes_through() {
 }
 
 #[test]
+fn check_prints_the_plan_of_every_message() {
+    // What a run cannot do yet is refused by name, whichever form it came in.
+    for (name, message, document) in MESSAGES {
+        let said = |arguments: &[&str], input: &str| {
+            let output = finish(gantline(arguments).spawn().unwrap(), input);
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (text(output.stdout), text(output.stderr))
+        };
+        let (plan, refusal) = said(&["check", "--message", "-"], message);
+        let planned = plan.starts_with("image: my/image (") && refusal.is_empty();
+        assert!(planned, "{name}: {plan} {refusal}");
+        assert_eq!((plan, refusal), said(&["check", "-"], document), "{name}");
+    }
+}
+
+#[test]
+fn check_refuses_a_bad_message_with_its_place() {
+    let message =
+        r#"{"headers": {}, "body": [["i"], {"volumes": [{"py/object": "os.system"}]}, {}]}"#;
+    let output = finish(gantline(&["check", "--message", "-"]).spawn().unwrap(), message);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr.contains("cannot use the message in standard input: $.body[1].volumes[0]"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("the class `os.system` cannot be used here"), "{stderr}");
+}
+
+#[test]
 fn the_schema_is_printed_as_the_library_has_it() {
     let output = finish(gantline(&["schema"]).spawn().unwrap(), "");
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -85,9 +117,14 @@ fn the_schema_is_printed_as_the_library_has_it() {
 
 #[test]
 fn bad_usage_gives_2_and_help_gives_0() {
-    for arguments in
-        [&[][..], &["nonsense"], &["run"], &["check"], &["depot", "--listen", "x", "."]]
-    {
+    for arguments in [
+        &[][..],
+        &["nonsense"],
+        &["run"],
+        &["check"],
+        &["check", "a", "--message", "b"],
+        &["depot", "--listen", "x", "."],
+    ] {
         let output = finish(gantline(arguments).spawn().unwrap(), "");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty());

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod bench;
 mod cli;
 mod depot;
 mod depot_client;
@@ -18,10 +19,16 @@ mod http_nginx;
 mod http_redirects;
 mod http_support;
 mod http_tls;
+mod message;
 mod plan;
 mod pump_fifo;
 mod pump_peer;
+mod pump_post;
 mod pump_sinks;
+mod pump_slow;
+mod pump_stress;
+mod pump_without_inotify;
 mod run_engine;
 mod spec;
+mod spec_docker_py;
 mod spec_schema;

@@ -270,3 +270,123 @@ fn a_dropped_flow_lets_go_of_everything() {
     let mut rest = Vec::new();
     file.read_to_end(&mut rest).unwrap();
 }
+
+#[test]
+fn a_transfer_that_comes_late_to_the_buffers_is_not_held_up_by_those_that_wait() {
+    let fixture = Fixture::with(Options { workers: 1, buffers: 1, ..Options::default() });
+    let body = noise(9 << 20);
+    let peer = Peer::new(body.clone(), &[Act::Chunked]);
+    let paths = [0, 1, 2].map(|number| {
+        let (fifo, path) = fixture.fifo(&format!("in{number}"));
+        fixture.flow.add(number, peer.source(), Sink::Fifo(fifo)).unwrap();
+        // It fills the FIFO, and then the buffer.
+        fixture.advanced(1 << 19);
+        path
+    });
+    // A program that reads its last argument first.
+    for path in paths.into_iter().rev() {
+        assert!(fixture.join(reader(path)) == body);
+    }
+}
+
+#[test]
+fn a_reader_that_knows_the_length_and_does_not_wait_for_the_end_had_everything() {
+    for length in [10, 70_000, 5 << 20] {
+        let body = noise(length);
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        let peer = Peer::new(body.clone(), &[Act::Whole]);
+        fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut bytes = vec![0; length];
+            File::open(path).unwrap().read_exact(&mut bytes).unwrap();
+            bytes
+        });
+        assert!(fixture.join(reading) == body);
+        fixture.flow.container_exited();
+        let report = fixture.ended(0);
+        assert_eq!((report.finish, report.bytes), (Finish::Complete, length as u64), "{length}");
+    }
+}
+
+#[test]
+fn a_body_that_is_longer_than_the_record_says_fails() {
+    let fixture = Fixture::new();
+    let peer = Peer::new(noise(1001), &[Act::Chunked]);
+    let Source::Http { client, get, .. } = peer.source() else { unreachable!() };
+    let source = Source::Http { client, get, size: Some(1000) };
+    let file = File::create(fixture.folder.path().join("file")).unwrap();
+    fixture.flow.add(0, source, Sink::File(file)).unwrap();
+    let error = fixture.failed();
+    assert!(matches!(error, TransferError::Size { expected: 1000, found: 1001 }), "{error:?}");
+    fixture.flow.container_exited();
+    assert_eq!(fixture.ended(0).finish, Finish::Failed);
+}
+
+#[test]
+fn what_fails_after_it_was_served_is_counted_once() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(1000), &[Act::Whole, Act::Break(10), Act::IgnoreRange]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    fixture.join(reader(path.clone()));
+    let again = reader(path);
+    assert!(matches!(fixture.failed(), TransferError::Interrupted { at: 10, .. }));
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.bytes, report.readings), (Finish::Failed, 1010, 2));
+    fixture.join(again);
+}
+
+#[test]
+fn a_pump_that_is_dropped_ends_what_goes_on() {
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(50 << 20), &[Act::Whole]);
+    fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    let mut file = File::open(path).unwrap();
+    file.read_exact(&mut [0; 10]).unwrap();
+    let Fixture { flow, notices, pump, .. } = fixture;
+    drop(pump);
+    let is_cancelled = |notice| {
+        matches!(notice, gantline::pump::Notice::Ended { report, .. }
+            if report.finish == Finish::Cancelled)
+    };
+    assert!(notices.try_iter().any(is_cancelled));
+    assert!(flow.add(1, peer.source(), Sink::File(File::create("/dev/null").unwrap())).is_err());
+}
+
+#[test]
+fn a_panic_in_a_workers_thread_does_not_look_like_the_end_of_a_file() {
+    let fixture = Fixture::with(Options { workers: 1, ..Options::default() });
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::new(noise(50 << 20), &[Act::Whole]);
+    let (sender, notices) = crossbeam_channel::unbounded();
+    let flow = fixture.pump.flow(std::sync::Arc::new(move |notice| {
+        let is_progress = matches!(notice, gantline::pump::Notice::Advanced { .. });
+        let _ = sender.send(notice);
+        assert!(!is_progress, "a mistake of whoever listens");
+    }));
+    flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+    let next = || notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap();
+    assert!(matches!(next(), gantline::pump::Notice::Advanced { .. }));
+    let told = next();
+    assert!(
+        matches!(told, gantline::pump::Notice::Failed { error: TransferError::Bug(_), .. }),
+        "{told:?}"
+    );
+    let reading = reader(path);
+    // The worker goes on, for others too.
+    let (other, other_path) = fixture.fifo("other");
+    fixture.flow.add(1, peer.source(), Sink::Fifo(other)).unwrap();
+    assert_eq!(fixture.join(reader(other_path)).len(), 50 << 20);
+    assert!(!reading.is_finished(), "it saw the end of a short file");
+    flow.container_exited();
+    loop {
+        if let gantline::pump::Notice::Ended { report, .. } = next() {
+            assert_eq!(report.finish, Finish::Failed);
+            break;
+        }
+    }
+    fixture.join(reading);
+}

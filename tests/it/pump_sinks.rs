@@ -151,7 +151,7 @@ fn letters(pieces: usize) -> (Vec<u8>, [Vec<u8>; 2]) {
     (wire, expected)
 }
 
-fn attached(socket: UnixStream, read_ahead: Vec<u8>) -> Attach {
+pub(crate) fn attached(socket: UnixStream, read_ahead: Vec<u8>) -> Attach {
     socket.set_nonblocking(true).unwrap();
     let split = Box::new(Letters::default());
     Attach { socket: socket.into(), read_ahead: Bytes::from(read_ahead), split }
@@ -225,4 +225,37 @@ fn output_that_ends_in_the_middle_of_a_piece_fails() {
         }
     };
     assert!(matches!(error, gantline::pump::TransferError::Split(_)));
+}
+
+#[test]
+fn what_fails_after_the_exit_has_its_end_told() {
+    let fixture = Fixture::new();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let err = File::create(fixture.folder.path().join("err")).unwrap();
+    let attach = attached(ours, Vec::new());
+    fixture.flow.attach(attach, (0, Sink::File(full)), (1, Sink::File(err))).unwrap();
+    fixture.flow.container_exited();
+    theirs.write_all(b"o\x03abce\x03abc").unwrap();
+    assert!(matches!(fixture.failed(), gantline::pump::TransferError::Write(_)));
+    assert_eq!(fixture.ended(0).finish, Finish::Failed);
+    drop(theirs);
+    assert_eq!(fixture.ended(1).finish, Finish::Complete);
+}
+
+#[test]
+fn bytes_that_the_sink_does_not_take_by_splice_are_rescued_from_the_pipe() {
+    for length in [1, 70_000, 9 << 20] {
+        let body = noise(length);
+        let fixture = Fixture::new();
+        let target = fixture.folder.path().join("file");
+        fs::write(&target, b"before").unwrap();
+        // splice(2) into it is EINVAL, and that is known only once the pipe between holds bytes.
+        let file = OpenOptions::new().append(true).open(&target).unwrap();
+        let peer = Peer::new(body.clone(), &[Act::Break(length / 2), Act::Whole]);
+        fixture.flow.add(0, peer.source(), Sink::File(file)).unwrap();
+        let report = fixture.ended(0);
+        assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Copy));
+        assert!(fs::read(target).unwrap() == [&b"before"[..], &body].concat(), "{length}");
+    }
 }

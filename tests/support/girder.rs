@@ -108,6 +108,60 @@ impl Girder {
         Stored { id: text(&answer["_id"]), sha256, size }
     }
 
+    /// The folder that goes in the end.
+    pub(crate) fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// Makes a folder in another.
+    pub(crate) fn make_folder(&self, parent: &str, name: &str) -> String {
+        let query = [("parentType", "folder"), ("parentId", parent), ("name", name)];
+        text(&self.post("folder", &query, &[])["_id"])
+    }
+
+    /// Makes an item in a folder.
+    pub(crate) fn make_item(&self, folder: &str, name: &str) -> String {
+        text(&self.post("item", &[("folderId", folder), ("name", name)], &[])["_id"])
+    }
+
+    /// Puts a file into an item.
+    pub(crate) fn add_file(&self, item: &str, name: &str, bytes: &[u8]) -> String {
+        let size = bytes.len().to_string();
+        let query =
+            [("parentType", "item"), ("parentId", item), ("name", name), ("size", size.as_str())];
+        text(&self.post("file", &query, bytes)["_id"])
+    }
+
+    /// What a path of the API answers with.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        ureq::get(format!("{}/{path}", self.api))
+            .header("Girder-Token", &self.token)
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn content(&self, file: &str) -> Vec<u8> {
+        let url = format!("{}/file/{file}/download", self.api);
+        let mut answer = ureq::get(url).header("Girder-Token", &self.token).call().unwrap();
+        answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap()
+    }
+
+    /// The files of an item by their names, with their records, in the order of their names.
+    pub(crate) fn files(&self, item: &str) -> Vec<(String, Value)> {
+        let records = self.get(&format!("item/{item}/files?limit=0&sort=name"));
+        let named = |record: &Value| (text(&record["name"]), record.clone());
+        records.as_array().unwrap().iter().map(named).collect()
+    }
+
+    /// Adds what a job document needs to be let in.
+    pub(crate) fn with_access(&self, mut job: Value) -> Value {
+        job["girder_api_url"] = self.api.as_str().into();
+        job["girder_client_token"] = self.token.as_str().into();
+        job
+    }
+
     fn post(&self, path: &str, query: &[(&str, &str)], body: &[u8]) -> Value {
         ureq::post(format!("{}/{path}", self.api))
             .query_pairs(query.iter().copied())

@@ -11,6 +11,7 @@
 pub(crate) mod command;
 pub(crate) mod gate;
 pub(crate) mod girder;
+pub(crate) mod girder_job;
 pub(crate) mod job;
 pub(crate) mod peer;
 pub(crate) mod seeded;

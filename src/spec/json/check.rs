@@ -6,7 +6,7 @@ use super::node::{Node, Value, shortened, too_many};
 use super::number::python_str;
 use super::rule::{self, Rule};
 use super::table::{Kind, Member, Relation, Shape};
-use super::transform::{LATER, TRANSFORMS};
+use super::transform::TRANSFORMS;
 use crate::spec::error::{Hint, Problem};
 
 /// Finds the first thing in `node` that `kind` does not allow.
@@ -21,6 +21,8 @@ pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
             Some(number) if number <= *most => Ok(()),
             _ => Err(unexpected(node, kind)),
         },
+        (Kind::Integer, Value::Number(digits)) if integer(digits).is_some() => Ok(()),
+        (Kind::Anything, _) | (Kind::Null, Value::Null) => Ok(()),
         (Kind::Word(word), Value::String(text)) if text == word => Ok(()),
         (Kind::Text(rule), Value::String(text)) if rule.accepts(text) => Ok(()),
         (Kind::List { of, most, unit }, Value::Array(items)) => {
@@ -37,6 +39,12 @@ pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
         }
         (Kind::Object(shape), Value::Object(members)) => object(node, members, shape, false),
         (Kind::Typed(shapes), Value::Object(members)) => typed(node, members, shapes),
+        (Kind::Values { or }, Value::Object(members)) => {
+            if Fields::of(node).type_name() == or.name {
+                return object(node, members, or, true);
+            }
+            members.iter().try_for_each(|(_, value)| free(value))
+        }
         // Strings try every alternative; of the other types of JSON there is one at most, and it
         // says more about what is wrong than a list of all.
         (Kind::Any(kinds), _) => match kinds.iter().find(|kind| same_json_type(node, kind)) {
@@ -50,13 +58,36 @@ pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
     }
 }
 
-/// The value of a whole number that fits 32 bits, however it is written: to JSON Schema `5.0` is an
+/// Finds the first thing in a value of any kind that cannot be kept as it is.
+fn free(node: &Node) -> Result<(), Fault> {
+    match &node.value {
+        Value::Number(_) => check(node, &Kind::Number),
+        Value::Array(items) => items.iter().try_for_each(free),
+        Value::Object(members) => members.iter().try_for_each(|(_, value)| free(value)),
+        _ => Ok(()),
+    }
+}
+
+/// The value of a whole number that fits 53 bits, however it is written: to JSON Schema `5.0` is an
 /// integer too.
-pub(super) fn whole(digits: &str) -> Option<u32> {
+pub(super) fn whole(digits: &str) -> Option<u64> {
+    const MOST: f64 = 9_007_199_254_740_991.0;
     let number: f64 = digits.parse().ok()?;
-    let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    let whole = number.fract() == 0.0 && (0.0..=MOST).contains(&number);
     whole.then(|| format!("{}", number.abs()).parse().ok()).flatten()
 }
+
+/// The value of a whole number, up to where 64-bit floats have gaps.
+pub(super) fn integer(digits: &str) -> Option<i64> {
+    let number: f64 = digits.parse().ok()?;
+    let whole = number.fract() == 0.0 && number.abs() <= MAX_INTEGER;
+    // `abs` makes 0 of -0.
+    let number = if number == 0.0 { 0.0 } else { number };
+    whole.then(|| format!("{number}").parse().ok()).flatten()
+}
+
+/// 2^53: from there on, not every whole number has a 64-bit float.
+pub(super) const MAX_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// One entry of a map whose names keep to a rule.
 fn entry(map: &Node, name: &str, value: &Node, (names, of): (&Rule, &Kind)) -> Result<(), Fault> {
@@ -88,11 +119,9 @@ fn typed(node: &Node, members: &[(String, Node)], shapes: &[&'static Shape]) -> 
     let problem = if let Some(shape) = TRANSFORMS.iter().find(|shape| shape.name == name) {
         let expected = types(shapes);
         Problem::Misplaced { name: shape.name, belongs: shape.belongs, expected }
-    } else if LATER.contains(&name.as_str()) {
-        Problem::NotSupported(name.clone())
     } else {
         let known = shapes.iter().map(|shape| shape.name);
-        let others = TRANSFORMS.iter().map(|shape| shape.name).chain(LATER.iter().copied());
+        let others = TRANSFORMS.iter().map(|shape| shape.name);
         let hint = match Hint::new(name, known.clone().chain(others)) {
             Hint::Known(_) => Hint::Known(known.map(str::to_owned).collect()),
             nearest => nearest,
@@ -123,7 +152,7 @@ fn object(
         members.iter().any(|(other, node)| other == name && !matches!(node.value, Value::Null))
     };
     if let Some(Member { name: member, .. }) =
-        shape.members.iter().find(|member| member.required && !there(member.name))
+        shape.all_members().find(|member| member.required && !there(member.name))
     {
         return Err(Fault::new(node.at, Problem::Missing { owner: shape.name, member }));
     }
@@ -134,6 +163,8 @@ fn object(
                 (false, true) => Problem::Incomplete { member: other, other: one },
                 _ => continue,
             },
+            Relation::Either(one, other) if there(one) || there(other) => continue,
+            Relation::Either(member, _) => Problem::Missing { owner: shape.name, member },
             Relation::Exclusive(one, other) if there(one) && there(other) => {
                 Problem::Exclusive { member: one, other }
             }
@@ -162,9 +193,10 @@ fn unknown_member(shape: &'static Shape, name: &str) -> Problem {
     if shape.later.contains(&name) {
         return Problem::NotSupported(name.to_owned());
     }
-    let known = shape.members.iter().map(|member| member.name).filter(|name| *name != "$schema");
+    let known = shape.all_members().map(|member| member.name).filter(|name| *name != "$schema");
     let hint = match Hint::new(name, known.clone().chain(shape.later.iter().copied())) {
-        Hint::Known(_) => Hint::Known(known.map(str::to_owned).collect()),
+        // docker-py's are too many to list.
+        Hint::Known(_) => Hint::Known(shape.own_names().map(str::to_owned).collect()),
         nearest => nearest,
     };
     Problem::UnknownMember { owner: shape.name, member: shortened(name), hint }
@@ -174,10 +206,15 @@ fn same_json_type(node: &Node, kind: &Kind) -> bool {
     matches!(
         (&node.value, kind),
         (Value::Bool(_), Kind::Bool)
-            | (Value::Number(_), Kind::Number | Kind::Whole(_))
+            | (Value::Null, Kind::Null)
+            | (_, Kind::Anything)
+            | (Value::Number(_), Kind::Number | Kind::Whole(_) | Kind::Integer)
             | (Value::String(_), Kind::Word(_) | Kind::Text(_))
             | (Value::Array(_), Kind::List { .. })
-            | (Value::Object(_), Kind::Map { .. } | Kind::Object(_) | Kind::Typed(_))
+            | (
+                Value::Object(_),
+                Kind::Map { .. } | Kind::Object(_) | Kind::Typed(_) | Kind::Values { .. }
+            )
     )
 }
 
@@ -192,12 +229,16 @@ fn expectation(kind: &Kind) -> String {
         Kind::Bool => "true or false".to_owned(),
         Kind::Number => "a number (one that a 64-bit float can hold)".to_owned(),
         Kind::Whole(most) => format!("a whole number from 0 to {most}"),
+        Kind::Integer => "a whole number".to_owned(),
+        Kind::Anything => "anything".to_owned(),
+        Kind::Null => "null".to_owned(),
         Kind::Word(word) => format!("{word:?}"),
         Kind::Text(rule) => rule.expected.to_owned(),
         Kind::List { unit, .. } => format!("an array of {unit}"),
         Kind::Map { unit, .. } => format!("an object of {unit}"),
         Kind::Object(shape) => format!("an object ({})", shape.name),
         Kind::Typed(shapes) => types(shapes),
+        Kind::Values { or } => format!("an object of values, or one of type {}", or.name),
         Kind::Any(kinds) => alternatives(kinds.iter().map(expectation).collect()),
     }
 }

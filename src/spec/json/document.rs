@@ -1,10 +1,14 @@
 //! The table of the job document: `docker_run`'s parameters, and docker-py's.
 
+use super::docker_py::KEYWORDS;
+use super::result_hook::{GIRDER_JOB, HOOKS};
 use super::rule;
 use super::table::{Kind, Member, Relation, Shape};
 use super::transform::{
-    BIND_MOUNT_VOLUME, CONNECT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, TEMPORARY_VOLUME,
-    TEMPORARY_VOLUME_DEFAULT, VOLUME_PATH, VOLUMES,
+    BIND_MOUNT_VOLUME, CONNECT, DIRECT_GIRDER_FILE_ID_TO_VOLUME, GIRDER_API_URL,
+    GIRDER_FILE_ID_TO_VOLUME, GIRDER_FOLDER_ID_TO_VOLUME, GIRDER_ITEM_ID_TO_VOLUME, GIRDER_TOKEN,
+    NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, PROGRESS_PIPE, TEMPORARY_VOLUME, TEMPORARY_VOLUME_DEFAULT,
+    VOLUME_PATH, VOLUMES,
 };
 
 /// More arguments than this do not fit what Linux gives a new program with usual limits (a quarter
@@ -14,6 +18,8 @@ pub(super) const MAX_ARGUMENTS: usize = 100_000;
 pub(super) const MAX_VOLUMES: usize = 1000;
 /// Streams of one job: each takes up to four descriptors, and a process has 1,024 by default.
 pub(super) const MAX_STREAMS: usize = 200;
+/// Hooks of one job: each is some requests to Girder.
+pub(super) const MAX_HOOKS: usize = 1000;
 
 /// The whole document.
 pub(super) static DOCUMENT: Shape = Shape {
@@ -83,6 +89,27 @@ pub(super) static DOCUMENT: Shape = Shape {
                  "output": {"type": "HostFile", "path": "/tmp/log"}}]"#,
         ),
         Member::optional(
+            "girder_result_hooks",
+            Kind::List { of: &Kind::Typed(HOOKS), most: MAX_HOOKS, unit: "hooks" },
+            "What is done with results when the container has exited, in this order.",
+        )
+        .or_null()
+        .default("[]")
+        .example(
+            r#"[{"type": "GirderUploadVolumePathToItem", "item_id": "6b02c2bf8ed649d13bc50b4e",
+                 "volumepath": {"type": "VolumePath", "filename": "out.csv"}}]"#,
+        ),
+        Member::optional(
+            "girder_job",
+            Kind::Object(&GIRDER_JOB),
+            "The job in Girder that is told status, log and progress.",
+        )
+        .or_null()
+        .example(
+            r#"{"url": "https://data.example.org/api/v1/job/6b02c2bf8ed649d13bc50b4c",
+                "headers": {"Girder-Token": "…"}}"#,
+        ),
+        Member::optional(
             "girder_api_url",
             Kind::Text(&rule::API_URL),
             "The Girder server of the job's files.",
@@ -96,109 +123,27 @@ pub(super) static DOCUMENT: Shape = Shape {
         )
         .or_null(),
     ],
+    keywords: KEYWORDS,
     relations: &[],
-    later: &[
-        "girder_result_hooks",
-        // docker-py's containers.run, and what it hands on.
-        "auto_remove",
-        "blkio_weight",
-        "blkio_weight_device",
-        "cap_add",
-        "cap_drop",
-        "cgroup_parent",
-        "cgroupns",
-        "cpu_count",
-        "cpu_percent",
-        "cpu_period",
-        "cpu_quota",
-        "cpu_rt_period",
-        "cpu_rt_runtime",
-        "cpu_shares",
-        "cpuset_cpus",
-        "cpuset_mems",
-        "device_cgroup_rules",
-        "device_read_bps",
-        "device_read_iops",
-        "device_requests",
-        "device_write_bps",
-        "device_write_iops",
-        "devices",
-        "dns",
-        "dns_opt",
-        "dns_search",
-        "domainname",
-        "environment",
-        "extra_hosts",
-        "group_add",
-        "healthcheck",
-        "hostname",
-        "init",
-        "init_path",
-        "ipc_mode",
-        "isolation",
-        "kernel_memory",
-        "labels",
-        "links",
-        "log_config",
-        "lxc_conf",
-        "mac_address",
-        "mem_limit",
-        "mem_reservation",
-        "mem_swappiness",
-        "memswap_limit",
-        "mounts",
-        "name",
-        "nano_cpus",
-        "network",
-        "network_disabled",
-        "network_mode",
-        "networking_config",
-        "oom_kill_disable",
-        "oom_score_adj",
-        "pid_mode",
-        "pids_limit",
-        "platform",
-        "ports",
-        "privileged",
-        "publish_all_ports",
-        "read_only",
-        "remove",
-        "restart_policy",
-        "runtime",
-        "security_opt",
-        "shm_size",
-        "stdin_open",
-        "stop_signal",
-        "storage_opt",
-        "sysctls",
-        "tmpfs",
-        "ulimits",
-        "use_config_proxy",
-        "user",
-        "userns_mode",
-        "uts_mode",
-        "version",
-        "volume_driver",
-        "volumes_from",
-        "working_dir",
-    ],
-    refused: &[
-        ("tty", "a terminal would mix standard output and error, and change their bytes"),
-        ("detach", "a run always waits for its container, and streams meanwhile"),
-        ("command", "the command is `container_args`"),
-        (
-            "stdout",
-            "standard output is always streamed: connect ContainerStdOut to send it elsewhere",
-        ),
-        (
-            "stderr",
-            "standard error is always streamed: connect ContainerStdErr to send it elsewhere",
-        ),
-        ("stream", "standard output and error are always streamed"),
-    ],
+    later: &[],
+    refused: REFUSED,
 };
 
-const ENTRYPOINT_LIST: Kind =
+/// docker-py's keywords that a run does not take.
+pub(super) static REFUSED: &[(&str, &str)] = &[
+    ("tty", "a terminal would mix standard output and error, and change their bytes"),
+    ("detach", "a run always waits for its container, and streams meanwhile"),
+    ("command", "the command is `container_args`"),
+    ("stdin", "a run does not stream standard input: connect a source to a NamedInputPipe"),
+    ("stdout", "standard output is always streamed: connect ContainerStdOut to send it elsewhere"),
+    ("stderr", "standard error is always streamed: connect ContainerStdErr to send it elsewhere"),
+    ("stream", "standard output and error are always streamed"),
+    ("version", "the version is agreed upon with the engine; DOCKER_API_VERSION fixes it"),
+    ("init_path", "engines have not taken it since API 1.29: `init` is what is left of it"),
+    ("lxc_conf", "engines have no LXC any more"),
+];
+
+pub(super) const ENTRYPOINT_LIST: Kind =
     Kind::List { of: &Kind::Text(&rule::ARGUMENT), most: MAX_ARGUMENTS, unit: "arguments" };
 
 static ARGUMENT: Kind = Kind::Any(&[
@@ -212,10 +157,17 @@ static ARGUMENT: Kind = Kind::Any(&[
         &NAMED_INPUT_PIPE,
         &NAMED_OUTPUT_PIPE,
         &CONNECT,
+        &GIRDER_FILE_ID_TO_VOLUME,
+        &DIRECT_GIRDER_FILE_ID_TO_VOLUME,
+        &GIRDER_ITEM_ID_TO_VOLUME,
+        &GIRDER_FOLDER_ID_TO_VOLUME,
+        &PROGRESS_PIPE,
+        &GIRDER_API_URL,
+        &GIRDER_TOKEN,
     ]),
 ]);
 
-const VOLUME_MAP: Kind = Kind::Map {
+pub(super) const VOLUME_MAP: Kind = Kind::Map {
     names: &rule::BIND_HOST,
     of: &Kind::Any(&[Kind::Text(&rule::MOUNT_POINT), Kind::Object(&DOCKER_BIND)]),
     most: MAX_VOLUMES,

@@ -1,6 +1,7 @@
 //! The members of an object that has been checked.
 
 use super::Fault;
+use super::check::whole;
 use super::node::{Node, Value};
 use crate::spec::error::Problem;
 
@@ -53,7 +54,7 @@ impl<'n> Fields<'n> {
 }
 
 impl Node {
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(in crate::spec) fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),
             _ => None,
@@ -67,8 +68,15 @@ impl Node {
         }
     }
 
+    pub(super) fn as_whole(&self) -> Option<u64> {
+        match &self.value {
+            Value::Number(digits) => whole(digits),
+            _ => None,
+        }
+    }
+
     /// The items of an array, and none of anything else.
-    pub(super) fn items(&self) -> &[Self] {
+    pub(in crate::spec) fn items(&self) -> &[Self] {
         match &self.value {
             Value::Array(items) => items,
             _ => &[],

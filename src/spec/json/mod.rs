@@ -2,15 +2,18 @@
 //!
 //! Three steps, each of which can refuse: the text becomes a tree ([`node`]: syntax, limits,
 //! repeated members); the tree is held against the table of what there is ([`check`]: names, kinds,
-//! rules for strings); what has passed is put together ([`volumes`], [`streams`]: what no table can
-//! say, such as that a named volume exists). The table ([`document`], [`transform`]) also makes the
-//! JSON Schema.
+//! rules for strings); what has passed is put together ([`volumes`], [`streams`], [`hooks`]: what no
+//! table can say, such as that a named volume exists). The table ([`document`], [`transform`],
+//! [`result_hook`]) also makes the JSON Schema.
 
 mod check;
+pub(super) mod docker_py;
 mod document;
 mod fields;
+mod hooks;
 mod node;
 mod number;
+mod result_hook;
 mod rule;
 mod schema;
 mod streams;
@@ -22,16 +25,18 @@ mod volumes;
 
 use document::DOCUMENT;
 use fields::Fields;
-use node::{Node, Value};
+pub(super) use node::{MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
 pub use schema::schema;
 use streams::Streams;
 use table::Kind;
-use transform::{CONNECT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, VOLUME_PATH};
+use transform::{
+    CONNECT, DOWNLOADS, GIRDER_API_URL, GIRDER_TOKEN, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE,
+    PROGRESS_PIPE, VOLUME_PATH,
+};
 use volumes::Volumes;
 
 use super::error::{Problem, SpecError};
 use super::secret::Secret;
-use super::volume::VolumePath;
 use super::{Argument, JobSpec, PullPolicy};
 
 /// Reads a job document.
@@ -39,21 +44,31 @@ pub(super) fn read(text: &str) -> Result<JobSpec, SpecError> {
     // Some editors begin a file with a byte order mark; RFC 8259 lets readers skip it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = Node::read(text)?;
-    check::check(&document, &Kind::Object(&DOCUMENT))
-        .and_then(|()| document.without_repetitions())
-        .and_then(|()| job(&document))
-        .map_err(|fault| SpecError::new(document.place(text, fault.at), fault.problem))
+    build(&document).map_err(|fault| fault.located(&document, text))
 }
 
-/// A problem, and the offset in the document of the value that has it.
-struct Fault {
-    at: usize,
-    problem: Problem,
+/// Makes a job of a document.
+pub(super) fn build(document: &Node) -> Result<JobSpec, Fault> {
+    check::check(document, &Kind::Object(&DOCUMENT))?;
+    document.without_repetitions()?;
+    job(document)
+}
+
+/// A problem, and the offset in the text of the value that has it.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) at: usize,
+    pub(super) problem: Problem,
 }
 
 impl Fault {
-    fn new(at: usize, problem: Problem) -> Self {
+    pub(super) fn new(at: usize, problem: Problem) -> Self {
         Self { at, problem }
+    }
+
+    /// The error that says where in `text`, of which `tree` was read.
+    pub(super) fn located(self, tree: &Node, text: &str) -> SpecError {
+        SpecError::new(tree.place(text, self.at), self.problem)
     }
 }
 
@@ -76,6 +91,7 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
     job.girder_api_url = fields.optional_text("girder_api_url").map(str::to_owned);
     job.girder_client_token = fields.optional_text("girder_client_token").map(Secret::new);
 
+    job.container = docker_py::options(document)?;
     if let Some(node) = fields.get("volumes") {
         volumes.declare(node)?;
     }
@@ -85,6 +101,10 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
     for node in fields.get("stream_connectors").map(Node::items).unwrap_or_default() {
         job.stream_connectors.push(streams.connect(node, &mut volumes)?);
     }
+    for node in fields.get("girder_result_hooks").map(Node::items).unwrap_or_default() {
+        job.result_hooks.push(hooks::hook(node, &mut volumes)?);
+    }
+    job.girder_job = fields.get("girder_job").map(hooks::girder_job).transpose()?;
     job.volumes = volumes.into_list();
     Ok(job)
 }
@@ -102,11 +122,17 @@ fn argument(node: &Node, volumes: &mut Volumes, streams: &mut Streams) -> Result
     if kind == CONNECT.name {
         Ok(Argument::Connect(Box::new(streams.connect(node, volumes)?)))
     } else if kind == VOLUME_PATH.name {
-        let filename = fields.text("filename")?.to_owned();
-        let volume = volumes.referenced(fields.get("volume"))?;
-        Ok(Argument::VolumePath(VolumePath { filename, volume }))
+        Ok(Argument::VolumePath(hooks::volume_path(node, volumes)?))
     } else if kind == NAMED_INPUT_PIPE.name || kind == NAMED_OUTPUT_PIPE.name {
         Ok(Argument::Fifo(streams::fifo(node, volumes)?))
+    } else if kind == PROGRESS_PIPE.name {
+        Ok(Argument::ProgressPipe(streams.progress(node, volumes)?))
+    } else if kind == GIRDER_API_URL.name {
+        Ok(Argument::GirderApiUrl)
+    } else if kind == GIRDER_TOKEN.name {
+        Ok(Argument::GirderToken)
+    } else if DOWNLOADS.iter().any(|download| download.name == kind) {
+        Ok(Argument::Download(hooks::download(node, volumes)?))
     } else {
         Ok(Argument::Volume(volumes.volume(node)?))
     }

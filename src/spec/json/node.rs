@@ -16,20 +16,20 @@ use super::Fault;
 use crate::spec::error::{Place, Problem, SpecError};
 
 /// The longest document that is read: a job says what is to be done, the data is elsewhere.
-pub(super) const MAX_DOCUMENT_BYTES: usize = 16 << 20;
+pub(in crate::spec) const MAX_DOCUMENT_BYTES: usize = 16 << 20;
 /// How deep arrays and objects may nest. The deepest job is at six; each level costs stack.
-pub(super) const MAX_DEPTH: usize = 32;
+pub(in crate::spec) const MAX_DEPTH: usize = 32;
 /// How many values a document may hold: each costs some 100 bytes once it is read.
-pub(super) const MAX_NODES: usize = 1 << 19;
+pub(in crate::spec) const MAX_NODES: usize = 1 << 19;
 
 /// One value of the document.
-pub(super) struct Node {
+pub(in crate::spec) struct Node {
     /// Where it begins: its offset in the document.
-    pub(super) at: usize,
-    pub(super) value: Value,
+    pub(in crate::spec) at: usize,
+    pub(in crate::spec) value: Value,
 }
 
-pub(super) enum Value {
+pub(in crate::spec) enum Value {
     Null,
     Bool(bool),
     /// As it was written.
@@ -42,7 +42,7 @@ pub(super) enum Value {
 
 impl Node {
     /// Reads a document.
-    pub(super) fn read(text: &str) -> Result<Self, SpecError> {
+    pub(in crate::spec) fn read(text: &str) -> Result<Self, SpecError> {
         let place = |offset| place_at(text, offset, "$".to_owned());
         if text.len() > MAX_DOCUMENT_BYTES {
             let problem = too_many(text.len(), "bytes", MAX_DOCUMENT_BYTES);
@@ -62,7 +62,7 @@ impl Node {
     }
 
     /// Refuses objects that have a member twice.
-    pub(super) fn without_repetitions(&self) -> Result<(), Fault> {
+    pub(in crate::spec) fn without_repetitions(&self) -> Result<(), Fault> {
         match &self.value {
             Value::Array(items) => items.iter().try_for_each(Self::without_repetitions),
             Value::Object(members) => {
@@ -79,7 +79,7 @@ impl Node {
     }
 
     /// The place of the value that begins at `at`, for people.
-    pub(super) fn place(&self, text: &str, at: usize) -> Place {
+    pub(in crate::spec) fn place(&self, text: &str, at: usize) -> Place {
         let mut path = "$".to_owned();
         let mut node = self;
         // The value is in the last child that begins no later than it does.
@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// What is there, as an error says it. `secret` values are not shown.
-    pub(super) fn describe(&self, secret: bool) -> String {
+    pub(in crate::spec) fn describe(&self, secret: bool) -> String {
         match &self.value {
             Value::Null => "null".to_owned(),
             Value::Bool(value) => value.to_string(),
@@ -132,7 +132,7 @@ impl Node {
 }
 
 /// A text of the document for an error: its beginning, if it is long.
-pub(super) fn shortened(text: &str) -> String {
+pub(in crate::spec) fn shortened(text: &str) -> String {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -140,7 +140,7 @@ pub(super) fn shortened(text: &str) -> String {
     }
 }
 
-pub(super) fn too_many(found: usize, unit: &'static str, most: usize) -> Problem {
+pub(in crate::spec) fn too_many(found: usize, unit: &'static str, most: usize) -> Problem {
     Problem::TooMany { found, unit, most }
 }
 

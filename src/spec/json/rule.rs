@@ -15,7 +15,7 @@ pub(super) struct Rule {
     pub(super) most: usize,
     /// The value is not to be shown, not even in an error.
     pub(super) secret: bool,
-    accepts: fn(&str) -> bool,
+    pub(super) accepts: fn(&str) -> bool,
 }
 
 impl Rule {
@@ -177,7 +177,7 @@ pub(super) static BIND: Rule = Rule {
     },
 };
 
-pub(super) static VOLUME_NAME: Rule = Rule {
+pub(super) static NAME: Rule = Rule {
     expected: "a name",
     pattern: r"^[^\u0000-\u001f]+$",
     most: MAX_NAME_BYTES,
@@ -196,13 +196,46 @@ pub(super) static BENEATH: Rule = Rule {
     },
 };
 
-pub(super) static FIFO_NAME: Rule = Rule {
+pub(super) static ORDINARY_PATH: Rule = Rule {
     expected: "a relative path of ordinary names, without `.`, `..` and empty ones",
     pattern: r"^(?!\.{1,2}(?:/|$))[^/\u0000]+(?:/(?!\.{1,2}(?:/|$))[^/\u0000]+)*$",
     most: MAX_PATH_BYTES,
     secret: false,
     accepts: |text| {
         !text.contains('\0') && text.split('/').all(|name| !matches!(name, "" | "." | ".."))
+    },
+};
+
+/// A file of the host, by its absolute path.
+pub(super) static HOST_FILE: Rule = Rule {
+    expected: "an absolute path of a file of the host, without a colon",
+    pattern: r"^/(?!(?:[^:\u0000]*/)?\.{0,2}$)[^:\u0000]*$",
+    most: MAX_PATH_BYTES,
+    secret: false,
+    accepts: |text| {
+        text.starts_with('/')
+            && !text.contains([':', '\0'])
+            && !matches!(text.rsplit('/').next(), None | Some("" | "." | ".."))
+    },
+};
+
+/// What Girder's event handlers are handed with an upload. It travels in an address.
+pub(super) static REFERENCE: Rule = Rule {
+    expected: "a string without NUL, of at most 8,192 bytes",
+    pattern: r"^[^\u0000]*$",
+    most: MAX_HEADER_BYTES,
+    secret: false,
+    accepts: |text| !text.contains('\0'),
+};
+
+pub(super) static MIME_TYPE: Rule = Rule {
+    expected: "a media type, such as `text/csv` (ASCII)",
+    pattern: "^[!-~][ -~]*$",
+    most: MAX_NAME_BYTES,
+    secret: false,
+    accepts: |text| {
+        text.starts_with(|c: char| c.is_ascii_graphic())
+            && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
     },
 };
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::check::MAX_INTEGER;
 use super::document::DOCUMENT;
 use super::rule::Rule;
 use super::table::{Kind, Member, Relation, Shape};
@@ -31,7 +32,7 @@ fn object(shape: &Shape, typed: bool) -> Value {
         properties.insert("type".to_owned(), json!({"const": shape.name, "description": about}));
         required.push("type");
     }
-    for member in shape.members {
+    for member in shape.all_members() {
         properties.insert(member.name.to_owned(), property(member));
         if member.required {
             required.push(member.name);
@@ -86,6 +87,11 @@ fn kind(of: &Kind) -> Value {
         Kind::Bool => json!({"type": "boolean"}),
         Kind::Number => json!({"type": "number"}),
         Kind::Whole(most) => json!({"type": "integer", "minimum": 0, "maximum": most}),
+        Kind::Integer => {
+            json!({"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER})
+        }
+        Kind::Anything => json!({}),
+        Kind::Null => json!({"type": "null"}),
         Kind::Word(word) => json!({"const": word}),
         Kind::Text(rule) => text(rule),
         Kind::List { of, most, .. } => {
@@ -104,6 +110,14 @@ fn kind(of: &Kind) -> Value {
                 [shape] => reference(shape),
                 shapes => json!({"anyOf": shapes.iter().map(reference).collect::<Vec<_>>()}),
             }
+        }
+        Kind::Values { or } => {
+            let is = json!({"required": ["type"], "properties": {"type": {"const": or.name}}});
+            json!({
+                "type": "object",
+                "if": is,
+                "then": {"$ref": format!("#/$defs/{}", or.name)},
+            })
         }
         Kind::Any(kinds) => json!({"anyOf": kinds.iter().map(kind).collect::<Vec<_>>()}),
     }
@@ -130,6 +144,7 @@ fn relation(relation: &Relation) -> Value {
             };
             json!({"anyOf": ends.iter().map(inside).collect::<Vec<_>>()})
         }
+        Relation::Either(one, other) => json!({"anyOf": [there(one), there(other)]}),
         Relation::Exclusive(one, other) => {
             json!({"not": {"allOf": [there(one), there(other)]}})
         }

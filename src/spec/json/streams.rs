@@ -8,8 +8,9 @@ use super::document::MAX_STREAMS;
 use super::fields::Fields;
 use super::node::{Node, shortened, too_many};
 use super::transform::{
-    CONTAINER_STD_ERR, GIRDER_FILE_ID_TO_STREAM, HOST_FILE, HOST_FILE_TO_STREAM, HOST_STD_ERR,
-    HOST_STD_OUT, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, URL_TO_STREAM,
+    CHUNKED_TRANSFER_ENCODING_STREAM, CONTAINER_STD_ERR, GIRDER_FILE_ID_TO_STREAM,
+    GIRDER_STREAM_TO_ITEM, HOST_FILE, HOST_FILE_TO_STREAM, HOST_STD_ERR, HOST_STD_OUT,
+    NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, URL_TO_STREAM,
 };
 use super::volumes::{Volumes, cleaned};
 use crate::spec::error::Problem;
@@ -35,13 +36,31 @@ enum Folder {
 
 impl Streams {
     pub(super) fn connect(&mut self, node: &Node, volumes: &mut Volumes) -> Result<Connect, Fault> {
+        self.count(node)?;
+        let fields = Fields::of(node);
+        let (input, output) = (fields.need("input")?, fields.need("output")?);
+        Ok(Connect { source: self.source(input, volumes)?, sink: self.sink(output, volumes)? })
+    }
+
+    /// The FIFO of a `ProgressPipe`, which is a stream too.
+    pub(super) fn progress(&mut self, node: &Node, volumes: &mut Volumes) -> Result<Fifo, Fault> {
+        self.count(node)?;
+        let fields = Fields::of(node);
+        let name = fields.optional_text("name").unwrap_or(Fifo::PROGRESS).to_owned();
+        let volume = volumes.referenced(fields.get("volume"))?;
+        volumes.on_host(volume, node.at, format!("the FIFO `{}`", shortened(&name)))?;
+        let place = FifoPlace::Volume(volume);
+        let fifo = Fifo { name, place, direction: Direction::Output };
+        self.take_fifo(&fifo, node, volumes)?;
+        Ok(fifo)
+    }
+
+    fn count(&mut self, node: &Node) -> Result<(), Fault> {
         self.connects += 1;
         if self.connects > MAX_STREAMS {
             return Err(Fault::new(node.at, too_many(self.connects, "streams", MAX_STREAMS)));
         }
-        let fields = Fields::of(node);
-        let (input, output) = (fields.need("input")?, fields.need("output")?);
-        Ok(Connect { source: self.source(input, volumes)?, sink: self.sink(output, volumes)? })
+        Ok(())
     }
 
     fn source(&mut self, node: &Node, volumes: &mut Volumes) -> Result<Source, Fault> {
@@ -50,7 +69,7 @@ impl Streams {
         if kind == GIRDER_FILE_ID_TO_STREAM.name {
             Ok(Source::GirderFile { id: fields.text("id")?.to_owned() })
         } else if kind == URL_TO_STREAM.name {
-            url(node)
+            Ok(Source::Url { url: url(&fields)?, headers: headers(&fields)? })
         } else if kind == HOST_FILE_TO_STREAM.name {
             Ok(Source::HostFile { path: fields.text("path")?.into() })
         } else if kind == NAMED_OUTPUT_PIPE.name {
@@ -83,6 +102,14 @@ impl Streams {
                 return Err(Fault::new(node.at, Problem::EndTaken(file)));
             }
             Ok(Sink::HostFile { path })
+        } else if kind == CHUNKED_TRANSFER_ENCODING_STREAM.name {
+            Ok(Sink::ChunkedPost { url: url(&fields)?, headers: headers(&fields)? })
+        } else if kind == GIRDER_STREAM_TO_ITEM.name {
+            Ok(Sink::GirderItem {
+                item_id: fields.text("item_id")?.to_owned(),
+                name: fields.text("name")?.to_owned(),
+                size: fields.get("size").and_then(Node::as_whole),
+            })
         } else {
             let fifo = fifo(node, volumes)?;
             self.take_fifo(&fifo, node, volumes)?;
@@ -120,23 +147,24 @@ pub(super) fn fifo(node: &Node, volumes: &mut Volumes) -> Result<Fifo, Fault> {
         FifoPlace::Paths { container_path: container_path.to_owned(), host_path: host_path.into() }
     } else {
         let volume = volumes.referenced(fields.get("volume"))?;
-        if let Some(engine_volume) = volumes.engine_volume(volume) {
-            let (fifo, volume) = (shortened(&name), shortened(engine_volume));
-            return Err(Fault::new(node.at, Problem::NotOnHost { fifo, volume }));
-        }
+        volumes.on_host(volume, node.at, format!("the FIFO `{}`", shortened(&name)))?;
         FifoPlace::Volume(volume)
     };
     Ok(Fifo { name, place, direction })
 }
 
-fn url(node: &Node) -> Result<Source, Fault> {
-    let fields = Fields::of(node);
+/// The member `url`.
+pub(super) fn url(fields: &Fields<'_>) -> Result<HttpUrl, Fault> {
     let address = fields.need("url")?;
     let unreadable = || {
         let (found, expected) = (address.describe(true), super::rule::URL.expected.to_owned());
         Fault::new(address.at, Problem::Unexpected { found, expected })
     };
-    let url = address.as_str().and_then(HttpUrl::parse).ok_or_else(unreadable)?;
+    address.as_str().and_then(HttpUrl::parse).ok_or_else(unreadable)
+}
+
+/// The member `headers`; none if it is not there.
+pub(super) fn headers(fields: &Fields<'_>) -> Result<BTreeMap<String, Secret>, Fault> {
     let mut headers = BTreeMap::new();
     let mut names = HashSet::new();
     for (name, value) in fields.get("headers").iter().flat_map(|node| Fields::of(node).iter()) {
@@ -145,5 +173,5 @@ fn url(node: &Node) -> Result<Source, Fault> {
         }
         headers.insert(name.to_owned(), Secret::new(value.as_str().unwrap_or_default()));
     }
-    Ok(Source::Url { url, headers })
+    Ok(headers)
 }

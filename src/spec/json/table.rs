@@ -3,6 +3,7 @@
 //! The table itself is in `document` and `transform`. It says once what there is: the parser checks
 //! every document against it, and the JSON Schema is made of it.
 
+use super::docker_py::Keyword;
 use super::rule::Rule;
 
 /// What a value may be.
@@ -11,7 +12,13 @@ pub(super) enum Kind {
     /// A number, as an argument.
     Number,
     /// A whole number from 0 to this.
-    Whole(u32),
+    Whole(u64),
+    /// A whole number that a 64-bit float holds exactly.
+    Integer,
+    /// Whatever JSON can say; the engine judges it.
+    Anything,
+    /// Nothing, as an alternative of something.
+    Null,
     /// Exactly this string.
     Word(&'static str),
     /// A string.
@@ -33,6 +40,10 @@ pub(super) enum Kind {
     Object(&'static Shape),
     /// An object whose `type` is the name of one of these.
     Typed(&'static [&'static Shape]),
+    /// An object with any names and values; or, if its `type` is the name of this one, this.
+    Values {
+        or: &'static Shape,
+    },
     /// Any one of these; no two of them are objects, or arrays.
     Any(&'static [Self]),
 }
@@ -48,8 +59,12 @@ impl Kind {
             Self::Bool
             | Self::Number
             | Self::Whole(_)
+            | Self::Integer
+            | Self::Anything
+            | Self::Null
             | Self::Word(_)
             | Self::Object(_)
+            | Self::Values { .. }
             | Self::Typed(_) => false,
         }
     }
@@ -63,6 +78,8 @@ pub(super) struct Shape {
     /// Where it belongs, for those who have put it elsewhere.
     pub(super) belongs: &'static str,
     pub(super) members: &'static [Member],
+    /// docker-py's, behind the members.
+    pub(super) keywords: &'static [&'static [Keyword]],
     pub(super) relations: &'static [Relation],
     /// Members that a later version will have.
     pub(super) later: &'static [&'static str],
@@ -77,7 +94,29 @@ impl Shape {
         about: &'static str,
         members: &'static [Member],
     ) -> Self {
-        Self { name, about, belongs, members, relations: &[], later: &[], refused: &[] }
+        Self {
+            name,
+            about,
+            belongs,
+            members,
+            keywords: &[],
+            relations: &[],
+            later: &[],
+            refused: &[],
+        }
+    }
+
+    pub(super) const fn with_keywords(mut self, keywords: &'static [&'static [Keyword]]) -> Self {
+        self.keywords = keywords;
+        self
+    }
+
+    pub(super) const fn with_refused(
+        mut self,
+        refused: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        self.refused = refused;
+        self
     }
 
     pub(super) const fn with_relations(mut self, relations: &'static [Relation]) -> Self {
@@ -85,8 +124,19 @@ impl Shape {
         self
     }
 
-    pub(super) fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.name == name)
+    pub(super) fn member(&self, name: &str) -> Option<&'static Member> {
+        self.all_members().find(|member| member.name == name)
+    }
+
+    /// The members that are told to somebody who wrote another: not docker-py's.
+    pub(super) fn own_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.members.iter().map(|member| member.name).filter(|name| *name != "$schema")
+    }
+
+    /// The members, docker-py's too.
+    pub(super) fn all_members(&self) -> impl Iterator<Item = &'static Member> + Clone + use<> {
+        let keywords = self.keywords.iter().copied().flatten();
+        self.members.iter().chain(keywords.map(|keyword| &keyword.member))
     }
 }
 
@@ -133,6 +183,8 @@ impl Member {
 pub(super) enum Relation {
     /// Both or neither.
     Together(&'static str, &'static str),
+    /// One of them at least.
+    Either(&'static str, &'static str),
     /// Not both.
     Exclusive(&'static str, &'static str),
     /// One member at least is a transform of the container: its name, and those that are.

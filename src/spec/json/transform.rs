@@ -1,5 +1,6 @@
 //! The table of the transforms: objects whose `type` is Girder Worker's class name, or one of ours.
 
+use super::result_hook::{ITEM_METADATA, JOB_ARTIFACT, UPLOAD_TO_FOLDER, UPLOAD_TO_ITEM};
 use super::rule;
 use super::table::{Kind, Member, Relation, Shape};
 
@@ -20,24 +21,31 @@ pub(super) static TRANSFORMS: &[&Shape] = &[
     &HOST_STD_OUT,
     &HOST_STD_ERR,
     &HOST_FILE,
-];
-
-/// Transforms that a later version will have.
-pub(super) static LATER: &[&str] = &[
-    "GirderFileIdToVolume",
-    "GirderItemIdToVolume",
-    "GirderFolderIdToVolume",
-    "ProgressPipe",
-    "ChunkedTransferEncodingStream",
-    "GirderStreamToItem",
-    "GirderUploadVolumePathToItem",
-    "GirderUploadVolumePathToFolder",
-    "GirderUploadVolumePathJobArtifact",
-    "GirderItemMetadata",
+    &CHUNKED_TRANSFER_ENCODING_STREAM,
+    &GIRDER_STREAM_TO_ITEM,
+    &GIRDER_FILE_ID_TO_VOLUME,
+    &DIRECT_GIRDER_FILE_ID_TO_VOLUME,
+    &GIRDER_ITEM_ID_TO_VOLUME,
+    &GIRDER_FOLDER_ID_TO_VOLUME,
+    &PROGRESS_PIPE,
+    &GIRDER_API_URL,
+    &GIRDER_TOKEN,
+    &UPLOAD_TO_ITEM,
+    &UPLOAD_TO_FOLDER,
+    &JOB_ARTIFACT,
+    &ITEM_METADATA,
 ];
 
 pub(super) static VOLUMES: &[&Shape] =
     &[&BIND_MOUNT_VOLUME, &TEMPORARY_VOLUME, &TEMPORARY_VOLUME_DEFAULT];
+
+/// What is downloaded into a volume.
+pub(super) static DOWNLOADS: &[&Shape] = &[
+    &GIRDER_FILE_ID_TO_VOLUME,
+    &DIRECT_GIRDER_FILE_ID_TO_VOLUME,
+    &GIRDER_ITEM_ID_TO_VOLUME,
+    &GIRDER_FOLDER_ID_TO_VOLUME,
+];
 
 static SOURCES: &[&Shape] = &[
     &GIRDER_FILE_ID_TO_STREAM,
@@ -48,14 +56,22 @@ static SOURCES: &[&Shape] = &[
     &CONTAINER_STD_ERR,
 ];
 
-static SINKS: &[&Shape] = &[&NAMED_INPUT_PIPE, &HOST_STD_OUT, &HOST_STD_ERR, &HOST_FILE];
+static SINKS: &[&Shape] = &[
+    &NAMED_INPUT_PIPE,
+    &HOST_STD_OUT,
+    &HOST_STD_ERR,
+    &HOST_FILE,
+    &CHUNKED_TRANSFER_ENCODING_STREAM,
+    &GIRDER_STREAM_TO_ITEM,
+];
 
 const A_VOLUME: &str = "`volumes`, `container_args` or the `volume` of another transform";
 const A_SOURCE: &str = "the `input` of a Connect";
 const A_SINK: &str = "the `output` of a Connect";
+const AN_ARGUMENT: &str = "`container_args`";
 
 /// The member `volume` of a transform.
-const VOLUME: Kind = Kind::Any(&[Kind::Typed(VOLUMES), Kind::Text(&rule::VOLUME_NAME)]);
+const VOLUME: Kind = Kind::Any(&[Kind::Typed(VOLUMES), Kind::Text(&rule::NAME)]);
 const ABOUT_VOLUME: &str =
     "A volume, or the name of a temporary one. Default: the default temporary volume.";
 
@@ -88,7 +104,7 @@ pub(super) static TEMPORARY_VOLUME: Shape = Shape::new(
     &[
         Member::optional(
             "name",
-            Kind::Text(&rule::VOLUME_NAME),
+            Kind::Text(&rule::NAME),
             "What other transforms call it by. Two with one name are one volume.",
         )
         .or_null()
@@ -118,7 +134,7 @@ pub(super) static TEMPORARY_VOLUME_DEFAULT: Shape = Shape::new(
 
 pub(super) static VOLUME_PATH: Shape = Shape::new(
     "VolumePath",
-    "`container_args`",
+    "`container_args` or the `volumepath` of a hook",
     "A file or folder in a volume. As an argument it becomes its path in the container.",
     &[
         Member::required("filename", Kind::Text(&rule::BENEATH), "The path in the volume.")
@@ -144,7 +160,7 @@ pub(super) static NAMED_OUTPUT_PIPE: Shape = Shape::new(
 .with_relations(PIPE_RELATIONS);
 
 const PIPE: &[Member] = &[
-    Member::required("name", Kind::Text(&rule::FIFO_NAME), "The FIFO's file name.")
+    Member::required("name", Kind::Text(&rule::ORDINARY_PATH), "The FIFO's file name.")
         .example(r#""input.fifo""#),
     Member::optional("volume", VOLUME, ABOUT_VOLUME).example(r#""scratch""#),
     Member::optional(
@@ -196,12 +212,7 @@ pub(super) static URL_TO_STREAM: Shape = Shape::new(
             .example(r#""https://data.example.org/file.bin""#),
         Member::optional(
             "headers",
-            Kind::Map {
-                names: &rule::HEADER_NAME,
-                of: &Kind::Text(&rule::HEADER_VALUE),
-                most: MAX_HEADERS,
-                unit: "headers",
-            },
+            HEADERS,
             "Sent with the request, but not to another host after a redirect. Their values are never \
              printed.",
         )
@@ -209,6 +220,14 @@ pub(super) static URL_TO_STREAM: Shape = Shape::new(
         .example(r#"{"Authorization": "Bearer …"}"#),
     ],
 );
+
+/// Headers of a request.
+pub(super) const HEADERS: Kind = Kind::Map {
+    names: &rule::HEADER_NAME,
+    of: &Kind::Text(&rule::HEADER_VALUE),
+    most: MAX_HEADERS,
+    unit: "headers",
+};
 
 /// Servers refuse more than 100 (Apache's LimitRequestFields, Go's and nginx's by size).
 pub(super) const MAX_HEADERS: usize = 90;
@@ -237,4 +256,148 @@ pub(super) static HOST_FILE: Shape = Shape::new(
     A_SINK,
     "A file of the host, which appears under its name when it is whole.",
     &[Member::required("path", Kind::Text(&rule::PATH), "Its path.").example(r#""/srv/out.bin""#)],
+);
+
+pub(super) static CHUNKED_TRANSFER_ENCODING_STREAM: Shape = Shape::new(
+    "ChunkedTransferEncodingStream",
+    A_SINK,
+    "An HTTP server, which is sent the bytes as they come: a POST with a chunked body.",
+    &[
+        Member::required("url", Kind::Text(&rule::URL), "The address.")
+            .example(r#""https://data.example.org/sink""#),
+        Member::optional(
+            "headers",
+            HEADERS,
+            "Sent with the request. Their values are never printed.",
+        )
+        .or_null()
+        .example(r#"{"Girder-Token": "…"}"#),
+    ],
+);
+
+pub(super) static GIRDER_STREAM_TO_ITEM: Shape = Shape::new(
+    "GirderStreamToItem",
+    A_SINK,
+    "A new file in an item of the Girder server.",
+    &[
+        Member::required("item_id", Kind::Text(&rule::GIRDER_ID), "The item's id.")
+            .example(r#""6b02c2bf8ed649d13bc50b4e""#),
+        Member::required("name", Kind::Text(&rule::NAME), "The file's name.")
+            .example(r#""out.bin""#),
+        Member::optional(
+            "size",
+            Kind::Whole(MAX_SIZE),
+            "Its size in bytes. Without it all bytes are kept on this host's disk until the last.",
+        )
+        .or_null()
+        .example("1048576"),
+    ],
+);
+
+/// The greatest whole number that every reader of JSON keeps.
+pub(super) const MAX_SIZE: u64 = (1 << 53) - 1;
+
+pub(super) static GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
+    "GirderFileIdToVolume",
+    AN_ARGUMENT,
+    "A file of the Girder server, downloaded into a volume. As an argument it becomes its path in \
+     the container.",
+    &[
+        Member::required("id", Kind::Text(&rule::GIRDER_ID), "The file's id.")
+            .example(r#""6b02c2bf8ed649d13bc50b4f""#),
+        Member::optional("volume", VOLUME, ABOUT_VOLUME).example(r#""scratch""#),
+        FILENAME,
+    ],
+);
+
+const FILENAME: Member = Member::optional(
+    "filename",
+    Kind::Text(&rule::ORDINARY_PATH),
+    "Its path in the volume. Default: `<id>/<name>`, with its name in Girder.",
+)
+.or_null()
+.example(r#""in.csv""#);
+
+pub(super) static DIRECT_GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
+    "DirectGirderFileIdToVolume",
+    AN_ARGUMENT,
+    "A file of the Girder server: mounted, read-only, if this host has it at `direct_file_path`, \
+     else downloaded. As an argument it becomes its path in the container.",
+    &[
+        Member::required("id", Kind::Text(&rule::GIRDER_ID), "The file's id.")
+            .example(r#""6b02c2bf8ed649d13bc50b4f""#),
+        Member::optional("volume", VOLUME, ABOUT_VOLUME).example(r#""scratch""#),
+        Member::optional(
+            "filename",
+            Kind::Text(&rule::ORDINARY_PATH),
+            "Its path in the volume. Default: the last part of `direct_file_path`.",
+        )
+        .or_null()
+        .example(r#""in.svs""#),
+        Member::optional(
+            "direct_file_path",
+            Kind::Text(&rule::HOST_FILE),
+            "Where Girder keeps it, if that can be said.",
+        )
+        .or_null()
+        .example(r#""/assetstore/ab/cd/abcd""#),
+    ],
+);
+
+pub(super) static GIRDER_ITEM_ID_TO_VOLUME: Shape = Shape::new(
+    "GirderItemIdToVolume",
+    AN_ARGUMENT,
+    "All files of an item of the Girder server, downloaded into a volume. As an argument it becomes \
+     their folder in the container.",
+    &[
+        Member::required("id", Kind::Text(&rule::GIRDER_ID), "The item's id.")
+            .example(r#""6b02c2bf8ed649d13bc50b4e""#),
+        Member::optional("volume", VOLUME, ABOUT_VOLUME).example(r#""scratch""#),
+    ],
+);
+
+pub(super) static GIRDER_FOLDER_ID_TO_VOLUME: Shape = Shape::new(
+    "GirderFolderIdToVolume",
+    AN_ARGUMENT,
+    "A folder of the Girder server with all that is in it, downloaded into a volume. As an argument \
+     it becomes its path in the container.",
+    &[
+        Member::required("id", Kind::Text(&rule::GIRDER_ID), "The folder's id.")
+            .example(r#""6b02c2bf8ed649d13bc50b4d""#),
+        Member::optional("volume", VOLUME, ABOUT_VOLUME).example(r#""scratch""#),
+        Member::optional(
+            "folder_name",
+            Kind::Text(&rule::ORDINARY_PATH),
+            "What it is called, under `<id>/` in the volume. Default: its name in Girder.",
+        )
+        .or_null()
+        .example(r#""input""#),
+    ],
+);
+
+pub(super) static PROGRESS_PIPE: Shape = Shape::new(
+    "ProgressPipe",
+    AN_ARGUMENT,
+    "A FIFO that the container writes its progress to: lines of JSON with `total`, `current`, \
+     `message`. As an argument it becomes its path in the container.",
+    &[
+        Member::optional("name", Kind::Text(&rule::ORDINARY_PATH), "The FIFO's file name.")
+            .default(r#"".girder_progress""#),
+        Member::optional("volume", VOLUME, ABOUT_VOLUME).example(r#""scratch""#),
+    ],
+);
+
+pub(super) static GIRDER_API_URL: Shape = Shape::new(
+    "GirderApiUrl",
+    AN_ARGUMENT,
+    "As an argument it becomes the address of the Girder server's API.",
+    &[],
+);
+
+pub(super) static GIRDER_TOKEN: Shape = Shape::new(
+    "GirderToken",
+    AN_ARGUMENT,
+    "As an argument it becomes the token for the Girder server. Whoever may list processes or inspect \
+     containers on this host can read it there.",
+    &[],
 );

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::Fault;
-use super::check::whole;
 use super::document::MAX_VOLUMES;
 use super::fields::Fields;
 use super::node::{Node, Value, shortened, too_many};
@@ -53,6 +52,19 @@ impl Volumes {
         Ok(())
     }
 
+    /// Takes volumes of which a string without a mode is mounted read-only.
+    pub(super) fn declare_read_only(&mut self, node: &Node) -> Result<(), Fault> {
+        for item in node.items() {
+            let text = item.as_str().unwrap_or_default();
+            let mut bind = docker_string(text);
+            if text.split(':').nth(2).is_none() {
+                bind.mode = "ro".to_owned();
+            }
+            self.bind(bind, item.at)?;
+        }
+        if matches!(node.value, Value::Object(_)) { self.declare(node) } else { Ok(()) }
+    }
+
     /// The volume that a transform means: by an object, by a name, or the default one.
     pub(super) fn referenced(&mut self, node: Option<&Node>) -> Result<VolumeRef, Fault> {
         let Some(node) = node else { return Ok(VolumeRef::Default) };
@@ -81,10 +93,8 @@ impl Volumes {
             };
             self.bind(bind, node.at)
         } else {
-            let mode = fields.get("mode").and_then(|mode| match &mode.value {
-                Value::Number(digits) => whole(digits),
-                _ => None,
-            });
+            let mode = fields.get("mode").and_then(Node::as_whole);
+            let mode = mode.and_then(|mode| u32::try_from(mode).ok());
             let temporary = Temporary {
                 name: fields.optional_text("name").map(str::to_owned),
                 host_dir: fields.optional_text("host_dir").map(PathBuf::from),
@@ -94,18 +104,19 @@ impl Volumes {
         }
     }
 
-    /// The name of the engine's volume that `volume` is, if it is one.
-    pub(super) fn engine_volume(&self, volume: VolumeRef) -> Option<&str> {
-        match volume {
-            VolumeRef::Listed(index) => match self.listed.get(index)? {
-                Listed::Bind(bind) if bind.is_named_volume() => Some(&bind.host_path),
-                _ => None,
-            },
-            VolumeRef::Default => None,
+    /// Refuses an engine's volume for `what`, which needs a folder of the host.
+    pub(super) fn on_host(&self, volume: VolumeRef, at: usize, what: String) -> Result<(), Fault> {
+        match self.host_path(volume) {
+            Some(name) if !name.starts_with('/') => {
+                let volume = shortened(name);
+                Err(Fault::new(at, Problem::NotOnHost { what, volume }))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// The folder of the host that `volume` is, if it is known before the run.
+    /// What docker mounts at `volume`, if it is known before the run: a folder of the host, or the
+    /// name of an engine's volume.
     pub(super) fn host_path(&self, volume: VolumeRef) -> Option<&str> {
         match volume {
             VolumeRef::Listed(index) => match self.listed.get(index)? {

@@ -1,11 +1,13 @@
 //! What the parser makes of documents; what it says when it refuses is in `tests/it/spec.rs`.
 
+mod girder;
 mod limits;
 mod rules;
 
 use super::*;
 use crate::spec::{
-    BindMount, Direction, Fifo, FifoPlace, Sink, Source, TemporaryVolume, Volume, VolumeRef,
+    BindMount, Direction, Fifo, FifoPlace, Sink, Source, TemporaryVolume, Volume, VolumePath,
+    VolumeRef,
 };
 
 fn job(text: &str) -> JobSpec {

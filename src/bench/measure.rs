@@ -1,0 +1,287 @@
+//! The measurement: case by case, run by run.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::case::{Case, From, To};
+use super::child::{Canceller, Crew};
+use super::error::BenchError;
+use super::message::{Container, Message, Moved, Order};
+use super::peer::Role;
+use super::store::{Folder, Store};
+use super::strace;
+use super::table::{Measured, Measurement, Run};
+
+/// What is to be measured, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The command itself: its children are its own program.
+    pub program: PathBuf,
+    /// The arguments before a child's [`Role`].
+    pub peer: Vec<String>,
+    /// In this order.
+    pub cases: Vec<Case>,
+    /// Bytes of each transfer.
+    pub size: u64,
+    /// Transfers at once.
+    pub parallel: usize,
+    /// How often each case is measured.
+    pub runs: usize,
+    /// Where the file, the FIFOs and what is written are, until the end.
+    pub folder: PathBuf,
+    /// Measure the ordinary run, in a container of this image.
+    pub image: Option<String>,
+    /// Count system calls, in a run of its own under strace.
+    pub system_calls: bool,
+}
+
+/// More would need more connections than the depot serves, and more descriptors than a process has.
+const MOST_PARALLEL: usize = 250;
+
+impl Options {
+    fn check(&self) -> Result<(), BenchError> {
+        let unfit = |text: &str| Err(BenchError::Unfit(text.to_owned()));
+        if self.size == 0 || self.runs == 0 || self.cases.is_empty() {
+            return unfit("there is nothing to measure: size, runs and cases must not be zero");
+        }
+        if !(1..=MOST_PARALLEL).contains(&self.parallel) {
+            return Err(BenchError::Unfit(format!(
+                "{} transfers at once cannot be measured, only 1 to {MOST_PARALLEL}",
+                self.parallel
+            )));
+        }
+        if self.image.is_some() {
+            if let Some(case) = self.cases.iter().find(|case| !case.has_container()) {
+                let name = case.as_str();
+                return Err(BenchError::Unfit(format!("{name} has no container to go through")));
+            }
+            if self.parallel > 1 && self.cases.contains(&Case::StdoutFile) {
+                return unfit("a container has one stdout: stdout-file is for one transfer");
+            }
+            if self.system_calls {
+                return unfit("system calls are counted without a container");
+            }
+        }
+        if self.system_calls {
+            strace::check()?;
+        }
+        Ok(())
+    }
+}
+
+/// Measures, and gives all of it; `told` has each case as soon as it is measured.
+///
+/// # Errors
+/// [`BenchError`]. What was made is removed.
+pub fn measure(
+    options: &Options,
+    canceller: &Canceller,
+    told: &mut dyn FnMut(&Measured),
+) -> Result<Measurement, BenchError> {
+    options.check()?;
+    let folder = Folder::make(&options.folder, options.size)?;
+    let bench = Bench { options, canceller, folder: &folder };
+    let measured = options.cases.iter().map(|case| {
+        let measured = bench.case(*case)?;
+        told(&measured);
+        Ok(measured)
+    });
+    let measured = measured.collect::<Result<Vec<_>, _>>();
+    // What went wrong before matters more than what cannot be removed.
+    let removed = folder.remove();
+    let cases = measured?;
+    removed?;
+    Ok(Measurement::new(options, cases))
+}
+
+/// A measurement on its way.
+struct Bench<'a> {
+    options: &'a Options,
+    canceller: &'a Canceller,
+    folder: &'a Folder,
+}
+
+/// What serves a case's source, as long as it is kept.
+enum Served {
+    Nothing,
+    Depot(Store),
+    Server(String, #[expect(dead_code, reason = "it ends when this is dropped")] Crew),
+}
+
+impl Bench<'_> {
+    fn case(&self, case: Case) -> Result<Measured, BenchError> {
+        let served = self.serve(case)?;
+        let order = self.order(case, &served);
+        let mut runs = Vec::with_capacity(self.options.runs);
+        let mut carrier = String::new();
+        for _ in 0..self.options.runs {
+            let (moved, run) = self.run(&order, &[])?;
+            carrier = moved.carrier;
+            runs.push(run);
+        }
+        let system_calls = self.options.system_calls.then(|| {
+            let counted = self.folder.path().join("strace");
+            self.run(&order, &strace::command(&counted))?;
+            strace::total(&counted)
+        });
+        let system_calls = system_calls.transpose()?;
+        self.folder.sweep()?;
+        let bytes = self.options.size * u64::try_from(self.options.parallel).unwrap_or(1);
+        Ok(Measured { case, carrier, bytes, runs, system_calls })
+    }
+
+    /// Starts what a case's source is served by.
+    fn serve(&self, case: Case) -> Result<Served, BenchError> {
+        let size = self.options.size;
+        let (scheme, role) = match case.from() {
+            From::Depot => {
+                let program = &self.options.program;
+                let store = Store::start(program, self.folder, case, self.canceller)?;
+                return Ok(Served::Depot(store));
+            }
+            From::Tls => ("https", Role::ServeTls(self.folder.authority(), size)),
+            From::Chunked => ("http", Role::ServeChunked(size)),
+            From::File | From::Fifo | From::Stdout => return Ok(Served::Nothing),
+        };
+        let mut crew = Crew::new(case, self.canceller);
+        crew.spawn("the server", &mut self.command(&[], &role))?;
+        let address = address(case, &mut crew)?;
+        Ok(Served::Server(format!("{scheme}://{address}/source"), crew))
+    }
+
+    fn order(&self, case: Case, served: &Served) -> Order {
+        let (url, girder_file) = match served {
+            Served::Nothing => (None, None),
+            Served::Depot(store) => {
+                (Some(store.file()), Some((store.url.clone(), store.id.clone())))
+            }
+            Served::Server(url, _) => (Some(url.clone()), None),
+        };
+        let container = self.options.image.clone().map(|image| Container { image, girder_file });
+        Order {
+            case,
+            url,
+            ca_file: (case.from() == From::Tls).then(|| self.folder.authority()),
+            folder: self.folder.path().to_owned(),
+            size: self.options.size,
+            parallel: self.options.parallel,
+            container,
+        }
+    }
+
+    /// One run. `under` is what the moving process is started by, if not by us.
+    fn run(&self, order: &Order, under: &[String]) -> Result<(Moved, Run), BenchError> {
+        self.folder.sweep()?;
+        let mut crew = Crew::new(order.case, self.canceller);
+        let role = if order.container.is_some() { Role::Run } else { Role::Move };
+        let mover = crew.spawn("the moving process", &mut self.command(under, &role))?;
+        crew.tell(mover, order);
+        crew.next()?;
+        let peers = match order.container {
+            None => self.peers(order, &mut crew)?,
+            // It is in the container.
+            Some(_) => 0..0,
+        };
+        let (mut ends, peers_count) = (Vec::with_capacity(peers.len()), peers.len());
+        crew.tell(mover, &());
+        if peers_count == 0 {
+            crew.tell(mover, &());
+        } else {
+            // A FIFO is held before its reader comes, as it is before a container starts.
+            crew.next()?;
+            peers.for_each(|peer| crew.tell(peer, &()));
+        }
+        loop {
+            match crew.next()? {
+                (_, Message::Finished { bytes, at }) => {
+                    ends.push((bytes, at));
+                    if ends.len() == peers_count {
+                        crew.tell(mover, &());
+                    }
+                }
+                (_, Message::Moved(moved)) => return self.run_of(order, moved, &ends),
+                _ => {}
+            }
+        }
+    }
+
+    /// Starts the readers or writers, waits until they are ready, and gives their numbers.
+    fn peers(&self, order: &Order, crew: &mut Crew) -> Result<Range<usize>, BenchError> {
+        let first = crew.size();
+        for number in 0..order.parallel {
+            let (name, role) = match (order.case.from(), order.case.to()) {
+                (From::Fifo, _) => ("a writer", Role::Write(order.fifo(number), order.size)),
+                (From::Stdout, _) => ("a writer", Role::Frames(order.attach(number), order.size)),
+                (_, To::Fifo) => ("a reader", Role::Read(order.fifo(number))),
+                (_, To::File) => break,
+            };
+            crew.spawn(name, &mut self.command(&[], &role))?;
+        }
+        // Nothing else is said before the moving process is told to begin.
+        for _ in first..crew.size() {
+            crew.next()?;
+        }
+        Ok(first..crew.size())
+    }
+
+    fn run_of(
+        &self,
+        order: &Order,
+        moved: Moved,
+        ends: &[(u64, f64)],
+    ) -> Result<(Moved, Run), BenchError> {
+        let expected = order.size * u64::try_from(order.parallel).unwrap_or(1);
+        let has_readers = order.case.to() == To::Fifo && order.container.is_none();
+        let (found, seconds) = if has_readers {
+            // What counts is when the readers had it.
+            let last = ends.iter().map(|(_, at)| *at).fold(moved.began, f64::max);
+            (ends.iter().map(|(bytes, _)| bytes).sum(), last - moved.began)
+        } else {
+            (moved.bytes, moved.seconds)
+        };
+        if found != expected {
+            return Err(BenchError::Bytes { case: order.case, expected, found });
+        }
+        let run = Run {
+            seconds,
+            user_seconds: moved.user_seconds,
+            system_seconds: moved.system_seconds,
+            peak_memory: moved.peak_memory,
+            voluntary_switches: moved.voluntary_switches,
+        };
+        Ok((moved, run))
+    }
+
+    /// Our own program in a role.
+    fn command(&self, under: &[String], role: &Role) -> Command {
+        let mut command = match under {
+            [] => Command::new(&self.options.program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(&self.options.program);
+                command
+            }
+        };
+        command.args(&self.options.peer).args(role.arguments());
+        command
+    }
+}
+
+fn address(case: Case, crew: &mut Crew) -> Result<SocketAddr, BenchError> {
+    match crew.next()? {
+        (_, Message::Listening(address)) => Ok(address),
+        _ => Err(BenchError::Child {
+            case,
+            name: "the server",
+            message: "it has not said where it listens".to_owned(),
+        }),
+    }
+}
+
+/// What the folder cannot be.
+pub(super) fn unprepared(path: &Path, source: io::Error) -> BenchError {
+    BenchError::Prepare { path: path.to_owned(), source }
+}

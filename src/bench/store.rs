@@ -1,0 +1,122 @@
+//! What a measurement brings with it: a folder with the file that is moved, and the depot that
+//! serves it.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::case::Case;
+use super::child::{Canceller, Process};
+use super::error::BenchError;
+use super::message::source_file;
+use super::peer::{each_piece, noise};
+
+/// The folder of a measurement. It goes with everything in it.
+#[derive(Debug)]
+pub(super) struct Folder(TempDir);
+
+impl Folder {
+    /// Makes it in another folder, with a file of so many bytes that is in memory and on the disk.
+    pub(super) fn make(within: &Path, size: u64) -> Result<Self, BenchError> {
+        let failed = |path: &Path, source| BenchError::Prepare { path: path.to_owned(), source };
+        let folder = tempfile::Builder::new().prefix("gantline-bench-").tempdir_in(within);
+        let folder = folder.map_err(|source| failed(within, source))?;
+        let file = source_file(folder.path());
+        let store = file.parent().unwrap_or_else(|| folder.path());
+        fs::create_dir(store).map_err(|source| failed(store, source))?;
+        fill(&file, size).map_err(|source| failed(&file, source))?;
+        Ok(Self(folder))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Removes what the last run has made.
+    pub(super) fn sweep(&self) -> Result<(), BenchError> {
+        let failed = |path: &Path, source| BenchError::Prepare { path: path.to_owned(), source };
+        let entries = fs::read_dir(self.path()).map_err(|source| failed(self.path(), source))?;
+        for entry in entries {
+            let entry = entry.map_err(|source| failed(self.path(), source))?;
+            let kind = entry.file_type().map_err(|source| failed(&entry.path(), source))?;
+            if !kind.is_dir() && entry.file_name() != AUTHORITY {
+                fs::remove_file(entry.path()).map_err(|source| failed(&entry.path(), source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the TLS server puts its authority's certificate.
+    pub(super) fn authority(&self) -> PathBuf {
+        self.path().join(AUTHORITY)
+    }
+
+    /// Removes it, and says if that cannot be done.
+    pub(super) fn remove(self) -> Result<(), BenchError> {
+        let path = self.path().to_owned();
+        self.0.close().map_err(|source| BenchError::Prepare { path, source })
+    }
+}
+
+const AUTHORITY: &str = "authority.pem";
+
+fn fill(path: &Path, size: u64) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    let block = noise(1 << 20);
+    each_piece(size, block.len(), |length| {
+        file.write_all(block.get(..length).unwrap_or_default())
+    })?;
+    // Writing it back later would be in the way of what is measured.
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+}
+
+/// `gantline depot` at work.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// `http://…/api/v1`.
+    pub(super) url: String,
+    /// The file's id.
+    pub(super) id: String,
+    _process: Process,
+}
+
+impl Store {
+    /// Starts it.
+    pub(super) fn start(
+        program: &Path,
+        folder: &Folder,
+        case: Case,
+        canceller: &Canceller,
+    ) -> Result<Self, BenchError> {
+        let mut command = Command::new(program);
+        let file = source_file(folder.path());
+        command.arg("depot").arg(file.parent().unwrap_or(&file)).args(["--listen", "127.0.0.1:0"]);
+        let mut process = Process::spawn(NAME, &mut command, canceller)?;
+        let said = || -> Option<(String, String)> {
+            let (_, output) = process.streams()?;
+            let mut lines = output.lines().map_while(Result::ok);
+            let url = lines.next()?.strip_prefix("serving on ")?.to_owned();
+            // An id, the size, the path.
+            let id = lines.next()?.split_whitespace().next()?.to_owned();
+            Some((url, id))
+        };
+        let Some((url, id)) = { said }() else {
+            if canceller.is_cancelled() {
+                return Err(BenchError::Cancelled);
+            }
+            let message = "it has not begun to serve".to_owned();
+            return Err(BenchError::Child { case, name: NAME, message });
+        };
+        Ok(Self { url, id, _process: process })
+    }
+
+    /// Where the file is read.
+    pub(super) fn file(&self) -> String {
+        format!("{}/file/{}/download", self.url, self.id)
+    }
+}
+
+const NAME: &str = "the depot";

@@ -1,0 +1,90 @@
+//! One request to the API, and its answer.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use ureq::SendBody;
+use ureq::http::{Method, Request};
+
+use super::client::{Client, MAX_RECORD, TOKEN, reply};
+use super::error::GirderError;
+use super::reply::Asked;
+
+/// A request that is being put together.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    /// Each checked by [`Client::asked`], or fixed.
+    pub(super) segments: &'a [&'a str],
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) body: Body<'a>,
+    pub(super) timeout: Duration,
+    /// Bytes that the answer may have.
+    pub(super) limit: u64,
+}
+
+/// What is sent along.
+pub(super) enum Body<'a> {
+    None,
+    /// So many bytes, read as they are sent.
+    Bytes(&'a mut dyn Read, u64),
+    Json(&'a [u8]),
+}
+
+impl<'a> Call<'a> {
+    /// A request without a body.
+    pub(super) fn new(client: &Client, method: Method, segments: &'a [&'a str]) -> Self {
+        let timeout = client.shared.timeout;
+        Self { method, segments, query: &[], body: Body::None, timeout, limit: MAX_RECORD }
+    }
+}
+
+impl Client {
+    /// Sends a request and reads the record that it is answered with.
+    pub(super) fn call<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<T, GirderError> {
+        let mut url = self.shared.api.join(call.segments);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(call.query);
+        }
+        let mut request = Request::builder().method(call.method.clone()).uri(url.as_str());
+        if let Some(token) = &self.shared.token {
+            request = request.header(TOKEN, token.expose());
+        }
+        let unusable = |error: ureq::http::Error| GirderError::Protocol {
+            server: self.shared.api.as_str().to_owned(),
+            reason: error.to_string(),
+        };
+        let (agent, timeout) = (&self.shared.agent, Some(call.timeout));
+        let answer = if call.method == Method::GET {
+            let request = request.body(()).map_err(unusable)?;
+            agent.run(agent.configure_request(request).timeout_global(timeout).build())
+        } else {
+            let (mut nothing, mut json): (_, &[u8]);
+            let (reader, length, kind): (&mut dyn Read, u64, &str) = match call.body {
+                Body::None => {
+                    nothing = io::empty();
+                    (&mut nothing, 0, BYTES)
+                }
+                Body::Bytes(reader, length) => (reader, length, BYTES),
+                Body::Json(text) => {
+                    json = text;
+                    (&mut json, text.len() as u64, "application/json")
+                }
+            };
+            let request = request
+                .header("content-length", length)
+                .header("content-type", kind)
+                .body(SendBody::from_reader(reader))
+                .map_err(unusable)?;
+            agent.run(agent.configure_request(request).timeout_global(timeout).build())
+        };
+        reply(answer, asked, call.timeout, call.limit)?.record(asked)
+    }
+}
+
+/// Girder takes a body of this kind as it is.
+const BYTES: &str = "application/octet-stream";

@@ -1,0 +1,134 @@
+//! What items and folders hold, page by page.
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use ureq::http::Method;
+
+use super::call::Call;
+use super::{Client, FileRecord, GirderError};
+
+/// What Girder knows of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ItemRecord {
+    /// Its id.
+    #[serde(rename = "_id")]
+    pub id: String,
+    /// Its name: it may hold anything.
+    pub name: String,
+}
+
+/// What Girder knows of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FolderRecord {
+    /// Its id.
+    #[serde(rename = "_id")]
+    pub id: String,
+    /// Its name: it may hold anything.
+    pub name: String,
+}
+
+impl Client {
+    /// Asks for an item's record.
+    ///
+    /// # Errors
+    /// As [`Client::file`].
+    pub fn item(&self, id: &str) -> Result<ItemRecord, GirderError> {
+        self.call(Call::new(self, Method::GET, &["item", id]), &self.asked("item", id)?)
+    }
+
+    /// Asks for a folder's record.
+    ///
+    /// # Errors
+    /// As [`Client::file`].
+    pub fn folder(&self, id: &str) -> Result<FolderRecord, GirderError> {
+        self.call(Call::new(self, Method::GET, &["folder", id]), &self.asked("folder", id)?)
+    }
+
+    /// The files of an item.
+    pub fn files_of_item(&self, id: &str) -> Pages<FileRecord> {
+        let path = ["item".to_owned(), id.to_owned(), "files".to_owned()];
+        Pages::new(self, "item", id, path.to_vec(), Vec::new())
+    }
+
+    /// The items of a folder.
+    pub fn items_of_folder(&self, id: &str) -> Pages<ItemRecord> {
+        let query = vec![("folderId", id.to_owned())];
+        Pages::new(self, "folder", id, vec!["item".to_owned()], query)
+    }
+
+    /// The folders in a folder.
+    pub fn folders_of_folder(&self, id: &str) -> Pages<FolderRecord> {
+        let query = vec![("parentType", "folder".to_owned()), ("parentId", id.to_owned())];
+        Pages::new(self, "folder", id, vec!["folder".to_owned()], query)
+    }
+}
+
+/// A listing that is asked for page by page. It ends after an error.
+#[derive(Debug)]
+pub struct Pages<T> {
+    client: Client,
+    kind: &'static str,
+    id: String,
+    path: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    offset: usize,
+    page: VecDeque<T>,
+    is_last: bool,
+}
+
+impl<T> Pages<T> {
+    fn new(
+        client: &Client,
+        kind: &'static str,
+        id: &str,
+        path: Vec<String>,
+        query: Vec<(&'static str, String)>,
+    ) -> Self {
+        let (client, id) = (client.clone(), id.to_owned());
+        Self { client, kind, id, path, query, offset: 0, page: VecDeque::new(), is_last: false }
+    }
+}
+
+impl<T: DeserializeOwned> Pages<T> {
+    fn next_page(&mut self) -> Result<(), GirderError> {
+        let asked = self.client.asked(self.kind, &self.id)?;
+        let segments: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let (limit, offset) = (PAGE.to_string(), self.offset.to_string());
+        // By id, so that what is added meanwhile does not move the rest.
+        let mut query = vec![("limit", &*limit), ("offset", &*offset), ("sort", "_id")];
+        query.extend(self.query.iter().map(|(key, value)| (*key, value.as_str())));
+        let call = Call {
+            query: &query,
+            limit: MAX_PAGE,
+            ..Call::new(&self.client, Method::GET, &segments)
+        };
+        let page: VecDeque<T> = self.client.call(call, &asked)?;
+        self.offset += page.len();
+        self.is_last = page.len() < PAGE;
+        self.page = page;
+        Ok(())
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Pages<T> {
+    type Item = Result<T, GirderError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.is_empty()
+            && !self.is_last
+            && let Err(error) = self.next_page()
+        {
+            self.is_last = true;
+            return Some(Err(error));
+        }
+        self.page.pop_front().map(Ok)
+    }
+}
+
+/// Records asked for at once: Girder's own default.
+const PAGE: usize = 50;
+
+/// Bytes of a page: items come with their metadata.
+const MAX_PAGE: u64 = 16 * 1024 * 1024;

@@ -1,0 +1,236 @@
+//! What is put into Girder: files in chunks, folders, metadata, artifacts.
+//!
+//! These are the single requests; what is done when one fails is for the caller.
+
+use std::io::Read;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use ureq::http::Method;
+
+use super::call::{Body, Call};
+use super::reply::Asked;
+use super::{Client, FileRecord, FolderRecord, GirderError};
+
+/// A file that is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFile<'a> {
+    /// Where.
+    pub parent: Parent<'a>,
+    /// Its name.
+    pub name: &'a str,
+    /// Bytes.
+    pub size: u64,
+    /// What kind of file it is, if that is known.
+    pub mime_type: Option<&'a str>,
+    /// For whoever listens in Girder.
+    pub reference: Option<&'a str>,
+}
+
+/// Where a file is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Parent<'a> {
+    /// Into this item.
+    Item(&'a str),
+    /// Into a new item of its name in this folder.
+    Folder(&'a str),
+}
+
+/// How far an upload is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UploadState {
+    /// More is to come.
+    Open(UploadId),
+    /// It is a file now.
+    Whole(UploadedFile),
+}
+
+/// What an upload is called while it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadId(String);
+
+/// A file that was uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedFile {
+    /// What Girder knows of it.
+    pub record: FileRecord,
+    /// The item that it is in.
+    pub item_id: Option<String>,
+}
+
+impl Client {
+    /// Begins an upload. A file without bytes is whole at once.
+    ///
+    /// # Errors
+    /// There is no such parent, it is not ours to write, or Girder has no room.
+    pub fn begin_upload(&self, file: &NewFile<'_>) -> Result<UploadState, GirderError> {
+        let (kind, id) = match file.parent {
+            Parent::Item(id) => ("item", id),
+            Parent::Folder(id) => ("folder", id),
+        };
+        let size = file.size.to_string();
+        let mut query =
+            vec![("parentType", kind), ("parentId", id), ("name", file.name), ("size", &size)];
+        query.extend(file.mime_type.map(|kind| ("mimeType", kind)));
+        query.extend(file.reference.map(|reference| ("reference", reference)));
+        let call = Call { query: &query, ..Call::new(self, Method::POST, &["file"]) };
+        let asked = self.asked_to_write(kind, id)?;
+        self.call::<Answer>(call, &asked).map(Answer::into_state)
+    }
+
+    /// Begins an upload in place of what a file holds.
+    ///
+    /// # Errors
+    /// As [`Client::begin_upload`].
+    pub fn begin_replacement(
+        &self,
+        id: &str,
+        size: u64,
+        reference: Option<&str>,
+    ) -> Result<UploadState, GirderError> {
+        let size = size.to_string();
+        let mut query = vec![("size", &*size)];
+        query.extend(reference.map(|reference| ("reference", reference)));
+        let segments = ["file", id, "contents"];
+        let call = Call { query: &query, ..Call::new(self, Method::PUT, &segments) };
+        let asked = self.asked_to_write("file", id)?;
+        self.call::<Answer>(call, &asked).map(Answer::into_state)
+    }
+
+    /// Sends `length` bytes of `body` as the chunk at `offset`.
+    ///
+    /// # Errors
+    /// Besides the usual: `body` could not be read.
+    pub fn upload_chunk(
+        &self,
+        upload: &UploadId,
+        offset: u64,
+        (body, length): (&mut dyn Read, u64),
+    ) -> Result<UploadState, GirderError> {
+        let offset = offset.to_string();
+        let query = [("uploadId", &*upload.0), ("offset", &*offset)];
+        let call = Call {
+            query: &query,
+            body: Body::Bytes(body, length),
+            timeout: time_for(length),
+            ..Call::new(self, Method::POST, &["file", "chunk"])
+        };
+        let asked = self.asked_to_write("upload", &upload.0)?;
+        self.call::<Answer>(call, &asked).map(Answer::into_state)
+    }
+
+    /// How many bytes of an upload Girder has.
+    ///
+    /// # Errors
+    /// The upload is gone, or the server cannot be asked.
+    pub fn upload_offset(&self, upload: &UploadId) -> Result<u64, GirderError> {
+        #[derive(Deserialize)]
+        struct Offset {
+            offset: u64,
+        }
+        let query = [("uploadId", &*upload.0)];
+        let call = Call { query: &query, ..Call::new(self, Method::GET, &["file", "offset"]) };
+        let asked = self.asked_to_write("upload", &upload.0)?;
+        self.call::<Offset>(call, &asked).map(|answer| answer.offset)
+    }
+
+    /// Gives an upload up.
+    ///
+    /// # Errors
+    /// The upload is gone, or the server cannot be asked.
+    pub fn discard_upload(&self, upload: &UploadId) -> Result<(), GirderError> {
+        let asked = self.asked_to_write("upload", &upload.0)?;
+        let segments = ["file", "upload", &upload.0];
+        self.call::<Value>(Call::new(self, Method::DELETE, &segments), &asked).map(drop)
+    }
+
+    /// The folder `name` in a folder; it is made if it is not there.
+    ///
+    /// # Errors
+    /// There is no such parent, or it is not ours to write.
+    pub fn ensure_folder(&self, parent: &str, name: &str) -> Result<FolderRecord, GirderError> {
+        let query = [
+            ("parentType", "folder"),
+            ("parentId", parent),
+            ("name", name),
+            ("reuseExisting", "true"),
+        ];
+        let call = Call { query: &query, ..Call::new(self, Method::POST, &["folder"]) };
+        self.call(call, &self.asked_to_write("folder", parent)?)
+    }
+
+    /// Merges values into an item's metadata: those of other keys stay.
+    ///
+    /// # Errors
+    /// There is no such item, or it is not ours to write, or Girder refuses a key.
+    pub fn merge_metadata(
+        &self,
+        item: &str,
+        values: &Map<String, Value>,
+    ) -> Result<(), GirderError> {
+        let asked = self.asked_to_write("item", item)?;
+        let text = Value::Object(values.clone()).to_string();
+        let segments = ["item", item, "metadata"];
+        let body = Body::Json(text.as_bytes());
+        let call = Call { body, ..Call::new(self, Method::PUT, &segments) };
+        self.call::<Value>(call, &asked).map(drop)
+    }
+
+    /// Attaches a file to a job.
+    ///
+    /// # Errors
+    /// Besides the usual, [`GirderError::NoRoute`]: this server has no artifacts.
+    pub fn upload_artifact(
+        &self,
+        job: &str,
+        (name, mime_type): (&str, Option<&str>),
+        (body, length): (&mut dyn Read, u64),
+    ) -> Result<(), GirderError> {
+        let size = length.to_string();
+        let mut query = vec![("name", name), ("size", &*size)];
+        query.extend(mime_type.map(|kind| ("mimeType", kind)));
+        let segments = ["job", job, "artifact"];
+        let call = Call {
+            query: &query,
+            body: Body::Bytes(body, length),
+            timeout: time_for(length),
+            ..Call::new(self, Method::POST, &segments)
+        };
+        self.call::<Value>(call, &self.asked_to_write("job", job)?).map(drop)
+    }
+
+    fn asked_to_write(&self, kind: &str, id: &str) -> Result<Asked<'_>, GirderError> {
+        Ok(Asked { is_write: true, ..self.asked(kind, id)? })
+    }
+}
+
+/// A file's record, or an upload's.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(flatten)]
+    record: FileRecord,
+    #[serde(rename = "itemId")]
+    item_id: Option<String>,
+    /// Only uploads have it.
+    received: Option<u64>,
+}
+
+impl Answer {
+    fn into_state(self) -> UploadState {
+        match self.received {
+            Some(_) => UploadState::Open(UploadId(self.record.id)),
+            None => UploadState::Whole(UploadedFile { record: self.record, item_id: self.item_id }),
+        }
+    }
+}
+
+/// How long sending so much may take: half a minute, and more for lines that are slow.
+fn time_for(bytes: u64) -> Duration {
+    Duration::from_secs(30 + bytes / SLOWEST)
+}
+
+/// Bytes a second, below which an upload is given up.
+const SLOWEST: u64 = 64 * 1024;

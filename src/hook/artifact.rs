@@ -1,0 +1,80 @@
+//! Artifacts: files that are attached to the job in Girder.
+
+use std::path::Path;
+
+use super::send::{Content, file_name, guess};
+use super::{HookError, Session, Uploaded};
+use crate::girder::GirderError;
+use crate::volume::{Written, WrittenFile, find_written};
+
+impl Session {
+    /// Attaches a file, or the files directly in a folder; nothing if there is nothing. A server
+    /// that has no artifacts is a warning.
+    pub(super) fn attach_artifact(
+        &mut self,
+        root: &Path,
+        path: &str,
+        job: &str,
+        name: Option<&str>,
+    ) -> Result<(), HookError> {
+        let found = find_written(root, path)
+            .map_err(|source| HookError::Volume { path: path.to_owned(), source })?;
+        match found {
+            None => Ok(()),
+            Some(Written::Other(what)) => {
+                self.skips(path, what);
+                Ok(())
+            }
+            Some(Written::File(file)) => {
+                let name = name.map_or_else(|| file_name(path), str::to_owned);
+                self.attach(path, &name, job, &file).map(drop)
+            }
+            Some(Written::Folder(folder)) => {
+                for (path, name, file) in self.files_in(path, &folder)? {
+                    if self.attach(&path, &name, job, &file)?.is_none() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Attaches one file. `None`: this server takes none.
+    fn attach(
+        &mut self,
+        path: &str,
+        name: &str,
+        job: &str,
+        file: &WrittenFile,
+    ) -> Result<Option<()>, HookError> {
+        let content = Content::open(path, file)?;
+        let size = content.size();
+        let number = self.begins(&format!("{path} → girder:job/{job}"), size);
+        let mut part = content.part(0, size, self, number);
+        let sent =
+            self.client.upload_artifact(job, (name, guess(name).as_deref()), (&mut part, size));
+        let stopped = part.stopped();
+        self.ends(number, size, if sent.is_ok() { "complete" } else { "failed" });
+        match sent {
+            Ok(()) => {
+                self.uploads.push(Uploaded {
+                    item_id: None,
+                    file_id: None,
+                    job_id: Some(job.to_owned()),
+                    name: name.to_owned(),
+                    bytes: size,
+                });
+                Ok(Some(()))
+            }
+            Err(GirderError::NoRoute { server, .. }) => {
+                self.warnings.push(format!(
+                    "{path:?} was not attached to the job {job}: Girder at {server} has no \
+                     artifacts of jobs; servers with an older worker plugin do"
+                ));
+                Ok(None)
+            }
+            Err(error) => Err(content.failure(stopped, 0, error)),
+        }
+    }
+}

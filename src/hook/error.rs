@@ -1,0 +1,96 @@
+//! Why something could not be done with a result.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::girder::GirderError;
+use crate::volume::VolumeError;
+
+/// A result that did not come to where it belongs.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HookError {
+    /// The container did not write it.
+    #[error("there is no {path:?} to upload in the volume: the container did not write it")]
+    Missing {
+        /// Its path in the volume.
+        path: String,
+    },
+    /// It is nothing that could be uploaded.
+    #[error("cannot upload {path:?}: it is {what}")]
+    NotAFile {
+        /// Its path in the volume.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// It cannot be found, or not removed.
+    #[error("cannot use {path:?} of the volume")]
+    Volume {
+        /// Its path in the volume.
+        path: String,
+        /// Why not.
+        source: VolumeError,
+    },
+    /// It cannot be read.
+    #[error("cannot read {path:?} of the volume")]
+    Read {
+        /// Its path in the volume.
+        path: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// It became shorter while it was uploaded.
+    #[error("{path:?} changed while it was uploaded: it had {size} bytes, and ends after {found}")]
+    Shorter {
+        /// Its path in the volume.
+        path: String,
+        /// Bytes that it had.
+        size: u64,
+        /// Bytes that it has.
+        found: u64,
+    },
+    /// Girder does not take the file.
+    #[error("cannot upload {path:?}: {missing} of its {size} bytes are missing in Girder")]
+    Upload {
+        /// Its path in the volume.
+        path: String,
+        /// Bytes that it has.
+        size: u64,
+        /// Bytes that Girder does not have.
+        missing: u64,
+        /// Why not.
+        source: Box<GirderError>,
+    },
+    /// Girder cannot be asked for what a hook needs.
+    #[error("cannot use the {target} of Girder")]
+    Target {
+        /// What is uploaded to.
+        target: String,
+        /// Why not.
+        source: Box<GirderError>,
+    },
+    /// What the container wrote is no metadata.
+    #[error("{path:?} is no metadata: {reason}")]
+    NotMetadata {
+        /// Its path in the volume.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// More than can be meant.
+    #[error("{path:?} has folders inside each other beyond {limit}")]
+    TooDeep {
+        /// The path in the volume.
+        path: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The run was cancelled.
+    #[error("the upload of {path:?} was cancelled")]
+    Cancelled {
+        /// Its path in the volume.
+        path: String,
+    },
+}

@@ -1,0 +1,95 @@
+//! What is done with results when the container has exited: uploads, artifacts, metadata.
+//!
+//! A `Task` is one hook with its volume on the host; `Session::perform` carries it out,
+//! blocking. The container is not trusted with what it left: links are not followed, and only
+//! regular files are read (see [`volume`](crate::volume)). Bytes go through a small buffer, chunk by
+//! chunk, and a chunk that fails is sent again (`send`).
+
+mod artifact;
+mod error;
+mod metadata;
+mod send;
+mod upload;
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+
+pub use self::error::HookError;
+use crate::event::EventSink;
+use crate::girder::Client;
+use crate::spec::Hook;
+
+/// One hook, ready to be carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) hook: Hook,
+    /// The host's side of the volume that it reads; empty if it reads none.
+    pub(crate) root: PathBuf,
+    /// The job that artifacts are attached to.
+    pub(crate) job_id: Option<String>,
+}
+
+/// A file that has come to Girder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Uploaded {
+    /// The item that it is in; none of an artifact.
+    pub(crate) item_id: Option<String>,
+    /// The file; none of an artifact.
+    pub(crate) file_id: Option<String>,
+    /// The job that it is an artifact of.
+    pub(crate) job_id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+}
+
+/// Where hooks are carried out, and what came of them.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) events: Arc<dyn EventSink>,
+    /// Disconnected when the hook has to stop.
+    pub(crate) cancelled: Receiver<Infallible>,
+    /// What the world knows the next upload by.
+    pub(crate) next_number: usize,
+    pub(crate) uploads: Vec<Uploaded>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Session {
+    /// Carries out one hook. What had been uploaded before an error is noted all the same.
+    ///
+    /// # Errors
+    /// [`HookError`].
+    pub(crate) fn perform(&mut self, task: &Task) -> Result<(), HookError> {
+        let root = &task.root;
+        match &task.hook {
+            Hook::UploadToItem { path, item_id, options } => {
+                self.upload_to_item(root, &path.filename, item_id, options)
+            }
+            Hook::UploadToFolder { path, folder_id, options } => {
+                self.upload_to_folder(root, &path.filename, folder_id, options)
+            }
+            Hook::JobArtifact { path, name, .. } => {
+                let job = task.job_id.as_deref().unwrap_or_default();
+                self.attach_artifact(root, &path.filename, job, name.as_deref())
+            }
+            Hook::ItemMetadata { item_id, metadata } => self.merge(root, item_id, metadata),
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected)
+    }
+
+    fn skips(&mut self, path: &str, what: &str) {
+        self.warnings.push(format!("{path:?} was not uploaded: it is {what}"));
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("uploads", &self.uploads).finish_non_exhaustive()
+    }
+}

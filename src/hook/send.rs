@@ -1,0 +1,335 @@
+//! One file on its way into Girder: in chunks, each sent again when it fails.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{HookError, Session, Uploaded};
+use crate::event::Event;
+use crate::girder::{GirderError, NewFile, Parent, UploadId, UploadState, UploadedFile};
+use crate::spec::UploadOptions;
+use crate::volume::WrittenFile;
+
+/// Where a file goes.
+pub(super) struct Target<'a> {
+    pub(super) parent: Parent<'a>,
+    pub(super) name: &'a str,
+    /// The file whose contents it takes the place of.
+    pub(super) existing: Option<&'a str>,
+    pub(super) options: &'a UploadOptions,
+}
+
+impl Session {
+    /// Uploads one file.
+    pub(super) fn send(
+        &mut self,
+        path: &str,
+        file: &WrittenFile,
+        target: &Target<'_>,
+    ) -> Result<(), HookError> {
+        let content = Content::open(path, file)?;
+        let parent = match target.parent {
+            Parent::Item(id) => format!("item/{id}"),
+            Parent::Folder(id) => format!("folder/{id}"),
+        };
+        let number = self.begins(&format!("{path} → girder:{parent}"), content.size);
+        let sent = Sending { session: self, content, target, number, failures: 0 }.send();
+        self.ends(
+            number,
+            sent.as_ref().map_or(0, |(_, bytes)| *bytes),
+            match &sent {
+                Ok(_) => "complete",
+                Err(HookError::Cancelled { .. }) => "cancelled",
+                Err(_) => "failed",
+            },
+        );
+        let (UploadedFile { record, item_id }, bytes) = sent?;
+        self.uploads.push(Uploaded {
+            item_id,
+            file_id: Some(record.id),
+            job_id: None,
+            name: target.name.to_owned(),
+            bytes,
+        });
+        Ok(())
+    }
+
+    pub(super) fn begins(&mut self, label: &str, size: u64) -> usize {
+        let transfer = self.next_number;
+        self.next_number += 1;
+        let (label, total) = (label.to_owned(), Some(size));
+        self.events.event(&Event::TransferStarted { transfer, label, total });
+        transfer
+    }
+
+    pub(super) fn ends(&self, transfer: usize, bytes: u64, finish: &'static str) {
+        self.events.event(&Event::TransferEnded { transfer, bytes, finish });
+    }
+}
+
+/// One upload that goes on.
+struct Sending<'a, 'b> {
+    session: &'a Session,
+    content: Content,
+    target: &'a Target<'b>,
+    number: usize,
+    /// One after the other, without a chunk in between.
+    failures: u32,
+}
+
+impl Sending<'_, '_> {
+    fn send(mut self) -> Result<(UploadedFile, u64), HookError> {
+        let size = self.content.size;
+        let (mut upload, mut offset) = match self.begin()? {
+            UploadState::Whole(file) => return Ok((file, size)),
+            UploadState::Open(upload) => (upload, 0),
+        };
+        loop {
+            let length = (size - offset).min(CHUNK);
+            let mut part = self.content.part(offset, length, self.session, self.number);
+            let sent = self.session.client.upload_chunk(&upload, offset, (&mut part, length));
+            let stopped = part.stopped();
+            match sent {
+                Ok(UploadState::Whole(file)) => return Ok((file, size)),
+                Ok(UploadState::Open(_)) if offset + length < size => {
+                    (offset, self.failures) = (offset + length, 0);
+                }
+                Ok(UploadState::Open(_)) => {
+                    return Err(self.content.failure(
+                        None,
+                        offset,
+                        GirderError::Protocol {
+                            server: self.session.client.api_url().to_owned(),
+                            reason: "an upload has all its bytes and is no file".to_owned(),
+                        },
+                    ));
+                }
+                Err(error) => match self.go_on(&upload, offset, length, (stopped, error))? {
+                    Onward::From(there) => offset = there,
+                    Onward::Anew => match self.begin()? {
+                        UploadState::Whole(file) => return Ok((file, size)),
+                        UploadState::Open(another) => (upload, offset) = (another, 0),
+                    },
+                },
+            }
+        }
+    }
+
+    /// Asks for an upload.
+    fn begin(&mut self) -> Result<UploadState, HookError> {
+        let Target { parent, name, existing, options } = *self.target;
+        let reference = options.reference.as_deref();
+        let size = self.content.size;
+        loop {
+            let guessed = guess(name);
+            let mime_type = options.mime_type.as_deref().or(guessed.as_deref());
+            let begun = match existing {
+                Some(id) => self.session.client.begin_replacement(id, size, reference),
+                None => {
+                    let file = NewFile { parent, name, size, mime_type, reference };
+                    self.session.client.begin_upload(&file)
+                }
+            };
+            match begun {
+                Ok(state) => return Ok(state),
+                Err(error) => self.pause(0, (None, error))?,
+            }
+        }
+    }
+
+    /// Decides what follows a chunk that failed, after a pause.
+    fn go_on(
+        &mut self,
+        upload: &UploadId,
+        offset: u64,
+        length: u64,
+        mut why: (Option<Stopped>, GirderError),
+    ) -> Result<Onward, HookError> {
+        loop {
+            if let Err(error) = self.pause(offset, why) {
+                // What Girder has of it is of no use to anyone.
+                let _ = self.session.client.discard_upload(upload);
+                return Err(error);
+            }
+            match self.session.client.upload_offset(upload) {
+                // Nothing of it came, or all of it and only the answer was lost.
+                Ok(there) if there == offset || there == offset + length => {
+                    return Ok(Onward::From(there));
+                }
+                // Girder's checksum would not cover a part of a chunk, and Girder finds files by
+                // their checksums.
+                Ok(_) => {
+                    let _ = self.session.client.discard_upload(upload);
+                    return Ok(Onward::Anew);
+                }
+                Err(error) => why = (None, error),
+            }
+        }
+    }
+
+    /// Waits before another attempt, unless there is to be none.
+    fn pause(
+        &mut self,
+        offset: u64,
+        (stopped, error): (Option<Stopped>, GirderError),
+    ) -> Result<(), HookError> {
+        self.failures += 1;
+        if stopped.is_some() || !error.is_transient() || self.failures > ATTEMPTS {
+            return Err(self.content.failure(stopped, offset, error));
+        }
+        tracing::debug!(?error, offset, "an upload broke off");
+        let pause = FIRST_PAUSE * 2_u32.saturating_pow(self.failures - 1);
+        match self.session.cancelled.recv_timeout(pause) {
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
+            _ => Err(self.content.failure(Some(Stopped::Cancelled), offset, error)),
+        }
+    }
+}
+
+/// How an upload goes on.
+enum Onward {
+    From(u64),
+    Anew,
+}
+
+/// What is uploaded.
+#[derive(Debug)]
+pub(super) struct Content {
+    path: String,
+    file: File,
+    size: u64,
+}
+
+impl Content {
+    pub(super) fn open(path: &str, file: &WrittenFile) -> Result<Self, HookError> {
+        let failed = |source| HookError::Read { path: path.to_owned(), source };
+        let file = file.open().map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        Ok(Self { path: path.to_owned(), file, size })
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// A part of it, to be read once.
+    pub(super) fn part<'a>(
+        &'a self,
+        at: u64,
+        length: u64,
+        session: &'a Session,
+        number: usize,
+    ) -> Part<'a> {
+        let told = Instant::now();
+        Part { content: self, at, left: length, session, number, told, stopped: None }
+    }
+
+    /// What the failure of a part means.
+    pub(super) fn failure(
+        &self,
+        stopped: Option<Stopped>,
+        offset: u64,
+        error: GirderError,
+    ) -> HookError {
+        let path = self.path.clone();
+        match stopped {
+            Some(Stopped::Cancelled) => HookError::Cancelled { path },
+            Some(Stopped::Shorter(found)) => HookError::Shorter { path, size: self.size, found },
+            Some(Stopped::Unreadable(source)) => HookError::Read { path, source },
+            None => HookError::Upload {
+                path,
+                size: self.size,
+                missing: self.size - offset,
+                source: Box::new(error),
+            },
+        }
+    }
+}
+
+/// A part of a file, as it is read. The file's offset is left alone.
+pub(super) struct Part<'a> {
+    content: &'a Content,
+    at: u64,
+    left: u64,
+    session: &'a Session,
+    number: usize,
+    told: Instant,
+    stopped: Option<Stopped>,
+}
+
+/// Why a part was not read to its end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    Cancelled,
+    /// It ends after so many bytes.
+    Shorter(u64),
+    Unreadable(io::Error),
+}
+
+impl Part<'_> {
+    /// Why it was not read to its end, if that is so.
+    pub(super) fn stopped(self) -> Option<Stopped> {
+        self.stopped
+    }
+
+    fn stops(&mut self, why: Stopped) -> io::Error {
+        self.stopped = Some(why);
+        io::ErrorKind::UnexpectedEof.into()
+    }
+}
+
+impl Read for Part<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 || buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.session.is_cancelled() {
+            return Err(self.stops(Stopped::Cancelled));
+        }
+        let room = usize::try_from(self.left).unwrap_or(buffer.len()).min(buffer.len());
+        let buffer = buffer.get_mut(..room).unwrap_or_default();
+        match self.content.file.read_at(buffer, self.at) {
+            Ok(0) => Err(self.stops(Stopped::Shorter(self.at))),
+            Ok(bytes) => {
+                self.at += bytes as u64;
+                self.left -= bytes as u64;
+                if self.told.elapsed() >= TELL {
+                    self.told = Instant::now();
+                    self.session.events.event(&Event::TransferAdvanced {
+                        transfer: self.number,
+                        bytes: self.at,
+                        total: Some(self.content.size),
+                    });
+                }
+                Ok(bytes)
+            }
+            Err(error) => Err(self.stops(Stopped::Unreadable(error))),
+        }
+    }
+}
+
+/// What a file is called in Girder.
+pub(super) fn file_name(path: &str) -> String {
+    let name = Path::new(path).file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// What kind of file has such a name.
+pub(super) fn guess(name: &str) -> Option<String> {
+    mime_guess::from_path(name).first_raw().map(str::to_owned)
+}
+
+/// Bytes of a chunk: as Girder's own client. Girder refuses less than 5 MiB, but for the last.
+const CHUNK: u64 = 64 * 1024 * 1024;
+
+/// Failures of one chunk before the upload is given up: with their pauses a little more than six
+/// seconds, enough for a proxy's restart.
+const ATTEMPTS: u32 = 6;
+
+/// After the first failure. It doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two reports of how far an upload is.
+const TELL: Duration = Duration::from_millis(100);

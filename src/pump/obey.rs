@@ -1,0 +1,128 @@
+//! What a worker does when it is told to: adds transfers, takes a container's output, ends them.
+
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+
+use super::driver::{Tokens, Turn};
+use super::error::PumpError;
+use super::fetch::Ticket;
+use super::reactor::Reactor;
+use super::slot::{Command, Key, NewTransfer, Slot, Work};
+use super::streams::{Attach, Streams};
+use crate::http::Lookup;
+
+impl Reactor {
+    /// Does what a command says. False: stop.
+    pub(super) fn obey(&mut self, command: Command) -> bool {
+        match command {
+            Command::Add(new, reply) => {
+                // Whoever asked and does not wait any more has dropped the flow, too.
+                let _ = reply.send(self.add(*new).map(drop));
+            }
+            Command::Attach { attach, outlets, reply } => {
+                let _ = reply.send(self.attach(attach, *outlets));
+            }
+            Command::ContainerExited(flow) => self.container_exited(flow),
+            Command::Cancel(flow) => {
+                for key in self.keys_of(flow) {
+                    self.with_driver(key, |driver, _| driver.cancel());
+                    self.remove(key);
+                }
+            }
+            Command::Resolved(key, ticket, addresses) => {
+                self.with_driver(key, |driver, _| {
+                    driver.resolved(ticket, addresses);
+                    Turn::Again
+                });
+            }
+            Command::Opened(key, writer) => {
+                self.with_driver(key, |driver, context| driver.opened_by_thread(writer, context));
+            }
+            Command::Stop => return false,
+        }
+        true
+    }
+
+    fn add(&mut self, new: NewTransfer) -> Result<Key, PumpError> {
+        let key = self.next_key;
+        self.next_key += 1;
+        let number = usize::try_from(key).unwrap_or(usize::MAX);
+        let tokens = Tokens { source: Token(number * 2), sink: Token(number * 2 + 1) };
+        let flow = new.flow;
+        let mut driver = new.into_driver(tokens, self.watches.as_ref())?;
+        let mut begun = driver.begin(self.poll.registry()).map_err(PumpError::from_begin);
+        if begun.is_ok() && driver.needs_a_thread() {
+            let mailbox = self.mailbox.clone();
+            let opened = move |writer| {
+                // A worker that is gone has no use for it.
+                let _ = mailbox.send(Command::Opened(key, writer));
+            };
+            begun = driver.wait_in_thread(opened).map_err(PumpError::OpenFifo);
+        }
+        self.slots.insert(key, Slot::new(flow, Work::Driver(Box::new(driver))));
+        begun.inspect_err(|_| self.remove(key))?;
+        self.enqueue(key);
+        Ok(key)
+    }
+
+    fn attach(&mut self, attach: Attach, outlets: [NewTransfer; 2]) -> Result<(), PumpError> {
+        let [stdout, stderr] = outlets;
+        let flow = stdout.flow;
+        let stdout = self.add(stdout)?;
+        let stderr = self.add(stderr).inspect_err(|_| self.remove(stdout))?;
+        let key = self.next_key;
+        self.next_key += 1;
+        let streams = Streams::new(attach);
+        let token = Token(usize::try_from(key).unwrap_or(usize::MAX) * 2);
+        let descriptor = streams.descriptor().as_raw_fd();
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&descriptor), token, Interest::READABLE)
+            .map_err(PumpError::Register)
+            .inspect_err(|_| {
+                self.remove(stdout);
+                self.remove(stderr);
+            })?;
+        let mut slot = Slot::new(flow, Work::Streams(Box::new(streams)));
+        slot.outlets = [stdout, stderr];
+        self.slots.insert(key, slot);
+        self.enqueue(key);
+        Ok(())
+    }
+
+    fn keys_of(&self, flow: u64) -> Vec<Key> {
+        let mut keys: Vec<Key> =
+            self.slots.iter().filter(|(_, slot)| slot.flow == flow).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn container_exited(&mut self, flow: u64) {
+        // What its readers did last comes before their end, and may be a failure.
+        self.look_at_fifos();
+        for key in self.keys_of(flow) {
+            if let Some(Slot { work: Work::Streams(streams), .. }) = self.slots.get_mut(&key) {
+                streams.container_exited(Instant::now());
+                self.enqueue(key);
+                self.arm(key);
+            } else {
+                self.with_driver(key, |driver, _| driver.container_exited());
+            }
+        }
+    }
+
+    pub(super) fn look_up(&self, key: Key, ticket: Ticket, lookup: Lookup) {
+        let mailbox = self.mailbox.clone();
+        let spawned = thread::Builder::new().name("gantline-lookup".into()).spawn(move || {
+            // A worker that is gone has no use for it.
+            let _ = mailbox.send(Command::Resolved(key, ticket, lookup.run()));
+        });
+        if let Err(error) = spawned {
+            let _ = self.mailbox.send(Command::Resolved(key, ticket, Err(error)));
+        }
+    }
+}

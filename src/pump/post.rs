@@ -1,0 +1,244 @@
+//! The sink that is a POST: bytes go out in chunks, and the server has the last word.
+//!
+//! It connects when the first byte is there: a server does not wait long for a body that has not
+//! begun, and a container may compute for an hour before it writes. Out of a FIFO and without TLS
+//! bytes are spliced: what is in the FIFO is the chunk. Nothing can be sent twice, so whatever
+//! breaks fails the transfer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use mio::Interest;
+use mio::net::TcpStream;
+use nix::errno::Errno;
+
+use super::driver::{Context, Driver, Outcome, Turn};
+use super::error::TransferError;
+use super::fetch::Ticket;
+use super::report::Finish;
+use super::route::is_to_fall_back;
+use super::sink::{Gave, Sink};
+use super::source::Took;
+use crate::http::{Answer, Client, Lookup, Post, Posting, Progress, Wrote};
+use crate::sys::pipe;
+use crate::sys::splice::splice_bytes;
+
+/// What one chunk of a splice may announce.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// A POST as a sink.
+#[derive(Debug)]
+pub(crate) struct PostSink {
+    posting: Posting,
+    is_wanted: bool,
+    opening_until: Option<Instant>,
+    registered: Option<u32>,
+}
+
+impl PostSink {
+    /// Nothing is sent yet.
+    pub(crate) fn new(client: &Client, post: Post) -> Result<Self, crate::http::HttpError> {
+        let posting = client.post(post)?;
+        Ok(Self { posting, is_wanted: false, opening_until: None, registered: None })
+    }
+
+    /// Whether bytes could be spliced into it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.posting.is_plain()
+    }
+
+    /// Whether it has to go towards the server.
+    fn is_opening(&self) -> bool {
+        self.is_wanted && !self.posting.is_open()
+    }
+
+    /// When it wants a turn without an event.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.opening_until.or_else(|| self.posting.deadline())
+    }
+
+    pub(crate) fn resolved(&mut self, addresses: io::Result<Vec<SocketAddr>>) {
+        self.posting.resolved(addresses);
+    }
+
+    /// The socket, if it is another than the one that was registered last.
+    fn new_connection(&mut self) -> Option<&mut TcpStream> {
+        let (number, socket) = self.posting.connection()?;
+        if self.registered == Some(number) {
+            return None;
+        }
+        self.registered = Some(number);
+        Some(socket)
+    }
+
+    /// Writes some of `bytes`, in a chunk of its own unless one is begun. What comes later begins
+    /// with the same bytes, without those that were taken.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<Gave, TransferError> {
+        self.is_wanted = true;
+        if !self.posting.is_open() {
+            return Ok(Gave::Blocked);
+        }
+        if self.posting.left() == 0 {
+            self.posting.begin_chunk(bytes.len());
+        }
+        gave(self.posting.write(bytes, Instant::now()))
+    }
+}
+
+fn gave(wrote: Result<Wrote, crate::http::HttpError>) -> Result<Gave, TransferError> {
+    match wrote.map_err(TransferError::Post)? {
+        Wrote::Bytes(bytes) => Ok(Gave::Bytes(bytes)),
+        Wrote::Refused => Ok(Gave::Refused),
+        _ => Ok(Gave::Blocked),
+    }
+}
+
+impl Driver {
+    /// Before the steps of a turn: goes towards the server, or hears what it says. With `Some`
+    /// there is nothing else to do.
+    pub(super) fn attend_to_post(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Turn>, TransferError> {
+        let token = self.sink_token();
+        let Sink::Post(post) = &mut self.sink else { return Ok(None) };
+        if !post.is_opening() {
+            let _: Answer = post.posting.look(context.now).map_err(TransferError::Post)?;
+            return Ok(None);
+        }
+        let progress = post.posting.advance(context.now).map_err(TransferError::Post)?;
+        post.opening_until = None;
+        let mut lookup: Option<Lookup> = None;
+        match progress {
+            Progress::Lookup(wanted) => lookup = Some(wanted),
+            Progress::Blocked { deadline } => post.opening_until = Some(deadline),
+            _ => {}
+        }
+        let is_open = post.posting.is_open();
+        if let Some(socket) = post.new_connection() {
+            context
+                .registry
+                .register(socket, token, Interest::READABLE | Interest::WRITABLE)
+                .map_err(TransferError::Register)?;
+        }
+        if is_open {
+            self.transfer.sink_became_ready(self.load.room());
+            return Ok(None);
+        }
+        if let Some(lookup) = lookup {
+            context.lookups.push((Ticket::ONLY, lookup));
+            // The exchange has its deadline only when it is asked once more.
+            return Ok(Some(Turn::Again));
+        }
+        Ok(Some(Turn::Wait))
+    }
+
+    /// Nothing can be moved now: sends what a chunk's end leaves to be sent. Whether the sink has
+    /// been asked for and has to go towards the server.
+    pub(super) fn rest_post(&mut self, context: &Context<'_>) -> Result<bool, TransferError> {
+        let Sink::Post(post) = &mut self.sink else { return Ok(false) };
+        if post.is_opening() {
+            // With a deadline, or a socket, it is under way already.
+            return Ok(post.opening_until.is_none() && post.registered.is_none());
+        }
+        if post.posting.is_open() && post.posting.left() == 0 {
+            let _: Wrote = post.posting.flush(context.now).map_err(TransferError::Post)?;
+        }
+        Ok(false)
+    }
+
+    /// The source has ended: says so to the server, and waits for its answer. `None`: it has
+    /// accepted, or this is no POST.
+    pub(super) fn finish_post(
+        &mut self,
+        context: &Context<'_>,
+    ) -> Result<Option<Turn>, TransferError> {
+        let Sink::Post(post) = &mut self.sink else { return Ok(None) };
+        if self.fed_finish == Finish::Failed {
+            // Cut off, so that nobody takes it for the whole.
+            return Ok(None);
+        }
+        post.is_wanted = true;
+        if !post.posting.is_open() {
+            // A body without bytes is a body.
+            return Ok(Some(Turn::Again));
+        }
+        post.posting.end();
+        match post.posting.flush(context.now).map_err(TransferError::Post)? {
+            Wrote::Bytes(_) => post.posting.awaits_answer(context.now),
+            Wrote::Refused => return Ok(None),
+            _ => return Ok(Some(Turn::Wait)),
+        }
+        match post.posting.look(context.now).map_err(TransferError::Post)? {
+            Answer::Accepted => Ok(None),
+            _ => Ok(Some(Turn::Wait)),
+        }
+    }
+
+    /// From a FIFO into the connection, without a copy: what is in the FIFO is a chunk.
+    pub(super) fn splice_into_post(
+        &mut self,
+        most: usize,
+        context: &Context<'_>,
+    ) -> Result<Outcome, TransferError> {
+        let taken = self.transfer.taken();
+        let Some((source, _)) = self.source.raw() else {
+            return Err(TransferError::Bug("a source that cannot be spliced"));
+        };
+        let Sink::Post(post) = &mut self.sink else {
+            return Err(TransferError::Bug("a POST became another sink"));
+        };
+        if post.posting.left() == 0 {
+            let unread = pipe::unread(&source).map_err(TransferError::Read)?;
+            let chunk = usize::try_from(unread).unwrap_or(usize::MAX).min(most).min(CHUNK_BYTES);
+            if chunk == 0 {
+                let nothing = Err(io::ErrorKind::WouldBlock.into());
+                match self.source.spliced(nothing, taken, context.now)? {
+                    Took::Ended => self.transfer.source_ended(),
+                    _ => self.transfer.source_blocked(),
+                }
+                return Ok(Outcome::Go);
+            }
+            post.is_wanted = true;
+            if !post.posting.is_open() {
+                self.transfer.sink_blocked();
+                return Ok(Outcome::Go);
+            }
+            post.posting.begin_chunk(chunk);
+        }
+        match gave(post.posting.flush(context.now))? {
+            Gave::Bytes(_) => {}
+            Gave::Blocked => {
+                self.transfer.sink_blocked();
+                return Ok(Outcome::Go);
+            }
+            Gave::Refused => return Ok(Outcome::Refused),
+        }
+        let Some(sink) = post.posting.raw() else {
+            self.transfer.sink_blocked();
+            return Ok(Outcome::Go);
+        };
+        // The FIFO has these bytes, and nobody else reads it: EAGAIN is the socket's.
+        let answer: Result<usize, Errno> = splice_bytes(&source, &sink, post.posting.left());
+        if let Err(errno) = answer
+            && is_to_fall_back(errno)
+        {
+            self.fall_back(errno);
+            return Ok(Outcome::Go);
+        }
+        match gave(post.posting.spliced(answer.map_err(io::Error::from), context.now))? {
+            Gave::Bytes(0) => Err(TransferError::Bug("a FIFO lost bytes that it had")),
+            Gave::Bytes(bytes) => {
+                self.transfer.moved(bytes);
+                self.progressed(context.now);
+                Ok(Outcome::Go)
+            }
+            Gave::Blocked => {
+                self.transfer.sink_blocked();
+                Ok(Outcome::Go)
+            }
+            Gave::Refused => Ok(Outcome::Refused),
+        }
+    }
+}

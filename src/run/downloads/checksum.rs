@@ -1,0 +1,87 @@
+//! The SHA-512 of a file while it is being written.
+//!
+//! The bytes are spliced past us, so they are read back, from the page cache and while the rest is
+//! still coming: it costs a core, and hardly any time.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use ring::digest::{Context, SHA512};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// The writer's side. Dropping it ends the checksum.
+#[derive(Debug)]
+pub(super) struct Checksum {
+    written: Sender<u64>,
+    work: JoinHandle<io::Result<String>>,
+}
+
+impl Checksum {
+    /// Begins with the first byte of a file that is being written.
+    pub(super) fn begin(file: File) -> Self {
+        let (written, told) = channel();
+        Self { written, work: spawn_blocking(move || follow(&file, &told)) }
+    }
+
+    /// There are so many bytes now.
+    pub(super) fn written(&self, bytes: u64) {
+        // Who cannot read any more will say so in the end.
+        let _ = self.written.send(bytes);
+    }
+
+    /// The sum over `total` bytes, in hexadecimal.
+    pub(super) async fn end(self, total: u64) -> io::Result<String> {
+        self.written(total);
+        drop(self.written);
+        self.work.await.map_err(io::Error::other)?
+    }
+}
+
+fn follow(file: &File, told: &Receiver<u64>) -> io::Result<String> {
+    let mut context = Context::new(&SHA512);
+    let mut buffer = vec![0; BUFFER];
+    let mut at = 0;
+    for written in told {
+        while at < written {
+            let wanted = usize::try_from(written - at).unwrap_or(BUFFER).min(BUFFER);
+            let part = buffer.get_mut(..wanted).unwrap_or_default();
+            file.read_exact_at(part, at)?;
+            context.update(part);
+            at += wanted as u64;
+        }
+    }
+    let digits = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(digits)
+}
+
+/// Bytes read at once: what fits a core's own cache.
+const BUFFER: usize = 128 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_grows_is_summed_to_its_end() {
+        let mut file = tempfile::tempfile().unwrap();
+        let sum = Checksum::begin(file.try_clone().unwrap());
+        file.write_all(b"ab").unwrap();
+        sum.written(2);
+        file.write_all(b"c").unwrap();
+        let sum = sum.end(3).await.unwrap();
+        // FIPS 180-2, C.1.
+        assert!(sum.starts_with("ddaf35a193617abacc417349ae204131"), "{sum}");
+        assert!(sum.ends_with("2a9ac94fa54ca49f") && sum.len() == 128, "{sum}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_an_error() {
+        let file = tempfile::tempfile().unwrap();
+        let error = Checksum::begin(file).end(1).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,315 @@
+//! Files of Girder's that are put into volumes before the container starts.
+//!
+//! A thread lists (`listing`), the pump moves, at most [`AT_ONCE`] files at a time, and another
+//! thread sums what has a checksum (`checksum`). All of it goes on beside the pull of the image. A
+//! file has a temporary name until it is whole and has been checked.
+
+mod checksum;
+mod error;
+mod listing;
+mod names;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
+use tokio::task::JoinSet;
+
+use self::checksum::Checksum;
+pub use self::error::DownloadError;
+use self::listing::{Listed, list};
+use super::error::Cause;
+use super::live::Live;
+use super::outcome::DownloadRecord;
+use super::prepare::blocking;
+use crate::event::{Event, EventSink};
+use crate::http::{self, Get};
+use crate::pump::{Finish, Flow, Notice, Sink, Source, TransferReport};
+use crate::volume::{Place, Placed, UnfinishedFile};
+
+/// Files that are downloaded at the same time.
+const AT_ONCE: usize = 4;
+
+/// A file that is to be downloaded.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Its place in the plan.
+    download: usize,
+    id: String,
+    /// Girder's.
+    name: String,
+    /// Its path in the volume.
+    inside: PathBuf,
+    size: Option<u64>,
+    sha512: Option<String>,
+    get: Get,
+}
+
+impl Wanted {
+    /// What it is for people.
+    fn label(&self) -> String {
+        format!("the file {} ({:?}) of Girder", self.id, self.name)
+    }
+}
+
+/// What came of a run's downloads, also of those that failed.
+#[derive(Debug, Default)]
+pub(super) struct Fetched {
+    /// By their place in the plan: the path inside the volume that the argument becomes.
+    paths: HashMap<usize, PathBuf>,
+    records: Vec<DownloadRecord>,
+    warnings: Vec<String>,
+}
+
+impl Fetched {
+    /// Downloads everything that the plan says. Dropping it stops it, and what is not whole goes.
+    pub(super) async fn fetch(&mut self, live: &Live) -> Result<(), Cause> {
+        if live.plan.downloads.is_empty() {
+            return Ok(());
+        }
+        let client = live.girder_client().await?;
+        let place = |planned: &super::plan::PlannedDownload| {
+            let folder =
+                live.host_side(planned.mount).ok_or(Cause::Bug("a volume without a folder"))?;
+            Place::open(folder).map_err(Cause::Volume)
+        };
+        let places = live.plan.downloads.iter().map(place).collect::<Result<_, _>>()?;
+        // As many as Girder tells in a page are found ahead, whatever the size of the folder.
+        let (sender, mut listed) = channel(AHEAD);
+        let planned = live.plan.downloads.clone();
+        let mut lister = Box::pin(blocking(move || list(&client, &planned, &sender)));
+        let mut is_listing = true;
+        let mut transit = Transit::new(live, places);
+        loop {
+            tokio::select! {
+                listing = &mut lister, if is_listing => {
+                    listing?;
+                    is_listing = false;
+                }
+                Some(listed) = listed.recv(), if transit.has_room() => self.told(listed, &mut transit)?,
+                Some(notice) = transit.notices.recv(), if !transit.under_way.is_empty() => {
+                    self.moved(notice, &mut transit)?;
+                }
+                Some(checked) = transit.checks.join_next() => {
+                    self.checked(checked.map_err(|_| Cause::Bug("a checksum panicked"))?, &mut transit)?;
+                }
+                else => return Ok(()),
+            }
+        }
+    }
+
+    fn told(&mut self, listed: Listed, transit: &mut Transit) -> Result<(), Cause> {
+        match listed {
+            Listed::Path { download, inside } => {
+                self.paths.insert(download, inside);
+            }
+            Listed::Folder { download, inside } => {
+                transit.place(download)?.folder(&inside).map_err(Cause::Volume)?;
+            }
+            Listed::Warning(warning) => self.warnings.push(warning),
+            Listed::File(wanted) => transit.begin(*wanted)?,
+        }
+        Ok(())
+    }
+
+    fn moved(&mut self, notice: Notice, transit: &mut Transit) -> Result<(), Cause> {
+        match notice {
+            Notice::Advanced { id, bytes, total } => transit.advanced(id, bytes, total),
+            Notice::Failed { id, error } => {
+                let Some(moving) = transit.under_way.remove(&id) else { return Ok(()) };
+                let got = moving.file.metadata().map_or(0, |found| found.len());
+                self.records.push(moving.record(got, "failed"));
+                let (file, total) = (moving.wanted.label(), moving.wanted.size);
+                return Err(failed(DownloadError::Transfer { file, got, total, source: error }));
+            }
+            Notice::Ended { id, report } => {
+                let Some(mut moving) = transit.under_way.remove(&id) else { return Ok(()) };
+                let (bytes, finish) = (report.bytes, report.finish.as_str());
+                transit.events.event(&Event::TransferEnded {
+                    transfer: moving.number,
+                    bytes,
+                    finish,
+                });
+                moving.report = Some(report);
+                if report.finish != Finish::Complete {
+                    self.records.push(moving.record(report.bytes, finish));
+                    let file = moving.wanted.label();
+                    return Err(failed(DownloadError::Stopped { file, finish }));
+                }
+                transit.checking += 1;
+                transit.checks.spawn(moving.check(report.bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn checked(&mut self, checked: Checked, transit: &mut Transit) -> Result<(), Cause> {
+        transit.checking -= 1;
+        let Checked { moving, bytes, error } = checked;
+        if let Some(error) = error {
+            self.records.push(moving.record(bytes, "failed"));
+            return Err(failed(error));
+        }
+        self.records.push(moving.record(bytes, Finish::Complete.as_str()));
+        let file = moving.wanted.label();
+        let Moving { file: open, unfinished, .. } = moving;
+        unfinished.keep(&open).map_err(|source| failed(DownloadError::Place { file, source }))
+    }
+
+    /// Gives the run what it has to know: the paths that arguments become, records, warnings.
+    pub(super) fn settle(self, live: &mut Live) {
+        for (download, inside) in self.paths {
+            let Some(planned) = live.plan.downloads.get(download) else { continue };
+            let path =
+                format!("{}/{}", planned.target.as_str().trim_end_matches('/'), inside.display());
+            for argument in &planned.arguments {
+                if let Some(argument) = live.plan.arguments.get_mut(*argument) {
+                    argument.clone_from(&path);
+                }
+            }
+        }
+        live.report.downloads = self.records;
+        self.warnings.into_iter().for_each(|warning| live.warns(warning));
+    }
+}
+
+/// The downloads that are under way.
+struct Transit {
+    flow: Flow,
+    notices: UnboundedReceiver<Notice>,
+    http: http::Client,
+    events: Arc<dyn EventSink>,
+    run: String,
+    /// By their place in the plan.
+    places: Vec<Place>,
+    under_way: HashMap<usize, Moving>,
+    checks: JoinSet<Checked>,
+    checking: usize,
+    begun: usize,
+    /// What the world knows the first one by: the transfers come before.
+    first_number: usize,
+}
+
+impl Transit {
+    fn new(live: &Live, places: Vec<Place>) -> Self {
+        let (sender, notices) = unbounded_channel();
+        let flow = live.shared.pump.flow(Arc::new(move |notice| {
+            // A run that is over wants no notices.
+            let _ = sender.send(notice);
+        }));
+        Self {
+            flow,
+            notices,
+            http: live.shared.http.clone(),
+            events: Arc::clone(&live.shared.events),
+            run: live.id.clone(),
+            places,
+            under_way: HashMap::new(),
+            checks: JoinSet::new(),
+            checking: 0,
+            begun: 0,
+            first_number: live.plan.transfers.len(),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.under_way.len() + self.checking < AT_ONCE
+    }
+
+    fn place(&self, download: usize) -> Result<&Place, Cause> {
+        self.places.get(download).ok_or(Cause::Bug("a download without a volume"))
+    }
+
+    fn begin(&mut self, wanted: Wanted) -> Result<(), Cause> {
+        let id = self.begun;
+        let mark = format!("{id}-{}", self.run);
+        let label = wanted.label();
+        let Placed { file, unfinished } = self
+            .place(wanted.download)?
+            .create(&wanted.inside, &mark)
+            .map_err(|source| failed(DownloadError::Place { file: label.clone(), source }))?;
+        let unreadable = |source| failed(DownloadError::ReadBack { file: label.clone(), source });
+        let sink = Sink::File(file.try_clone().map_err(unreadable)?);
+        let checksum = match &wanted.sha512 {
+            Some(_) => Some(Checksum::begin(file.try_clone().map_err(unreadable)?)),
+            None => None,
+        };
+        let (client, get) = (self.http.clone(), wanted.get.clone());
+        let source = Source::Http { client, get, size: wanted.size };
+        let number = self.first_number + id;
+        let shown = format!("girder:{} → {}", wanted.id, wanted.inside.display());
+        let total = wanted.size;
+        self.events.event(&Event::TransferStarted { transfer: number, label: shown, total });
+        self.flow
+            .add(id, source, sink)
+            .map_err(|source| failed(DownloadError::Begun { file: label, source }))?;
+        let moving = Moving { wanted, file, unfinished, checksum, number, report: None };
+        self.under_way.insert(id, moving);
+        self.begun += 1;
+        Ok(())
+    }
+
+    fn advanced(&self, id: usize, bytes: u64, total: Option<u64>) {
+        let Some(moving) = self.under_way.get(&id) else { return };
+        self.events.event(&Event::TransferAdvanced { transfer: moving.number, bytes, total });
+        if let Some(checksum) = &moving.checksum {
+            checksum.written(bytes);
+        }
+    }
+}
+
+/// One download that is under way.
+#[derive(Debug)]
+struct Moving {
+    wanted: Wanted,
+    file: File,
+    unfinished: UnfinishedFile,
+    checksum: Option<Checksum>,
+    number: usize,
+    report: Option<TransferReport>,
+}
+
+impl Moving {
+    /// Waits for the checksum, if there is one, and compares it.
+    async fn check(mut self, bytes: u64) -> Checked {
+        let (checksum, expected) = (self.checksum.take(), self.wanted.sha512.as_deref());
+        let error = match (checksum, expected) {
+            (Some(checksum), Some(expected)) => match checksum.end(bytes).await {
+                Ok(sum) if sum.eq_ignore_ascii_case(expected) => None,
+                Ok(_) => Some(DownloadError::Checksum { file: self.wanted.label() }),
+                Err(source) => Some(DownloadError::ReadBack { file: self.wanted.label(), source }),
+            },
+            _ => None,
+        };
+        Checked { moving: self, bytes, error }
+    }
+
+    fn record(&self, bytes: u64, finish: &str) -> DownloadRecord {
+        DownloadRecord {
+            file_id: self.wanted.id.clone(),
+            path: self.wanted.inside.display().to_string(),
+            bytes,
+            seconds: self.report.map_or(0.0, |report| report.seconds),
+            carrier: self.report.map_or_else(String::new, |r| r.carrier.as_str().to_owned()),
+            resumed: self.report.map_or(0, |report| report.resumed),
+            checked: self.wanted.sha512.is_some() && finish == Finish::Complete.as_str(),
+            finish: finish.to_owned(),
+        }
+    }
+}
+
+/// A download that has come whole, and whether it is what it should be.
+struct Checked {
+    moving: Moving,
+    bytes: u64,
+    error: Option<DownloadError>,
+}
+
+fn failed(error: DownloadError) -> Cause {
+    Cause::Download(Box::new(error))
+}
+
+/// What has been listed and is not begun yet.
+const AHEAD: usize = 50;

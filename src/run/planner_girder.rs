@@ -1,0 +1,86 @@
+//! The part of a plan that is put into volumes from Girder, and taken out of them to it.
+
+use super::plan::{GirderArgument, Mount, PlanError, PlannedDownload, PlannedHook};
+use super::planner::{Planner, place};
+use crate::spec::{Argument, Download, Downloaded, GirderJob, Hook, JobSpec, VolumeRef};
+
+impl Planner<'_> {
+    /// Plans a download once, however often it is asked for, and gives its path in the container
+    /// as far as it can be told without Girder.
+    pub(super) fn download(&mut self, at: usize, download: &Download) -> Result<String, PlanError> {
+        let target = self.target(download.volume)?.clone();
+        let mount = self.host_folder(download.volume, "a download")?;
+        let what = download.what.clone();
+        let inside = match &what {
+            Downloaded::File { filename: Some(filename), .. } => filename.clone(),
+            Downloaded::File { id, .. } | Downloaded::Item { id } => {
+                format!("{id}/{NAME_IN_GIRDER}")
+            }
+            Downloaded::Folder { id, folder_name } => {
+                format!("{id}/{}", folder_name.as_deref().unwrap_or(NAME_IN_GIRDER))
+            }
+        };
+        let path = format!("{}/{inside}", target.as_str().trim_end_matches('/'));
+        let file_name = |what: &Downloaded| match what {
+            Downloaded::File { filename: Some(filename), .. } => Some(filename.clone()),
+            _ => None,
+        };
+        for other in self.downloads.iter_mut().filter(|other| other.mount == mount) {
+            if other.what == what {
+                other.arguments.push(at);
+                return Ok(path);
+            }
+            if file_name(&what).is_some() && file_name(&other.what) == file_name(&what) {
+                return Err(PlanError::DownloadedTwice { path });
+            }
+        }
+        self.downloads.push(PlannedDownload { what, mount, target, arguments: vec![at] });
+        Ok(path)
+    }
+
+    pub(super) fn hook(&self, hook: &Hook) -> Result<PlannedHook, PlanError> {
+        let mount = match hook.path() {
+            Some(path) => Some(self.host_folder(path.volume, "a result hook")?),
+            None => None,
+        };
+        let job_id = match hook {
+            Hook::JobArtifact { job_id, .. } => {
+                let of_the_job = || self.job.girder_job.as_ref().and_then(job_of);
+                Some(job_id.clone().or_else(of_the_job).ok_or(PlanError::NoJob)?)
+            }
+            _ => None,
+        };
+        Ok(PlannedHook { hook: hook.clone(), mount, job_id })
+    }
+
+    /// The mount of a volume that has a folder on the host.
+    fn host_folder(&self, volume: VolumeRef, what: &'static str) -> Result<usize, PlanError> {
+        let at = place(volume);
+        match self.mounts.get(at) {
+            Some(Mount::Bind { host_path, .. }) if !host_path.starts_with('/') => {
+                Err(PlanError::EngineVolume { what, volume: host_path.clone() })
+            }
+            _ => Ok(at),
+        }
+    }
+}
+
+/// The places of the arguments that are known only when the run has its Girder server.
+pub(super) fn girder_arguments(job: &JobSpec) -> Vec<(usize, GirderArgument)> {
+    let known = |(at, argument): (usize, &Argument)| match argument {
+        Argument::GirderApiUrl => Some((at, GirderArgument::ApiUrl)),
+        Argument::GirderToken => Some((at, GirderArgument::Token)),
+        _ => None,
+    };
+    job.container_args.iter().enumerate().filter_map(known).collect()
+}
+
+/// Stands for a name that only Girder knows, until it is asked.
+const NAME_IN_GIRDER: &str = "<name in Girder>";
+
+/// The id in `…/job/<id>`, where the job is told how it goes.
+fn job_of(job: &GirderJob) -> Option<String> {
+    let mut segments = job.url.as_url().path_segments()?;
+    segments.find(|segment| *segment == "job")?;
+    segments.next().filter(|id| !id.is_empty()).map(str::to_owned)
+}

@@ -1,0 +1,163 @@
+//! What a run tells to the job in Girder, and what it says of a container that failed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use super::collect::Collected;
+use super::ear::Ear;
+use super::error::{Cause, chain};
+use super::failure;
+use super::job::JobReporter;
+use super::live::{Live, Stop};
+use super::plan::{GirderArgument, PlannedSink, PlannedSource};
+use super::prepare::blocking;
+use super::progress_pipe::{ProgressLines, TellProgress};
+use crate::docker::{self, ContainerId};
+use crate::event::Event;
+use crate::girder::JobStatus;
+use crate::pump::Sink;
+
+impl Live {
+    /// The job in Girder runs from now on, if there is one.
+    pub(super) fn begins_job(&mut self) -> Result<(), Cause> {
+        let Some(job) = &self.plan.girder_job else { return Ok(()) };
+        let reporter = JobReporter::start(job, &self.shared.girder_options)?;
+        reporter.teller().status(JobStatus::Running);
+        self.job = Some(reporter);
+        Ok(())
+    }
+
+    /// Puts an event into the job's log, if it is one for it.
+    pub(super) fn tells_job(&self, event: &Event) {
+        let Some(job) = &self.job else { return };
+        match event {
+            Event::Warning(warning) => job.teller().log(&format!("warning: {warning}\n")),
+            Event::ContainerExited { exit_code } => {
+                job.teller().log(&format!("the container exited with code {exit_code}\n"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts the container's id and its image's digest into the job's log.
+    pub(super) async fn tells_job_of_container(&self, engine: &docker::Client, id: &ContainerId) {
+        let Some(job) = &self.job else { return };
+        let image = &self.plan.image;
+        let digest = match engine.inspect_image(image).await {
+            Ok(found) => found.repo_digests.into_iter().next().unwrap_or(found.id),
+            Err(error) => format!("its digest is not known: {}", chain(&error)),
+        };
+        job.teller().log(&format!("container {id} of the image {image} ({digest})\n"));
+    }
+
+    /// Hears the container's output: what goes to our own goes to the job's log, too.
+    pub(super) fn ear(&self) -> Ear {
+        let ear = Ear::new(Arc::clone(&self.stderr_tail));
+        let Some(job) = &self.job else { return ear };
+        let goes = |source: &PlannedSource, sink: &PlannedSink| {
+            self.plan.transfers.iter().any(|t| t.source == *source && t.sink == *sink)
+        };
+        let teller = job.teller();
+        let ear = match goes(&PlannedSource::ContainerStdOut, &PlannedSink::HostStdOut) {
+            true => ear.with_stdout(&teller, self.tell_progress()),
+            false => ear,
+        };
+        match goes(&PlannedSource::ContainerStdErr, &PlannedSink::HostStdErr) {
+            true => ear.with_stderr(&teller),
+            false => ear,
+        }
+    }
+
+    /// The sink of a progress pipe.
+    pub(super) fn progress_sink(&self) -> Sink {
+        let bad = Arc::clone(&self.bad_progress);
+        Sink::Listener(Box::new(ProgressLines::new(bad, self.tell_progress())))
+    }
+
+    fn tell_progress(&self) -> TellProgress {
+        let events = Arc::clone(&self.shared.events);
+        let teller = self.job.as_ref().map(JobReporter::teller);
+        Arc::new(move |progress| {
+            events.event(&Event::Progress(progress.clone()));
+            if let Some(teller) = &teller {
+                teller.progress(progress);
+            }
+        })
+    }
+
+    /// Fills in the arguments that only the run's Girder server tells.
+    pub(super) async fn name_girder(&mut self) -> Result<(), Cause> {
+        if self.plan.girder_arguments.is_empty() {
+            return Ok(());
+        }
+        let client = self.girder_client().await?;
+        let mut values = BTreeMap::new();
+        for (at, argument) in &self.plan.girder_arguments {
+            let value = match argument {
+                GirderArgument::ApiUrl => client.api_url(),
+                GirderArgument::Token => client.token().ok_or(Cause::NoGirderToken)?.expose(),
+            };
+            values.insert(*at, value.to_owned());
+        }
+        for (at, value) in values {
+            if let Some(argument) = self.plan.arguments.get_mut(at) {
+                *argument = value;
+            }
+        }
+        Ok(())
+    }
+
+    /// The phases are over: says how the container failed, and how the job in Girder ended.
+    pub(super) fn concludes(&mut self, ended: &Result<Collected, Stop>) {
+        let bad = self.bad_progress.load(Ordering::Relaxed);
+        if bad > 0 {
+            let lines = if bad == 1 { "line" } else { "lines" };
+            self.warns(format!("{bad} {lines} of the progress pipe said no progress"));
+        }
+        if self.report.oom_killed {
+            self.warns(
+                "the container ran out of memory, and something in it was killed".to_owned(),
+            );
+        }
+        let exit = self.report.exit_code;
+        self.report.failure = exit.and_then(|code| failure::words(code, self.report.oom_killed));
+        let error = match ended {
+            Err(Stop::Failed(cause) | Stop::FailedIn(_, cause)) => Some(chain(cause)),
+            Ok(_) | Err(Stop::Cancelled) => None,
+        };
+        let has_failed = error.is_some() || exit.is_some_and(|code| code != 0);
+        if has_failed {
+            let tail = self.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
+            self.report.stderr_tail = tail.lines();
+        }
+        let Some(job) = &self.job else { return };
+        let is_cancelled = self.report.cancelled || matches!(ended, Err(Stop::Cancelled));
+        let status = match (is_cancelled && error.is_none(), has_failed) {
+            (true, _) => JobStatus::Canceled,
+            (false, true) => JobStatus::Error,
+            (false, false) => JobStatus::Success,
+        };
+        let teller = job.teller();
+        if is_cancelled {
+            teller.log("the run was cancelled\n");
+        }
+        for line in self.report.failure.iter().chain(&error) {
+            teller.log(&format!("error: {line}\n"));
+        }
+        if !self.report.stderr_tail.is_empty() {
+            let lines = self.report.stderr_tail.join("\n");
+            teller.log(&format!("the last lines of its standard error:\n{lines}\n"));
+        }
+        teller.status(status);
+    }
+
+    /// Waits until the job in Girder has been told everything, for a while.
+    pub(super) async fn ends_job(&mut self) {
+        let Some(job) = self.job.take() else { return };
+        let flushed = blocking(move || Ok(job.flush())).await;
+        if let Ok(Some(warning)) = flushed {
+            self.warns(warning);
+        }
+    }
+}

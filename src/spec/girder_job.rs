@@ -1,0 +1,45 @@
+//! The job in Girder that a run reports to.
+
+use std::collections::BTreeMap;
+
+use super::secret::{HttpUrl, Secret};
+
+/// Where status, log and progress of a run are sent, as Girder's `jobInfoSpec` says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GirderJob {
+    /// The job's own address, `…/api/v1/job/<id>`.
+    pub url: HttpUrl,
+    /// Sent with every update; the token is among them.
+    pub headers: BTreeMap<String, Secret>,
+    /// The request's method: [`GirderJob::METHOD`] if the job does not say.
+    pub method: String,
+}
+
+impl GirderJob {
+    /// How Girder's own jobs are updated.
+    pub const METHOD: &str = "PUT";
+
+    /// The job's id: the last component of its address.
+    pub fn id(&self) -> Option<&str> {
+        self.url.as_url().path_segments()?.rfind(|name| !name.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_last_component_of_the_address() {
+        for (address, id) in [
+            ("http://host/api/v1/job/5f", Some("5f")),
+            ("http://host/api/v1/job/5f/?x=y", Some("5f")),
+            ("http://host/", None),
+        ] {
+            let url = HttpUrl::parse(address).unwrap();
+            let job =
+                GirderJob { url, headers: BTreeMap::new(), method: GirderJob::METHOD.to_owned() };
+            assert_eq!(job.id(), id, "{address}");
+        }
+    }
+}

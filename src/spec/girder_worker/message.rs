@@ -1,0 +1,306 @@
+//! A message of Girder Worker's, made a job document.
+//!
+//! The document is made of the same nodes as one that was written by hand, and goes the same way
+//! from there: what is wrong with it is found once, in one place, and told with the place that it
+//! has in the message.
+
+use std::cell::{Cell, RefCell};
+
+use super::TASKS;
+use super::classes::{CLASSES, Class, DICTIONARIES, REFUSED};
+use crate::spec::JobSpec;
+use crate::spec::error::{Hint, Problem, SpecError};
+use crate::spec::json::{self, Fault, MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
+use crate::spec::jsonpickle::{Object, Pickle, Pickled};
+
+/// `docker_run`'s parameters, in their order.
+const PARAMETERS: &[&str] =
+    &["image", "pull_image", "entrypoint", "container_args", "volumes", "remove_container"];
+/// Keywords of docker-py that Girder Worker drops.
+const DROPPED: &[&str] = &["tty", "detach"];
+/// Parameters of which Python asks only whether they are true: `None` is not.
+const TRUTH: &[&str] = &["pull_image", "remove_container"];
+
+/// Reads a message.
+pub(in crate::spec) fn read(text: &str) -> Result<JobSpec, SpecError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let message = Node::read(text)?;
+    let job = message
+        .without_repetitions()
+        .and_then(|()| Translator::default().document(&message))
+        .and_then(|document| json::build(&document));
+    job.map_err(|fault| fault.located(&message, text))
+}
+
+/// Makes a job document of a message. Every value keeps the place that it has in the message.
+#[derive(Default)]
+struct Translator {
+    /// How many values the document has.
+    nodes: Cell<usize>,
+    /// The address and the token of the first `girder_client.GirderClient`.
+    server: RefCell<Option<Node>>,
+    token: RefCell<Option<Node>>,
+}
+
+impl Translator {
+    fn document(&self, message: &Node) -> Result<Node, Fault> {
+        let headers = need(message, "a message", "headers")?;
+        if let Some(task) = member(headers, "task") {
+            let name = task.as_str().unwrap_or_default();
+            if !TASKS.contains(&name) {
+                let (name, known) = (shortened(name), TASKS.join(", "));
+                return Err(Fault::new(task.at, Problem::UnknownTask { name, known }));
+            }
+        }
+        let mut members = self.body(need(message, "a message", "body")?)?;
+        if let Some(hooks) = member(headers, "girder_result_hooks") {
+            let hooks = self.hooks(hooks)?;
+            members.push(("girder_result_hooks".to_owned(), hooks));
+        }
+        if let Some(job) = member(headers, "jobInfoSpec") {
+            members.push(("girder_job".to_owned(), girder_job(job)));
+        }
+        if let Some(settings) = member(headers, "girder_client_session_kwargs")
+            && !is_empty(settings)
+        {
+            let name = "girder_client_session_kwargs".to_owned();
+            return Err(Fault::new(settings.at, Problem::NotSupported(name)));
+        }
+        // The token in the headers may only create jobs: those of the transforms go first.
+        for (name, found) in
+            [("girder_api_url", &self.server), ("girder_client_token", &self.token)]
+        {
+            let value = found.borrow_mut().take();
+            if let Some(value) = value.or_else(|| member(headers, name).map(copy)) {
+                members.push((name.to_owned(), value));
+            }
+        }
+        Ok(Node { at: message.at, value: Value::Object(members) })
+    }
+
+    /// The arguments of the task: those by position, those by name, and Celery's own.
+    fn body(&self, body: &Node) -> Result<Vec<(String, Node)>, Fault> {
+        let wrong = || {
+            let (found, expected) = (body.describe(true), "the arguments of a task".to_owned());
+            Fault::new(body.at, Problem::Unexpected { found, expected })
+        };
+        let pickle = Pickle::read(body)?;
+        let Pickled::List([args, kwargs, _]) = pickle.value(body)? else { return Err(wrong()) };
+        let Pickled::List(args) = pickle.value(args)? else { return Err(wrong()) };
+        let Pickled::Dict(kwargs) = pickle.value(kwargs)? else { return Err(wrong()) };
+        if let Some(extra) = args.get(PARAMETERS.len()) {
+            let problem = too_many(args.len(), "arguments of docker_run", PARAMETERS.len());
+            return Err(Fault::new(extra.at, problem));
+        }
+        let mut members = Vec::new();
+        let by_position = PARAMETERS.iter().copied().zip(args);
+        for (name, value) in by_position.chain(kwargs.iter().map(|(name, value)| (&**name, value)))
+        {
+            if DROPPED.contains(&name) {
+                continue;
+            }
+            let value = match &value.value {
+                Value::Null if TRUTH.contains(&name) => {
+                    Node { at: value.at, value: Value::Bool(false) }
+                }
+                _ => self.value(&pickle, value, 1)?,
+            };
+            members.push((name.to_owned(), value));
+        }
+        Ok(members)
+    }
+
+    /// Each hook is a pickle of its own.
+    fn hooks(&self, hooks: &Node) -> Result<Node, Fault> {
+        let Value::Array(items) = &hooks.value else { return Ok(copy(hooks)) };
+        let hook = |hook| self.value(&Pickle::read(hook)?, hook, 2);
+        let items = items.iter().map(hook).collect::<Result<_, Fault>>()?;
+        Ok(Node { at: hooks.at, value: Value::Array(items) })
+    }
+
+    fn value<'n>(&self, pickle: &Pickle<'n>, node: &'n Node, depth: usize) -> Result<Node, Fault> {
+        self.count(node, depth)?;
+        let value = match pickle.value(node)? {
+            Pickled::Scalar(scalar) => copy(scalar).value,
+            Pickled::List(items) => {
+                let items = items.iter().map(|item| self.value(pickle, item, depth + 1));
+                Value::Array(items.collect::<Result<_, _>>()?)
+            }
+            Pickled::Dict(members) => {
+                let member = |(name, value): &'n (String, Node)| {
+                    Ok((name.clone(), self.value(pickle, value, depth + 1)?))
+                };
+                Value::Object(members.iter().map(member).collect::<Result<_, Fault>>()?)
+            }
+            Pickled::Object(object) => return self.object(pickle, node, object, depth),
+            Pickled::Bytes(_) => return Err(unexpected(node, "bytes")),
+            Pickled::Other(what) => return Err(unexpected(node, what)),
+        };
+        Ok(Node { at: node.at, value })
+    }
+
+    /// An object of one of the known classes.
+    fn object<'n>(
+        &self,
+        pickle: &Pickle<'n>,
+        node: &'n Node,
+        object: Object<'n>,
+        depth: usize,
+    ) -> Result<Node, Fault> {
+        if object.class_name() == OBJECT_ID {
+            return object_id(pickle, node, object);
+        }
+        if DICTIONARIES.contains(&object.class_name()) {
+            let entries = object.attributes().filter(|(name, _)| *name != "__dict__");
+            let entries = entries
+                .map(|(name, value)| Ok((name.to_owned(), self.value(pickle, value, depth + 1)?)));
+            let entries = entries.collect::<Result<_, Fault>>()?;
+            return Ok(Node { at: node.at, value: Value::Object(entries) });
+        }
+        let class = known(&object)?;
+        let text = |at, text: &str| Node { at, value: Value::String(text.to_owned()) };
+        let mut members = vec![("type".to_owned(), text(object.class.at, class.kind))];
+        if let Some(number) = object.shared.filter(|_| class.kind == "TemporaryVolume") {
+            // The same object elsewhere is the same volume.
+            members.push(("name".to_owned(), text(object.class.at, &format!("py/id {number}"))));
+        }
+        for (name, value) in object.attributes() {
+            if name == "gc" {
+                self.client(pickle, value)?;
+            } else if let Some((_, ours)) = class.members.iter().find(|(theirs, _)| *theirs == name)
+            {
+                let value = self.value(pickle, value, depth + 1)?;
+                if !matches!(value.value, Value::Null) {
+                    members.push(((*ours).to_owned(), value));
+                }
+            } else if !class.ignored.contains(&name) && !is_empty(value) {
+                let hint = Hint::new(name, class.members.iter().map(|(theirs, _)| *theirs));
+                let (owner, member) = (class.kind, shortened(name));
+                return Err(Fault::new(value.at, Problem::UnknownMember { owner, member, hint }));
+            }
+        }
+        Ok(Node { at: node.at, value: Value::Object(members) })
+    }
+
+    /// Takes address and token of a transform's client.
+    fn client<'n>(&self, pickle: &Pickle<'n>, node: &'n Node) -> Result<(), Fault> {
+        let Pickled::Object(client) = pickle.value(node)? else { return Ok(()) };
+        for (name, value) in client.attributes() {
+            let Value::String(text) = &value.value else { continue };
+            let (found, text) = match name {
+                "urlBase" => (&self.server, text.trim_end_matches('/')),
+                "token" => (&self.token, text.as_str()),
+                _ => continue,
+            };
+            let mut found = found.borrow_mut();
+            match &*found {
+                Some(other) if name == "urlBase" && other.as_str() != Some(text) => {
+                    return Err(Fault::new(value.at, Problem::OtherServer));
+                }
+                Some(_) => {}
+                None => {
+                    let value = Node { at: value.at, value: Value::String(text.to_owned()) };
+                    *found = Some(value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A reference can stand for much, and for what it is in itself: the document is bounded as if
+    /// it had been written out.
+    fn count(&self, node: &Node, depth: usize) -> Result<(), Fault> {
+        self.nodes.set(self.nodes.get() + 1);
+        if depth > MAX_DEPTH {
+            return Err(Fault::new(node.at, too_many(depth, "levels of nesting", MAX_DEPTH)));
+        }
+        if self.nodes.get() > MAX_NODES {
+            return Err(Fault::new(node.at, too_many(self.nodes.get(), "values", MAX_NODES)));
+        }
+        Ok(())
+    }
+}
+
+/// Girder's ids, where they were not made strings.
+const OBJECT_ID: &str = "bson.objectid.ObjectId";
+
+fn object_id<'n>(pickle: &Pickle<'n>, node: &'n Node, id: Object<'n>) -> Result<Node, Fault> {
+    let state = id.state().map(|state| pickle.value(state)).transpose()?;
+    let Some(Pickled::Bytes(bytes)) = state else { return Err(unexpected(node, "no id")) };
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Node { at: node.at, value: Value::String(digits) })
+}
+
+fn known(object: &Object<'_>) -> Result<&'static Class, Fault> {
+    let name = object.class_name();
+    if let Some((_, member, why)) = REFUSED.iter().find(|(class, ..)| *class == name) {
+        let problem = Problem::Refused { member, why };
+        return Err(Fault::new(object.class.at, problem));
+    }
+    CLASSES.iter().find(|class| class.name == name).ok_or_else(|| {
+        let hint = Hint::new(name, CLASSES.iter().map(|class| class.name));
+        Fault::new(object.class.at, Problem::UnknownClass { name: shortened(name), hint })
+    })
+}
+
+/// What Girder calls `jobInfoSpec`: its `reference` and `logPrint` say nothing that matters here.
+fn girder_job(spec: &Node) -> Node {
+    let Value::Object(members) = &spec.value else { return copy(spec) };
+    let ours = |(name, value): &(String, Node)| {
+        let mut value = copy(value);
+        match name.as_str() {
+            "url" | "headers" => {}
+            "method" if matches!(value.value, Value::Null) => return None,
+            "method" => {
+                if let Value::String(method) = &mut value.value {
+                    method.make_ascii_uppercase();
+                }
+            }
+            _ => return None,
+        }
+        Some((name.clone(), value))
+    };
+    Node { at: spec.at, value: Value::Object(members.iter().filter_map(ours).collect()) }
+}
+
+/// A member that is there and not null.
+fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    let Value::Object(members) = &node.value else { return None };
+    let (_, member) = members.iter().find(|(other, _)| other == name)?;
+    (!matches!(member.value, Value::Null)).then_some(member)
+}
+
+fn need<'n>(node: &'n Node, owner: &'static str, name: &'static str) -> Result<&'n Node, Fault> {
+    member(node, name).ok_or_else(|| Fault::new(node.at, Problem::Missing { owner, member: name }))
+}
+
+/// Whether a member that is not known says nothing.
+fn is_empty(node: &Node) -> bool {
+    match &node.value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(true) | Value::Number(_) => false,
+    }
+}
+
+fn copy(node: &Node) -> Node {
+    let value = match &node.value {
+        Value::Null => Value::Null,
+        Value::Bool(value) => Value::Bool(*value),
+        Value::Number(digits) => Value::Number(digits.clone()),
+        Value::String(text) => Value::String(text.clone()),
+        Value::Array(items) => Value::Array(items.iter().map(copy).collect()),
+        Value::Object(members) => {
+            let member = |(name, value): &(String, Node)| (name.clone(), copy(value));
+            Value::Object(members.iter().map(member).collect())
+        }
+    };
+    Node { at: node.at, value }
+}
+
+fn unexpected(node: &Node, found: &str) -> Fault {
+    let expected = "a value or one of Girder Worker's transforms".to_owned();
+    Fault::new(node.at, Problem::Unexpected { found: found.to_owned(), expected })
+}

@@ -1,0 +1,212 @@
+//! The form in which Python's `jsonpickle` writes objects, as far as a message needs it.
+//!
+//! Nothing is made of a class: this says what stands there, and [`girder_worker`] knows the few
+//! classes that mean something. jsonpickle 4 counts lists, dictionaries, objects and reductions from
+//! 0 in the order in which they begin (not tuples, sets, bytes and types), and `{"py/id": n}` is the
+//! n-th of them again.
+//!
+//! [`girder_worker`]: super::girder_worker
+
+use std::collections::HashSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::error::Problem;
+use super::json::{Fault, Node, Value, shortened, too_many};
+
+/// How many references one pickle may hold: each stands for a value of any size.
+pub(super) const MAX_REFERENCES: usize = 100_000;
+
+const TUPLE: &str = "py/tuple";
+const SET: &str = "py/set";
+const B64: &str = "py/b64";
+const ID: &str = "py/id";
+const OBJECT: &str = "py/object";
+const TYPE: &str = "py/type";
+const REDUCE: &str = "py/reduce";
+/// What is told by the object's class and not one of its attributes.
+const TAGS: &str = "py/";
+/// How a key that is not a string begins.
+const KEY: &str = "json://";
+
+/// The objects of one pickle.
+pub(super) struct Pickle<'n> {
+    /// By their numbers.
+    objects: Vec<&'n Node>,
+    /// The numbers that are referred to.
+    shared: HashSet<usize>,
+    references: usize,
+}
+
+/// What a value of a pickle is, once references are followed.
+pub(super) enum Pickled<'n> {
+    /// null, a boolean, a number or a string.
+    Scalar(&'n Node),
+    /// A list, a tuple or a set.
+    List(&'n [Node]),
+    /// A dictionary. Its keys are strings.
+    Dict(&'n [(String, Node)]),
+    /// An object of a class.
+    Object(Object<'n>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A class itself, or what a function made.
+    Other(&'static str),
+}
+
+/// An object of a class.
+#[derive(Clone, Copy)]
+pub(super) struct Object<'n> {
+    /// The class, with its module.
+    pub(super) class: &'n Node,
+    /// Its number, if there are references to it.
+    pub(super) shared: Option<usize>,
+    members: &'n [(String, Node)],
+}
+
+impl<'n> Object<'n> {
+    pub(super) fn class_name(&self) -> &'n str {
+        self.class.as_str().unwrap_or_default()
+    }
+
+    /// The attributes.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = (&'n str, &'n Node)> + use<'n> {
+        let members = self.members.iter().filter(|(name, _)| !name.starts_with(TAGS));
+        members.map(|(name, node)| (name.as_str(), node))
+    }
+
+    /// What the class itself wrote in place of attributes.
+    pub(super) fn state(&self) -> Option<&'n Node> {
+        tagged(self.members, "py/state")
+    }
+}
+
+impl<'n> Pickle<'n> {
+    /// Numbers the objects of a pickle.
+    pub(super) fn read(root: &'n Node) -> Result<Self, Fault> {
+        let mut pickle = Self { objects: Vec::new(), shared: HashSet::new(), references: 0 };
+        pickle.number(root)?;
+        Ok(pickle)
+    }
+
+    /// What `node` is.
+    pub(super) fn value(&self, node: &'n Node) -> Result<Pickled<'n>, Fault> {
+        let members = match &node.value {
+            Value::Array(items) => return Ok(Pickled::List(items)),
+            Value::Object(members) => members.as_slice(),
+            _ => return Ok(Pickled::Scalar(node)),
+        };
+        let Some(tag) = tag(members) else {
+            if let Some((_, value)) = members.iter().find(|(name, _)| name.starts_with(KEY)) {
+                let (found, expected) = ("a key that is not a string", "a string");
+                return Err(unexpected(value, found, expected));
+            }
+            return Ok(Pickled::Dict(members));
+        };
+        match (tag, tagged(members, tag)) {
+            (TUPLE | SET, Some(items)) => match &items.value {
+                Value::Array(items) => Ok(Pickled::List(items)),
+                _ => Err(unexpected(items, &items.describe(false), "an array")),
+            },
+            (ID, Some(id)) => self.value(self.object(id)?),
+            (OBJECT, Some(class)) => {
+                let number = self.objects.binary_search_by_key(&node.at, |object| object.at);
+                let shared = number.ok().filter(|number| self.shared.contains(number));
+                Ok(Pickled::Object(Object { class, shared, members }))
+            }
+            (B64, Some(text)) => {
+                let bytes = text.as_str().and_then(|text| STANDARD.decode(text).ok());
+                let wrong = || unexpected(text, &text.describe(true), "bytes in base64");
+                bytes.map(Pickled::Bytes).ok_or_else(wrong)
+            }
+            (TYPE, _) => Ok(Pickled::Other("a Python class")),
+            _ => Ok(Pickled::Other("what a Python function makes")),
+        }
+    }
+
+    /// The object that a `py/id` means. Its number was checked when the pickle was read; an object
+    /// is never a reference itself.
+    fn object(&self, id: &Node) -> Result<&'n Node, Fault> {
+        let object = number(id).and_then(|number| self.objects.get(number));
+        object.copied().ok_or_else(|| self.unknown(id))
+    }
+
+    fn number(&mut self, node: &'n Node) -> Result<(), Fault> {
+        let members = match &node.value {
+            Value::Array(items) => {
+                self.objects.push(node);
+                return items.iter().try_for_each(|item| self.number(item));
+            }
+            Value::Object(members) => members.as_slice(),
+            _ => return Ok(()),
+        };
+        match (tag(members), tag(members).and_then(|tag| tagged(members, tag))) {
+            (Some(TUPLE | SET), Some(items)) => self.inner(items),
+            (Some(ID), Some(id)) => {
+                self.references += 1;
+                if self.references > MAX_REFERENCES {
+                    let problem = too_many(self.references, "references", MAX_REFERENCES);
+                    return Err(Fault::new(node.at, problem));
+                }
+                let known = number(id).filter(|number| *number < self.objects.len());
+                self.shared.insert(known.ok_or_else(|| self.unknown(id))?);
+                Ok(())
+            }
+            (Some(B64 | TYPE), _) => Ok(()),
+            (Some(REDUCE), Some(parts)) => {
+                self.objects.push(node);
+                self.inner(parts)
+            }
+            (_, _) => {
+                self.objects.push(node);
+                members.iter().try_for_each(|(name, member)| match name.as_str() {
+                    // How dates are written; the lists in it are not counted.
+                    "__reduce__" => member.items().iter().try_for_each(|part| match part.value {
+                        Value::Array(_) => self.inner(part),
+                        _ => self.number(part),
+                    }),
+                    _ => self.number(member),
+                })
+            }
+        }
+    }
+
+    /// What is in a list that is not counted itself.
+    fn inner(&mut self, items: &'n Node) -> Result<(), Fault> {
+        items.items().iter().try_for_each(|item| self.number(item))
+    }
+
+    fn unknown(&self, id: &Node) -> Fault {
+        let written = match &id.value {
+            Value::Number(digits) => shortened(digits),
+            _ => id.describe(false),
+        };
+        let problem = Problem::UnknownReference { id: written, objects: self.objects.len() };
+        Fault::new(id.at, problem)
+    }
+}
+
+/// The tag that says what an object of JSON is; jsonpickle looks for them in this order.
+fn tag(members: &[(String, Node)]) -> Option<&'static str> {
+    let known = [TUPLE, SET, B64, "py/b85", ID, "py/iterator", OBJECT, TYPE, REDUCE];
+    let others = ["py/function", "py/mod", "py/repr"];
+    let there = |tag: &&str| tagged(members, tag).is_some();
+    known.into_iter().chain(others).find(there)
+}
+
+fn tagged<'n>(members: &'n [(String, Node)], tag: &str) -> Option<&'n Node> {
+    members.iter().find(|(name, _)| name == tag).map(|(_, node)| node)
+}
+
+fn number(id: &Node) -> Option<usize> {
+    match &id.value {
+        Value::Number(digits) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+fn unexpected(node: &Node, found: &str, expected: &str) -> Fault {
+    let (found, expected) = (found.to_owned(), expected.to_owned());
+    Fault::new(node.at, Problem::Unexpected { found, expected })
+}

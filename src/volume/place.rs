@@ -1,0 +1,193 @@
+//! Putting files into a volume: beneath its folder, under a temporary name until they are whole.
+
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, renameat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::VolumeError;
+use crate::sys::open_beneath::{create_file, open_directory};
+
+/// The folder of a volume that files are put into.
+#[derive(Debug)]
+pub(crate) struct Place {
+    root: OwnedFd,
+    /// For messages.
+    path: PathBuf,
+}
+
+impl Place {
+    /// Opens the folder of a volume. A link that the path itself has is followed: the job names
+    /// it.
+    ///
+    /// # Errors
+    /// [`VolumeError::OpenPlace`].
+    pub(crate) fn open(path: &Path) -> Result<Self, VolumeError> {
+        let failed = |source| VolumeError::OpenPlace { folder: path.to_owned(), source };
+        Ok(Self { root: open_root(path).map_err(failed)?, path: path.to_owned() })
+    }
+
+    /// Makes the folder `inside` and those above it, open to everybody as Girder Worker's are.
+    ///
+    /// # Errors
+    /// [`VolumeError::OpenPlace`]: something else has the name, or a link would lead elsewhere.
+    pub(crate) fn folder(&self, inside: &Path) -> Result<OwnedFd, VolumeError> {
+        let failed = |source| VolumeError::OpenPlace { folder: self.path.join(inside), source };
+        let mut folder = self.root.try_clone().map_err(failed)?;
+        for name in inside.components() {
+            let name = Path::new(name.as_os_str());
+            let made = mkdirat(&folder, name, Mode::from_bits_truncate(0o777));
+            let next = open_directory(folder.as_fd(), name).map_err(failed)?;
+            match made {
+                // Not by mkdir's mode, which the umask cuts down.
+                Ok(()) => {
+                    let everybody = Permissions::from_mode(FOLDER_MODE);
+                    File::from(next.try_clone().map_err(failed)?)
+                        .set_permissions(everybody)
+                        .map_err(failed)?;
+                }
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(failed(errno.into())),
+            }
+            folder = next;
+        }
+        Ok(folder)
+    }
+
+    /// Makes a file that will be called `inside`, in folders that are made too. `mark` is a name
+    /// that nothing else in the volume has.
+    ///
+    /// # Errors
+    /// [`VolumeError::OpenPlace`], [`VolumeError::MakeFile`].
+    pub(crate) fn create(&self, inside: &Path, mark: &str) -> Result<Placed, VolumeError> {
+        let path = self.path.join(inside);
+        let made = |source| VolumeError::MakeFile { path: path.clone(), source };
+        let name = inside.file_name().ok_or_else(|| made(io::ErrorKind::InvalidInput.into()))?;
+        let folder = self.folder(inside.parent().unwrap_or_else(|| Path::new("")))?;
+        let temporary = OsString::from(format!(".gantline-{mark}"));
+        let file = create_file(folder.as_fd(), Path::new(&temporary)).map_err(made)?;
+        let unfinished =
+            UnfinishedFile { folder, temporary, name: name.to_owned(), path, is_settled: false };
+        Ok(Placed { file, unfinished })
+    }
+}
+
+/// Opens the folder of a volume.
+pub(super) fn open_root(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlag::O_DIRECTORY.bits();
+    File::options().read(true).custom_flags(flags).open(path).map(OwnedFd::from)
+}
+
+/// A file that was made, and its name to be.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Open for writing and reading.
+    pub(crate) file: File,
+    pub(crate) unfinished: UnfinishedFile,
+}
+
+/// A file under its temporary name. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct UnfinishedFile {
+    /// Held, so that nobody can put another in its place.
+    folder: OwnedFd,
+    temporary: OsString,
+    name: OsString,
+    path: PathBuf,
+    is_settled: bool,
+}
+
+impl UnfinishedFile {
+    /// Gives the file its own name, in place of a file that had it, and its permissions.
+    ///
+    /// # Errors
+    /// [`VolumeError::MakeFile`]; the temporary file is gone then.
+    pub(crate) fn keep(mut self, file: &File) -> Result<(), VolumeError> {
+        let failed = |source| VolumeError::MakeFile { path: self.path.clone(), source };
+        file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(failed)?;
+        renameat(&self.folder, &*self.temporary, &self.folder, &*self.name)
+            .map_err(|errno| failed(errno.into()))?;
+        self.is_settled = true;
+        Ok(())
+    }
+}
+
+impl Drop for UnfinishedFile {
+    fn drop(&mut self) {
+        if !self.is_settled
+            && let Err(error) = unlinkat(&self.folder, &*self.temporary, UnlinkatFlags::NoRemoveDir)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "an unfinished file stays");
+        }
+    }
+}
+
+/// As Girder Worker sets them: whoever the image runs as can read, and can add to folders.
+const FILE_MODE: u32 = 0o644;
+const FOLDER_MODE: u32 = 0o777;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_file_appears_whole_with_everybodys_permissions() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place::open(root.path()).unwrap();
+        let mut placed = place.create(Path::new("a/b/c.txt"), "1").unwrap();
+        placed.file.write_all(b"data").unwrap();
+        let path = root.path().join("a/b/c.txt");
+        assert!(!path.exists());
+        placed.unfinished.keep(&placed.file).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"data");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
+        for folder in ["a", "a/b"] {
+            let mode = fs::metadata(root.path().join(folder)).unwrap().mode();
+            assert_eq!(mode & 0o7777, 0o777, "{folder}");
+        }
+        assert_eq!(fs::read_dir(root.path().join("a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_kept_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place::open(root.path()).unwrap();
+        drop(place.create(Path::new("c.txt"), "1").unwrap());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn links_lead_no_file_out_of_its_volume() {
+        let outside = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        symlink(outside.path(), root.path().join("sub")).unwrap();
+        let place = Place::open(root.path()).unwrap();
+        let error = place.create(Path::new("sub/c.txt"), "1").unwrap_err();
+        assert!(matches!(error, VolumeError::OpenPlace { .. }), "{error:?}");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+        // A link that has the file's own name is replaced, not followed.
+        let target = outside.path().join("kept");
+        fs::write(&target, "old").unwrap();
+        symlink(&target, root.path().join("c.txt")).unwrap();
+        let placed = place.create(Path::new("c.txt"), "1").unwrap();
+        placed.unfinished.keep(&placed.file).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_volume_that_is_not_there_is_named() {
+        let error = Place::open(Path::new("/no/such")).unwrap_err();
+        assert!(error.to_string().contains("/no/such"), "{error}");
+    }
+}

@@ -1,0 +1,242 @@
+//! What a container has written: found beneath its volume, and never by a link.
+//!
+//! Nothing is opened to see what it is: a FIFO would block, a device might wake.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::VolumeError;
+use super::empty::empty;
+use super::place::open_root;
+use crate::sys::open_beneath::{find, open_directory, open_found};
+
+/// Something in a volume.
+#[derive(Debug)]
+pub(crate) enum Written {
+    File(WrittenFile),
+    Folder(WrittenFolder),
+    /// Anything else, by the word for it.
+    Other(&'static str),
+}
+
+/// A regular file that was found.
+#[derive(Debug)]
+pub(crate) struct WrittenFile {
+    /// Opened with `O_PATH`: this inode, whatever has its name by now.
+    found: OwnedFd,
+}
+
+impl WrittenFile {
+    /// Opens it for reading.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub(crate) fn open(&self) -> io::Result<File> {
+        open_found(self.found.as_fd())
+    }
+}
+
+/// A folder that was found.
+#[derive(Debug)]
+pub(crate) struct WrittenFolder {
+    folder: OwnedFd,
+}
+
+impl WrittenFolder {
+    /// The names in it, in order.
+    ///
+    /// # Errors
+    /// As readdir(3).
+    pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+        let again = nix::fcntl::openat(
+            &self.folder,
+            ".",
+            OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )?;
+        let mut names = Vec::new();
+        for entry in Dir::from_fd(again)?.iter() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// What has a name in it; nothing if it has gone.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub(crate) fn entry(&self, name: &OsStr) -> io::Result<Option<Written>> {
+        look(self.folder.as_fd(), Path::new(name))
+    }
+}
+
+/// What is at `inside` in the volume `root`; an empty path is the volume itself.
+///
+/// # Errors
+/// [`VolumeError::Find`]: a component is a link, or may not be searched.
+pub(crate) fn find_written(root: &Path, inside: &str) -> Result<Option<Written>, VolumeError> {
+    let failed = |source| VolumeError::Find { path: root.join(inside), source };
+    let opened = open_root(root).map_err(failed)?;
+    let inside = plain(inside);
+    if inside.as_os_str().is_empty() {
+        return Ok(Some(Written::Folder(WrittenFolder { folder: opened })));
+    }
+    look(opened.as_fd(), &inside).map_err(failed)
+}
+
+/// Removes what is at `inside`, and all that is in it; of the volume itself only the contents.
+///
+/// # Errors
+/// [`VolumeError::RemoveDirectory`].
+pub(crate) fn remove_written(root: &Path, inside: &str) -> Result<(), VolumeError> {
+    let path = root.join(inside);
+    let failed = |source| VolumeError::RemoveDirectory { path: path.clone(), source };
+    let inside = plain(inside);
+    let opened = open_root(root).map_err(failed)?;
+    let sweep = |folder: BorrowedFd<'_>| {
+        empty(folder, &path).map_err(|remains| VolumeError::RemoveDirectory {
+            path: remains.path,
+            source: remains.source,
+        })
+    };
+    let Some(name) = inside.file_name() else { return sweep(opened.as_fd()) };
+    let parent = inside.parent().unwrap_or_else(|| Path::new(""));
+    let parent = open_directory(opened.as_fd(), parent).map_err(failed)?;
+    match unlinkat(&parent, name, UnlinkatFlags::NoRemoveDir) {
+        Err(Errno::EISDIR | Errno::EPERM) => {
+            let folder = open_directory(parent.as_fd(), Path::new(name)).map_err(failed)?;
+            sweep(folder.as_fd())?;
+            let removed = unlinkat(&parent, name, UnlinkatFlags::RemoveDir);
+            removed.map_err(|errno| failed(errno.into()))
+        }
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(errno) => Err(failed(errno.into())),
+    }
+}
+
+/// Without `.` and doubled slashes.
+fn plain(inside: &str) -> PathBuf {
+    inside.split('/').filter(|part| !matches!(*part, "" | ".")).collect()
+}
+
+fn look(folder: BorrowedFd<'_>, path: &Path) -> io::Result<Option<Written>> {
+    let found = match find(folder, path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(match kind(&fstat(&found)?) {
+        SFlag::S_IFREG => Written::File(WrittenFile { found }),
+        SFlag::S_IFDIR => {
+            let folder = open_directory(folder, path)?;
+            Written::Folder(WrittenFolder { folder })
+        }
+        SFlag::S_IFLNK => Written::Other("a symbolic link"),
+        SFlag::S_IFIFO => Written::Other("a FIFO"),
+        SFlag::S_IFSOCK => Written::Other("a socket"),
+        _ => Written::Other("a device"),
+    }))
+}
+
+fn kind(found: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    fn kind_of(root: &Path, inside: &str) -> &'static str {
+        match find_written(root, inside).unwrap() {
+            None => "nothing",
+            Some(Written::File(_)) => "a file",
+            Some(Written::Folder(_)) => "a folder",
+            Some(Written::Other(other)) => other,
+        }
+    }
+
+    #[test]
+    fn what_there_is_is_told_without_opening_it() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("sub")).unwrap();
+        fs::write(root.path().join("sub/file"), "data").unwrap();
+        mkfifo(&root.path().join("fifo"), Mode::S_IRWXU).unwrap();
+        symlink("sub/file", root.path().join("link")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).unwrap();
+        for (inside, expected) in [
+            ("", "a folder"),
+            ("sub/", "a folder"),
+            ("./sub//file", "a file"),
+            ("fifo", "a FIFO"),
+            ("link", "a symbolic link"),
+            ("socket", "a socket"),
+            ("none", "nothing"),
+        ] {
+            assert_eq!(kind_of(root.path(), inside), expected, "{inside}");
+        }
+    }
+
+    #[test]
+    fn a_link_on_the_way_is_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "s").unwrap();
+        let root = tempfile::tempdir().unwrap();
+        symlink(outside.path(), root.path().join("sub")).unwrap();
+        assert!(find_written(root.path(), "sub/secret").is_err());
+        assert!(remove_written(root.path(), "sub/secret").is_err());
+        assert!(outside.path().join("secret").exists());
+    }
+
+    #[test]
+    fn a_file_that_was_found_stays_the_same_file() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        fs::write(&path, "first").unwrap();
+        let Some(Written::File(file)) = find_written(root.path(), "file").unwrap() else {
+            panic!("no file")
+        };
+        fs::remove_file(&path).unwrap();
+        symlink("/etc/passwd", &path).unwrap();
+        let mut text = String::new();
+        file.open().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "first");
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("a/b")).unwrap();
+        fs::write(root.path().join("a/b/c"), "").unwrap();
+        fs::write(root.path().join("d"), "").unwrap();
+        fs::write(root.path().join("e"), "").unwrap();
+        for inside in ["a/", "d", "not there"] {
+            remove_written(root.path(), inside).unwrap();
+        }
+        let left: Vec<_> =
+            fs::read_dir(root.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["e"]);
+        remove_written(root.path(), "").unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,101 @@
+//! Uploads over a line that breaks.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::hooks::job;
+use crate::support::command::Invocation;
+use crate::support::girder::Girder;
+use crate::support::seeded::hex;
+
+/// What the line to the real Girder does, once.
+#[derive(Debug, Clone, Copy)]
+enum Breaks {
+    /// It takes so many bytes and then breaks. (Girder itself drops less than 5 MiB of a chunk.)
+    After(u64),
+    /// It breaks before a request that says this.
+    Before(&'static str),
+}
+
+/// Passes everything on to the real Girder, but for one break; counts what went there.
+fn line(girder: &Girder, breaks: Breaks) -> (SocketAddr, Arc<AtomicU64>) {
+    let host = url::Url::parse(girder.api()).unwrap();
+    let there = (host.host_str().unwrap().to_owned(), host.port().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    let is_broken = Arc::new(AtomicBool::new(false));
+    thread::spawn(move || {
+        for ours in listener.incoming().flatten() {
+            let theirs = TcpStream::connect((there.0.as_str(), there.1)).unwrap();
+            let (back, to) = (theirs.try_clone().unwrap(), ours.try_clone().unwrap());
+            thread::spawn(move || pass(back, to, |_| true));
+            let (counted, is_broken) = (Arc::clone(&counted), Arc::clone(&is_broken));
+            thread::spawn(move || {
+                pass(ours, theirs, |bytes| {
+                    let before = counted.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+                    let is_due = match breaks {
+                        Breaks::After(limit) => before > limit,
+                        Breaks::Before(text) => {
+                            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+                        }
+                    };
+                    !is_due || is_broken.swap(true, Ordering::SeqCst)
+                });
+            });
+        }
+    });
+    (address, count)
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, mut goes_on: impl FnMut(&[u8]) -> bool) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(bytes @ 1..) = from.read(&mut buffer)
+        && goes_on(&buffer[..bytes])
+        && to.write_all(&buffer[..bytes]).is_ok()
+    {}
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Uploads eighty million bytes over such a line; says how many went over it.
+fn upload_over(breaks: Breaks) -> u64 {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let (address, count) = line(&girder, breaks);
+    let host = tempfile::tempdir().unwrap();
+    let hooks = json!([{
+        "type": "GirderUploadVolumePathToItem",
+        "volumepath": {"filename": "big"},
+        "item_id": item,
+    }]);
+    let text = "head -c 80000000 /dev/urandom > big; sha256sum < big";
+    let mut job = job(&girder, host.path(), text, hooks);
+    job["girder_api_url"] = format!("http://{address}/api/v1").into();
+    let run = Invocation::job(&job).finish();
+    assert_eq!(run.code, 0, "{run}");
+    let files = girder.files(&item);
+    assert_eq!(files.len(), 1, "{run}");
+    let content = girder.content(files[0].1["_id"].as_str().unwrap());
+    assert!(run.stdout.starts_with(hex(&Sha256::digest(&content)).as_bytes()), "{run}");
+    count.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_chunk_that_did_not_arrive_is_sent_again_and_only_that() {
+    let sent = upload_over(Breaks::Before("offset=67108864"));
+    assert!(sent < 2 * 67_108_864, "{sent}");
+}
+
+#[test]
+fn an_upload_of_which_half_a_chunk_arrived_is_begun_anew() {
+    let sent = upload_over(Breaks::After(75_000_000));
+    assert!(sent > 80_000_000 + 67_108_864, "{sent}");
+}

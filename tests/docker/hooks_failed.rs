@@ -1,0 +1,98 @@
+//! Result hooks that fail, and what is said of them.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::hooks::job;
+use crate::support::command::{Finished, Invocation};
+use crate::support::girder::Girder;
+
+fn refused(girder: &Girder, host: &Path, text: &str, hook: Value) -> Finished {
+    let run = Invocation::job(&job(girder, host, text, json!([hook]))).finish();
+    assert_eq!(run.code, 125, "{run}");
+    run
+}
+
+fn to_item(item: &str) -> Value {
+    json!({
+        "type": "GirderUploadVolumePathToItem",
+        "volumepath": {"filename": "r"},
+        "item_id": item,
+    })
+}
+
+#[test]
+fn what_the_container_did_not_write_is_named() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let host = tempfile::tempdir().unwrap();
+    let run = refused(&girder, host.path(), "true", to_item(&item));
+    assert!(run.stderr.contains("there is no \"r\" to upload"), "{run}");
+}
+
+#[test]
+fn a_link_out_of_the_volume_is_not_uploaded() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let host = tempfile::tempdir().unwrap();
+    let run = refused(&girder, host.path(), "ln -s /etc/hostname r", to_item(&item));
+    assert!(run.stderr.contains("cannot upload \"r\": it is a symbolic link"), "{run}");
+    let mut hook = to_item(&item);
+    hook["volumepath"]["filename"] = "sub/hostname".into();
+    let run = refused(&girder, host.path(), "ln -s /etc sub", hook);
+    assert!(run.stderr.contains("cannot look at"), "{run}");
+    assert!(girder.files(&item).is_empty());
+}
+
+#[test]
+fn an_item_that_is_not_there_is_named() {
+    let girder = Girder::log_in();
+    let host = tempfile::tempdir().unwrap();
+    let run = refused(&girder, host.path(), "echo r > r", to_item(girder.folder()));
+    assert!(run.stderr.contains(&format!("there is no item {}", girder.folder())), "{run}");
+    let hook = json!({
+        "type": "GirderUploadVolumePathToFolder",
+        "volumepath": {"filename": "r"},
+        "folder_id": "0123456789abcdef01234567",
+    });
+    let run = refused(&girder, host.path(), "echo r > r", hook);
+    assert!(run.stderr.contains("there is no folder 0123456789abcdef01234567"), "{run}");
+}
+
+#[test]
+fn who_may_not_write_is_told_so_and_the_other_hooks_go_on() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let host = tempfile::tempdir().unwrap();
+    let stranger = girder.stranger();
+    let metadata = json!({"type": "GirderItemMetadata", "item_id": item, "metadata": {"a": 1}});
+    let mut job = job(&girder, host.path(), "echo r > r", json!([to_item(&item), metadata]));
+    job["girder_client_token"] = stranger.clone().into();
+    let run = Invocation::job(&job).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("has no access to"), "{run}");
+    assert!(!run.stderr.contains(&stranger), "{run}");
+    let warnings = run.report.as_ref().unwrap()["warnings"].to_string();
+    assert!(warnings.contains("metadata failed"), "{run}");
+    job["girder_client_token"] = "wrong".into();
+    let run = Invocation::job(&job).finish();
+    assert!(run.stderr.contains("not valid, or has expired"), "{run}");
+}
+
+#[test]
+fn what_is_no_metadata_is_told_so() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let host = tempfile::tempdir().unwrap();
+    for (written, reason) in [
+        ("echo '[1]' > r", "it is no JSON object"),
+        ("echo '{' > r", "it is no JSON: EOF"),
+        ("rm r; mkdir r", "it is a folder"),
+    ] {
+        let hook =
+            json!({"type": "GirderItemMetadata", "item_id": item, "metadata": {"filename": "r"}});
+        let run = refused(&girder, host.path(), written, hook);
+        assert!(run.stderr.contains(reason), "{run}");
+    }
+}

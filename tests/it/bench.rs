@@ -1,0 +1,241 @@
+//! `gantline bench`, with tiny sizes: that it measures each case, says what it should, and leaves
+//! nothing. How fast anything is, is not tested.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+const CASES: [(&str, &str); 7] = [
+    ("http-fifo", "direct"),
+    ("https-fifo", "copy"),
+    ("chunked-fifo", "copy"),
+    ("file-fifo", "direct"),
+    ("fifo-file", "direct"),
+    ("http-file", "splice"),
+    ("stdout-file", "spool"),
+];
+
+/// A folder of its own for each call, which must be empty afterwards.
+struct Bench {
+    folder: tempfile::TempDir,
+    command: Command,
+}
+
+impl Bench {
+    fn of(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+        command.arg("bench").args(arguments).env("TMPDIR", folder.path().join("tmp"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { folder, command }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn finish(mut self) -> (i32, String, String, tempfile::TempDir) {
+        let child = self.command.spawn().unwrap();
+        let Output { status, stdout, stderr } = in_time(child);
+        assert_empty(&self.path("tmp"));
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr), self.folder)
+    }
+}
+
+/// Waits for the end; kills what has none.
+fn in_time(child: Child) -> Output {
+    let id = Pid::from_raw(child.id().cast_signed());
+    let (sender, ended) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    ended.recv_timeout(Duration::from_secs(120)).map(Result::unwrap).unwrap_or_else(|_| {
+        let _ = kill(id, Signal::SIGTERM);
+        panic!("it does not end")
+    })
+}
+
+fn assert_empty(folder: &Path) {
+    let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "left: {left:?}");
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_case_is_measured_and_the_data_are_complete() {
+    let mut bench = Bench::of(&["--size", "3MiB", "--runs", "2"]);
+    let (data, picture) = (bench.path("data.json"), bench.path("picture.svg"));
+    bench.command.arg("--json").arg(&data).arg("--plot").arg(&picture);
+    let (code, stdout, stderr, _folder) = bench.finish();
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let lines: Vec<_> = stdout.lines().collect();
+    assert_eq!(lines.len(), 1 + CASES.len(), "{stdout}");
+
+    let data = json(&data);
+    assert_eq!((&data["size_bytes"], &data["parallel"]), (&(3 << 20).into(), &1.into()));
+    assert!(data["machine"]["cores"].as_u64().unwrap() > 0);
+    let cases = data["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), CASES.len());
+    for ((case, (name, carrier)), line) in cases.iter().zip(CASES).zip(&lines[1..]) {
+        assert_eq!((&case["case"], &case["carrier"]), (&name.into(), &carrier.into()));
+        assert!(line.starts_with(name) && line.ends_with(carrier), "{line}");
+        assert_eq!(case["bytes"], 3 << 20);
+        assert!(case["bytes_per_second"].as_f64().unwrap() > 0.0, "{case}");
+        assert!(case["cpu_user_seconds_per_gib"].as_f64().unwrap() >= 0.0, "{case}");
+        assert!(case["cpu_system_seconds_per_gib"].as_f64().unwrap() >= 0.0, "{case}");
+        assert!(case["peak_memory_bytes"].as_u64().unwrap() > 1 << 20, "{case}");
+        assert!(case["system_calls_per_mib"].is_null());
+        let runs = case["runs"].as_array().unwrap();
+        assert_eq!(runs.len(), 2);
+        assert!(runs.iter().all(|run| run["seconds"].as_f64().unwrap() > 0.0), "{case}");
+    }
+    assert_is_picture_of(&fs::read_to_string(picture).unwrap(), &CASES.map(|(name, _)| name));
+}
+
+/// Every element that is opened is closed, and every name is written.
+fn assert_is_picture_of(svg: &str, names: &[&str]) {
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    let mut open = Vec::new();
+    for tag in svg.split('<').skip(1) {
+        let (tag, _text) = tag.split_once('>').expect("an element without end");
+        let name = tag.split([' ', '/', '\n']).find(|word| !word.is_empty()).unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else if !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+    for name in names {
+        assert!(svg.contains(name), "{name} is not in the picture");
+    }
+}
+
+#[test]
+fn several_at_once_and_odd_sizes_arrive_whole() {
+    for case in ["https-fifo", "chunked-fifo", "fifo-file", "stdout-file"] {
+        let mut bench =
+            Bench::of(&["--size", "100001", "--runs", "1", "--parallel", "3", "--case", case]);
+        let data = bench.path("data.json");
+        bench.command.arg("--json").arg(&data);
+        let (code, _, stderr, _folder) = bench.finish();
+        assert_eq!((code, stderr.as_str()), (0, ""), "{case}");
+        let data = json(&data);
+        assert_eq!(data["cases"].as_array().unwrap().len(), 1);
+        assert_eq!((&data["cases"][0]["bytes"], &data["parallel"]), (&300_003.into(), &3.into()));
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_bad_usage() {
+    for (arguments, word) in [
+        (&["--case", "nonsense"][..], "http-fifo"),
+        (&["--size", "4GB"], "KiB"),
+        (&["--size", "0"], "zero"),
+        (&["--runs", "0"], "zero"),
+        (&["--parallel", "0"], "1 to 250"),
+        (&["--parallel", "251"], "1 to 250"),
+        (&["--image", "busybox", "--case", "http-file"], "http-file"),
+        (&["--image", "busybox", "--parallel", "2", "--case", "stdout-file"], "one stdout"),
+        (&["--image", "busybox", "--syscalls"], "without a container"),
+        (&["--json", "/nowhere/data.json"], "/nowhere/data.json"),
+        (&["--plot", "/"], "/"),
+    ] {
+        let (code, stdout, stderr, _folder) = Bench::of(arguments).finish();
+        assert_eq!(code, 2, "{arguments:?}: {stderr}");
+        assert!(stderr.contains(word), "{arguments:?}: {stderr}");
+        assert!(!stdout.contains("GiB/s"), "{stdout}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let (code, _, stderr, _folder) = Bench::of(&["--folder", "/nowhere", "--size", "1"]).finish();
+    assert_eq!(code, 125);
+    assert!(stderr.contains("/nowhere") && stderr.lines().count() == 1, "{stderr}");
+}
+
+#[test]
+fn a_signal_ends_it_and_its_children_and_leaves_nothing() {
+    let mut bench = Bench::of(&["--size", "1MiB", "--runs", "100000", "--case", "http-fifo"]);
+    let child = bench.command.spawn().unwrap();
+    let store = loop {
+        // It is there before the first run, and gone with the last.
+        let children = children_of(child.id());
+        if let Some(id) = children.into_iter().find(|id| arguments_of(*id).contains("\0depot\0")) {
+            break id;
+        }
+        thread::yield_now();
+    };
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let output = in_time(child);
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert!(!arguments_of(store).contains("\0depot\0"), "the depot is still there");
+    assert_empty(&bench.path("tmp"));
+}
+
+fn children_of(id: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let lists: Vec<_> = lists.collect();
+    lists.iter().flat_map(|list| list.split_whitespace()).map(|id| id.parse().unwrap()).collect()
+}
+
+fn arguments_of(id: u32) -> String {
+    fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default()
+}
+
+#[test]
+fn system_calls_are_counted_by_strace() {
+    // A strace that counts as the real one does, but for the counting: not every machine has one.
+    let mut bench =
+        Bench::of(&["--syscalls", "--size", "1MiB", "--runs", "1", "--case", "file-fifo"]);
+    let tools = bench.path("tools");
+    fs::create_dir(&tools).unwrap();
+    let strace = tools.join("strace");
+    let script = "#!/bin/sh\n[ \"$1\" = --version ] && exit\n\
+         printf '100.00    0.000421           1       402        17 total\\n' >\"$4\"\nshift 4\nexec \"$@\"\n";
+    fs::write(&strace, script).unwrap();
+    fs::set_permissions(&strace, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    bench.command.env("PATH", format!("{}:{path}", tools.display()));
+    let data = bench.path("data.json");
+    bench.command.arg("--json").arg(&data);
+    let (code, stdout, stderr, _folder) = bench.finish();
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.lines().next().unwrap().ends_with("calls/MiB"), "{stdout}");
+    assert_eq!(json(&data)["cases"][0]["system_calls_per_mib"], 402.0);
+}
+
+#[test]
+fn a_part_that_there_is_not_is_bad_usage() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+    command.args(["bench-peer", "nonsense"]).stdin(Stdio::null()).stderr(Stdio::piped());
+    assert_eq!(in_time(command.spawn().unwrap()).status.code(), Some(2));
+}
+
+#[test]
+fn a_part_says_why_it_cannot_be_played() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+    command.args(["bench-peer", "read", "/nowhere/fifo"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"null\n").unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "\"Ready\"");
+    let said = lines.next().unwrap().unwrap();
+    assert!(said.contains("Failed") && said.contains("/nowhere/fifo"), "{said}");
+    assert_eq!(in_time(child).status.code(), Some(125));
+}

@@ -1,0 +1,150 @@
+//! Sources and sinks that are slow, or stop: what is waited for, how long, and what is given up.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use gantline::http::{Client, ClientOptions, Get, Limits};
+use gantline::pump::{Carrier, Finish, Sink, Source};
+
+use crate::http_support::{Peer, Script, until_closed};
+use crate::pump_peer::{Fixture, noise, reader};
+
+/// A GET of a peer, with a limit for a source that gives nothing.
+fn source(peer: &Peer, stall: Duration) -> Source {
+    let limits = Limits { stall, ..Limits::default() };
+    let client = Client::new(ClientOptions { limits, ..ClientOptions::default() }).unwrap();
+    Source::Http { client, get: Get::new(peer.url("/file")), size: None }
+}
+
+fn pause(length: Duration) {
+    let _ = crossbeam_channel::after(length).recv();
+}
+
+fn head(stream: &mut TcpStream, length: usize) {
+    let head = format!("HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+}
+
+/// Sends a first part at once, and the rest in pieces with pauses; the connection stays open.
+fn trickles(body: &[u8], burst: usize, piece: usize, pauses: Duration) -> Script {
+    let body = body.to_vec();
+    Box::new(move |stream, _| {
+        head(stream, body.len());
+        let (first, rest) = body.split_at(burst);
+        stream.write_all(first).unwrap();
+        for piece in rest.chunks(piece) {
+            pause(pauses);
+            stream.write_all(piece).unwrap();
+        }
+        until_closed(stream);
+    })
+}
+
+#[test]
+fn a_source_that_trickles_for_longer_than_the_limit_has_not_stalled() {
+    let body = noise(4000);
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::follows(vec![trickles(&body, 0, 100, Duration::from_millis(30))]);
+    let limit = Duration::from_millis(400);
+    let began = Instant::now();
+    fixture.flow.add(0, source(&peer, limit), Sink::Fifo(fifo)).unwrap();
+    assert!(fixture.join(reader(path)) == body);
+    assert!(began.elapsed() > 2 * limit, "the test is too fast to show anything");
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.resumed), (Finish::Complete, 0));
+}
+
+#[test]
+fn a_source_that_stalls_is_resumed_at_the_byte() {
+    let body = noise(3 << 20);
+    let (rest, total) = (body[1000..].to_vec(), body.len());
+    let first = body[..1000].to_vec();
+    let peer = Peer::follows(vec![
+        Box::new(move |stream, _| {
+            head(stream, total);
+            stream.write_all(&first).unwrap();
+            until_closed(stream);
+        }),
+        Box::new(move |stream, request| {
+            assert!(request.contains("bytes=1000-"), "{request}");
+            let head = format!(
+                "HTTP/1.1 206 Partial Content\r\nETag: \"v1\"\r\nContent-Length: {}\r\n\
+                 Content-Range: bytes 1000-{}/{total}\r\n\r\n",
+                rest.len(),
+                total - 1
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&rest).unwrap();
+            until_closed(stream);
+        }),
+    ]);
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    fixture.flow.add(0, source(&peer, Duration::from_millis(200)), Sink::Fifo(fifo)).unwrap();
+    assert!(fixture.join(reader(path)) == body);
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.resumed), (Finish::Complete, 1));
+}
+
+#[test]
+fn a_reader_that_takes_its_time_is_no_stall_of_the_source() {
+    let body = noise(20 << 20);
+    let limit = Duration::from_millis(400);
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::follows(vec![trickles(&body, body.len(), 1, limit)]);
+    fixture.flow.add(0, source(&peer, limit), Sink::Fifo(fifo)).unwrap();
+    // Before it opens the FIFO, after it has, and in the middle.
+    let slow = std::thread::spawn(move || {
+        pause(2 * limit);
+        let mut file = File::open(path).unwrap();
+        pause(2 * limit);
+        let mut read = vec![0; 9 << 20];
+        file.read_exact(&mut read).unwrap();
+        pause(2 * limit);
+        file.read_to_end(&mut read).unwrap();
+        read
+    });
+    assert!(fixture.join(slow) == body);
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.resumed), (Finish::Complete, 0));
+}
+
+#[test]
+fn a_source_that_turns_slow_after_a_burst_is_not_waited_for() {
+    // Fast enough to be let gather (`SO_RCVLOWAT`), then far below that mark, byte by byte.
+    let burst = 8 << 20;
+    let body = noise(burst + 50 * 100);
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    let peer = Peer::follows(vec![trickles(&body, burst, 100, Duration::from_millis(5))]);
+    fixture.flow.add(0, source(&peer, Duration::from_secs(60)), Sink::Fifo(fifo)).unwrap();
+    let began = Instant::now();
+    assert!(fixture.join(reader(path)) == body);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    fixture.flow.container_exited();
+    let report = fixture.ended(0);
+    assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Direct));
+}
+
+#[test]
+fn a_rest_that_is_smaller_than_what_is_gathered_arrives_though_the_connection_stays_open() {
+    for rest in [1, 1000, 100_000] {
+        let burst = 4 << 20;
+        let body = noise(burst + rest);
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        let script = trickles(&body, burst, rest, Duration::from_millis(50));
+        let peer = Peer::follows(vec![script]);
+        fixture.flow.add(0, source(&peer, Duration::from_secs(60)), Sink::Fifo(fifo)).unwrap();
+        assert!(fixture.join(reader(path)) == body, "{rest}");
+        fixture.flow.container_exited();
+        assert_eq!(fixture.ended(0).finish, Finish::Complete);
+    }
+}
