@@ -7,7 +7,7 @@ use crate::support::command::Finished;
 use crate::support::gate::{GATE, Gate};
 use crate::support::job::{Job, connect, host_file_to_stream, named_input_pipe};
 
-const MEMBERS: [&str; 12] = [
+const MEMBERS: [&str; 14] = [
     "run_id",
     "container_id",
     "image",
@@ -20,6 +20,8 @@ const MEMBERS: [&str; 12] = [
     "uploads",
     "warnings",
     "error",
+    "failure",
+    "stderr_tail",
 ];
 
 const TRANSFER: [&str; 7] = ["source", "sink", "bytes", "seconds", "carrier", "resumed", "finish"];
@@ -41,8 +43,10 @@ fn assert_documented(run: &Finished) {
     assert!(report["image"].is_string() && report["oom_killed"].is_boolean(), "{run}");
     assert!(report["exit_code"].is_null() || report["exit_code"].is_u64(), "{run}");
     assert!(report["cancelled"].is_boolean(), "{run}");
-    assert!(report["error"].is_null() || report["error"].is_string(), "{run}");
-    for list in ["downloads", "uploads", "warnings"] {
+    for text in ["error", "failure"] {
+        assert!(report[text].is_null() || report[text].is_string(), "{run}");
+    }
+    for list in ["downloads", "uploads", "warnings", "stderr_tail"] {
         assert!(report[list].as_array().unwrap().iter().all(Value::is_string), "{run}");
     }
     let phases = keys(&report["phases"]);

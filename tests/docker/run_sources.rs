@@ -163,24 +163,6 @@ fn two_readers_at_once_fail_the_run_rather_than_share_the_file() {
 }
 
 #[test]
-fn two_readers_that_may_meet_get_all_or_fail_the_run() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("file");
-    for size in SIZES {
-        let sha256 = write(&path, size, size);
-        let job = Job::script("sha256sum < $1 & sha256sum < $1 & wait");
-        let run = job.arg(stream(host_file_to_stream(&path))).finish();
-        if run.code == 0 {
-            let both = format!("{sha256}  -\n{sha256}  -\n");
-            assert_eq!(run.text(), both, "{size} bytes: {run}");
-        } else {
-            assert_eq!(run.code, 125, "{size} bytes: {run}");
-            assert!(run.stderr.contains("opened by a second reader"), "{size} bytes: {run}");
-        }
-    }
-}
-
-#[test]
 fn a_file_of_the_host_is_read_again_by_a_second_reader() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("file");
