@@ -45,20 +45,21 @@
 //!    meet; none of them knows another of its layer.
 //! 3. [`docker`]: the Engine API over the engine's own socket, and the frames in which a
 //!    container's stdout and stderr share one connection.
-//! 4. [`girder`]: Girder's REST API, as far as jobs need it. It makes a GET of a file's id, and does
-//!    not move a byte itself.
-//! 5. [`http`]: the GET. An HTTP/1.1 client whose bodies stay in the kernel until somebody splices
-//!    them.
+//! 4. [`girder`]: Girder's REST API, as far as jobs need it: records, listings, uploads in chunks,
+//!    jobs. It makes a GET of a file's id; the bytes of a download are moved by others.
+//! 5. [`http`]: the GET, and the POST of a stream. An HTTP/1.1 client whose bodies stay in the
+//!    kernel until somebody splices them.
 //! 6. [`pump`]: the streaming core. Worker threads with an epoll loop each, transfers as state
 //!    machines that decide and do nothing, carriers that do and decide nothing.
 //! 7. [`sys`]: the system calls beneath it, one safe function each.
 //! 8. [`volume`]: what a container sees of the host: directories, bind mounts, FIFOs. The container
 //!    is not trusted with them.
-//! 9. [`event`]: what a run tells the world.
-//! 10. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
+//! 9. [`hook`]: what is done with results: uploads, artifacts, metadata.
+//! 10. [`event`]: what a run tells the world.
+//! 11. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
 //!     them.
-//! 11. [`mod@bench`]: what all of this moves on this machine, measured.
-//! 12. [`cli`]: the command.
+//! 12. [`mod@bench`]: what all of this moves on this machine, measured.
+//! 13. [`cli`]: the command.
 //!
 //! # Layers
 //!
@@ -69,6 +70,7 @@
 //! | 5 | [`cli`] |
 //! | 4 | [`mod@bench`] |
 //! | 3 | [`run`] |
+//! | 2 | [`hook`] |
 //! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 0 | [`spec`], [`event`], [`http`], [`sys`] |
 //!

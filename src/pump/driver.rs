@@ -79,9 +79,16 @@ pub(crate) struct Tally {
     pub(super) bytes: u64,
     pub(super) readings: u32,
     pub(super) carrier: Carrier,
-    began: Instant,
+    pub(super) began: Instant,
     last_byte: Instant,
     told: (Instant, u64),
+}
+
+impl Tally {
+    /// From the beginning to the last byte.
+    fn seconds(&self) -> f64 {
+        self.last_byte.saturating_duration_since(self.began).as_secs_f64()
+    }
 }
 
 /// The tokens of a driver's two ends.
@@ -406,7 +413,7 @@ impl Driver {
         };
         let report = TransferReport {
             bytes,
-            seconds: self.tally.last_byte.duration_since(self.tally.began).as_secs_f64(),
+            seconds: self.tally.seconds(),
             carrier: self.tally.carrier,
             resumed,
             readings: self.tally.readings,

@@ -64,6 +64,10 @@ impl Driver {
             }
             let written = self.transfer.delivered();
             let Sink::Fifo(fifo) = &mut self.sink else { return turn };
+            if fifo.is_unopened() {
+                // What waited for its reader until now was not moving.
+                self.tally.began = context.now;
+            }
             let reaction = fifo.heed(*glimpse, written, context.watches);
             match reaction.and_then(|reaction| self.react(reaction, context)) {
                 Ok(Turn::Wait) => {}

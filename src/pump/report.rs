@@ -41,7 +41,7 @@ pub struct TransferReport {
     /// Bytes that the sink took, over all readings. What a reader left in a FIFO is not counted,
     /// unless our end was closed already: [`Finish::Complete`] is that the FIFO had every byte.
     pub bytes: u64,
-    /// From its beginning to its last byte.
+    /// From its beginning to its last byte; into a FIFO, from the coming of its first reader.
     pub seconds: f64,
     /// How the bytes travelled last.
     pub carrier: Carrier,
