@@ -337,8 +337,10 @@ impl InputFifo {
             self.state = State::Ended;
             return Ok(Reaction::Over { unread });
         };
-        // A watch whose file is gone is gone too.
-        let _ = watches.remove(watch);
+        // Who came before the bytes were counted may have taken some, and may have left again.
+        if watches.end(watch).map_err(TransferError::Reopen)? {
+            return Err(TransferError::Overlap);
+        }
         // Until it is sure that all went well, our end stays as it is: who has come meanwhile must
         // not see the end of a file.
         let reader = self.fifo.open_reader().map_err(TransferError::Reopen)?;

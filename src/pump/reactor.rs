@@ -115,7 +115,7 @@ impl Reactor {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
-            let timeout = if self.ready.is_empty() && self.sightings.is_empty() {
+            let timeout = if self.ready.is_empty() && !self.has_sightings() {
                 self.alarms.next().map(|when| when.saturating_duration_since(now))
             } else {
                 Some(std::time::Duration::ZERO)
@@ -141,7 +141,7 @@ impl Reactor {
                     return;
                 }
             }
-            if !self.sightings.is_empty() {
+            if self.has_sightings() {
                 self.look_at_fifos();
             }
             self.expire(Instant::now());
@@ -151,6 +151,11 @@ impl Reactor {
                 }
             }
         }
+    }
+
+    /// Whether inotify has told something that nobody has heard.
+    fn has_sightings(&self) -> bool {
+        !self.sightings.is_empty() || self.watches.as_ref().is_some_and(Watches::has_unheard)
     }
 
     pub(super) fn enqueue(&mut self, key: Key) {

@@ -127,7 +127,12 @@ impl Driver {
     }
 
     /// The sink takes no more.
-    pub(super) fn refused(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
+    pub(super) fn refused(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
+        // Another reader may have come since, and may have left again.
+        let turn = self.catch_up(context);
+        if !matches!(self.life, Life::Running | Life::Unread) || turn == Turn::Again {
+            return Ok(turn);
+        }
         let written = self.transfer.delivered();
         match &mut self.sink {
             Sink::Fifo(fifo) => {

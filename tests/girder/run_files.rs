@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::gate::{GATE, Gate};
@@ -132,4 +133,23 @@ fn a_program_that_is_not_root_reads_it() {
     let run = job.finish();
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(run.text(), format!("1000\n{}  -\n", file.sha256), "{run}");
+}
+
+#[test]
+fn a_run_that_is_stopped_in_the_middle_of_a_file_leaves_nothing() {
+    let girder = Girder::log_in();
+    let file = girder.upload("file", Seeded::new(5, 50_000_000));
+    let gate = Gate::new();
+    let script = format!("exec 3< $1; head -c 1000000 <&3 | wc -c; {GATE}; sleep 600");
+    let job = gate.mount(Job::script(&script).arg(stream(&file)).girder(&girder));
+    let run = job.invocation().arg("--stop-timeout").arg("0").start();
+    let run = gate.reached(run);
+    run.signal(Signal::SIGINT);
+    let run = run.finish();
+    assert_eq!((run.code, run.text()), (130, "1000000\n"), "{run}");
+    assert_eq!(run.reported("cancelled"), true);
+    assert_eq!(run.reported("error"), &json!(null));
+    let transfer = run.transfer("fifo:in");
+    assert!(transfer["bytes"].as_u64().unwrap() < file.size, "{run}");
+    assert_ne!(transfer["finish"], "complete", "{run}");
 }
