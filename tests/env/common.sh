@@ -29,6 +29,7 @@ declare -A PACKAGES=(
     [openssl]="openssl"
     [flock]="util-linux"
     [/usr/bin/time]="time"
+    [ip]="iproute2"
 )
 
 say() { echo "gantline tests: $*" >&2; }
