@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 
 use super::HttpError;
 use super::framing::{Course, Fault};
+use super::kept::{Kept, Origin};
 use super::range::RangeError;
 use super::transport::{self, Step, Transport};
 
@@ -20,6 +21,7 @@ pub struct Body {
     course: Course,
     place: String,
     start: u64,
+    keep: Option<Origin>,
 }
 
 /// What [`Body::read`] came to.
@@ -37,7 +39,18 @@ pub enum Read {
 
 impl Body {
     pub(super) fn new(transport: Transport, course: Course, place: String, start: u64) -> Self {
-        Self { transport, course, place, start }
+        Self { transport, course, place, start, keep: None }
+    }
+
+    /// Its connection may be kept for another GET to `origin`.
+    pub(super) fn keeping(self, origin: Origin) -> Self {
+        Self { keep: Some(origin), ..self }
+    }
+
+    /// The connection, for another GET, if all of the body has come and the server keeps it open.
+    pub fn into_kept(self) -> Option<Kept> {
+        let keep = self.keep.filter(|_| self.course.is_ended() && self.course.has_an_end())?;
+        Some(Kept::new(self.transport, keep))
     }
 
     /// The socket, to be registered for readable and writable edges.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::roots::Roots;
-use super::{Exchange, Get, HttpError, Post, Posting};
+use super::{Exchange, Get, HttpError, Kept, Post, Posting};
 
 /// Makes exchanges. Cheap to clone: the clones share settings and TLS sessions.
 #[derive(Debug, Clone)]
@@ -37,6 +37,16 @@ impl Client {
     pub fn get(&self, get: Get) -> Result<Exchange, HttpError> {
         get.check()?;
         Ok(Exchange::new(self.shared.clone(), get))
+    }
+
+    /// Starts an exchange over a connection that was kept. Where that cannot be (the URL leads
+    /// elsewhere, the connection is not clean) it makes one of its own: then it has none yet.
+    ///
+    /// # Errors
+    /// The URL is not http or https, or a header cannot be sent.
+    pub fn get_over(&self, kept: Kept, get: Get) -> Result<Exchange, HttpError> {
+        get.check()?;
+        Ok(Exchange::over(self.shared.clone(), get, kept))
     }
 
     /// Likewise for a POST whose body comes piece by piece.

@@ -10,10 +10,12 @@ use mio::net::TcpStream;
 use rustls::pki_types::ServerName;
 use url::Host;
 
+use super::addresses::Addresses;
 use super::client::Shared;
 use super::framing::Course;
 use super::get::place;
 use super::head::{self, Collector, Head};
+use super::kept::{Kept, Origin};
 use super::range::{self, RangeError};
 use super::redirect::{Trail, is_redirect};
 use super::tls::Session;
@@ -31,6 +33,8 @@ pub struct Exchange {
     trail: Trail,
     /// The number of the present socket.
     socket: u32,
+    /// How long connecting it took.
+    round_trip: Duration,
     state: State,
 }
 
@@ -62,6 +66,8 @@ pub struct Response {
     pub start: u64,
     /// The entity tag, if it is a strong one, for `if_range`.
     pub validator: Option<String>,
+    /// How long the connection took to be there, which is a round trip; zero over one that was kept.
+    pub round_trip: Duration,
     /// The body.
     pub body: Body,
 }
@@ -75,6 +81,8 @@ enum State {
     Connect(Addresses),
     /// Waits for a connection to one.
     Connecting { stream: TcpStream, address: SocketAddr, deadline: Instant, rest: Addresses },
+    /// Has a connection that was kept, with the request on it.
+    Kept(Transport),
     /// Connected; sends the request.
     Send { transport: Transport, deadline: Instant },
     /// Waits for the head.
@@ -89,13 +97,6 @@ enum State {
     Failed,
 }
 
-/// The addresses of a host that are still to be tried.
-struct Addresses {
-    rest: std::vec::IntoIter<SocketAddr>,
-    count: usize,
-    failed: Option<(SocketAddr, io::Error)>,
-}
-
 /// What one step of the exchange came to.
 enum Step {
     To(State),
@@ -106,7 +107,17 @@ impl Exchange {
     pub(super) fn new(shared: Arc<Shared>, get: Get) -> Self {
         let trail = Trail::new(get.url.clone(), shared.limits.redirects);
         let state = State::Resolve { deadline: None };
-        Self { shared, get, is_post: false, trail, socket: 0, state }
+        Self { shared, get, is_post: false, trail, socket: 0, round_trip: Duration::ZERO, state }
+    }
+
+    /// Goes over a connection that was kept; if that cannot be, it makes one of its own.
+    pub(super) fn over(shared: Arc<Shared>, get: Get, kept: Kept) -> Self {
+        let asked = kept.asked(&get, &shared.user_agent);
+        let exchange = Self::new(shared, get);
+        match asked {
+            Some((transport, socket)) => Self { socket, state: State::Kept(transport), ..exchange },
+            None => exchange,
+        }
     }
 
     /// Goes only as far as the head of a POST's request, see [`into_sent`](Self::into_sent).
@@ -152,7 +163,9 @@ impl Exchange {
     pub fn connection(&mut self) -> Option<(u32, &mut TcpStream)> {
         let stream = match &mut self.state {
             State::Connecting { stream, .. } => stream,
-            State::Send { transport, .. } | State::Head { transport, .. } => transport.stream(),
+            State::Kept(transport)
+            | State::Send { transport, .. }
+            | State::Head { transport, .. } => transport.stream(),
             State::Refused { body, .. } => body.connection(),
             State::Ready(response) => response.body.connection(),
             State::Sent(transport) => transport.stream(),
@@ -179,16 +192,24 @@ impl Exchange {
             State::Resolved(outcome) => self.resolved_to(outcome),
             State::Connecting { stream, address, deadline, rest } => {
                 match transport::connected(&stream) {
-                    Some(Ok(())) => self.connected(stream, now),
-                    Some(Err(error)) => Ok(rest.without(address, error)),
+                    Some(Ok(())) => {
+                        let left = deadline.saturating_duration_since(now);
+                        self.round_trip = self.shared.limits.connect.saturating_sub(left);
+                        self.connected(stream, now)
+                    }
+                    Some(Err(error)) => Ok(Step::To(State::Connect(rest.without(address, error)))),
                     None if now >= deadline => {
-                        Ok(rest.without(address, io::ErrorKind::TimedOut.into()))
+                        let error = io::ErrorKind::TimedOut.into();
+                        Ok(Step::To(State::Connect(rest.without(address, error))))
                     }
                     None => Ok(Step::Stay(
                         State::Connecting { stream, address, deadline, rest },
                         Progress::Blocked { deadline },
                     )),
                 }
+            }
+            State::Kept(transport) => {
+                Ok(Step::To(State::Send { transport, deadline: now + self.shared.limits.head }))
             }
             State::Send { transport, deadline } => self.send(transport, deadline, now),
             State::Head { transport, deadline, collector } => {
@@ -230,7 +251,7 @@ impl Exchange {
     }
 
     fn connect(&mut self, mut addresses: Addresses, now: Instant) -> Result<Step, HttpError> {
-        let Some(address) = addresses.rest.next() else {
+        let Some(address) = addresses.next() else {
             let (address, source) =
                 addresses.failed.ok_or(HttpError::Bug("a host without an address"))?;
             let (host, addresses) = (self.host()?.to_string(), addresses.count);
@@ -240,7 +261,9 @@ impl Exchange {
             .map_err(|source| HttpError::Socket { source })?;
         let stream = match opened {
             Ok(stream) => stream,
-            Err(error) => return Ok(addresses.without(address, error)),
+            Err(error) => {
+                return Ok(Step::To(State::Connect(addresses.without(address, error))));
+            }
         };
         self.socket = self.socket.wrapping_add(1);
         let deadline = now + self.shared.limits.connect;
@@ -316,7 +339,7 @@ impl Exchange {
 
     fn accept(&self, head: &Head, transport: Transport) -> Result<Step, HttpError> {
         let from = self.get.from;
-        let placed = range::place(head, from).and_then(|placed| {
+        let placed = range::place(head, from, self.get.to).and_then(|placed| {
             let changed = self.get.if_range.is_some()
                 && head.validator.is_some()
                 && self.get.if_range != head.validator;
@@ -327,12 +350,17 @@ impl Exchange {
             _ => HttpError::Range { place: self.place(), from, source },
         })?;
         let course = Course::new(head.framing, placed.length);
+        let mut body = Body::new(transport, course, self.place(), placed.start);
+        if self.get.keep && head.keeps {
+            body = body.keeping(Origin { url: self.get.url.clone(), socket: self.socket });
+        }
         Ok(Step::To(State::Ready(Box::new(Response {
             status: head.status,
             total: placed.total,
             start: placed.start,
             validator: head.validator.clone(),
-            body: Body::new(transport, course, self.place(), placed.start),
+            round_trip: self.round_trip,
+            body,
         }))))
     }
 
@@ -435,7 +463,7 @@ impl fmt::Debug for Exchange {
         let state = match self.state {
             State::Resolve { .. } | State::Resolved(_) => "resolve",
             State::Connect(_) | State::Connecting { .. } => "connect",
-            State::Send { .. } => "send",
+            State::Kept(_) | State::Send { .. } => "send",
             State::Head { .. } => "head",
             State::Refused { .. } => "refused",
             State::Ready(_) | State::Sent(_) => "ready",
@@ -445,20 +473,8 @@ impl fmt::Debug for Exchange {
     }
 }
 
-impl Addresses {
-    fn new(found: Vec<SocketAddr>) -> Self {
-        Self { count: found.len(), rest: found.into_iter(), failed: None }
-    }
-
-    /// Goes on without one that has failed.
-    fn without(mut self, address: SocketAddr, error: io::Error) -> Step {
-        self.failed = Some((address, error));
-        Step::To(State::Connect(self))
-    }
-}
-
 fn literal(address: IpAddr, port: u16) -> Step {
-    Step::To(State::Connect(Addresses::new(vec![SocketAddr::new(address, port)])))
+    Step::To(State::Connect(Addresses::literal(address, port)))
 }
 
 /// Bytes of an error's body that are looked at.

@@ -76,6 +76,11 @@ impl Course {
         }
     }
 
+    /// Whether the body ends before its connection does.
+    pub(crate) fn has_an_end(&self) -> bool {
+        !matches!(self.kind, Kind::UntilClose { .. })
+    }
+
     /// The most bytes of the connection that may be taken at once.
     pub(crate) fn room(&self, space: usize) -> usize {
         match (&self.kind, self.remaining()) {

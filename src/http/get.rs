@@ -18,14 +18,20 @@ pub struct Get {
     pub headers: Vec<(String, HeaderValue)>,
     /// The first byte that is wanted; beyond 0 it is asked for with `Range`.
     pub from: u64,
+    /// The byte behind the last that is wanted, beyond `from`, asked for with `Range`; without it
+    /// the body goes on to the end.
+    pub to: Option<u64>,
     /// The entity tag that the range must belong to; without a range it is not sent.
     pub if_range: Option<String>,
+    /// Ask the server to keep the connection for another GET, see
+    /// [`Body::into_kept`](super::Body::into_kept).
+    pub keep: bool,
 }
 
 impl Get {
     /// Asks for the whole.
     pub fn new(url: Url) -> Self {
-        Self { url, headers: Vec::new(), from: 0, if_range: None }
+        Self { url, headers: Vec::new(), from: 0, to: None, if_range: None, keep: false }
     }
 
     /// Adds a header.
@@ -56,6 +62,9 @@ impl Get {
                 return Err(error("it is one that is sent anyway, or that cannot be supported"));
             }
         }
+        if self.to.is_some_and(|to| to <= self.from) {
+            return Err(HttpError::Bug("a range without bytes was asked for"));
+        }
         Ok(())
     }
 
@@ -63,7 +72,12 @@ impl Get {
     pub(super) fn redirected(&self, url: Url) -> Self {
         let headers =
             if is_same_origin(&self.url, &url) { self.headers.clone() } else { Vec::new() };
-        Self { url, headers, from: self.from, if_range: self.if_range.clone() }
+        Self { url, headers, if_range: self.if_range.clone(), ..*self }
+    }
+
+    /// Whether a part is asked for, rather than the whole.
+    pub(super) fn is_for_a_range(&self) -> bool {
+        self.from > 0 || self.to.is_some()
     }
 
     /// The request's bytes.
@@ -92,15 +106,16 @@ impl Get {
             field("Accept", "*/*");
         }
         field("Accept-Encoding", "identity");
-        field("Connection", "close");
+        field("Connection", if self.keep { "keep-alive" } else { "close" });
         if method == "POST" {
             field("Transfer-Encoding", "chunked");
         }
         if let Some(credentials) = self.basic().filter(|_| !self.has("authorization")) {
             field("Authorization", &credentials);
         }
-        if self.from > 0 {
-            field("Range", &format!("bytes={}-", self.from));
+        if self.is_for_a_range() {
+            let last = self.to.map(|to| to.saturating_sub(1).to_string()).unwrap_or_default();
+            field("Range", &format!("bytes={}-{last}", self.from));
             if let Some(tag) = &self.if_range {
                 field("If-Range", tag);
             }
@@ -145,6 +160,7 @@ impl fmt::Debug for Get {
             .field("url", &place(&self.url))
             .field("headers", &self.headers)
             .field("from", &self.from)
+            .field("to", &self.to)
             .field("if_range", &self.if_range)
             .finish()
     }
@@ -247,6 +263,17 @@ mod tests {
              Accept-Encoding: identity\r\nConnection: close\r\nRange: bytes=7-\r\n\
              If-Range: \"t\"\r\nGirder-Token: secret\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn a_part_is_asked_for_by_its_first_and_last_byte() {
+        let part = |from, to| Get { from, to: Some(to), keep: true, ..get("http://a/") };
+        assert!(
+            request(&part(0, 8)).contains("\r\nConnection: keep-alive\r\nRange: bytes=0-7\r\n")
+        );
+        assert!(request(&part(8, 9)).contains("Range: bytes=8-8\r\n"));
+        let moved = part(8, 9).redirected(Url::parse("http://b/").unwrap());
+        assert!(request(&moved).contains("Range: bytes=8-8\r\n"));
     }
 
     #[test]

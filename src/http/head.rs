@@ -84,6 +84,9 @@ pub(crate) struct Head {
     pub(crate) status: u16,
     /// How the body ends, for a status that has one.
     pub(crate) framing: Framing,
+    /// Whether the connection stays open behind the body (RFC 9112, 9.3): HTTP/1.1 without
+    /// `Connection: close`. HTTP/1.0 that says `keep-alive` is not believed.
+    pub(crate) keeps: bool,
     /// The target of a redirect, as it was sent.
     pub(crate) location: Option<String>,
     /// A strong entity tag, with its quotes.
@@ -126,6 +129,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, HeadError> {
     Ok(Head {
         status,
         framing: framing(fields, version)?,
+        keeps: version == 1 && !has_option(fields, b"close"),
         location: single(fields, "location")?,
         validator: single(fields, "etag")?.filter(|tag| is_strong(tag)),
         content_range: single(fields, "content-range")?,
@@ -146,6 +150,13 @@ fn framing(fields: &[httparse::Header<'_>], version: u8) -> Result<Framing, Head
         return Err(HeadError::TransferEncoding);
     }
     Ok(Framing::Chunked)
+}
+
+/// Whether the `Connection` fields have an option.
+fn has_option(fields: &[httparse::Header<'_>], option: &[u8]) -> bool {
+    values(fields, "connection")
+        .flat_map(|value| value.split(|&byte| byte == b','))
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 /// The one length that all `Content-Length` fields agree on.
@@ -352,6 +363,16 @@ mod tests {
             |name: &str| [b"HTTP/1.1 200 OK\r\n", name.as_bytes(), b": \xff\r\n\r\n"].concat();
         assert_eq!(parse(&head("Location")), Err(HeadError::NotText("location")));
         assert!(parse(&head("X-Anything")).is_ok());
+    }
+
+    #[test]
+    fn a_connection_is_kept_unless_the_head_says_otherwise() {
+        let keeps = |fields| parsed(fields).unwrap().keeps;
+        assert!(keeps(""));
+        assert!(keeps("Connection: keep-alive\r\n"));
+        assert!(!keeps("Connection: Close\r\n"));
+        assert!(!keeps("Connection: te\r\nConnection: te , close\r\n"));
+        assert!(!parse(b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n").unwrap().keeps);
     }
 
     #[test]

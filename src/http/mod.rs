@@ -16,9 +16,10 @@
 //! the rules of their names, `excerpt` makes a message of an error's body. `transport` and `tls`
 //! touch the socket.
 //!
-//! One request per connection (`Connection: close`), no cookies, no proxies, no compression, no
+//! One request per connection (`Connection: close`), unless a GET asks to keep it ([`Kept`]); no cookies, no proxies, no compression, no
 //! retries: resuming belongs to the pump, which knows what has been delivered.
 
+mod addresses;
 mod body;
 pub(crate) mod chunked;
 mod client;
@@ -28,6 +29,7 @@ mod exchange;
 mod framing;
 mod get;
 pub(crate) mod head;
+mod kept;
 mod lookup;
 mod post;
 pub(crate) mod range;
@@ -44,6 +46,7 @@ pub use exchange::{Exchange, Progress, Response};
 pub(crate) use get::place;
 pub use get::{Get, HeaderValue};
 pub use head::HeadError;
+pub use kept::Kept;
 pub use lookup::Lookup;
 pub use post::{Answer, Post, Posting, Wrote};
 pub use range::RangeError;

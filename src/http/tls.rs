@@ -69,6 +69,12 @@ impl Session {
         })
     }
 
+    /// Has another request to send, when the answer to the one before has been read to its end.
+    pub(super) fn ask_again(&mut self, request: Vec<u8>) -> Option<()> {
+        let is_read = self.held.get(self.held_from..).is_none_or(<[u8]>::is_empty);
+        (is_read && !self.ended).then(|| self.request = request)
+    }
+
     /// Does the handshake and sends the request.
     pub(super) fn send(&mut self, stream: &mut TcpStream) -> Result<Step, Fault> {
         loop {

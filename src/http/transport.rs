@@ -77,6 +77,16 @@ impl Transport {
         Self { stream, layer: Layer::Tls(Box::new(session)) }
     }
 
+    /// Puts another request on it, to be sent. None if that cannot be: bytes came that nobody asked
+    /// for, or the peer has ended its TLS session.
+    pub(super) fn with_request(mut self, next: Vec<u8>) -> Option<Self> {
+        match &mut self.layer {
+            Layer::Plain { request, sent } => (*request, *sent) = (next, 0),
+            Layer::Tls(session) => session.ask_again(next)?,
+        }
+        Some(self)
+    }
+
     pub(super) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }

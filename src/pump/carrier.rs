@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use super::buffer::CopyBuffer;
 use super::open::PIPE_BYTES;
 use super::pool::{BUFFER_BYTES, Pool, SPARE_BYTES};
+use super::ring::Ring;
 use super::spool::Spool;
 use super::transfer::Room;
 use crate::sys::{pipe, uninterrupted};
@@ -24,6 +25,8 @@ pub enum Carrier {
     Copy,
     /// Through memory and, if the sink is slow, a file without a name.
     Spool,
+    /// Through memory, from several connections that fetch ahead.
+    Ring,
 }
 
 impl Carrier {
@@ -34,6 +37,7 @@ impl Carrier {
             Self::Splice => "splice",
             Self::Copy => "copy",
             Self::Spool => "spool",
+            Self::Ring => "ring",
         }
     }
 }
@@ -46,6 +50,7 @@ pub(crate) enum Load {
     /// The buffer is on loan only while there is something to do with it.
     Copy(Option<CopyBuffer>),
     Spool(Spool),
+    Ring(Ring),
 }
 
 impl Load {
@@ -57,6 +62,8 @@ impl Load {
             Self::Copy(Some(buffer)) => Room::Bytes(buffer.room()),
             // It is filled from outside.
             Self::Spool(_) => Room::Bytes(0),
+            // How much fits is said when it is filled.
+            Self::Ring(ring) => Room::Bytes(if ring.has_room() { usize::MAX } else { 0 }),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,11 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::carrier::{Carrier, Load, SplicePipe};
+use super::deadline::set_low_water;
 use super::error::TransferError;
 use super::fetch::{Opening, Ticket};
 use super::low_water::LowWater;
+use super::pace::Pace;
 use super::pool::Pool;
 use super::report::{Finish, Notice, TransferReport};
 use super::route;
@@ -26,10 +28,9 @@ use super::stall::Stall;
 use super::transfer::{Step, Transfer};
 use crate::http::Lookup;
 use crate::sys::inotify::{Seen, Watches};
-use crate::sys::socket::set_receive_low_water;
 
 /// How often a transfer tells how far it is.
-const TELL_EVERY: Duration = Duration::from_millis(100);
+pub(super) const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// Takes notices, in a worker's thread.
 pub(crate) type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
@@ -48,11 +49,13 @@ pub(crate) struct Driver {
     /// The container is over: nobody reads or writes on its side any more.
     pub(super) is_container_over: bool,
     notify: Notify,
-    tokens: Tokens,
-    registered_socket: Option<(u32, u32)>,
+    pub(super) tokens: Tokens,
+    pub(super) registered_socket: Option<(u32, u32)>,
     pub(super) low_water: LowWater,
     pub(super) stall: Stall,
-    opening_until: Option<Instant>,
+    /// Whether its source is worth several connections; not known before the first is there.
+    pub(super) pace: Option<Pace>,
+    pub(super) opening_until: Option<Instant>,
 }
 
 /// Where a driver is.
@@ -81,7 +84,7 @@ pub(crate) struct Tally {
     pub(super) carrier: Carrier,
     pub(super) began: Instant,
     last_byte: Instant,
-    told: (Instant, u64),
+    pub(super) told: (Instant, u64),
 }
 
 impl Tally {
@@ -102,6 +105,8 @@ pub(crate) struct Tokens {
 pub(crate) struct Context<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) pool: &'a Pool,
+    /// How many connections one transfer may use.
+    pub(crate) connections: usize,
     pub(crate) watches: Option<&'a Watches>,
     pub(crate) now: Instant,
     /// What inotify has told and nobody has heard yet.
@@ -152,6 +157,7 @@ impl Driver {
             registered_socket: None,
             low_water: LowWater::new(),
             stall: Stall::default(),
+            pace: None,
             opening_until: None,
         }
     }
@@ -239,7 +245,7 @@ impl Driver {
                 let opening = self.source.open(self.transfer.taken(), context.now)?;
                 self.register_socket(context.registry)?;
                 match opening {
-                    Opening::Open => self.opened()?,
+                    Opening::Open => self.opened(context.connections)?,
                     Opening::Blocked(deadline) => self.opening_until = Some(deadline),
                     Opening::Lookup(ticket, lookup) => {
                         context.lookups.push((ticket, lookup));
@@ -268,6 +274,11 @@ impl Driver {
                 Step::Move(most) => self.splice_through(most, context)?,
                 Step::Wait => {
                     self.load.rest();
+                    match self.consider_lanes(context)? {
+                        Some(Turn::Wait) => continue,
+                        Some(turn) => return Ok(turn),
+                        None => {}
+                    }
                     if let Some((socket, left)) = self.source.socket()
                         && let Some(mark) = self.low_water.waits(left, context.now)
                     {
@@ -293,7 +304,10 @@ impl Driver {
     }
 
     /// The source can be asked for bytes: picks the carrier, or keeps the one that holds some.
-    fn opened(&mut self) -> Result<(), TransferError> {
+    pub(super) fn opened(&mut self, connections: usize) -> Result<(), TransferError> {
+        if let Source::Fetch(fetch) = &self.source {
+            self.pace.get_or_insert_with(|| Pace::new(fetch.round_trip(), connections));
+        }
         if self.transfer.held() == 0 {
             self.route()?;
         }
@@ -312,58 +326,9 @@ impl Driver {
             }
             Carrier::Copy => self.load = Load::Copy(None),
             // It is there from the start.
-            Carrier::Spool => {}
+            Carrier::Spool | Carrier::Ring => {}
         }
         Ok(())
-    }
-
-    /// When it wants a turn without an event: the way to the source has a deadline, and so has a
-    /// source that gives nothing; and bytes that were not told of yet will be.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let (told, bytes) = self.tally.told;
-        let telling = (self.delivered() != bytes).then_some(told + TELL_EVERY);
-        match (self.source_deadline(), telling) {
-            (Some(source), Some(telling)) => Some(source.min(telling)),
-            (source, telling) => source.or(telling),
-        }
-    }
-
-    fn source_deadline(&self) -> Option<Instant> {
-        if self.life != Life::Running {
-            return None;
-        }
-        let stalls = match &self.source {
-            Source::Fetch(fetch) => self.stall.deadline(fetch.stall()),
-            _ => None,
-        };
-        let sink = match &self.sink {
-            Sink::Post(post) => post.deadline(),
-            _ => None,
-        };
-        [self.opening_until, stalls, self.low_water.deadline(), sink].into_iter().flatten().min()
-    }
-
-    /// Its deadline has passed: a socket that gathers is looked at, and a source that stalls is
-    /// opened again.
-    pub(crate) fn timed_out(&mut self, now: Instant) {
-        if let Some(mark) = self.low_water.expired(now)
-            && let Some((socket, _)) = self.source.socket()
-        {
-            set_low_water(socket, mark);
-            self.transfer.source_became_ready(self.load.room());
-        }
-        let is_the_sinks_fault = !self.sink.has_room();
-        let Source::Fetch(fetch) = &mut self.source else { return };
-        if self.life != Life::Running || !self.stall.has_lasted(fetch.stall(), now) {
-            return;
-        }
-        self.stall.forgive();
-        if is_the_sinks_fault {
-            return;
-        }
-        if let Err(error) = fetch.stalled(self.transfer.taken(), now) {
-            let _ = self.fail(error);
-        }
     }
 
     /// Bytes arrived at the sink.
@@ -372,7 +337,7 @@ impl Driver {
     }
 
     /// Bytes that sinks have taken, over all readings.
-    fn delivered(&self) -> u64 {
+    pub(super) fn delivered(&self) -> u64 {
         self.tally.bytes + self.transfer.delivered()
     }
 
@@ -409,6 +374,7 @@ impl Driver {
         let bytes = if finish == Finish::NotOpened { 0 } else { self.delivered() };
         let resumed = match &self.source {
             Source::Fetch(fetch) => fetch.resumed(),
+            Source::Lanes(lanes) => lanes.resumed(),
             _ => 0,
         };
         let report = TransferReport {
@@ -437,16 +403,12 @@ impl Driver {
     pub(crate) fn resolved(&mut self, ticket: Ticket, addresses: io::Result<Vec<SocketAddr>>) {
         if let Source::Fetch(fetch) = &mut self.source {
             fetch.resolved(ticket, addresses);
+        } else if let Source::Lanes(lanes) = &mut self.source {
+            lanes.resolved(ticket, &addresses);
+            self.transfer.source_became_ready(self.load.room());
         } else if let Sink::Post(post) = &mut self.sink {
             post.resolved(addresses);
         }
-    }
-}
-
-/// A mark that cannot be set costs wake-ups, no bytes.
-fn set_low_water(socket: BorrowedFd<'_>, mark: usize) {
-    if let Err(error) = set_receive_low_water(&socket, mark) {
-        tracing::debug!(%error, "cannot set SO_RCVLOWAT");
     }
 }
 

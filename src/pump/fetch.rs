@@ -3,13 +3,14 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
 use super::error::TransferError;
-use crate::http::{Body, Client, Exchange, Get, HttpError, Lookup, Progress, Read};
+use crate::http::{Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read};
 
 /// Requests for the rest of a body that may fail one after the other, without a byte in between.
 /// With the pauses below that is a little more than six seconds, enough for a proxy's restart.
@@ -23,11 +24,15 @@ pub(crate) struct Fetch {
     client: Client,
     get: Get,
     size: Option<u64>,
+    /// The end of the part that is asked for, if it is a part.
+    to: Option<u64>,
     state: State,
     validator: Option<String>,
     connections: u32,
     failed_attempts: u32,
     resumed: u32,
+    is_broken: bool,
+    round_trip: Duration,
     taken_at_last_failure: u64,
 }
 
@@ -78,22 +83,60 @@ impl Fetch {
             client,
             get,
             size,
+            to: None,
             state: State::Idle,
             validator: None,
             connections: 0,
             failed_attempts: 0,
             resumed: 0,
+            is_broken: false,
+            round_trip: Duration::ZERO,
             taken_at_last_failure: 0,
+        }
+    }
+
+    /// Another GET of the same body, the `number`th beside it, that has not begun.
+    pub(crate) fn lane(&self, number: u32) -> Self {
+        Self {
+            validator: self.validator.clone(),
+            // Its tickets and sockets have numbers of their own.
+            connections: number << 16,
+            ..Self::new(self.client.clone(), self.get.clone(), self.size)
         }
     }
 
     /// Begins at byte `from`.
     pub(crate) fn begin(&mut self, from: u64) -> Result<(), TransferError> {
-        let mut get = self.get.clone();
-        get.from = from;
-        get.if_range = (from > 0).then(|| self.validator.clone()).flatten();
-        let exchange = Box::new(self.client.get(get).map_err(TransferError::Fetch)?);
-        self.connections += 1;
+        self.begin_over(from, None)
+    }
+
+    /// Asks for a part and no more, over the connection that there is if the server kept it.
+    pub(crate) fn ask(&mut self, part: Range<u64>) -> Result<(), TransferError> {
+        let kept = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Open { body, .. } => body.into_kept(),
+            _ => None,
+        };
+        self.to = Some(part.end);
+        self.begin_over(part.start, kept)
+    }
+
+    /// Goes on to the end when it is begun the next time.
+    pub(crate) fn ask_to_the_end(&mut self) {
+        self.to = None;
+    }
+
+    fn begin_over(&mut self, from: u64, kept: Option<Kept>) -> Result<(), TransferError> {
+        let if_range = (from > 0).then(|| self.validator.clone()).flatten();
+        let (to, keep) = (self.to, self.to.is_some());
+        let get = Get { from, to, if_range, keep, ..self.get.clone() };
+        let exchange = match kept {
+            Some(kept) => self.client.get_over(kept, get),
+            None => self.client.get(get),
+        };
+        let mut exchange = Box::new(exchange.map_err(TransferError::Fetch)?);
+        if exchange.connection().is_none() {
+            self.connections += 1;
+        }
         self.state = State::Exchanging { exchange };
         Ok(())
     }
@@ -142,21 +185,26 @@ impl Fetch {
         self.size = self.size.or(response.total);
         if taken == 0 {
             self.validator = response.validator;
-        } else {
-            self.resumed += 1;
         }
+        self.resumed += u32::from(std::mem::take(&mut self.is_broken));
+        self.round_trip = self.round_trip.max(response.round_trip);
         self.state = State::Open { body: Box::new(response.body), number };
         Ok(())
     }
 
     /// Whether the last byte has come, as far as the store's record or the answer's head says.
     pub(crate) fn has_all(&self, taken: u64) -> bool {
-        self.size == Some(taken)
+        self.end() == Some(taken)
+    }
+
+    /// The place behind the last byte that it fetches.
+    fn end(&self) -> Option<u64> {
+        self.to.or(self.size)
     }
 
     /// More than there should be is an error, too.
     pub(crate) fn check(&self, taken: u64) -> Result<(), TransferError> {
-        match self.size {
+        match self.end() {
             Some(expected) if taken > expected => {
                 Err(TransferError::Size { expected, found: taken })
             }
@@ -175,6 +223,7 @@ impl Fetch {
             self.failed_attempts = 0;
             self.taken_at_last_failure = taken;
         }
+        self.is_broken |= self.is_open();
         self.state = State::Idle;
         if !error.is_transient() || self.failed_attempts == ATTEMPTS {
             return Err(match taken {
@@ -252,11 +301,11 @@ impl Fetch {
 
     /// A body that ends with its connection is whole only if it is as long as the record says.
     fn whole(&self, taken: u64) -> Result<(), HttpError> {
-        match self.size {
-            Some(size) if taken < size => Err(HttpError::Truncated {
+        match self.end() {
+            Some(end) if taken < end => Err(HttpError::Truncated {
                 place: self.get.url.host_str().unwrap_or_default().to_owned(),
                 received: taken,
-                expected: Some(size),
+                expected: Some(end),
             }),
             _ => Ok(()),
         }
@@ -272,12 +321,32 @@ impl Fetch {
         matches!(self.state, State::Open { .. })
     }
 
+    /// Whether it pauses after a failure.
+    pub(crate) fn is_pausing(&self) -> bool {
+        matches!(self.state, State::Pausing { .. })
+    }
+
+    /// Whether it fetches all that there is, not a part of it.
+    pub(crate) fn goes_on_to_the_end(&self) -> bool {
+        self.to.is_none()
+    }
+
+    /// How long its slowest connection took to be there.
+    pub(crate) fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
     pub(crate) fn stall(&self) -> Duration {
         self.client.limits().stall
     }
 
     pub(crate) fn resumed(&self) -> u32 {
         self.resumed
+    }
+
+    /// Others that fetched for it were resumed so often.
+    pub(crate) fn add_resumed(&mut self, more: u32) {
+        self.resumed += more;
     }
 
     pub(crate) fn size(&self) -> Option<u64> {

@@ -23,18 +23,22 @@
 mod alarms;
 mod buffer;
 mod carrier;
+mod deadline;
 mod driver;
 mod error;
 mod fetch;
 mod glimpse;
+mod lanes;
 mod low_water;
 mod obey;
 mod open;
+mod pace;
 mod pool;
 mod post;
 mod reactor;
 mod reading;
 mod report;
+mod ring;
 mod route;
 mod sink;
 mod slot;
@@ -45,6 +49,7 @@ mod step;
 mod streams;
 mod transfer;
 mod waiter;
+mod widen;
 mod worker;
 
 use std::fs::File;
@@ -70,12 +75,20 @@ pub struct Options {
     /// Where a container's output is kept while its sink is slow, in files without names.
     /// Default: `TMPDIR`.
     pub spool_folder: PathBuf,
+    /// Connections that one transfer may use where a single one is too slow for its round trip.
+    /// Default: 8. With 1 there is never a second.
+    pub connections: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { workers: cores.min(4), buffers: 32, spool_folder: std::env::temp_dir() }
+        Self {
+            workers: cores.min(4),
+            buffers: 32,
+            spool_folder: std::env::temp_dir(),
+            connections: 8,
+        }
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct Reactor {
     /// What inotify has told and nobody has heard yet.
     sightings: Vec<Seen>,
     pool: Pool,
+    connections: usize,
     pub(super) slots: HashMap<Key, Slot>,
     ready: VecDeque<Key>,
     alarms: Alarms,
@@ -61,7 +62,7 @@ impl Mailbox {
 }
 
 impl Reactor {
-    pub(crate) fn new(buffers: usize) -> io::Result<(Self, Mailbox)> {
+    pub(crate) fn new(buffers: usize, connections: usize) -> io::Result<(Self, Mailbox)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, commands) = crossbeam_channel::unbounded();
@@ -80,6 +81,7 @@ impl Reactor {
             watches,
             sightings: Vec::new(),
             pool: Pool::new(buffers),
+            connections,
             slots: HashMap::new(),
             ready: VecDeque::new(),
             alarms: Alarms::default(),
@@ -220,6 +222,7 @@ impl Reactor {
         let mut context = Context {
             registry: self.poll.registry(),
             pool: &self.pool,
+            connections: self.connections,
             watches: self.watches.as_ref(),
             now: Instant::now(),
             sightings: &mut self.sightings,

@@ -206,6 +206,7 @@ impl Driver {
             return Err(TransferError::ReadOnce);
         }
         self.stall.forgive();
+        self.pace = None;
         self.life = Life::Running;
         self.tally.readings += 1;
         self.register_sink(context.registry)?;

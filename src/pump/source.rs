@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::TransferError;
 use super::fetch::{Fetch, Opening};
+use super::lanes::Lanes;
 use crate::http::{HttpError, Read};
 use crate::sys::{pipe, uninterrupted};
 
@@ -15,6 +16,8 @@ use crate::sys::{pipe, uninterrupted};
 pub(crate) enum Source {
     /// The body of a GET.
     Fetch(Box<Fetch>),
+    /// The body of a GET, over several connections. It is put into the ring from here.
+    Lanes(Box<Lanes>),
     /// A regular file of the host.
     File(FileSource),
     /// A FIFO that the container writes.
@@ -30,6 +33,8 @@ pub(crate) enum Source {
 #[derive(Debug)]
 pub(crate) enum Took {
     Bytes(usize),
+    /// So many have come that are not next in their order.
+    Ahead(usize),
     Blocked,
     Ended,
     /// It broke; the source pauses and is opened again, see [`Source::open`].
@@ -41,7 +46,9 @@ impl Source {
     pub(crate) fn open(&mut self, taken: u64, now: Instant) -> Result<Opening, TransferError> {
         match self {
             Self::Fetch(fetch) => fetch.open(taken, now),
-            Self::File(_) | Self::Fifo(_) | Self::Fed | Self::Spent => Ok(Opening::Open),
+            Self::Lanes(_) | Self::File(_) | Self::Fifo(_) | Self::Fed | Self::Spent => {
+                Ok(Opening::Open)
+            }
         }
     }
 
@@ -49,7 +56,7 @@ impl Source {
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Self::Fetch(fetch) => fetch.is_open(),
-            Self::File(_) | Self::Fifo(_) | Self::Fed | Self::Spent => true,
+            Self::Lanes(_) | Self::File(_) | Self::Fifo(_) | Self::Fed | Self::Spent => true,
         }
     }
 
@@ -59,7 +66,7 @@ impl Source {
             Self::Fetch(fetch) => fetch.raw(),
             Self::File(file) => Some((file.file.as_fd(), u64::MAX)),
             Self::Fifo(fifo) => Some((fifo.reader.as_fd(), u64::MAX)),
-            Self::Fed | Self::Spent => None,
+            Self::Lanes(_) | Self::Fed | Self::Spent => None,
         }
     }
 
@@ -90,7 +97,9 @@ impl Source {
                 },
                 Self::File(file) => file.end(taken),
                 Self::Fifo(fifo) => fifo.without_bytes(),
-                Self::Fed | Self::Spent => Err(TransferError::Bug("a splice from nowhere")),
+                Self::Lanes(_) | Self::Fed | Self::Spent => {
+                    Err(TransferError::Bug("a splice from nowhere"))
+                }
             },
             Ok(bytes) => {
                 if let Self::Fetch(fetch) = self {
@@ -133,6 +142,7 @@ impl Source {
             }
             Self::File(file) => file.file.as_fd(),
             Self::Fifo(fifo) => fifo.reader.as_fd(),
+            Self::Lanes(_) => return Err(TransferError::Bug("lanes fill a ring and nothing else")),
             Self::Fed | Self::Spent => return Ok(Took::Blocked),
         };
         let answer =
@@ -145,12 +155,23 @@ impl Source {
         match self {
             Self::Fetch(fetch) => {
                 fetch.stop();
+                fetch.ask_to_the_end();
                 fetch.begin(0).map(|()| true)
             }
+            Self::Lanes(_) => Err(TransferError::Bug("lanes begin again as one connection")),
             Self::File(file) => {
                 file.file.seek(SeekFrom::Start(0)).map_err(TransferError::Read).map(|_| true)
             }
             Self::Fifo(_) | Self::Fed | Self::Spent => Ok(false),
+        }
+    }
+
+    /// How long it may give nothing.
+    pub(crate) fn stall(&self) -> Option<Duration> {
+        match self {
+            Self::Fetch(fetch) => Some(fetch.stall()),
+            Self::Lanes(lanes) => lanes.stall(),
+            Self::File(_) | Self::Fifo(_) | Self::Fed | Self::Spent => None,
         }
     }
 
@@ -159,6 +180,12 @@ impl Source {
     pub(crate) fn stop(&mut self) {
         match self {
             Self::Fetch(fetch) => fetch.stop(),
+            Self::Lanes(lanes) => {
+                if let Some(mut fetch) = lanes.take_one() {
+                    fetch.stop();
+                    *self = Self::Fetch(Box::new(fetch));
+                }
+            }
             Self::Fifo(_) => *self = Self::Spent,
             Self::File(_) | Self::Fed | Self::Spent => {}
         }
@@ -168,6 +195,7 @@ impl Source {
     pub(crate) fn total(&self) -> Option<u64> {
         match self {
             Self::Fetch(fetch) => fetch.size(),
+            Self::Lanes(lanes) => lanes.size(),
             Self::File(file) => Some(file.size),
             Self::Fifo(_) | Self::Fed | Self::Spent => None,
         }

@@ -8,7 +8,8 @@ use super::driver::{Context, Driver, Outcome};
 use super::error::TransferError;
 use super::route::{is_the_sinks, is_to_fall_back};
 use super::sink::{Gave, Sink};
-use super::source::Took;
+use super::source::{Source, Took};
+use super::transfer::Room;
 use crate::sys::splice::splice_bytes;
 
 /// What one splice asks for. More does not fit into a pipe.
@@ -19,7 +20,7 @@ impl Driver {
     pub(super) fn fill(
         &mut self,
         most: usize,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
     ) -> Result<Outcome, TransferError> {
         let taken = self.transfer.taken();
         let took = match &mut self.load {
@@ -62,6 +63,19 @@ impl Driver {
                     }
                 }
             }
+            Load::Ring(ring) => {
+                let Source::Lanes(lanes) = &mut self.source else {
+                    return Err(TransferError::Bug("a ring that nobody fills"));
+                };
+                let before = ring.frontier();
+                let come = lanes.gather(ring, most, self.tokens.source, context)?;
+                match usize::try_from(ring.frontier() - before).unwrap_or(usize::MAX) {
+                    0 if come > 0 => Took::Ahead(come),
+                    0 if ring.is_complete() => Took::Ended,
+                    0 => Took::Blocked,
+                    bytes => Took::Bytes(bytes),
+                }
+            }
             Load::Direct | Load::Spool(_) => {
                 return Err(TransferError::Bug("a fill of a carrier that has no room"));
             }
@@ -71,6 +85,7 @@ impl Driver {
                 self.low_water.moved(bytes);
                 self.transfer.filled(bytes);
             }
+            Took::Ahead(bytes) => self.transfer.gathered(bytes),
             Took::Blocked => self.transfer.source_blocked(),
             Took::Ended => self.transfer.source_ended(),
             Took::Broken => {
@@ -120,6 +135,17 @@ impl Driver {
                 let gave = self.sink.write(front)?;
                 if let Gave::Bytes(bytes) = gave {
                     spool.drained(bytes);
+                }
+                gave
+            }
+            Load::Ring(ring) => {
+                let front = ring.front();
+                let gave = self.sink.write(front.get(..most).unwrap_or(front))?;
+                if let Gave::Bytes(bytes) = gave
+                    && ring.drained(bytes)
+                {
+                    // A connection that had no room may go on.
+                    self.transfer.source_became_ready(Room::Bytes(1));
                 }
                 gave
             }
@@ -188,6 +214,7 @@ impl Driver {
                 self.transfer.moved(bytes);
                 self.progressed(context.now);
             }
+            Took::Ahead(_) => return Err(TransferError::Bug("a move that is not in order")),
             Took::Blocked => self.transfer.move_blocked(),
             Took::Ended => self.transfer.source_ended(),
             Took::Broken => {

@@ -118,6 +118,12 @@ impl Transfer {
         self.budget = self.budget.saturating_sub(bytes);
     }
 
+    /// The source gave bytes that are not next in their order: they will be told of when they are.
+    pub(crate) fn gathered(&mut self, bytes: usize) {
+        debug_assert!(bytes > 0, "zero bytes are an end or a block");
+        self.budget = self.budget.saturating_sub(bytes);
+    }
+
     /// The sink took bytes from the carrier.
     pub(crate) fn drained(&mut self, bytes: usize) {
         debug_assert!(bytes as u64 <= self.held, "drained {bytes} of {} held", self.held);

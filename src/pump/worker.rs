@@ -38,12 +38,13 @@ impl Pump {
     pub fn start(options: Options) -> Result<Self, PumpError> {
         let count = options.workers.max(1);
         let buffers = options.buffers.div_ceil(count).max(1);
+        let connections = options.connections;
         let (mut workers, mut threads) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let started = (0..count).try_for_each(|number| {
             let (reply, answer) = crossbeam_channel::bounded(1);
             let thread = thread::Builder::new()
                 .name(format!("gantline-pump-{number}"))
-                .spawn(move || work(buffers, &reply))
+                .spawn(move || work(buffers, connections, &reply))
                 .map_err(PumpError::Start)?;
             threads.push(thread);
             let mailbox = answer.recv().map_err(|_| PumpError::Stopped)?;
@@ -69,11 +70,11 @@ impl Pump {
 }
 
 /// A worker's whole life.
-fn work(buffers: usize, reply: &Sender<std::io::Result<Mailbox>>) {
+fn work(buffers: usize, connections: usize, reply: &Sender<std::io::Result<Mailbox>>) {
     // A splice into a pipe that nobody reads raises SIGPIPE; a host program's handlers for other
     // signals belong to its own threads.
     let _ = SigSet::all().thread_block();
-    match Reactor::new(buffers) {
+    match Reactor::new(buffers, connections) {
         Ok((reactor, mailbox)) => {
             if reply.send(Ok(mailbox)).is_ok() {
                 reactor.run();

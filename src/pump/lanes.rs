@@ -1,0 +1,357 @@
+//! The source that is several connections: each fetches a segment of the body at a time.
+//!
+//! It begins with the connection that there was, which goes on to the end of its segment while the
+//! others ask for the next. Only when one of them has its answer is the server known to give
+//! parts, and the first connection let go; until then it is kept, to go on alone if need be. A
+//! connection is used for the next segment where the server keeps it open.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use mio::{Interest, Token};
+
+use super::driver::Context;
+use super::error::TransferError;
+use super::fetch::{Fetch, Opening, Ticket};
+use super::pool::Pool;
+use super::ring::Ring;
+use crate::http::Read;
+
+/// Connections that fetch one body, from its segments' first bytes on.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    lanes: Vec<Lane>,
+    standing: Standing,
+    /// How long the first connection, at its segment's end, waits for an answer to another.
+    patience_ends: Option<Instant>,
+    width: usize,
+    /// Lanes that there have been, which number their requests.
+    made: u32,
+    /// Bytes that have come over all of them.
+    come: u64,
+    resumed: u32,
+}
+
+/// Whether the server gives parts of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It has been asked.
+    Unproven,
+    Proven,
+    /// It does not, or not to so many: the first connection goes on alone.
+    Refused,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Lane {
+    fetch: Fetch,
+    /// Where it goes on, and to where; empty if it has nothing to fetch.
+    part: Range<u64>,
+    registered: Option<(u32, u32)>,
+    opening_until: Option<Instant>,
+}
+
+/// How a lane's turn ended.
+enum Paused {
+    /// It waits for its connection.
+    Blocked,
+    /// There is nothing for it to fetch now.
+    Idle,
+    /// The turn is over.
+    OutOfBudget,
+    /// The server gives no parts.
+    Refused,
+}
+
+/// A GET, and the number under which its socket is registered.
+pub(crate) type Single = (Fetch, Option<(u32, u32)>);
+
+impl Lanes {
+    /// Goes on with the connection of `fetch`, registered as `registered`, whose next byte is the
+    /// first that `ring` has to offer, and with others.
+    ///
+    /// # Errors
+    /// A bug: the ring has nothing to offer.
+    pub(crate) fn around(
+        fetch: Fetch,
+        registered: Option<(u32, u32)>,
+        width: usize,
+        ring: &mut Ring,
+        pool: &Pool,
+    ) -> Result<Self, TransferError> {
+        let part = ring.claim(pool).ok_or(TransferError::Bug("a ring without a first segment"))?;
+        let first = Lane { fetch, part, registered, opening_until: None };
+        Ok(Self {
+            lanes: vec![first],
+            standing: Standing::Unproven,
+            patience_ends: None,
+            width,
+            made: 0,
+            come: 0,
+            resumed: 0,
+        })
+    }
+
+    /// Uses so many connections from now on.
+    pub(crate) fn widen(&mut self, width: usize) {
+        self.width = width;
+    }
+
+    /// Whether the server gives no parts.
+    pub(crate) fn are_refused(&self) -> bool {
+        self.standing == Standing::Refused
+    }
+
+    /// Bytes that have come over all of them.
+    pub(crate) fn come(&self) -> u64 {
+        self.come
+    }
+
+    /// One connection again, when all that was begun has been drained; `frontier` is what it goes
+    /// on with. The first connection, if it is still there, is at that place.
+    pub(crate) fn into_single(mut self, frontier: u64) -> Result<Single, TransferError> {
+        if self.lanes.is_empty() {
+            return Err(NOBODY);
+        }
+        let Lane { mut fetch, registered, .. } = self.lanes.swap_remove(0);
+        fetch.add_resumed(self.resumed());
+        if !(fetch.goes_on_to_the_end() && fetch.is_open()) {
+            fetch.ask_to_the_end();
+            fetch.begin(frontier)?;
+        }
+        Ok((fetch, registered))
+    }
+
+    /// How often a connection broke off and its part was gone on with.
+    pub(crate) fn resumed(&self) -> u32 {
+        self.resumed + self.lanes.iter().map(|lane| lane.fetch.resumed()).sum::<u32>()
+    }
+
+    /// Any of the GETs: all are of the same.
+    pub(crate) fn take_one(&mut self) -> Option<Fetch> {
+        let resumed = self.resumed();
+        let mut fetch = self.lanes.pop()?.fetch;
+        fetch.add_resumed(resumed - fetch.resumed());
+        Some(fetch)
+    }
+
+    /// How many bytes there will be, when that is known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.lanes.first().and_then(|lane| lane.fetch.size())
+    }
+
+    /// How long nothing may come.
+    pub(crate) fn stall(&self) -> Option<Duration> {
+        self.lanes.first().map(|lane| lane.fetch.stall())
+    }
+
+    /// When it wants a turn without an event.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let lanes = self.lanes.iter().filter_map(|lane| lane.opening_until);
+        lanes.chain(self.patience_ends).min()
+    }
+
+    /// The answer to a look-up.
+    pub(crate) fn resolved(&mut self, ticket: Ticket, addresses: &io::Result<Vec<SocketAddr>>) {
+        for lane in &mut self.lanes {
+            let addresses = match addresses {
+                Ok(addresses) => Ok(addresses.clone()),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            };
+            lane.fetch.resolved(ticket, addresses);
+        }
+    }
+
+    /// Nothing has come for longer than is allowed: whoever has the first part asks for it anew.
+    pub(crate) fn stalled(&mut self, frontier: u64, now: Instant) -> Result<(), TransferError> {
+        let first = self.lanes.iter_mut().find(|lane| lane.part.start == frontier);
+        first.map_or(Ok(()), |lane| lane.fetch.stalled(frontier, now))
+    }
+
+    /// Takes up to about `most` bytes from all connections into the ring, and gives how many.
+    pub(crate) fn gather(
+        &mut self,
+        ring: &mut Ring,
+        most: usize,
+        token: Token,
+        context: &mut Context<'_>,
+    ) -> Result<usize, TransferError> {
+        self.man(ring);
+        let before = self.come;
+        let budget = before + most as u64;
+        let mut at = 0;
+        while at < self.lanes.len() {
+            match self.turn(at, ring, budget, token, context) {
+                Ok(Paused::Blocked | Paused::Idle) => at += 1,
+                Ok(Paused::OutOfBudget) => break,
+                Ok(Paused::Refused) => self.refused(ring),
+                Err(error) => self.lost(at, ring, error)?,
+            }
+        }
+        // The next turn begins with another, and the first segment is not left behind by it: it is
+        // read like all others until nothing more is there.
+        if self.standing == Standing::Proven && !self.lanes.is_empty() {
+            self.lanes.rotate_left(1);
+        }
+        Ok(usize::try_from(self.come - before).unwrap_or(usize::MAX))
+    }
+
+    /// Makes as many lanes as there should be.
+    fn man(&mut self, ring: &Ring) {
+        if self.standing == Standing::Refused || ring.is_complete() {
+            return;
+        }
+        while self.lanes.len() < self.width {
+            let Some(first) = self.lanes.first() else { return };
+            self.made += 1;
+            let fetch = first.fetch.lane(self.made);
+            self.lanes.push(Lane { fetch, part: 0..0, registered: None, opening_until: None });
+        }
+    }
+
+    fn turn(
+        &mut self,
+        at: usize,
+        ring: &mut Ring,
+        budget: u64,
+        token: Token,
+        context: &mut Context<'_>,
+    ) -> Result<Paused, TransferError> {
+        let Some(lane) = self.lanes.get_mut(at) else { return Ok(Paused::Idle) };
+        loop {
+            let is_unproven = self.standing == Standing::Unproven;
+            // Lanes change their places only when the server is proven.
+            let is_first = at == 0;
+            if lane.part.is_empty() {
+                if is_first && is_unproven {
+                    // It may have to go on beyond.
+                    let ends = *self.patience_ends.get_or_insert(context.now + PATIENCE);
+                    let is_over = ends <= context.now;
+                    return Ok(if is_over { Paused::Refused } else { Paused::Idle });
+                }
+                if !lane.find_part(ring, context)? {
+                    return Ok(Paused::Idle);
+                }
+            }
+            if !lane.open(token, context)? {
+                let is_refused = is_unproven && !is_first && lane.fetch.is_pausing();
+                return Ok(if is_refused { Paused::Refused } else { Paused::Blocked });
+            }
+            if is_unproven && !is_first {
+                self.standing = Standing::Proven;
+                self.patience_ends = None;
+            }
+            if self.come >= budget {
+                return Ok(Paused::OutOfBudget);
+            }
+            let room = usize::try_from(budget - self.come).unwrap_or(usize::MAX);
+            let space = ring.space(lane.part.start, room.min(READ_BYTES));
+            if space.is_empty() {
+                return Err(TransferError::Bug("a lane reads into no room"));
+            }
+            match lane.fetch.read(space, lane.part.start) {
+                Ok(Read::Bytes(bytes)) => {
+                    lane.fetch.check(lane.part.start + bytes as u64)?;
+                    ring.filled(lane.part.start, bytes);
+                    lane.part.start += bytes as u64;
+                    self.come += bytes as u64;
+                }
+                Ok(Read::Ended) => return Err(TransferError::Bug("a part ended before its end")),
+                Ok(_) => return Ok(Paused::Blocked),
+                Err(error) => lane.fetch.failed(error, lane.part.start, context.now)?,
+            }
+        }
+    }
+
+    /// The first connection, which is always there, goes on alone.
+    fn refused(&mut self, ring: &mut Ring) {
+        tracing::debug!("the server gives no parts, or not soon: one connection goes on");
+        for lane in self.lanes.drain(1..) {
+            ring.disclaim(lane.part.start);
+        }
+        self.standing = Standing::Refused;
+        self.patience_ends = None;
+        ring.close();
+    }
+
+    /// A lane has failed for good. Others fetch its part; an error if nobody can.
+    fn lost(
+        &mut self,
+        at: usize,
+        ring: &mut Ring,
+        error: TransferError,
+    ) -> Result<(), TransferError> {
+        if matches!(error, TransferError::Bug(_)) {
+            return Err(error);
+        }
+        if self.standing == Standing::Unproven && at > 0 {
+            tracing::debug!(%error, "no answer to a request for a part");
+            self.refused(ring);
+            return Ok(());
+        }
+        if self.standing != Standing::Proven || self.lanes.len() == 1 {
+            return Err(error);
+        }
+        tracing::debug!(%error, "a connection of several is given up");
+        let lane = self.lanes.remove(at);
+        self.resumed += lane.fetch.resumed() + 1;
+        self.width = self.lanes.len();
+        ring.disclaim(lane.part.start);
+        Ok(())
+    }
+}
+
+impl Lane {
+    /// Finds something to fetch and asks for it. False: there is nothing now.
+    fn find_part(&mut self, ring: &mut Ring, context: &Context<'_>) -> Result<bool, TransferError> {
+        let Some(part) = ring.claim(context.pool) else { return Ok(false) };
+        let is_at_it = self.fetch.goes_on_to_the_end() && self.part.end == part.start;
+        if !(is_at_it && self.fetch.is_open()) {
+            self.fetch.ask(part.clone())?;
+        }
+        self.part = part;
+        Ok(true)
+    }
+
+    /// Goes towards the first byte. False: it has to wait.
+    fn open(&mut self, token: Token, context: &mut Context<'_>) -> Result<bool, TransferError> {
+        if self.fetch.is_open() {
+            return Ok(true);
+        }
+        self.opening_until = None;
+        loop {
+            let opening = self.fetch.open(self.part.start, context.now)?;
+            if let Some((number, socket)) = self.fetch.connection()
+                && self.registered != Some(number)
+            {
+                self.registered = Some(number);
+                context
+                    .registry
+                    .register(socket, token, Interest::READABLE | Interest::WRITABLE)
+                    .map_err(TransferError::Register)?;
+            }
+            match opening {
+                Opening::Open => return Ok(true),
+                Opening::Blocked(deadline) => {
+                    self.opening_until = Some(deadline);
+                    return Ok(false);
+                }
+                Opening::Lookup(ticket, lookup) => context.lookups.push((ticket, lookup)),
+                Opening::Idle => return Err(TransferError::Bug("a lane that was never begun")),
+            }
+        }
+    }
+}
+
+/// There always is a lane.
+const NOBODY: TransferError = TransferError::Bug("a body that no connection fetches");
+
+/// How long the stream may wait for that answer. A look-up, a connection and a head take two or
+/// three round trips.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What one read takes at most, so that all connections are heard in a turn.
+const READ_BYTES: usize = 256 << 10;

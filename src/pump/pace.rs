@@ -1,0 +1,218 @@
+//! When a body is worth several connections, and how many. Pure.
+//!
+//! One connection carries at most a window a round trip: on a long path that can be less than the
+//! line has. Nobody can know beforehand, so it is tried: a transfer that waits for its source,
+//! over a connection that took long to be there, is given more of them, and keeps them if that
+//! made it faster.
+
+use std::time::{Duration, Instant};
+
+/// Below this round trip one connection is enough: with a sender's buffer of 4 MiB, Linux's
+/// default, it carries 800 MB/s.
+const FAR: Duration = Duration::from_millis(5);
+
+/// How long a rate is measured, in round trips; a connection's window doubles in each at first.
+const ROUND_TRIPS: u32 = 6;
+
+/// The least and the most time for it.
+const LEAST: Duration = Duration::from_millis(200);
+const MOST: Duration = Duration::from_secs(2);
+
+/// What is to come must be worth it: it would take this long at the present rate.
+const WORTH: f64 = 1.0;
+
+/// Connections at first.
+const FIRST: usize = 4;
+
+/// Connections whose rate has grown this much since the window before still gain speed.
+const GROWTH: f64 = 1.25;
+
+/// What more connections must bring, at least.
+const GAIN: f64 = 1.1;
+
+/// Looks in a window that make it count.
+const LOOKS: u32 = 4;
+
+/// What a rate is measured for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    /// One connection: whether it is the bottleneck.
+    Single,
+    /// More connections: whether they are faster than `before`.
+    Proving { before: f64 },
+    /// What it has is what it keeps.
+    Done,
+}
+
+/// What to do about the connections.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Go on.
+    Keep,
+    /// Have so many.
+    Widen(usize),
+    /// Go back to one: more were no faster.
+    Narrow,
+}
+
+/// The measurement of one transfer.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    stage: Stage,
+    width: usize,
+    most: usize,
+    window: Duration,
+    began: Option<(Instant, u64)>,
+    looks: u32,
+    starved: u32,
+    /// The rate of the window before this one.
+    last: f64,
+}
+
+impl Pace {
+    /// Begins with one connection, which took `round_trip` to be there; at most `most` of them.
+    pub(crate) fn new(round_trip: Duration, most: usize) -> Self {
+        let is_far = round_trip >= FAR && most > 1;
+        Self {
+            stage: if is_far { Stage::Single } else { Stage::Done },
+            width: 1,
+            most,
+            window: (round_trip * ROUND_TRIPS).clamp(LEAST, MOST),
+            began: None,
+            looks: 0,
+            starved: 0,
+            last: 0.0,
+        }
+    }
+
+    /// Whether looks are of any use.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// More connections than one cannot be had.
+    pub(crate) fn give_up(&mut self) {
+        self.stage = Stage::Done;
+    }
+
+    /// A look: `come` bytes have come from all connections and `left` are to come; `is_starved`:
+    /// nothing is in the way of more.
+    pub(crate) fn look(&mut self, come: u64, left: u64, is_starved: bool, now: Instant) -> Verdict {
+        if self.is_over() {
+            return Verdict::Keep;
+        }
+        let (began, before) = *self.began.get_or_insert((now, come));
+        self.looks += 1;
+        self.starved += u32::from(is_starved);
+        let lasted = now.saturating_duration_since(began);
+        if lasted < self.window || self.looks < LOOKS {
+            return Verdict::Keep;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
+        let (rate, left) = (come.saturating_sub(before) as f64 / lasted.as_secs_f64(), left as f64);
+        let is_starved = self.starved * 4 >= self.looks * 3;
+        (self.began, self.looks, self.starved) = (None, 0, 0);
+        // Connections that still gain speed have not shown what they can do.
+        let is_growing = rate > self.last * GROWTH;
+        self.last = rate;
+        match self.stage {
+            _ if is_growing => Verdict::Keep,
+            Stage::Single if is_starved && left > rate * WORTH => self.widen(FIRST, rate),
+            Stage::Single | Stage::Done => Verdict::Keep,
+            Stage::Proving { before } if rate >= before * GAIN => self.widen(self.width * 2, rate),
+            Stage::Proving { .. } => {
+                self.stage = Stage::Done;
+                if self.width == FIRST.min(self.most) { Verdict::Narrow } else { Verdict::Keep }
+            }
+        }
+    }
+
+    fn widen(&mut self, width: usize, before: f64) -> Verdict {
+        let width = width.min(self.most);
+        if width == self.width {
+            self.stage = Stage::Done;
+            return Verdict::Keep;
+        }
+        self.width = width;
+        self.last = 0.0;
+        self.stage = Stage::Proving { before };
+        Verdict::Widen(width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(50);
+    const LEFT: u64 = 1 << 40;
+
+    /// Runs with a source that gives `rate(width)` bytes a second, for ten seconds.
+    fn run(
+        pace: &mut Pace,
+        is_starved: bool,
+        left: u64,
+        rate: impl Fn(usize) -> u64,
+    ) -> Vec<Verdict> {
+        let (mut now, mut come, mut verdicts) = (Instant::now(), 0, Vec::new());
+        for _ in 0..1000 {
+            now += Duration::from_millis(10);
+            come += rate(pace.width) / 100;
+            let verdict = pace.look(come, left, is_starved, now);
+            if verdict != Verdict::Keep {
+                verdicts.push(verdict);
+            }
+        }
+        verdicts
+    }
+
+    #[test]
+    fn connections_are_added_as_long_as_they_bring_something() {
+        let mut pace = Pace::new(RTT, 8);
+        let line = |width: usize| 120_000_000.min(50_000_000 * width as u64);
+        assert_eq!(
+            run(&mut pace, true, LEFT, line),
+            [Verdict::Widen(4), Verdict::Widen(8)],
+            "eight are no faster than four, and stay"
+        );
+        assert!(pace.is_over());
+    }
+
+    #[test]
+    fn where_more_are_no_faster_it_goes_back_to_one() {
+        let mut pace = Pace::new(RTT, 8);
+        let verdicts = run(&mut pace, true, LEFT, |_| 10_000_000);
+        assert_eq!(verdicts, [Verdict::Widen(4), Verdict::Narrow]);
+    }
+
+    #[test]
+    fn a_near_source_a_slow_reader_a_short_rest_and_a_limit_of_one_change_nothing() {
+        let far = || Pace::new(RTT, 8);
+        let slow = |_| 1_000_000;
+        assert_eq!(run(&mut Pace::new(RTT / 50, 8), true, LEFT, slow), []);
+        assert_eq!(run(&mut far(), false, LEFT, slow), []);
+        assert_eq!(run(&mut far(), true, 900_000, slow), []);
+        assert_eq!(run(&mut Pace::new(RTT, 1), true, LEFT, slow), []);
+    }
+
+    #[test]
+    fn a_connection_that_gains_speed_is_let_gain_it() {
+        let mut pace = Pace::new(RTT, 8);
+        let (mut now, mut come, mut rate) = (Instant::now(), 0, 1_000_000.0);
+        for _ in 0..150 {
+            now += Duration::from_millis(10);
+            come += (rate / 100.0) as u64;
+            // It doubles in half a second.
+            rate *= 2_f64.powf(0.02);
+            assert_eq!(pace.look(come, LEFT, true, now), Verdict::Keep);
+        }
+    }
+
+    #[test]
+    fn no_more_are_asked_for_than_there_may_be() {
+        let mut pace = Pace::new(RTT, 3);
+        let verdicts = run(&mut pace, true, LEFT, |width| 1_000_000 * width as u64);
+        assert_eq!(verdicts, [Verdict::Widen(3)]);
+    }
+}

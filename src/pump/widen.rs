@@ -1,0 +1,124 @@
+//! From one connection to several and back, while a transfer goes on.
+
+use super::carrier::{Carrier, Load};
+use super::deadline::set_low_water;
+use super::driver::{Context, Driver, Turn};
+use super::error::TransferError;
+use super::lanes::Lanes;
+use super::low_water::LowWater;
+use super::pace::Verdict;
+use super::ring::Ring;
+use super::source::Source;
+use crate::sys::socket;
+
+impl Driver {
+    /// Nothing can be moved now: whether that would be otherwise with more connections.
+    ///
+    /// With `Some(Turn::Wait)` there is another step to do now, with another turn it is over.
+    pub(super) fn consider_lanes(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Turn>, TransferError> {
+        if let Load::Ring(ring) = &self.load
+            && ring.is_over()
+            && !ring.is_complete()
+        {
+            return self.go_on_alone(context).map(Some);
+        }
+        match self.look(context) {
+            Verdict::Widen(width) => self.widen(width, context),
+            Verdict::Narrow => {
+                if let Load::Ring(ring) = &mut self.load {
+                    ring.close();
+                }
+                Ok(None)
+            }
+            Verdict::Keep => Ok(None),
+        }
+    }
+
+    fn look(&mut self, context: &Context<'_>) -> Verdict {
+        let Some(pace) = self.pace.as_mut().filter(|pace| !pace.is_over()) else {
+            return Verdict::Keep;
+        };
+        let taken = self.transfer.taken();
+        let Some(left) = self.source.total().map(|total| total.saturating_sub(taken)) else {
+            return Verdict::Keep;
+        };
+        let is_starved = self.transfer.is_starved();
+        match &mut self.source {
+            Source::Fetch(fetch) => {
+                // Of a direct splice nobody knows at which end it blocked.
+                let has_none = fetch.connection().is_some_and(|(_, socket)| {
+                    socket::unread(socket).is_ok_and(|unread| unread == 0)
+                });
+                pace.look(taken, left, is_starved && has_none, context.now)
+            }
+            Source::Lanes(lanes) if lanes.are_refused() => {
+                pace.give_up();
+                Verdict::Keep
+            }
+            Source::Lanes(lanes) => pace.look(lanes.come(), left, is_starved, context.now),
+            _ => Verdict::Keep,
+        }
+    }
+
+    fn widen(
+        &mut self,
+        width: usize,
+        context: &Context<'_>,
+    ) -> Result<Option<Turn>, TransferError> {
+        if let Source::Lanes(lanes) = &mut self.source {
+            lanes.widen(width);
+            self.transfer.source_became_ready(self.load.room());
+            return Ok(Some(Turn::Wait));
+        }
+        let is_one = matches!(&self.source, Source::Fetch(fetch) if fetch.is_open());
+        let (true, 0, Some(end)) = (is_one, self.transfer.held(), self.source.total()) else {
+            // Bytes are on their way through another carrier.
+            if let Some(pace) = &mut self.pace {
+                pace.give_up();
+            }
+            return Ok(None);
+        };
+        let Source::Fetch(fetch) = std::mem::replace(&mut self.source, Source::Spent) else {
+            return Err(TransferError::Bug("a source that is not fetched was widened"));
+        };
+        if let Some((socket, _)) = fetch.raw() {
+            set_low_water(socket, 1);
+        }
+        self.low_water = LowWater::new();
+        let mut ring = Ring::new(self.transfer.taken()..end);
+        let registered = self.registered_socket.take();
+        let lanes = Lanes::around(*fetch, registered, width, &mut ring, context.pool)?;
+        tracing::debug!(transfer = self.id, width, "one connection is too slow for its round trip");
+        self.source = Source::Lanes(Box::new(lanes));
+        self.load = Load::Ring(ring);
+        self.tally.carrier = Carrier::Ring;
+        // A direct move that blocked has left both ends in doubt, and no edge will come of a sink
+        // that had room all the time.
+        self.transfer.source_became_ready(self.load.room());
+        self.transfer.sink_became_ready(self.load.room());
+        Ok(Some(Turn::Wait))
+    }
+
+    /// The ring is closed and drained: one connection goes on.
+    fn go_on_alone(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
+        let Source::Lanes(lanes) = std::mem::replace(&mut self.source, Source::Spent) else {
+            return Err(TransferError::Bug("a ring that nobody fills"));
+        };
+        let (fetch, registered) = lanes.into_single(self.transfer.taken())?;
+        self.source = Source::Fetch(Box::new(fetch));
+        self.registered_socket = registered;
+        self.load = Load::Copy(None);
+        if let Some(pace) = &mut self.pace {
+            pace.give_up();
+        }
+        if self.source.is_open() {
+            self.opened(context.connections)?;
+        } else {
+            self.transfer.source_blocked();
+        }
+        Ok(Turn::Again)
+    }
+}

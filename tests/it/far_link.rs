@@ -1,0 +1,173 @@
+//! A long line to a server: what `tests/env/far.sh` makes, and a server at its far end.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use gantline::http::{Client, ClientOptions, Get};
+use gantline::pump::Source;
+use nix::sched::{CloneFlags, setns};
+use socket2::SockRef;
+
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+/// Two network namespaces with 50 ms between them, there and back.
+pub(crate) struct FarLink {
+    name: String,
+}
+
+impl FarLink {
+    pub(crate) fn up() -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let link = Self { name: format!("gl{}-{number}", std::process::id()) };
+        link.script("up");
+        link
+    }
+
+    fn script(&self, what: &str) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/env/far.sh");
+        let done = Command::new("bash").arg(script).args([what, &self.name]).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Does something in a thread at the near end. Threads that it starts are there as well.
+    pub(crate) fn near<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> T {
+        self.at("near", act)
+    }
+
+    fn at<T: Send + 'static>(&self, side: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
+        let namespace = File::open(format!("/run/netns/{}-{side}", self.name)).unwrap();
+        let thread = thread::spawn(move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            act()
+        });
+        thread.join().unwrap()
+    }
+}
+
+impl Drop for FarLink {
+    fn drop(&mut self) {
+        self.script("down");
+    }
+}
+
+/// How a server answers a request for a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// With the part, and keeps the connection.
+    Keeps,
+    /// With the part, and closes the connection.
+    Closes,
+    /// With the part, but each third breaks off after a while.
+    Breaks,
+    /// With the whole.
+    IgnoresRanges,
+    /// With 503.
+    Refuses,
+    /// Never.
+    IsSilent,
+}
+
+/// A server at the far end of a link, each of whose connections has a small buffer and so is slow.
+pub(crate) struct FarServer {
+    pub(crate) connections: Arc<AtomicUsize>,
+    pub(crate) requests: Arc<AtomicUsize>,
+}
+
+impl FarServer {
+    pub(crate) fn start(link: &FarLink, body: Arc<Vec<u8>>, manner: Manner) -> Self {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (counter, asked) = (Arc::clone(&connections), Arc::clone(&requests));
+        link.at("far", move || {
+            let listener = TcpListener::bind("10.97.0.2:80").unwrap();
+            // It goes with the test's process.
+            thread::spawn(move || {
+                for connection in listener.incoming() {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    let (body, asked) = (Arc::clone(&body), Arc::clone(&asked));
+                    thread::spawn(move || serve(&connection.unwrap(), &body, manner, &asked));
+                }
+            });
+        });
+        Self { connections, requests }
+    }
+
+    pub(crate) fn source(size: Option<u64>) -> Source {
+        let client = Client::new(ClientOptions::default()).unwrap();
+        let url = url::Url::parse("http://10.97.0.2/file").unwrap();
+        Source::Http { client, get: Get::new(url), size }
+    }
+}
+
+/// Answers the requests of one connection. A failure is the client's leaving, which is its right.
+fn serve(
+    connection: &TcpStream,
+    body: &[u8],
+    manner: Manner,
+    requests: &AtomicUsize,
+) -> std::io::Result<()> {
+    SockRef::from(connection).set_send_buffer_size(200 << 10)?;
+    let mut lines = BufReader::new(connection);
+    let mut connection = connection;
+    loop {
+        let mut range = None;
+        loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            if let Some(text) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
+                let (from, last) = text.trim().split_once('-').unwrap();
+                let from: usize = from.parse().unwrap();
+                range = Some(from..last.parse::<usize>().map_or(body.len(), |last| last + 1));
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let number = requests.fetch_add(1, Ordering::SeqCst);
+        match (range, manner) {
+            (None, _) | (Some(_), Manner::IgnoresRanges) => {
+                let length = body.len();
+                write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")?;
+                connection.write_all(body)?;
+            }
+            (Some(_), Manner::Refuses) => {
+                connection.write_all(
+                    b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                )?;
+                return Ok(());
+            }
+            (Some(_), Manner::IsSilent) => {
+                lines.read_line(&mut String::new())?;
+                return Ok(());
+            }
+            (Some(range), _) => {
+                let part = &body[range.clone()];
+                let option = if manner == Manner::Closes { "close" } else { "keep-alive" };
+                write!(
+                    connection,
+                    "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nConnection: {option}\r\n\
+                     Content-Range: bytes {}-{}/{}\r\n\r\n",
+                    part.len(),
+                    range.start,
+                    range.end - 1,
+                    body.len()
+                )?;
+                if manner == Manner::Breaks && number % 3 == 0 {
+                    return connection.write_all(&part[..part.len() / 2]);
+                }
+                connection.write_all(part)?;
+                if manner == Manner::Closes {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}

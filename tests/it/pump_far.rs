@@ -1,0 +1,91 @@
+//! Bodies that come a long way: one connection is slower than the line, so several fetch ahead.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gantline::pump::{Carrier, Finish, Options, Sink, TransferReport};
+
+use crate::far_link::{FarLink, FarServer, Manner};
+use crate::pump_peer::{Fixture, noise, reader};
+
+const BYTES: usize = 40 << 20;
+
+/// Streams `body` from a server of that manner over a long line into a FIFO, and reads it there.
+fn stream(body: &Arc<Vec<u8>>, manner: Manner, options: Options) -> (TransferReport, FarServer) {
+    let link = FarLink::up();
+    let server = FarServer::start(&link, Arc::clone(body), manner);
+    let (expected, size) = (Arc::clone(body), body.len() as u64);
+    let report = link.near(move || {
+        let fixture = Fixture::with(options);
+        let (fifo, path) = fixture.fifo("in");
+        fixture.flow.add(0, FarServer::source(Some(size)), Sink::Fifo(fifo)).unwrap();
+        assert!(fixture.join(reader(path)) == *expected, "other bytes");
+        fixture.flow.container_exited();
+        fixture.ended(0)
+    });
+    assert_eq!((report.finish, report.bytes), (Finish::Complete, size));
+    (report, server)
+}
+
+fn body() -> Arc<Vec<u8>> {
+    Arc::new(noise(BYTES))
+}
+
+#[test]
+fn a_body_that_comes_a_long_way_is_fetched_over_several_connections_in_its_order() {
+    let (report, server) = stream(&body(), Manner::Keeps, Options::default());
+    assert_eq!((report.carrier, report.resumed), (Carrier::Ring, 0));
+    let (connections, requests) =
+        (server.connections.load(Ordering::SeqCst), server.requests.load(Ordering::SeqCst));
+    assert!((4..=9).contains(&connections), "{connections} connections");
+    assert!(requests > connections, "a connection is used again: {requests} requests");
+}
+
+#[test]
+fn a_server_that_closes_each_connection_is_asked_over_new_ones() {
+    let (report, server) = stream(&body(), Manner::Closes, Options::default());
+    assert_eq!((report.carrier, report.resumed), (Carrier::Ring, 0));
+    assert!(server.connections.load(Ordering::SeqCst) >= 8);
+}
+
+#[test]
+fn a_part_that_breaks_off_is_gone_on_with_at_the_byte() {
+    let (report, _) = stream(&body(), Manner::Breaks, Options::default());
+    assert_eq!(report.carrier, Carrier::Ring);
+    assert!(report.resumed > 0);
+}
+
+#[test]
+fn a_server_that_gives_no_parts_is_read_over_one_connection_to_the_end() {
+    for manner in [Manner::IgnoresRanges, Manner::Refuses, Manner::IsSilent] {
+        let (report, _) = stream(&body(), manner, Options::default());
+        assert_eq!((report.carrier, report.resumed), (Carrier::Direct, 0), "{manner:?}");
+    }
+}
+
+#[test]
+fn there_is_never_a_second_connection_where_one_is_the_most() {
+    let options = Options { connections: 1, ..Options::default() };
+    let (report, server) = stream(&Arc::new(noise(16 << 20)), Manner::Keeps, options);
+    assert_eq!(report.carrier, Carrier::Direct);
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_fifo_that_is_fetched_for_over_several_connections_is_read_again_from_its_first_byte() {
+    let link = FarLink::up();
+    let body = body();
+    let _server = FarServer::start(&link, Arc::clone(&body), Manner::Keeps);
+    let report = link.near(move || {
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        fixture.flow.add(0, FarServer::source(None), Sink::Fifo(fifo)).unwrap();
+        let read = |path: &PathBuf| fixture.join(reader(path.clone()));
+        assert!(read(&path) == *body, "other bytes");
+        assert!(read(&path) == *body, "other bytes in the second reading");
+        fixture.flow.container_exited();
+        fixture.ended(0)
+    });
+    assert_eq!((report.finish, report.readings), (Finish::Complete, 2));
+}
