@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::size;
 use crate::bench::Case;
@@ -80,6 +80,11 @@ pub(super) struct RunArgs {
     /// How long a container may take to stop after a signal, before it is killed
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(super) stop_timeout: u32,
+    /// Connections that one transfer may use where a single one is too slow for its round trip; 1:
+    /// never more than one
+    #[arg(long, value_name = "N", default_value_t = 8,
+          value_parser = value_parser!(u8).range(1..=64))]
+    pub(super) connections: u8,
 }
 
 /// How progress is shown.

@@ -49,7 +49,11 @@ fn runner(args: &RunArgs, environment: &Environment, display: &Display) -> Resul
         .engine(environment.engine().map_err(bad)?)
         .girder(environment.girder().map_err(bad)?)
         .http(args.http())
-        .pump(PumpOptions { spool_folder: folder.clone(), ..PumpOptions::default() })
+        .pump(PumpOptions {
+            spool_folder: folder.clone(),
+            connections: args.connections.into(),
+            ..PumpOptions::default()
+        })
         .stop_timeout(Duration::from_secs(args.stop_timeout.into()))
         .temporary_folder(folder)
         .events(display.events());

@@ -73,6 +73,11 @@ impl Body {
         Some(stream.as_fd())
     }
 
+    /// The descriptor, whatever comes out of it; to ask for wake-ups, not to read.
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.transport.descriptor()
+    }
+
     /// Told of bytes that were spliced out of [`raw`](Self::raw).
     pub fn taken(&mut self, bytes: u64) {
         self.course.passed(bytes);

@@ -17,6 +17,7 @@ use super::carrier::{Carrier, Load, SplicePipe};
 use super::deadline::set_low_water;
 use super::error::TransferError;
 use super::fetch::{Opening, Ticket};
+use super::interest::Hearing;
 use super::low_water::LowWater;
 use super::pace::Pace;
 use super::pool::Pool;
@@ -51,6 +52,7 @@ pub(crate) struct Driver {
     notify: Notify,
     pub(super) tokens: Tokens,
     pub(super) registered_socket: Option<(u32, u32)>,
+    pub(super) hearing: Hearing,
     pub(super) low_water: LowWater,
     pub(super) stall: Stall,
     /// Whether its source is worth several connections; not known before the first is there.
@@ -155,6 +157,7 @@ impl Driver {
             notify,
             tokens,
             registered_socket: None,
+            hearing: Hearing::default(),
             low_water: LowWater::new(),
             stall: Stall::default(),
             pace: None,
@@ -197,6 +200,7 @@ impl Driver {
             return Ok(());
         }
         self.registered_socket = Some(number);
+        self.hearing = Hearing::default();
         registry
             .register(socket, self.tokens.source, Interest::READABLE | Interest::WRITABLE)
             .map_err(TransferError::Register)
@@ -220,6 +224,7 @@ impl Driver {
                 self.stall.forgive();
             }
         } else if self.source.is_open() {
+            self.hearing.edge(self.transfer.waits_for_source());
             self.transfer.source_became_ready(self.load.room());
         }
     }
@@ -279,11 +284,13 @@ impl Driver {
                         Some(turn) => return Ok(turn),
                         None => {}
                     }
-                    if let Some((socket, left)) = self.source.socket()
+                    if self.transfer.waits_for_source()
+                        && let Some((socket, left)) = self.source.socket()
                         && let Some(mark) = self.low_water.waits(left, context.now)
                     {
                         set_low_water(socket, mark);
                     }
+                    self.listen(context.registry)?;
                     let is_to_connect = self.rest_post(context)?;
                     return Ok(if is_to_connect { Turn::Again } else { Turn::Wait });
                 }

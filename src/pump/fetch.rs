@@ -276,6 +276,13 @@ impl Fetch {
         Some((body.raw()?, body.remaining().unwrap_or(u64::MAX)))
     }
 
+    /// The socket of a body, and how many of its bytes are still to come, at least: with TLS or
+    /// chunks it is more on the wire.
+    pub(crate) fn socket(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        let State::Open { body, .. } = &self.state else { return None };
+        Some((body.socket(), body.remaining().unwrap_or(u64::MAX)))
+    }
+
     /// Told that so many bytes were spliced.
     pub(crate) fn moved(&mut self, bytes: usize) {
         if let State::Open { body, .. } = &mut self.state {

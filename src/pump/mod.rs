@@ -6,13 +6,17 @@
 //!
 //! 1. `transfer` decides, as a pure state machine: fill, drain, move, wait, yield, finish.
 //! 2. `carrier` is what lies between the ends: nothing (*direct*), a kernel pipe (*splice*), a
-//!    `buffer` of the `pool` (*copy*), or memory and a file (`spool`). `route` picks one.
+//!    `buffer` of the `pool` (*copy*), memory and a file (`spool`), or segments that are fetched
+//!    ahead (`ring`). `route` picks one.
 //! 3. `source` and `sink` are the ends; `fetch` is a GET that resumes where it broke off, `open` an
 //!    input FIFO that is held until its reader comes (without inotify a `waiter` waits for it), and
 //!    served again to the next.
 //! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says,
-//!    `reading` what the readers of a FIFO bring about (as a `glimpse` of inotify has it), `stall` and `low_water` watch the source.
-//! 5. `streams` takes a container's output apart; `slot`, `reactor`, `alarms` and `worker` give the
+//!    `reading` what the readers of a FIFO bring about (as a `glimpse` of inotify has it), `stall`,
+//!    `low_water` and `interest` watch the source, `deadline` says when it is looked at anyway.
+//! 5. A body that comes a long way is fetched over several connections, the `lanes`, into the ring:
+//!    `pace` measures whether that is faster, `widen` changes from one to several and back.
+//! 6. `streams` takes a container's output apart; `slot`, `reactor`, `alarms` and `worker` give the
 //!    turns, `obey` does what the handles ask for.
 //!
 //! What is promised: a byte that a source gave is delivered once and in its order, or the transfer
@@ -28,6 +32,7 @@ mod driver;
 mod error;
 mod fetch;
 mod glimpse;
+mod interest;
 mod lanes;
 mod low_water;
 mod obey;

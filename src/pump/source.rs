@@ -70,10 +70,10 @@ impl Source {
         }
     }
 
-    /// The socket of a body that is taken from it as it is, and the bytes still to come.
+    /// The socket of a body, and the bytes still to come.
     pub(crate) fn socket(&self) -> Option<(BorrowedFd<'_>, u64)> {
         match self {
-            Self::Fetch(fetch) => fetch.raw(),
+            Self::Fetch(fetch) => fetch.socket(),
             _ => None,
         }
     }

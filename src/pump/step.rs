@@ -193,7 +193,14 @@ impl Driver {
         };
         match answer {
             Err(Errno::EAGAIN) if !self.source.is_pipe() => {
-                self.transfer.move_blocked();
+                // The errno does not say which end it was. The pipe can be asked: once it is full,
+                // an edge comes when its reader takes something.
+                match self.source {
+                    _ if !self.sink.has_room() => self.transfer.sink_blocked(),
+                    // What is read meanwhile makes room in a pipe that was full a moment ago.
+                    Source::File(_) => {}
+                    _ => self.transfer.source_blocked(),
+                }
                 return Ok(Outcome::Go);
             }
             Err(errno) if is_to_fall_back(errno) => {

@@ -11,6 +11,8 @@
 pub(crate) struct Transfer {
     source: Source,
     sink: Sink,
+    /// A move blocked, and nobody knows at which end.
+    is_in_doubt: bool,
     held: u64,
     delivered: u64,
     budget: usize,
@@ -66,6 +68,7 @@ impl Transfer {
         Self {
             source: Source::Ready,
             sink: Sink::Ready,
+            is_in_doubt: false,
             held: 0,
             delivered: 0,
             budget: TURN_BYTES,
@@ -161,6 +164,7 @@ impl Transfer {
     pub(crate) fn move_blocked(&mut self) {
         self.source_blocked();
         self.sink_blocked();
+        self.is_in_doubt = true;
     }
 
     /// An edge came from the source, or it was replaced.
@@ -168,7 +172,7 @@ impl Transfer {
         if self.source == Source::Blocked {
             self.source = Source::Ready;
         }
-        if room == Room::Direct {
+        if std::mem::take(&mut self.is_in_doubt) && room == Room::Direct {
             self.sink = Sink::Ready;
         }
     }
@@ -176,9 +180,15 @@ impl Transfer {
     /// An edge came from the sink.
     pub(crate) fn sink_became_ready(&mut self, room: Room) {
         self.sink = Sink::Ready;
-        if room == Room::Direct && self.source == Source::Blocked {
+        let was_in_doubt = std::mem::take(&mut self.is_in_doubt);
+        if was_in_doubt && room == Room::Direct && self.source == Source::Blocked {
             self.source = Source::Ready;
         }
+    }
+
+    /// Whether it waits for an edge of the source.
+    pub(crate) fn waits_for_source(&self) -> bool {
+        self.source == Source::Blocked
     }
 
     /// Whether it waits for bytes, rather than for room.

@@ -78,13 +78,16 @@ impl Adversary {
                     if self.left == 0 {
                         transfer.source_ended();
                     } else if self.random.u8(..) < 60 {
-                        // One of the two is the reason, and only that one will send an edge.
-                        if self.random.bool() {
-                            self.source_owes_edge = true;
-                        } else {
-                            self.sink_owes_edge = true;
+                        // One of the two is the reason, and only that one will send an edge;
+                        // which one can be known or not.
+                        let (is_source, is_known) = (self.random.bool(), self.random.bool());
+                        self.source_owes_edge |= is_source;
+                        self.sink_owes_edge |= !is_source;
+                        match (is_known, is_source) {
+                            (false, _) => transfer.move_blocked(),
+                            (true, true) => transfer.source_blocked(),
+                            (true, false) => transfer.sink_blocked(),
                         }
-                        transfer.move_blocked();
                     } else {
                         let bytes = self.some(self.left.min(most as u64));
                         self.left -= bytes as u64;
@@ -175,6 +178,22 @@ fn a_source_that_ended_stays_ended() {
     assert_eq!(transfer.next(Room::Bytes(10)), Step::Drain(3));
     transfer.drained(3);
     assert_eq!(transfer.next(Room::Bytes(13)), Step::Finish);
+}
+
+#[test]
+fn where_it_is_known_which_end_blocked_the_other_ones_edges_change_nothing() {
+    let mut transfer = Transfer::new();
+    transfer.sink_blocked();
+    transfer.source_became_ready(Room::Direct);
+    assert_eq!(transfer.next(Room::Direct), Step::Wait);
+    assert!(!transfer.waits_for_source());
+    transfer.sink_became_ready(Room::Direct);
+    assert_eq!(transfer.next(Room::Direct), Step::Move(TURN_BYTES));
+    transfer.source_blocked();
+    transfer.sink_became_ready(Room::Direct);
+    assert_eq!(transfer.next(Room::Direct), Step::Wait);
+    transfer.source_became_ready(Room::Direct);
+    assert_eq!(transfer.next(Room::Direct), Step::Move(TURN_BYTES));
 }
 
 #[test]

@@ -9,7 +9,6 @@ use super::low_water::LowWater;
 use super::pace::Verdict;
 use super::ring::Ring;
 use super::source::Source;
-use crate::sys::socket;
 
 impl Driver {
     /// Nothing can be moved now: whether that would be otherwise with more connections.
@@ -46,14 +45,8 @@ impl Driver {
             return Verdict::Keep;
         };
         let is_starved = self.transfer.is_starved();
-        match &mut self.source {
-            Source::Fetch(fetch) => {
-                // Of a direct splice nobody knows at which end it blocked.
-                let has_none = fetch.connection().is_some_and(|(_, socket)| {
-                    socket::unread(socket).is_ok_and(|unread| unread == 0)
-                });
-                pace.look(taken, left, is_starved && has_none, context.now)
-            }
+        match &self.source {
+            Source::Fetch(_) => pace.look(taken, left, is_starved, context.now),
             Source::Lanes(lanes) if lanes.are_refused() => {
                 pace.give_up();
                 Verdict::Keep
@@ -84,7 +77,7 @@ impl Driver {
         let Source::Fetch(fetch) = std::mem::replace(&mut self.source, Source::Spent) else {
             return Err(TransferError::Bug("a source that is not fetched was widened"));
         };
-        if let Some((socket, _)) = fetch.raw() {
+        if let Some((socket, _)) = fetch.socket() {
             set_low_water(socket, 1);
         }
         self.low_water = LowWater::new();

@@ -3,14 +3,6 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// How many bytes a socket has received and nobody has read.
-///
-/// # Errors
-/// `ENOTTY`: not a socket that knows it.
-pub fn unread(socket: &impl AsFd) -> io::Result<u64> {
-    Ok(rustix::io::ioctl_fionread(socket)?)
-}
-
 /// Asks that a socket counts as readable only when `bytes` have come (`SO_RCVLOWAT`), or its end.
 ///
 /// With fewer bytes to come than that, and a peer that keeps the connection open, it never does.
