@@ -44,6 +44,7 @@ mod stream;
 mod telling;
 mod transfers;
 mod unsupported;
+mod uploads;
 mod wait;
 
 pub use self::{

@@ -106,7 +106,10 @@ impl Plan {
         !self.downloads.is_empty()
             || !self.girder_arguments.is_empty()
             || !self.hooks.is_empty()
-            || self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
+            || self.transfers.iter().any(|t| {
+                matches!(t.source, PlannedSource::GirderFile { .. })
+                    || matches!(t.sink, PlannedSink::GirderItem { .. })
+            })
     }
 }
 
@@ -244,6 +247,12 @@ pub(crate) enum PlannedSink {
     Post {
         url: HttpUrl,
         headers: BTreeMap<String, Secret>,
+    },
+    /// A new file of an item.
+    GirderItem {
+        item_id: String,
+        name: String,
+        size: Option<u64>,
     },
     /// Whoever wants to know how far the container is.
     Progress,

@@ -186,7 +186,11 @@ impl<'a> Planner<'a> {
                 let label = format!("post:{}", url.as_url().host_str().unwrap_or_default());
                 (PlannedSink::Post { url: url.clone(), headers: headers.clone() }, label, None)
             }
-            Sink::GirderItem { .. } => return Err(unsupported::sink(sink)),
+            Sink::GirderItem { item_id, name, size } => {
+                let label = format!("girder:item/{item_id}/{name}");
+                let (item_id, name, size) = (item_id.clone(), name.clone(), *size);
+                (PlannedSink::GirderItem { item_id, name, size }, label, None)
+            }
         })
     }
 

@@ -1,7 +1,7 @@
 //! What a job can say and a run cannot do yet, in one place: refused by name when it is planned.
 
 use super::plan::PlanError;
-use crate::spec::{Argument, Downloaded, Sink};
+use crate::spec::{Argument, Downloaded};
 
 /// The refusal of an argument.
 pub(super) fn argument(argument: &Argument) -> PlanError {
@@ -11,15 +11,6 @@ pub(super) fn argument(argument: &Argument) -> PlanError {
             _ => "this download",
         },
         _ => "this argument",
-    };
-    PlanError::NotSupported { what }
-}
-
-/// The refusal of a sink.
-pub(super) fn sink(sink: &Sink) -> PlanError {
-    let what = match sink {
-        Sink::GirderItem { .. } => "GirderStreamToItem",
-        _ => "this sink",
     };
     PlanError::NotSupported { what }
 }

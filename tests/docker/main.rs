@@ -14,6 +14,8 @@ mod girder_job;
 mod hooks;
 mod hooks_broken;
 mod hooks_failed;
+mod item_streams;
+mod item_streams_failed;
 mod run_broken_sources;
 mod run_cancel;
 mod run_clean_up;

@@ -25,7 +25,7 @@
 //! | – | `{"type": "UrlToStream", "url": "…"}`, `{"type": "HostFileToStream", "path": "…"}` as `input` | New. |
 //! | `Connect(NamedOutputPipe('out'), HostStdOut())` | the same | The end of one writer is not the end of the pipe: the next one is read too. |
 //! | `Connect(NamedOutputPipe('out'), ChunkedTransferEncodingStream(url, headers))` | the same | A redirect is an error that says so, and a refusal keeps the server's message. |
-//! | – | `{"type": "GirderStreamToItem", "item_id": "…", "name": "…"}`, `{"type": "HostFile", "path": "…"}` as `output` | New: an upload whose size is not known was not possible. |
+//! | – | `{"type": "GirderStreamToItem", "item_id": "…", "name": "…"}`, `{"type": "HostFile", "path": "…"}` as `output` | New: an upload whose size is not known was not possible. Say `size` if you know it, and the bytes go to Girder while the container writes. It is a file only when the container has succeeded. |
 //! | `stream_connectors=[Connect(ContainerStdOut(), …)]` | the same | Standard output is bytes, and all of them; what was not UTF-8 was changed, and lines were lost or came twice. |
 //! | `ProgressPipe()` | `{"type": "ProgressPipe"}` | A line that cannot be read is counted, not fatal. |
 //! | `GirderApiUrl()`, `GirderToken()` | `{"type": "GirderApiUrl"}`, `{"type": "GirderToken"}` | The same; this is the only way for a token into the container's arguments. |
