@@ -54,7 +54,8 @@ pub struct Report {
     pub phases: Vec<(Phase, Duration)>,
     /// The transfers that began, in the plan's order.
     pub transfers: Vec<TransferRecord>,
-    /// The files that were downloaded into volumes, in the order in which they came.
+    /// The files that were mounted in place of a download, then those that were downloaded into
+    /// volumes, in the order in which they came.
     pub downloads: Vec<DownloadRecord>,
     /// The files that were streamed into items, then those that hooks uploaded.
     pub uploads: Vec<UploadRecord>,
@@ -100,7 +101,7 @@ pub struct DownloadRecord {
     pub bytes: u64,
     /// From the first byte to the last.
     pub seconds: f64,
-    /// `splice` or `copy`.
+    /// `splice` or `copy`; `mount` of a file that this host has itself.
     pub carrier: String,
     /// How often it was resumed.
     pub resumed: u32,

@@ -86,7 +86,16 @@ impl Plan {
             let (Downloaded::File { id, .. }
             | Downloaded::Item { id }
             | Downloaded::Folder { id, .. }) = &download.what;
-            format!("girder:{id} → {}", argument.map_or(download.target.as_str(), String::as_str))
+            let here = match &download.what {
+                Downloaded::File { direct: Some(path), .. } => {
+                    format!(" (or {}, if it can be mounted)", path.display())
+                }
+                _ => String::new(),
+            };
+            format!(
+                "girder:{id}{here} → {}",
+                argument.map_or(download.target.as_str(), String::as_str)
+            )
         };
         self.downloads.iter().map(label).collect()
     }
@@ -301,12 +310,6 @@ pub enum PlanError {
     /// Nobody says which job artifacts are attached to.
     #[error("GirderUploadVolumePathJobArtifact needs a job_id, or the job's girder_job")]
     NoJob,
-    /// Part of a job that this version cannot run.
-    #[error("{what} is not supported yet")]
-    NotSupported {
-        /// Its name.
-        what: &'static str,
-    },
     /// Two mounts would hide each other.
     #[error("two volumes are mounted at {target}")]
     MountedTwice {

@@ -6,10 +6,9 @@ use super::plan::{
     FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
     PlannedTransfer,
 };
-use super::{planner_girder, unsupported};
+use super::planner_girder;
 use crate::spec::{
-    Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source,
-    Volume, VolumeRef,
+    Argument, BindMount, Connect, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, RelativePath};
 
@@ -109,8 +108,7 @@ impl<'a> Planner<'a> {
             Argument::Connect(connect) => self.connect(connect)?,
             Argument::ProgressPipe(fifo) => self.progress_pipe(fifo)?,
             Argument::GirderApiUrl | Argument::GirderToken => String::new(),
-            Argument::Download(download) if !is_direct(download) => self.download(at, download)?,
-            Argument::Download(_) => return Err(unsupported::argument(argument)),
+            Argument::Download(download) => self.download(at, download)?,
         })
     }
 
@@ -285,10 +283,6 @@ impl<'a> Planner<'a> {
         let at = place(volume);
         self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
     }
-}
-
-fn is_direct(download: &Download) -> bool {
-    matches!(download.what, Downloaded::File { direct: Some(_), .. })
 }
 
 fn bind(mount: &BindMount) -> Result<Mount, PlanError> {

@@ -5,6 +5,7 @@
 mod bench;
 mod downloads;
 mod downloads_broken;
+mod downloads_direct;
 mod downloads_refused;
 mod engine_client;
 mod engine_client_registry;

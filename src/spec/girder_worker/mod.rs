@@ -20,7 +20,7 @@
 //! | `GirderFileIdToVolume(id, filename='a')` | `{"type": "GirderFileIdToVolume", "id": "…", "filename": "a"}` | Up to four downloads at once, under a temporary name until they are whole; size and sha512 are checked. |
 //! | `GirderItemIdToVolume(id)` | `{"type": "GirderItemIdToVolume", "id": "…"}` | `item_name`, which did nothing, is an error. |
 //! | `GirderFolderIdToVolume(id, folder_name='in')` | `{"type": "GirderFolderIdToVolume", "id": "…", "folder_name": "in"}` | Names that are unsafe or collide are changed, and reported. |
-//! | `DirectGirderFileIdToVolume(id, direct_file_path=p)` | `{"type": "DirectGirderFileIdToVolume", "id": "…", "direct_file_path": "/…"}` | The same. |
+//! | `DirectGirderFileIdToVolume(id, direct_file_path=p)` | `{"type": "DirectGirderFileIdToVolume", "id": "…", "direct_file_path": "/…"}` | Two files of one name are both mounted; the engine refused the second. While we run in a container ourselves the engine is told its own path of the file. |
 //! | `Connect(GirderFileIdToStream(id), NamedInputPipe('in'))` | `{"type": "Connect", "input": {"type": "GirderFileIdToStream", "id": "…"}, "output": {"type": "NamedInputPipe", "name": "in"}}` | Every byte arrives or the run fails; a full pipe dropped bytes. A download that breaks off goes on where it was. A container that reads only the beginning (`head`) is no error: its exit code decides. |
 //! | – | `{"type": "UrlToStream", "url": "…"}`, `{"type": "HostFileToStream", "path": "…"}` as `input` | New. |
 //! | `Connect(NamedOutputPipe('out'), HostStdOut())` | the same | The end of one writer is not the end of the pipe: the next one is read too. |

@@ -323,8 +323,9 @@ const FILENAME: Member = Member::optional(
 pub(super) static DIRECT_GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
     "DirectGirderFileIdToVolume",
     AN_ARGUMENT,
-    "A file of the Girder server: mounted, read-only, if this host has it at `direct_file_path`, \
-     else downloaded. As an argument it becomes its path in the container.",
+    "A file of the Girder server: mounted, read-only, under `/mnt/girder_direct_worker` if this host \
+     has it at `direct_file_path`, else downloaded. As an argument it becomes its path in the \
+     container.",
     &[
         Member::required("id", Kind::Text(&rule::GIRDER_ID), "The file's id.")
             .example(r#""6b02c2bf8ed649d13bc50b4f""#),
