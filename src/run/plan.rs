@@ -324,6 +324,17 @@ pub enum PlanError {
         /// The volume's name.
         volume: String,
     },
+    /// The container looks for a FIFO where it has none of the host's folders.
+    #[error(
+        "the FIFO {fifo} is looked for in {container_path}, and no volume of the job is mounted \
+         there: the container would not find it"
+    )]
+    FifoNotMounted {
+        /// The FIFO's name.
+        fifo: String,
+        /// Its folder in the container.
+        container_path: String,
+    },
     /// A FIFO has one direction.
     #[error("the FIFO {fifo} is named as an input and as an output")]
     FifoBothWays {

@@ -1,6 +1,8 @@
 //! Makes a [`Plan`] of a job: each volume its mount, each argument its text, each `Connect` a
 //! transfer.
 
+use std::path::Path;
+
 use super::body;
 use super::plan::{
     FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
@@ -212,6 +214,7 @@ impl<'a> Planner<'a> {
             FifoPlace::Paths { container_path, host_path } => {
                 let folder = HostPath::new(host_path).map_err(wrong)?;
                 let target = ContainerPath::new(container_path).map_err(wrong)?;
+                self.refuse_unmounted(fifo, container_path)?;
                 (FifoFolder::Host(folder), target.join(&name))
             }
         };
@@ -229,6 +232,22 @@ impl<'a> Planner<'a> {
             }
         };
         Ok((at, target))
+    }
+
+    /// A container that looks where nothing is mounted does not find the FIFO, or writes a file of
+    /// its own.
+    fn refuse_unmounted(&self, fifo: &Fifo, container_path: &str) -> Result<(), PlanError> {
+        let options = &self.job.container;
+        let mounts_more = ["mounts", "volumes_from"].iter().any(|keyword| options.is_set(keyword));
+        let folder = Path::new(container_path);
+        let mut targets = self.mounts.iter().map(|mount| mount.target().as_str());
+        match mounts_more || targets.any(|target| folder.starts_with(target)) {
+            true => Ok(()),
+            false => Err(PlanError::FifoNotMounted {
+                fifo: fifo.name.clone(),
+                container_path: container_path.to_owned(),
+            }),
+        }
     }
 
     /// The container's own streams go to ours unless the job takes them elsewhere.

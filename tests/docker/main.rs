@@ -17,6 +17,7 @@ mod hooks_broken;
 mod hooks_failed;
 mod item_streams;
 mod item_streams_failed;
+mod large;
 mod run_broken_sources;
 mod run_cancel;
 mod run_clean_up;
