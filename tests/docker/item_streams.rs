@@ -1,8 +1,10 @@
 //! What a container streams becomes a file of an item of the real Girder.
 
+use gantline::{Event, JobSpec, Runner};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::run_library::Told;
 use crate::support::gate::{GATE, Gate};
 use crate::support::girder::Girder;
 use crate::support::job::{Job, connect, end, named_output_pipe};
@@ -110,4 +112,36 @@ fn a_container_that_pauses_is_waited_for() {
     assert_eq!(run.code, 0, "{run}");
     let id = girder.files(&item)[0].1["_id"].as_str().unwrap().to_owned();
     assert_eq!(girder.content(&id), b"one\ntwo\n");
+}
+
+#[test]
+fn the_world_is_told_how_far_it_is() {
+    let (girder, item) = item();
+    let job = writing(&girder, "seq 1 1000000 > $1", to_item(&item, "known", 6_888_896))
+        .stream(end("ContainerStdOut"), to_item(&item, "unknown", Value::Null));
+    let job = JobSpec::from_json(&job.document().to_string()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let told = Told::default();
+    let builder = Runner::builder().temporary_folder(folder.path()).events(told.clone());
+    let outcome = builder.build().unwrap().run(&job).unwrap();
+    assert_eq!(outcome.exit_code(), Some(0));
+    let told = told.0.lock().unwrap();
+    let begun = |wanted: &str| {
+        told.iter().find_map(|event| match event {
+            Event::TransferStarted { transfer, label, total } if label.ends_with(wanted) => {
+                Some((*transfer, *total))
+            }
+            _ => None,
+        })
+    };
+    let known = begun(&format!("girder:item/{item}/known")).unwrap();
+    assert_eq!(known, (0, Some(6_888_896)), "{told:?}");
+    let mut totals = told.iter().filter_map(|event| match event {
+        Event::TransferAdvanced { transfer: 0, total, .. } => Some(*total),
+        _ => None,
+    });
+    assert!(totals.all(|total| total == Some(6_888_896)), "{told:?}");
+    // What is sent at the end is told of on its own, with a number that no transfer has.
+    let (number, total) = begun(&format!("unknown → girder:item/{item}")).unwrap();
+    assert!(number >= 3 && total == Some(0), "{told:?}");
 }

@@ -1,5 +1,7 @@
 //! Streams into an item that do not become files: nothing that looks like one stays in Girder.
 
+use std::io::Write;
+
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -9,7 +11,8 @@ use crate::support::command::Finished;
 use crate::support::disk::Disk;
 use crate::support::gate::{GATE, Gate};
 use crate::support::girder::Girder;
-use crate::support::job::Job;
+use crate::support::job::{Job, connect, named_output_pipe};
+use crate::support::peer::Peer;
 
 /// That there is no file, and no upload that could become one.
 #[track_caller]
@@ -134,4 +137,31 @@ fn a_full_disk_fails_the_run() {
         assert!(run.stderr.contains("No space left on device"), "{run}");
         assert_nothing(&girder, &item, &run);
     }
+}
+
+#[test]
+fn a_girder_that_hangs_does_not_hold_up_who_cancels() {
+    let (sender, chunk) = std::sync::mpsc::channel();
+    let hanging = Peer::new(move |_, request, stream| {
+        let record = match request.target() {
+            target if target.contains("/file/chunk") => {
+                sender.send(()).unwrap();
+                // For good: nobody sends.
+                return std::sync::mpsc::channel::<()>().1.recv().map_err(std::io::Error::other);
+            }
+            target if target.contains("/item/") => r#"{"_id": "5e", "name": "i"}"#,
+            _ => r#"{"_id": "5f", "name": "a", "size": 4, "received": 0}"#,
+        };
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{record}", record.len())
+    });
+    let job = Job::script("echo one > $1")
+        .arg(connect(named_output_pipe("out"), to_item("5e", "a", 4)))
+        .set("girder_api_url", hanging.url().replace("/file", "/api/v1"));
+    let running = job.invocation().start();
+    chunk.recv().unwrap();
+    running.signal(Signal::SIGINT);
+    let run = running.finish();
+    assert_eq!(run.code, 130, "{run}");
+    let warning = run.reported("warnings")[0].as_str().unwrap();
+    assert_eq!(warning, "the transfer fifo:out → girder:item/5e/a has not ended", "{run}");
 }
