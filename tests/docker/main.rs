@@ -13,6 +13,7 @@ mod engine_client_support;
 mod engine_client_tcp;
 mod girder_job;
 mod hooks;
+mod hooks_artifacts;
 mod hooks_broken;
 mod hooks_failed;
 mod item_streams;
