@@ -54,7 +54,7 @@
 //! 7. [`sys`]: the system calls beneath it, one safe function each.
 //! 8. [`volume`]: what a container sees of the host: directories, bind mounts, FIFOs. The container
 //!    is not trusted with them.
-//! 9. [`hook`]: what is done with results: uploads, artifacts, metadata.
+//! 9. [`hook`]: what is done with results: uploads, artifacts, metadata, streams into items.
 //! 10. [`event`]: what a run tells the world.
 //! 11. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
 //!     them.

@@ -73,6 +73,21 @@ pub struct ContainerState {
     pub tty: bool,
     /// Its addresses, one for each network that it has one on.
     pub addresses: Vec<String>,
+    /// What is mounted into it.
+    pub mounts: Vec<MountPoint>,
+}
+
+/// Something that is mounted into a container.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct MountPoint {
+    /// The engine's path of it; empty of what has none.
+    #[serde(default)]
+    pub source: String,
+    /// Its path in the container.
+    #[serde(default)]
+    pub destination: String,
 }
 
 /// How a container ended.
@@ -183,6 +198,8 @@ impl Client {
             config: Config,
             #[serde(default, deserialize_with = "reply::nullable")]
             network_settings: NetworkSettings,
+            #[serde(default, deserialize_with = "reply::nullable")]
+            mounts: Vec<MountPoint>,
         }
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -212,7 +229,7 @@ impl Client {
             #[serde(default)]
             tty: bool,
         }
-        let Answer { state, config, network_settings } =
+        let Answer { state, config, network_settings, mounts } =
             self.ask(Request::get(format!("/containers/{id}/json"))).await?;
         Ok(ContainerState {
             status: state.status,
@@ -227,6 +244,7 @@ impl Client {
                 .map(|network| network.ip_address)
                 .filter(|address| !address.is_empty())
                 .collect(),
+            mounts,
         })
     }
 

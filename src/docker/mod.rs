@@ -39,7 +39,8 @@ use serde::de::DeserializeOwned;
 
 pub use attach::Attached;
 pub use container::{
-    ContainerId, ContainerState, ContainerSummary, Created, Exit, ExitWait, RemoveOptions,
+    ContainerId, ContainerState, ContainerSummary, Created, Exit, ExitWait, MountPoint,
+    RemoveOptions,
 };
 pub use create::{CreateContainer, HostConfig};
 pub use endpoint::Endpoint;

@@ -51,7 +51,7 @@ impl Session {
         let content = Content::open(path, file)?;
         let size = content.size();
         let number = self.begins(&format!("{path} → girder:job/{job}"), size);
-        let mut part = content.part(0, size, self, number);
+        let mut part = content.part(0, size, self, Some(number));
         let sent =
             self.client.upload_artifact(job, (name, guess(name).as_deref()), (&mut part, size));
         let stopped = part.stopped();

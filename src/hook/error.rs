@@ -51,6 +51,41 @@ pub enum HookError {
         /// Bytes that it has.
         found: u64,
     },
+    /// A stream has fewer bytes than it was to have.
+    #[error("{path:?} was to have {size} bytes, and ends after {found}")]
+    Short {
+        /// The file's name.
+        path: String,
+        /// Bytes that it was to have.
+        size: u64,
+        /// Bytes that came.
+        found: u64,
+    },
+    /// A stream has more bytes than it was to have.
+    #[error("{path:?} was to have {size} bytes, and more come")]
+    Longer {
+        /// The file's name.
+        path: String,
+        /// Bytes that it was to have.
+        size: u64,
+    },
+    /// What a stream brings cannot be kept until it is sent.
+    #[error("cannot keep a part of the file until it is uploaded")]
+    Gather {
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A request for a stream broke off, and the stream's beginning is kept nowhere.
+    #[error(
+        "cannot upload {path:?}: a request broke off halfway, and the {sent} bytes before it cannot \
+         be sent again"
+    )]
+    Interrupted {
+        /// The file's name.
+        path: String,
+        /// Bytes that Girder had.
+        sent: u64,
+    },
     /// Girder does not take the file.
     #[error("cannot upload {path:?}: {missing} of its {size} bytes are missing in Girder")]
     Upload {

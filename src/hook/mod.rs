@@ -3,12 +3,14 @@
 //! A `Task` is one hook with its volume on the host; `Session::perform` carries it out,
 //! blocking. The container is not trusted with what it left: links are not followed, and only
 //! regular files are read (see [`volume`](crate::volume)). Bytes go through a small buffer, chunk by
-//! chunk, and a chunk that fails is sent again (`send`).
+//! chunk, and a chunk that fails is sent again (`send`). What a container streams into an item is
+//! uploaded while it runs (`stream`).
 
 mod artifact;
 mod error;
 mod metadata;
 mod send;
+mod stream;
 mod upload;
 
 use std::convert::Infallible;
@@ -18,8 +20,9 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 pub use self::error::HookError;
+pub(crate) use self::stream::{Inlet, Settled, StreamUpload, StreamedFile};
 use crate::event::EventSink;
-use crate::girder::Client;
+use crate::girder::{Client, UploadedFile};
 use crate::spec::Hook;
 
 /// One hook, ready to be carried out.
@@ -43,6 +46,15 @@ pub(crate) struct Uploaded {
     pub(crate) job_id: Option<String>,
     pub(crate) name: String,
     pub(crate) bytes: u64,
+}
+
+impl Uploaded {
+    /// A file of an item.
+    fn to_item(file: UploadedFile, name: &str, bytes: u64) -> Self {
+        let UploadedFile { record, item_id } = file;
+        let name = name.to_owned();
+        Self { item_id, file_id: Some(record.id), job_id: None, name, bytes }
+    }
 }
 
 /// Where hooks are carried out, and what came of them.

@@ -29,13 +29,20 @@ impl Session {
         file: &WrittenFile,
         target: &Target<'_>,
     ) -> Result<(), HookError> {
-        let content = Content::open(path, file)?;
+        self.send_content(Content::open(path, file)?, target)
+    }
+
+    pub(super) fn send_content(
+        &mut self,
+        content: Content,
+        target: &Target<'_>,
+    ) -> Result<(), HookError> {
         let parent = match target.parent {
             Parent::Item(id) => format!("item/{id}"),
             Parent::Folder(id) => format!("folder/{id}"),
         };
-        let number = self.begins(&format!("{path} → girder:{parent}"), content.size);
-        let sent = Sending { session: self, content, target, number, failures: 0 }.send();
+        let number = self.begins(&format!("{} → girder:{parent}", content.path), content.size);
+        let sent = Sending::new(self, content, target).told_as(number).send();
         self.ends(
             number,
             sent.as_ref().map_or(0, |(_, bytes)| *bytes),
@@ -45,14 +52,8 @@ impl Session {
                 Err(_) => "failed",
             },
         );
-        let (UploadedFile { record, item_id }, bytes) = sent?;
-        self.uploads.push(Uploaded {
-            item_id,
-            file_id: Some(record.id),
-            job_id: None,
-            name: target.name.to_owned(),
-            bytes,
-        });
+        let (file, bytes) = sent?;
+        self.uploads.push(Uploaded::to_item(file, target.name, bytes));
         Ok(())
     }
 
@@ -69,25 +70,63 @@ impl Session {
     }
 }
 
+/// What is uploaded while it comes: says when a chunk is there.
+pub(super) trait Supply {
+    /// Waits until the bytes before `end` are there; of the last chunk, until it may be sent.
+    fn wait_for(&mut self, end: u64) -> Result<(), HookError>;
+
+    /// The chunk that was waited for has come to Girder, and is not needed any more.
+    fn arrived(&mut self);
+}
+
 /// One upload that goes on.
-struct Sending<'a, 'b> {
+pub(super) struct Sending<'a, 'b> {
     session: &'a Session,
     content: Content,
     target: &'a Target<'b>,
-    number: usize,
+    /// What the world knows it by, if it is told of it.
+    number: Option<usize>,
+    /// None: everything is there.
+    supply: Option<&'a mut dyn Supply>,
     /// One after the other, without a chunk in between.
     failures: u32,
 }
 
-impl Sending<'_, '_> {
-    fn send(mut self) -> Result<(UploadedFile, u64), HookError> {
+impl<'a, 'b> Sending<'a, 'b> {
+    pub(super) fn new(session: &'a Session, content: Content, target: &'a Target<'b>) -> Self {
+        Self { session, content, target, number: None, supply: None, failures: 0 }
+    }
+
+    /// Tells the world how far it is.
+    pub(super) fn told_as(self, number: usize) -> Self {
+        Self { number: Some(number), ..self }
+    }
+
+    /// What is sent is still on its way.
+    pub(super) fn supplied_by(self, supply: &'a mut dyn Supply) -> Self {
+        Self { supply: Some(supply), ..self }
+    }
+
+    pub(super) fn send(mut self) -> Result<(UploadedFile, u64), HookError> {
+        let begun = self.begin()?;
+        self.carry_on(begun)
+    }
+
+    /// Sends everything into an upload that was begun.
+    pub(super) fn carry_on(mut self, begun: UploadState) -> Result<(UploadedFile, u64), HookError> {
         let size = self.content.size;
-        let (mut upload, mut offset) = match self.begin()? {
+        let (mut upload, mut offset) = match begun {
             UploadState::Whole(file) => return Ok((file, size)),
             UploadState::Open(upload) => (upload, 0),
         };
         loop {
             let length = (size - offset).min(CHUNK);
+            if let Some(supply) = &mut self.supply
+                && let Err(error) = supply.wait_for(offset + length)
+            {
+                let _ = self.session.client.discard_upload(&upload);
+                return Err(error);
+            }
             let mut part = self.content.part(offset, length, self.session, self.number);
             let sent = self.session.client.upload_chunk(&upload, offset, (&mut part, length));
             let stopped = part.stopped();
@@ -95,6 +134,7 @@ impl Sending<'_, '_> {
                 Ok(UploadState::Whole(file)) => return Ok((file, size)),
                 Ok(UploadState::Open(_)) if offset + length < size => {
                     (offset, self.failures) = (offset + length, 0);
+                    self.arrived();
                 }
                 Ok(UploadState::Open(_)) => {
                     return Err(self.content.failure(
@@ -107,7 +147,16 @@ impl Sending<'_, '_> {
                     ));
                 }
                 Err(error) => match self.go_on(&upload, offset, length, (stopped, error))? {
+                    Onward::From(there) if there > offset && there < size => {
+                        offset = there;
+                        self.arrived();
+                    }
                     Onward::From(there) => offset = there,
+                    // What was sent before is kept nowhere.
+                    Onward::Anew if self.supply.is_some() && offset > 0 => {
+                        let path = self.content.path;
+                        return Err(HookError::Interrupted { path, sent: offset });
+                    }
                     Onward::Anew => match self.begin()? {
                         UploadState::Whole(file) => return Ok((file, size)),
                         UploadState::Open(another) => (upload, offset) = (another, 0),
@@ -117,8 +166,14 @@ impl Sending<'_, '_> {
         }
     }
 
+    fn arrived(&mut self) {
+        if let Some(supply) = &mut self.supply {
+            supply.arrived();
+        }
+    }
+
     /// Asks for an upload.
-    fn begin(&mut self) -> Result<UploadState, HookError> {
+    pub(super) fn begin(&mut self) -> Result<UploadState, HookError> {
         let Target { parent, name, existing, options } = *self.target;
         let reference = options.reference.as_deref();
         let size = self.content.size;
@@ -200,14 +255,26 @@ pub(super) struct Content {
     path: String,
     file: File,
     size: u64,
+    /// A byte lies at its place modulo this.
+    ring: u64,
 }
 
 impl Content {
     pub(super) fn open(path: &str, file: &WrittenFile) -> Result<Self, HookError> {
         let failed = |source| HookError::Read { path: path.to_owned(), source };
-        let file = file.open().map_err(failed)?;
+        Self::of(path, file.open().map_err(failed)?)
+    }
+
+    /// All of a file.
+    pub(super) fn of(path: &str, file: File) -> Result<Self, HookError> {
+        let failed = |source| HookError::Read { path: path.to_owned(), source };
         let size = file.metadata().map_err(failed)?.len();
-        Ok(Self { path: path.to_owned(), file, size })
+        Ok(Self::ring(path, file, size, u64::MAX))
+    }
+
+    /// What passes through a file of `ring` bytes, a multiple of a chunk's.
+    pub(super) fn ring(path: &str, file: File, size: u64, ring: u64) -> Self {
+        Self { path: path.to_owned(), file, size, ring }
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -220,7 +287,7 @@ impl Content {
         at: u64,
         length: u64,
         session: &'a Session,
-        number: usize,
+        number: Option<usize>,
     ) -> Part<'a> {
         let told = Instant::now();
         Part { content: self, at, left: length, session, number, told, stopped: None }
@@ -254,7 +321,7 @@ pub(super) struct Part<'a> {
     at: u64,
     left: u64,
     session: &'a Session,
-    number: usize,
+    number: Option<usize>,
     told: Instant,
     stopped: Option<Stopped>,
 }
@@ -290,15 +357,17 @@ impl Read for Part<'_> {
         }
         let room = usize::try_from(self.left).unwrap_or(buffer.len()).min(buffer.len());
         let buffer = buffer.get_mut(..room).unwrap_or_default();
-        match self.content.file.read_at(buffer, self.at) {
+        match self.content.file.read_at(buffer, self.at % self.content.ring) {
             Ok(0) => Err(self.stops(Stopped::Shorter(self.at))),
             Ok(bytes) => {
                 self.at += bytes as u64;
                 self.left -= bytes as u64;
-                if self.told.elapsed() >= TELL {
+                if let Some(transfer) = self.number
+                    && self.told.elapsed() >= TELL
+                {
                     self.told = Instant::now();
                     self.session.events.event(&Event::TransferAdvanced {
-                        transfer: self.number,
+                        transfer,
                         bytes: self.at,
                         total: Some(self.content.size),
                     });
@@ -322,7 +391,7 @@ pub(super) fn guess(name: &str) -> Option<String> {
 }
 
 /// Bytes of a chunk: as Girder's own client. Girder refuses less than 5 MiB, but for the last.
-const CHUNK: u64 = 64 * 1024 * 1024;
+pub(super) const CHUNK: u64 = 64 * 1024 * 1024;
 
 /// Failures of one chunk before the upload is given up: with their pauses a little more than six
 /// seconds, enough for a proxy's restart.

@@ -72,8 +72,11 @@ pub(super) async fn remove(
 
 async fn end_transfers(live: &mut Live, left: &mut Vec<CleanUpError>) {
     live.transfers.cancel();
+    for transfer in live.transfers.uploading() {
+        live.transfers.give_up(transfer);
+    }
     let deadline = Instant::now() + TRANSFERS_END;
-    while !live.transfers.have_ended() {
+    while !(live.transfers.have_ended() && live.transfers.have_settled()) {
         match timeout_at(deadline, live.transfers.turn()).await {
             // The cause, or a consequence of it, is known already.
             Ok(Turn::Failed { .. } | Turn::GoOn) => {}
@@ -96,5 +99,5 @@ async fn remove_directories(live: &mut Live, left: &mut Vec<CleanUpError>) {
     }
 }
 
-/// Cancelled transfers only have to let go.
+/// Cancelled transfers only have to let go, and uploads to tell Girder.
 const TRANSFERS_END: Duration = Duration::from_secs(10);

@@ -3,6 +3,7 @@
 use super::error::Cause;
 use super::hooks;
 use super::live::{Live, Stop};
+use super::uploads::finish_uploads;
 use super::wait::Drained;
 use crate::pump::Finish;
 
@@ -11,14 +12,17 @@ use crate::pump::Finish;
 pub(super) struct Collected;
 
 impl Drained {
-    /// Gives the files of the host their names, if they are whole, and carries out the hooks.
+    /// Gives the files of the host their names, if they are whole, finishes the uploads of what was
+    /// streamed into Girder, and carries out the hooks.
     ///
     /// Whatever a program wrote before it exited is whole, whichever its exit code. What a run
-    /// that was cancelled has written is not.
+    /// that was cancelled has written is not. Girder gets only what a container made that succeeded,
+    /// as hooks are carried out only then.
     pub(super) async fn collect(self, live: &mut Live) -> Result<Collected, Stop> {
         if !live.report.cancelled {
             keep_files(live)?;
         }
+        finish_uploads(live).await?;
         hooks::perform(live).await?;
         Ok(Collected)
     }

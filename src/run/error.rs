@@ -184,6 +184,14 @@ pub enum Cause {
         /// Why.
         source: Box<TransferError>,
     },
+    /// What a transfer brought does not become a file in Girder.
+    #[error("the upload {label} failed")]
+    Upload {
+        /// `<source> → <sink>`.
+        label: String,
+        /// Why not.
+        source: Box<HookError>,
+    },
     /// A result hook failed.
     #[error("the result hook {label} failed")]
     Hook {

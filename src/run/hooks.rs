@@ -91,12 +91,12 @@ async fn one(live: &mut Live, planned: PlannedHook) -> Result<(), Cause> {
     let label = planned.label();
     let task = Task { hook: planned.hook, root, job_id: planned.job_id };
     let (stop, cancelled) = crossbeam_channel::bounded::<Infallible>(0);
-    let downloads = live.report.downloads.len();
+    let before = live.report.downloads.len() + live.transfers.arrived().count();
     let mut session = Session {
         client: live.girder_client().await?,
         events: Arc::clone(&live.shared.events),
         cancelled,
-        next_number: live.plan.transfers.len() + downloads + live.report.uploads.len(),
+        next_number: live.plan.transfers.len() + before + live.report.uploads.len(),
         uploads: Vec::new(),
         warnings: Vec::new(),
     };
@@ -134,7 +134,7 @@ async fn one(live: &mut Live, planned: PlannedHook) -> Result<(), Cause> {
     }
 }
 
-fn record(uploaded: Uploaded) -> UploadRecord {
+pub(super) fn record(uploaded: Uploaded) -> UploadRecord {
     let Uploaded { item_id, file_id, job_id, name, bytes } = uploaded;
     UploadRecord { item_id, file_id, job_id, name, bytes }
 }

@@ -17,6 +17,7 @@ use super::collect::Collected;
 use super::error::{Cause, CleanUpError, RunError, chain};
 use super::failure::Tail;
 use super::girder_server::GirderServer;
+use super::hooks::record;
 use super::host_file::Unfinished;
 use super::job::JobReporter;
 use super::outcome::{Outcome, Report};
@@ -248,6 +249,7 @@ impl Live {
         }
         let mut report = self.report;
         report.transfers = self.transfers.records();
+        report.uploads.splice(0..0, self.transfers.arrived().cloned().map(record));
         let (phase, cause) = match ended {
             Ok(Collected) => return Ok(Outcome { report }),
             Err(Stop::Cancelled) => {

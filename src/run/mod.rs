@@ -15,6 +15,7 @@ mod body;
 mod cancel;
 mod clean_up;
 mod collect;
+mod direct;
 mod downloads;
 mod ear;
 mod error;
@@ -43,7 +44,7 @@ mod start;
 mod stream;
 mod telling;
 mod transfers;
-mod unsupported;
+mod uploads;
 mod wait;
 
 pub use self::{

@@ -26,8 +26,7 @@ pub(super) async fn own_network(engine: &Client, options: &ContainerOptions) -> 
     if options.is_set("network") || options.is_set("network_mode") {
         return OwnNetwork::None;
     }
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let Some(id) = own_id(&mounts) else { return OwnNetwork::None };
+    let Some(id) = own_container() else { return OwnNetwork::None };
     match engine.inspect(&id).await {
         Ok(us) if us.running && !us.addresses.is_empty() => {}
         Ok(_) => return OwnNetwork::None,
@@ -55,6 +54,11 @@ const KEYWORDS: [&str; 10] = [
     "links",
     "network_disabled",
 ];
+
+/// The container that this process is in, if it is in one of Docker's or Podman's.
+pub(super) fn own_container() -> Option<ContainerId> {
+    own_id(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
 
 /// The id of the container that this process is in, of /proc/self/mountinfo: engines mount
 /// /etc/hostname and kin out of a folder that is called by the container's id.

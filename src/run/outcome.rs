@@ -54,9 +54,10 @@ pub struct Report {
     pub phases: Vec<(Phase, Duration)>,
     /// The transfers that began, in the plan's order.
     pub transfers: Vec<TransferRecord>,
-    /// The files that were downloaded into volumes, in the order in which they came.
+    /// The files that were mounted in place of a download, then those that were downloaded into
+    /// volumes, in the order in which they came.
     pub downloads: Vec<DownloadRecord>,
-    /// The files that hooks uploaded.
+    /// The files that were streamed into items, then those that hooks uploaded.
     pub uploads: Vec<UploadRecord>,
     /// What the user should know and that failed nothing.
     pub warnings: Vec<String>,
@@ -74,7 +75,7 @@ pub struct Report {
 pub struct TransferRecord {
     /// `girder:<id>`, `url:<host>`, `file:<path>`, `fifo:<name>`, `container:stdout`.
     pub source: String,
-    /// `fifo:<name>`, `file:<path>`, `host:stdout`.
+    /// `fifo:<name>`, `file:<path>`, `host:stdout`, `girder:item/<id>/<name>`.
     pub sink: String,
     /// Bytes that the sink took.
     pub bytes: u64,
@@ -100,7 +101,7 @@ pub struct DownloadRecord {
     pub bytes: u64,
     /// From the first byte to the last.
     pub seconds: f64,
-    /// `splice` or `copy`.
+    /// `splice` or `copy`; `mount` of a file that this host has itself.
     pub carrier: String,
     /// How often it was resumed.
     pub resumed: u32,
@@ -110,7 +111,7 @@ pub struct DownloadRecord {
     pub finish: String,
 }
 
-/// One file that a hook uploaded.
+/// One file that was uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UploadRecord {

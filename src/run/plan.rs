@@ -86,7 +86,16 @@ impl Plan {
             let (Downloaded::File { id, .. }
             | Downloaded::Item { id }
             | Downloaded::Folder { id, .. }) = &download.what;
-            format!("girder:{id} → {}", argument.map_or(download.target.as_str(), String::as_str))
+            let here = match &download.what {
+                Downloaded::File { direct: Some(path), .. } => {
+                    format!(" (or {}, if it can be mounted)", path.display())
+                }
+                _ => String::new(),
+            };
+            format!(
+                "girder:{id}{here} → {}",
+                argument.map_or(download.target.as_str(), String::as_str)
+            )
         };
         self.downloads.iter().map(label).collect()
     }
@@ -106,7 +115,10 @@ impl Plan {
         !self.downloads.is_empty()
             || !self.girder_arguments.is_empty()
             || !self.hooks.is_empty()
-            || self.transfers.iter().any(|t| matches!(t.source, PlannedSource::GirderFile { .. }))
+            || self.transfers.iter().any(|t| {
+                matches!(t.source, PlannedSource::GirderFile { .. })
+                    || matches!(t.sink, PlannedSink::GirderItem { .. })
+            })
     }
 }
 
@@ -245,6 +257,12 @@ pub(crate) enum PlannedSink {
         url: HttpUrl,
         headers: BTreeMap<String, Secret>,
     },
+    /// A new file of an item.
+    GirderItem {
+        item_id: String,
+        name: String,
+        size: Option<u64>,
+    },
     /// Whoever wants to know how far the container is.
     Progress,
 }
@@ -292,12 +310,6 @@ pub enum PlanError {
     /// Nobody says which job artifacts are attached to.
     #[error("GirderUploadVolumePathJobArtifact needs a job_id, or the job's girder_job")]
     NoJob,
-    /// Part of a job that this version cannot run.
-    #[error("{what} is not supported yet")]
-    NotSupported {
-        /// Its name.
-        what: &'static str,
-    },
     /// Two mounts would hide each other.
     #[error("two volumes are mounted at {target}")]
     MountedTwice {
@@ -311,6 +323,17 @@ pub enum PlanError {
         fifo: String,
         /// The volume's name.
         volume: String,
+    },
+    /// The container looks for a FIFO where it has none of the host's folders.
+    #[error(
+        "the FIFO {fifo} is looked for in {container_path}, and no volume of the job is mounted \
+         there: the container would not find it"
+    )]
+    FifoNotMounted {
+        /// The FIFO's name.
+        fifo: String,
+        /// Its folder in the container.
+        container_path: String,
     },
     /// A FIFO has one direction.
     #[error("the FIFO {fifo} is named as an input and as an output")]

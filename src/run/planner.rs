@@ -1,15 +1,16 @@
 //! Makes a [`Plan`] of a job: each volume its mount, each argument its text, each `Connect` a
 //! transfer.
 
+use std::path::Path;
+
 use super::body;
 use super::plan::{
     FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
     PlannedTransfer,
 };
-use super::{planner_girder, unsupported};
+use super::planner_girder;
 use crate::spec::{
-    Argument, BindMount, Connect, Download, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source,
-    Volume, VolumeRef,
+    Argument, BindMount, Connect, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, RelativePath};
 
@@ -109,8 +110,7 @@ impl<'a> Planner<'a> {
             Argument::Connect(connect) => self.connect(connect)?,
             Argument::ProgressPipe(fifo) => self.progress_pipe(fifo)?,
             Argument::GirderApiUrl | Argument::GirderToken => String::new(),
-            Argument::Download(download) if !is_direct(download) => self.download(at, download)?,
-            Argument::Download(_) => return Err(unsupported::argument(argument)),
+            Argument::Download(download) => self.download(at, download)?,
         })
     }
 
@@ -186,7 +186,11 @@ impl<'a> Planner<'a> {
                 let label = format!("post:{}", url.as_url().host_str().unwrap_or_default());
                 (PlannedSink::Post { url: url.clone(), headers: headers.clone() }, label, None)
             }
-            Sink::GirderItem { .. } => return Err(unsupported::sink(sink)),
+            Sink::GirderItem { item_id, name, size } => {
+                let label = format!("girder:item/{item_id}/{name}");
+                let (item_id, name, size) = (item_id.clone(), name.clone(), *size);
+                (PlannedSink::GirderItem { item_id, name, size }, label, None)
+            }
         })
     }
 
@@ -210,6 +214,7 @@ impl<'a> Planner<'a> {
             FifoPlace::Paths { container_path, host_path } => {
                 let folder = HostPath::new(host_path).map_err(wrong)?;
                 let target = ContainerPath::new(container_path).map_err(wrong)?;
+                self.refuse_unmounted(fifo, container_path)?;
                 (FifoFolder::Host(folder), target.join(&name))
             }
         };
@@ -227,6 +232,22 @@ impl<'a> Planner<'a> {
             }
         };
         Ok((at, target))
+    }
+
+    /// A container that looks where nothing is mounted does not find the FIFO, or writes a file of
+    /// its own.
+    fn refuse_unmounted(&self, fifo: &Fifo, container_path: &str) -> Result<(), PlanError> {
+        let options = &self.job.container;
+        let mounts_more = ["mounts", "volumes_from"].iter().any(|keyword| options.is_set(keyword));
+        let folder = Path::new(container_path);
+        let mut targets = self.mounts.iter().map(|mount| mount.target().as_str());
+        match mounts_more || targets.any(|target| folder.starts_with(target)) {
+            true => Ok(()),
+            false => Err(PlanError::FifoNotMounted {
+                fifo: fifo.name.clone(),
+                container_path: container_path.to_owned(),
+            }),
+        }
     }
 
     /// The container's own streams go to ours unless the job takes them elsewhere.
@@ -281,10 +302,6 @@ impl<'a> Planner<'a> {
         let at = place(volume);
         self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
     }
-}
-
-fn is_direct(download: &Download) -> bool {
-    matches!(download.what, Downloaded::File { direct: Some(_), .. })
 }
 
 fn bind(mount: &BindMount) -> Result<Mount, PlanError> {

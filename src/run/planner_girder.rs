@@ -21,16 +21,14 @@ impl Planner<'_> {
             }
         };
         let path = format!("{}/{inside}", target.as_str().trim_end_matches('/'));
-        let file_name = |what: &Downloaded| match what {
-            Downloaded::File { filename: Some(filename), .. } => Some(filename.clone()),
-            _ => None,
-        };
         for other in self.downloads.iter_mut().filter(|other| other.mount == mount) {
             if other.what == what {
                 other.arguments.push(at);
                 return Ok(path);
             }
-            if file_name(&what).is_some() && file_name(&other.what) == file_name(&what) {
+            // Of what may be mounted it is known only later whether it is downloaded.
+            if !other.what.may_be_here() && !what.may_be_here() && other.what.is_in_place_of(&what)
+            {
                 return Err(PlanError::DownloadedTwice { path });
             }
         }

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use super::error::Cause;
 use super::host_file::{self, Opened};
 use super::live::Live;
 use super::plan::PlannedSink;
 use super::prepare::blocking;
+use crate::hook::{Inlet, StreamUpload, StreamedFile};
 use crate::http::{HeaderValue, Post};
 use crate::pump::Sink;
 
@@ -47,6 +49,22 @@ async fn open_sink(live: &mut Live, at: usize) -> Result<Sink, Cause> {
                 source: Box::new(error),
             })?;
             Ok(Sink::Post { client, post })
+        }
+        PlannedSink::GirderItem { item_id, name, size } => {
+            let file = StreamedFile { item_id: item_id.clone(), name: name.clone(), size: *size };
+            let access = (live.girder_client().await?, Arc::clone(&live.shared.events));
+            let folder = live.shared.temporary_folder.clone();
+            let (settler, label) = (live.transfers.settler(at), live.transfers.label(at));
+            let begin = move || {
+                StreamUpload::begin(file, &folder, access, settler)
+                    .map_err(|error| Cause::Upload { label, source: Box::new(error) })
+            };
+            let (upload, inlet) = blocking(begin).await?;
+            live.transfers.uploads(at, upload);
+            Ok(match inlet {
+                Inlet::Pipe(writer) => Sink::Inherited(writer),
+                Inlet::File(file) => Sink::File(file),
+            })
         }
         PlannedSink::Progress => Ok(live.progress_sink()),
         PlannedSink::HostFile { path } => {

@@ -142,9 +142,8 @@ fn take(sinks: &mut [Option<Sink>], at: usize) -> Result<Sink, Cause> {
 /// A source that has failed already fails the run before the container does anything.
 fn refuse_broken_sources(live: &mut Live) -> Result<(), Cause> {
     while let Some(turn) = live.transfers.turn_now() {
-        if let Turn::Failed { transfer, error } = turn {
-            let label = live.transfers.label(transfer);
-            return Err(Cause::Transfer { label, source: Box::new(error) });
+        if let Turn::Failed { cause } = turn {
+            return Err(cause);
         }
     }
     Ok(())

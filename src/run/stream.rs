@@ -53,11 +53,11 @@ async fn follow(
             exit = &mut exit => return exit.map_err(Cause::Exit),
             turn = live.transfers.turn() => turn,
         };
-        if let Turn::Failed { transfer, error } = turn {
+        if let Turn::Failed { cause } = turn {
             // The pump holds the FIFO open until it is told of the exit: the reader must not take
             // a short file for a whole one.
             kill(engine, container).await?;
-            live.transfer_failed(transfer, error);
+            live.transfer_failed(cause);
         }
     }
 }

@@ -1,19 +1,24 @@
 //! A run's transfers: which have begun, how they ended, what the pump says of them.
+//!
+//! A transfer into an item of Girder goes on behind the pump: its upload settles when it is told to
+//! [`keep`](Transfers::keep) the file, or [`give_up`](Transfers::give_up).
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::error::Cause;
 use super::outcome::TransferRecord;
-use super::plan::PlannedTransfer;
+use super::plan::{PlannedSink, PlannedTransfer};
 use crate::event::{Event, EventSink};
-use crate::pump::{Attach, Flow, Notice, Pump, Sink, Source, TransferError, TransferReport};
+use crate::hook::{HookError, Settled, StreamUpload, Uploaded};
+use crate::pump::{Attach, Finish, Flow, Notice, Pump, Sink, Source, TransferReport};
 
 /// All transfers of one run, by their place in the plan.
 pub(super) struct Transfers {
     flow: Flow,
-    notices: UnboundedReceiver<Notice>,
+    sender: UnboundedSender<News>,
+    news: UnboundedReceiver<News>,
     tracks: Vec<Track>,
     events: Arc<dyn EventSink>,
 }
@@ -23,6 +28,23 @@ pub(super) struct Transfers {
 struct Track {
     planned: PlannedTransfer,
     state: State,
+    upload: Option<Upload>,
+}
+
+/// The upload of a transfer's bytes.
+#[derive(Debug)]
+enum Upload {
+    GoesOn(StreamUpload),
+    /// It discards what Girder has.
+    GivenUp,
+    Arrived(Uploaded),
+    Failed,
+}
+
+/// What is told to a run.
+enum News {
+    Pump(Notice),
+    Upload { transfer: usize, settled: Result<Uploaded, HookError> },
 }
 
 #[derive(Debug)]
@@ -39,7 +61,7 @@ pub(super) enum Turn {
     /// Nothing.
     GoOn,
     /// Kill the container: the pump holds the reader's FIFO open until its exit is told.
-    Failed { transfer: usize, error: TransferError },
+    Failed { cause: Cause },
 }
 
 impl Transfers {
@@ -50,14 +72,18 @@ impl Transfers {
         events: Arc<dyn EventSink>,
     ) -> Self {
         // The pump's threads never wait for us.
-        let (sender, notices) = unbounded_channel();
+        let (sender, news) = unbounded_channel();
+        let told = sender.clone();
         let flow = pump.flow(Arc::new(move |notice| {
             // A run that is over wants no notices.
-            let _ = sender.send(notice);
+            let _ = told.send(News::Pump(notice));
         }));
-        let track =
-            |planned: &PlannedTransfer| Track { planned: planned.clone(), state: State::Planned };
-        Self { flow, notices, tracks: planned.iter().map(track).collect(), events }
+        let track = |planned: &PlannedTransfer| Track {
+            planned: planned.clone(),
+            state: State::Planned,
+            upload: None,
+        };
+        Self { flow, sender, news, tracks: planned.iter().map(track).collect(), events }
     }
 
     /// Begins a transfer. `total` is what the source's owner says of its size.
@@ -97,26 +123,32 @@ impl Transfers {
         if let Some(track) = self.tracks.get_mut(transfer) {
             track.state = State::Begun;
         }
+        let total = total.or_else(|| self.size(transfer));
         self.events.event(&Event::TransferStarted { transfer, label, total });
     }
 
     /// Waits for the pump to say something. May be dropped and asked again.
     pub(super) async fn turn(&mut self) -> Turn {
-        match self.notices.recv().await {
-            Some(notice) => self.told(notice),
-            // The flow holds the sender, so this does not happen before it is dropped.
+        match self.news.recv().await {
+            Some(news) => self.told(news),
+            // We hold a sender, so this does not happen.
             None => std::future::pending().await,
         }
     }
 
     /// What the pump has said already.
     pub(super) fn turn_now(&mut self) -> Option<Turn> {
-        self.notices.try_recv().ok().map(|notice| self.told(notice))
+        self.news.try_recv().ok().map(|news| self.told(news))
     }
 
-    fn told(&mut self, notice: Notice) -> Turn {
+    fn told(&mut self, news: News) -> Turn {
+        let notice = match news {
+            News::Pump(notice) => notice,
+            News::Upload { transfer, settled } => return self.settled(transfer, settled),
+        };
         match notice {
             Notice::Advanced { id, bytes, total } => {
+                let total = total.or_else(|| self.size(id));
                 self.events.event(&Event::TransferAdvanced { transfer: id, bytes, total });
             }
             Notice::Ended { id, report } => {
@@ -126,9 +158,89 @@ impl Transfers {
                     track.state = State::Ended(report);
                 }
             }
-            Notice::Failed { id, error } => return Turn::Failed { transfer: id, error },
+            Notice::Failed { id, error } => {
+                let (label, source) = (self.label(id), Box::new(error));
+                return Turn::Failed { cause: Cause::Transfer { label, source } };
+            }
         }
         Turn::GoOn
+    }
+
+    fn settled(&mut self, transfer: usize, settled: Result<Uploaded, HookError>) -> Turn {
+        let label = self.label(transfer);
+        let Some(track) = self.tracks.get_mut(transfer) else { return Turn::GoOn };
+        match settled {
+            Ok(uploaded) => track.upload = Some(Upload::Arrived(uploaded)),
+            // Only those are that were given up.
+            Err(HookError::Cancelled { .. }) => track.upload = None,
+            Err(error) => {
+                track.upload = Some(Upload::Failed);
+                return Turn::Failed { cause: Cause::Upload { label, source: Box::new(error) } };
+            }
+        }
+        Turn::GoOn
+    }
+
+    /// What the job says of the sink's size.
+    fn size(&self, transfer: usize) -> Option<u64> {
+        match self.tracks.get(transfer)?.planned.sink {
+            PlannedSink::GirderItem { size, .. } => size,
+            _ => None,
+        }
+    }
+
+    /// What tells this run how the upload of a transfer's bytes settles.
+    pub(super) fn settler(&self, transfer: usize) -> Settled {
+        let sender = self.sender.clone();
+        Box::new(move |settled| {
+            // A run that is over wants no news.
+            let _ = sender.send(News::Upload { transfer, settled });
+        })
+    }
+
+    /// The upload of a transfer's bytes has begun.
+    pub(super) fn uploads(&mut self, transfer: usize, upload: StreamUpload) {
+        if let Some(track) = self.tracks.get_mut(transfer) {
+            track.upload = Some(Upload::GoesOn(upload));
+        }
+    }
+
+    /// The transfers whose uploads wait for what becomes of them.
+    pub(super) fn uploading(&self) -> Vec<usize> {
+        let goes_on = |track: &Track| matches!(track.upload, Some(Upload::GoesOn(_)));
+        let tracks = self.tracks.iter().enumerate();
+        tracks.filter(|(_, track)| goes_on(track)).map(|(at, _)| at).collect()
+    }
+
+    /// The upload of a transfer's bytes is to become a file. See [`StreamUpload::keep`].
+    pub(super) fn keep(&self, transfer: usize, number: usize) {
+        if let Some(Upload::GoesOn(upload)) =
+            self.tracks.get(transfer).and_then(|track| track.upload.as_ref())
+        {
+            upload.keep(number);
+        }
+    }
+
+    /// The upload of a transfer's bytes is not to become a file.
+    pub(super) fn give_up(&mut self, transfer: usize) {
+        if let Some(Track { upload: Some(upload @ Upload::GoesOn(_)), .. }) =
+            self.tracks.get_mut(transfer)
+        {
+            *upload = Upload::GivenUp;
+        }
+    }
+
+    /// Whether no upload goes on, or is being given up.
+    pub(super) fn have_settled(&self) -> bool {
+        !self.tracks.iter().any(Track::is_settling)
+    }
+
+    /// What has become a file in Girder.
+    pub(super) fn arrived(&self) -> impl Iterator<Item = &Uploaded> {
+        self.tracks.iter().filter_map(|track| match &track.upload {
+            Some(Upload::Arrived(uploaded)) => Some(uploaded),
+            _ => None,
+        })
     }
 
     /// Whether every transfer that began has ended.
@@ -136,9 +248,10 @@ impl Transfers {
         !self.tracks.iter().any(|track| matches!(track.state, State::Begun))
     }
 
-    /// The labels of those that have begun and not ended.
+    /// The labels of those that have begun and not ended, or whose uploads have not settled.
     pub(super) fn under_way(&self) -> Vec<String> {
-        let begun = self.tracks.iter().filter(|track| matches!(track.state, State::Begun));
+        let goes_on = |track: &&Track| matches!(track.state, State::Begun) || track.is_settling();
+        let begun = self.tracks.iter().filter(goes_on);
         begun.map(|track| track.planned.label()).collect()
     }
 
@@ -175,11 +288,25 @@ impl Transfers {
                 seconds: report.seconds,
                 carrier: report.carrier.as_str().to_owned(),
                 resumed: report.resumed,
-                finish: report.finish.as_str().to_owned(),
+                finish: track.finish(report).as_str().to_owned(),
             }),
             State::Planned | State::Begun => None,
         };
         self.tracks.iter().filter_map(record).collect()
+    }
+}
+
+impl Track {
+    /// An upload that failed refuses what comes.
+    fn finish(&self, report: &TransferReport) -> Finish {
+        match self.upload {
+            Some(Upload::Failed) => Finish::Failed,
+            _ => report.finish,
+        }
+    }
+
+    fn is_settling(&self) -> bool {
+        matches!(self.upload, Some(Upload::GoesOn(_) | Upload::GivenUp))
     }
 }
 

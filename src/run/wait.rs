@@ -4,7 +4,6 @@ use super::error::{Cause, chain};
 use super::live::{Live, Stop};
 use super::stream::Exited;
 use super::transfers::Turn;
-use crate::pump::TransferError;
 
 /// The container is over and every byte has arrived.
 #[derive(Debug)]
@@ -58,17 +57,15 @@ async fn drain(live: &mut Live) {
                 continue;
             }
         };
-        if let Turn::Failed { transfer, error } = turn {
-            live.transfer_failed(transfer, error);
+        if let Turn::Failed { cause } = turn {
+            live.transfer_failed(cause);
         }
     }
 }
 
 impl Live {
     /// Remembers the first failure; another is a warning.
-    pub(super) fn transfer_failed(&mut self, transfer: usize, error: TransferError) {
-        let label = self.transfers.label(transfer);
-        let cause = Cause::Transfer { label, source: Box::new(error) };
+    pub(super) fn transfer_failed(&mut self, cause: Cause) {
         match &self.failure {
             None => self.failure = Some((self.phase(), cause)),
             Some(_) => self.warns(chain(&cause)),

@@ -43,3 +43,20 @@ pub enum Downloaded {
         folder_name: Option<String>,
     },
 }
+
+impl Downloaded {
+    /// Whether this host may have it.
+    pub(crate) fn may_be_here(&self) -> bool {
+        matches!(self, Self::File { direct: Some(_), .. })
+    }
+
+    /// Whether another, in the same volume, would be at the same path.
+    pub(crate) fn is_in_place_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File { filename: Some(one), .. }, Self::File { filename: Some(other), .. }) => {
+                one == other
+            }
+            _ => false,
+        }
+    }
+}

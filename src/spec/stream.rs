@@ -77,13 +77,13 @@ pub enum Sink {
         /// Sent with the request.
         headers: BTreeMap<String, Secret>,
     },
-    /// A new file in an item of Girder (`GirderStreamToItem`).
+    /// A new file in an item of Girder (`GirderStreamToItem`), if the container succeeds.
     GirderItem {
         /// The item's id: letters, digits, `-` and `_`.
         item_id: String,
         /// The file's name.
         name: String,
-        /// Its size in bytes, if it is known beforehand.
+        /// Its size in bytes, if it is known beforehand; another one fails the run.
         size: Option<u64>,
     },
 }

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 pub mod fifo;
 pub mod inotify;
 pub mod open_beneath;
+pub mod peer;
 pub mod pipe;
 pub mod socket;
 pub mod splice;

@@ -1,12 +1,12 @@
 //! Downloads that fail, and what is said of them; nothing of them stays.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::run_jobs::job;
 use crate::support::command::{Finished, Invocation};
+use crate::support::disk::Disk;
 use crate::support::girder::Girder;
 use crate::support::seeded::Seeded;
 
@@ -70,7 +70,7 @@ fn a_full_disk_says_how_much_is_missing() {
         "id": stored.id,
         "volume": {
             "type": "BindMountVolume",
-            "host_path": disk.path.path(),
+            "host_path": disk.path(),
             "container_path": "/data",
         },
     });
@@ -79,31 +79,7 @@ fn a_full_disk_says_how_much_is_missing() {
     assert!(run.stderr.contains("No space left on device"), "{run}");
     assert!(run.stderr.contains(&format!("{missing} of its {size} bytes are missing")), "{run}");
     assert!(run.stderr.contains("big.bin"), "{run}");
-    let left = fs::read_dir(disk.path.path().join(&stored.id)).unwrap().count();
+    let left = fs::read_dir(disk.path().join(&stored.id)).unwrap().count();
     assert_eq!(left, 0, "{run}");
     assert_eq!(run.report.as_ref().unwrap()["downloads"][0]["finish"], "failed", "{run}");
-}
-
-/// A small file system.
-struct Disk {
-    path: tempfile::TempDir,
-}
-
-impl Disk {
-    fn mount(bytes: u64) -> Self {
-        let path = tempfile::tempdir().unwrap();
-        let size = format!("size={bytes}");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(path.path())
-            .status();
-        assert!(mounted.unwrap().success(), "mounting a file system needs root");
-        Self { path }
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path.path()).status();
-    }
 }

@@ -16,7 +16,7 @@ use crate::support::seeded::hex;
 
 /// What the line to the real Girder does, once.
 #[derive(Debug, Clone, Copy)]
-enum Breaks {
+pub(crate) enum Breaks {
     /// It takes so many bytes and then breaks. (Girder itself drops less than 5 MiB of a chunk.)
     After(u64),
     /// It breaks before a request that says this.
@@ -24,7 +24,7 @@ enum Breaks {
 }
 
 /// Passes everything on to the real Girder, but for one break; counts what went there.
-fn line(girder: &Girder, breaks: Breaks) -> (SocketAddr, Arc<AtomicU64>) {
+pub(crate) fn line(girder: &Girder, breaks: Breaks) -> (SocketAddr, Arc<AtomicU64>) {
     let host = url::Url::parse(girder.api()).unwrap();
     let there = (host.host_str().unwrap().to_owned(), host.port().unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

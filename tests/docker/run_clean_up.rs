@@ -121,6 +121,7 @@ fn a_fifo_that_cannot_be_made_is_named_and_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("in"), "a file of the user's").unwrap();
     let mut job = script("true");
+    job["volumes"] = json!({folder.path().to_str().unwrap(): {"bind": "/data", "mode": "rw"}});
     job["stream_connectors"] = json!([{
         "type": "Connect",
         "input": {"type": "HostFileToStream", "path": "/dev/null"},

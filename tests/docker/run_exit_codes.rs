@@ -42,6 +42,15 @@ fn a_command_that_is_not_there_gives_127() {
 }
 
 #[test]
+fn an_entrypoint_that_is_not_there_gives_127() {
+    let mut job = job(&["an argument"]);
+    job["entrypoint"] = "/no/such/entrypoint".into();
+    let run = Invocation::job(&job).finish();
+    assert_eq!(run.code, 127, "{run}");
+    assert!(run.stderr.contains("/no/such/entrypoint"), "{run}");
+}
+
+#[test]
 fn a_command_that_cannot_be_run_gives_126() {
     for cannot in ["/etc/not-executable", "/etc"] {
         let run = Invocation::job(&job(&[cannot])).finish();

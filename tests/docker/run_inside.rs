@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,6 +23,23 @@ struct Inside {
 fn run_inside(name: &str, options: &[&str], keywords: Value) -> Inside {
     let mut job = script("readlink /proc/self/ns/net");
     job.as_object_mut().unwrap().extend(keywords.as_object().unwrap().clone());
+    let output = begin_inside(name, options, "readlink /proc/self/ns/net", &job);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    let [ours, jobs] = stdout.lines().collect::<Vec<_>>()[..] else { panic!("{stdout}{stderr}") };
+    assert!(ours.starts_with("net:[") && jobs.starts_with("net:["), "{stdout}{stderr}");
+    Inside { ours: ours.to_owned(), jobs: jobs.to_owned(), stderr }
+}
+
+/// Runs a job in a container of this name.
+#[track_caller]
+pub(crate) fn inside(name: &str, options: &[&str], job: &Value) -> Output {
+    begin_inside(name, options, "true", job)
+}
+
+/// Runs a word of the shell, and then a job, in a container of this name.
+#[track_caller]
+fn begin_inside(name: &str, options: &[&str], first: &str, job: &Value) -> Output {
     let folder = TempDir::with_prefix("gantline-test-").unwrap();
     let path = folder.path().to_str().unwrap();
     let mut command = Command::new("docker");
@@ -34,19 +51,15 @@ fn run_inside(name: &str, options: &[&str], keywords: Value) -> Inside {
     for libraries in ["/lib", "/lib64", "/usr/lib"] {
         command.args(["--volume", &format!("{libraries}:{libraries}:ro")]);
     }
-    let text = "readlink /proc/self/ns/net; exec timeout 60 /gantline run --progress none -";
-    command.args(["gantline-test:busybox", "sh", "-c", text]);
+    let text = format!("{first}; exec timeout 60 /gantline run --progress none -");
+    command.args(["gantline-test:busybox", "sh", "-c", &text]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(job.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{stdout}{stderr}");
+    assert!(output.status.success(), "{output:?}");
     assert_eq!(fs::read_dir(path).unwrap().count(), 0, "left in TMPDIR");
-    let [ours, jobs] = stdout.lines().collect::<Vec<_>>()[..] else { panic!("{stdout}{stderr}") };
-    assert!(ours.starts_with("net:[") && jobs.starts_with("net:["), "{stdout}{stderr}");
-    Inside { ours: ours.to_owned(), jobs: jobs.to_owned(), stderr }
+    output
 }
 
 #[test]

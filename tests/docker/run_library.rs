@@ -65,7 +65,7 @@ fn host_streams_can_be_given() {
 
 /// Keeps what it is told.
 #[derive(Default, Clone)]
-struct Told(Arc<Mutex<Vec<Event>>>);
+pub(crate) struct Told(pub(crate) Arc<Mutex<Vec<Event>>>);
 
 impl EventSink for Told {
     fn event(&self, event: &Event) {

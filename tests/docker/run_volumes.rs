@@ -121,11 +121,12 @@ fn a_temporary_volume_is_one_wherever_it_is_named() {
 fn a_temporary_volume_is_made_in_the_folder_that_the_job_says() {
     let place = folder();
     let host_dir = place.path().join("made/for/it");
-    let volume = json!({"type": "TemporaryVolume", "host_dir": host_dir});
+    let volume = json!({"type": "TemporaryVolume", "host_dir": host_dir, "mode": 0o750});
     let job = Job::script("ls /watched/made/for/it | wc -l; echo x > $1/file");
     let run = job.arg(volume).mount(place.path(), "/watched").finish();
     assert_eq!((run.code, run.text()), (0, "1\n"), "{run}");
     assert_eq!(fs::read_dir(&host_dir).unwrap().count(), 0, "{run}");
+    assert_eq!(fs::metadata(&host_dir).unwrap().permissions().mode() & 0o777, 0o750, "{run}");
 }
 
 #[test]

@@ -49,6 +49,13 @@ fn an_id_that_is_none_is_named() {
 }
 
 #[test]
+fn a_folder_where_a_file_is_due_is_named() {
+    let girder = Girder::log_in();
+    let run = job(&girder, &of(girder.folder())).finish();
+    assert_refused(&run, &["there is no file", girder.folder(), girder.api()]);
+}
+
+#[test]
 fn a_private_file_is_refused_without_a_token_and_says_what_is_needed() {
     let girder = Girder::log_in();
     let file = girder.upload("file", Seeded::new(1, 10));

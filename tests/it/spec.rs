@@ -118,6 +118,14 @@ fn a_type_in_the_wrong_place_is_refused_with_the_right_one() {
          GirderFileIdToStream, UrlToStream, HostFileToStream, NamedOutputPipe, ContainerStdOut or \
          ContainerStdErr"
     );
+    // Two sources.
+    assert_says(
+        &argument(
+            r#"{"type": "Connect", "input": {"type": "ContainerStdOut"},
+                "output": {"type": "NamedOutputPipe", "name": "a"}}"#,
+        ),
+        &["$.container_args[0].output.type", "`NamedOutputPipe` does not belong here"],
+    );
     assert_says(
         &argument(r#"{"type": "GirderFileIdToStream", "id": "1"}"#),
         &["`GirderFileIdToStream` does not belong here, but in the `input` of a Connect"],

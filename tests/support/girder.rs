@@ -155,6 +155,12 @@ impl Girder {
         records.as_array().unwrap().iter().map(named).collect()
     }
 
+    /// The uploads into an item that have begun and are no files.
+    pub(crate) fn uploads(&self, item: &str) -> Vec<Value> {
+        let uploads = self.get(&format!("system/uploads?parentId={item}&limit=0"));
+        uploads.as_array().unwrap().clone()
+    }
+
     /// Adds what a job document needs to be let in.
     pub(crate) fn with_access(&self, mut job: Value) -> Value {
         job["girder_api_url"] = self.api.as_str().into();

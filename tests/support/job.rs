@@ -63,6 +63,11 @@ impl Job {
         self
     }
 
+    /// The document.
+    pub(crate) fn document(&self) -> &Value {
+        &self.0
+    }
+
     /// `gantline run` on it.
     pub(crate) fn invocation(&self) -> Invocation {
         Invocation::job(&self.0)

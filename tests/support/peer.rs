@@ -115,7 +115,8 @@ pub(crate) fn wait_for_close(stream: &mut TcpStream) {
 
 fn read_head(stream: &TcpStream) -> std::io::Result<Request> {
     let mut head = String::new();
-    let mut reader = BufReader::new(stream);
+    // No byte of a body: that is for who answers.
+    let mut reader = BufReader::with_capacity(1, stream);
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());

@@ -25,13 +25,14 @@ pub(super) enum Listed {
     Warning(String),
 }
 
-/// Lists every download in turn. Ends early, without an error, when nobody listens any more.
+/// Lists every download in turn, each with its place in the plan. Ends early, without an error, when nobody listens any more.
 pub(super) fn list(
     client: &Client,
-    planned: &[PlannedDownload],
+    planned: &[(usize, PlannedDownload)],
     listed: &Sender<Listed>,
 ) -> Result<(), Cause> {
-    for (download, planned) in planned.iter().enumerate() {
+    for (download, planned) in planned {
+        let download = *download;
         let mut lister = Lister { client, download, listed, entries: 0, top: String::new() };
         match lister.download(&planned.what) {
             Ok(()) => {}

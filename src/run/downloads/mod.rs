@@ -20,13 +20,16 @@ use tokio::task::JoinSet;
 use self::checksum::Checksum;
 pub use self::error::DownloadError;
 use self::listing::{Listed, list};
+use super::direct::{Direct, find_direct};
 use super::error::Cause;
 use super::live::Live;
 use super::outcome::DownloadRecord;
+use super::plan::{PlanError, PlannedDownload};
 use super::prepare::blocking;
 use crate::event::{Event, EventSink};
 use crate::http::{self, Get};
 use crate::pump::{Finish, Flow, Notice, Sink, Source, TransferReport};
+use crate::spec::Downloaded;
 use crate::volume::{Place, Placed, UnfinishedFile};
 
 /// Files that are downloaded at the same time.
@@ -59,6 +62,8 @@ impl Wanted {
 pub(super) struct Fetched {
     /// By their place in the plan: the path inside the volume that the argument becomes.
     paths: HashMap<usize, PathBuf>,
+    /// Those that this host has itself.
+    direct: Vec<Direct>,
     records: Vec<DownloadRecord>,
     warnings: Vec<String>,
 }
@@ -69,8 +74,16 @@ impl Fetched {
         if live.plan.downloads.is_empty() {
             return Ok(());
         }
+        self.direct = find_direct(live).await;
+        let is_direct = |at: &usize| self.direct.iter().any(|direct| direct.download == *at);
+        let planned = live.plan.downloads.iter().cloned().enumerate();
+        let planned: Vec<_> = planned.filter(|(at, _)| !is_direct(at)).collect();
+        if planned.is_empty() {
+            return Ok(());
+        }
+        refuse_same_places(&planned)?;
         let client = live.girder_client().await?;
-        let place = |planned: &super::plan::PlannedDownload| {
+        let place = |planned: &PlannedDownload| {
             let folder =
                 live.host_side(planned.mount).ok_or(Cause::Bug("a volume without a folder"))?;
             Place::open(folder).map_err(Cause::Volume)
@@ -78,7 +91,6 @@ impl Fetched {
         let places = live.plan.downloads.iter().map(place).collect::<Result<_, _>>()?;
         // As many as Girder tells in a page are found ahead, whatever the size of the folder.
         let (sender, mut listed) = channel(AHEAD);
-        let planned = live.plan.downloads.clone();
         let mut lister = Box::pin(blocking(move || list(&client, &planned, &sender)));
         let mut is_listing = true;
         let mut transit = Transit::new(live, places);
@@ -170,7 +182,17 @@ impl Fetched {
                 }
             }
         }
-        live.report.downloads = self.records;
+        for direct in &self.direct {
+            let Some(planned) = live.plan.downloads.get(direct.download) else { continue };
+            let Some(path) = direct.mount(&mut live.plan.mounts) else { continue };
+            for argument in &planned.arguments {
+                if let Some(argument) = live.plan.arguments.get_mut(*argument) {
+                    argument.clone_from(&path);
+                }
+            }
+        }
+        live.report.downloads = self.direct.iter().map(Direct::record).collect();
+        live.report.downloads.extend(self.records);
         self.warnings.into_iter().for_each(|warning| live.warns(warning));
     }
 }
@@ -305,6 +327,22 @@ struct Checked {
     moving: Moving,
     bytes: u64,
     error: Option<DownloadError>,
+}
+
+/// The plan has let pass what might have been mounted.
+fn refuse_same_places(planned: &[(usize, PlannedDownload)]) -> Result<(), Cause> {
+    for (nth, (_, one)) in planned.iter().enumerate() {
+        let mut before = planned.iter().take(nth).map(|(_, planned)| planned);
+        if before.any(|other| other.mount == one.mount && other.what.is_in_place_of(&one.what)) {
+            let target = one.target.as_str();
+            let path = match &one.what {
+                Downloaded::File { filename: Some(name), .. } => format!("{target}/{name}"),
+                _ => target.to_owned(),
+            };
+            return Err(Cause::Plan(PlanError::DownloadedTwice { path }));
+        }
+    }
+    Ok(())
 }
 
 fn failed(error: DownloadError) -> Cause {

@@ -182,12 +182,12 @@ impl Output {
         self
     }
 
-    /// A new file in an item of Girder (`GirderStreamToItem`).
+    /// A new file in an item of Girder (`GirderStreamToItem`), if the container succeeds.
     pub fn girder_item(item_id: impl Into<String>, name: impl Into<String>) -> Self {
         Self(json!({"type": "GirderStreamToItem", "item_id": item_id.into(), "name": name.into()}))
     }
 
-    /// The size of that file in bytes, if it is known.
+    /// The size of that file in bytes, if it is known: then it is uploaded while it is written.
     pub fn size(self, bytes: u64) -> Self {
         self.with("size", bytes)
     }

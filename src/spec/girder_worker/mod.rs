@@ -20,12 +20,12 @@
 //! | `GirderFileIdToVolume(id, filename='a')` | `{"type": "GirderFileIdToVolume", "id": "…", "filename": "a"}` | Up to four downloads at once, under a temporary name until they are whole; size and sha512 are checked. |
 //! | `GirderItemIdToVolume(id)` | `{"type": "GirderItemIdToVolume", "id": "…"}` | `item_name`, which did nothing, is an error. |
 //! | `GirderFolderIdToVolume(id, folder_name='in')` | `{"type": "GirderFolderIdToVolume", "id": "…", "folder_name": "in"}` | Names that are unsafe or collide are changed, and reported. |
-//! | `DirectGirderFileIdToVolume(id, direct_file_path=p)` | `{"type": "DirectGirderFileIdToVolume", "id": "…", "direct_file_path": "/…"}` | The same. |
+//! | `DirectGirderFileIdToVolume(id, direct_file_path=p)` | `{"type": "DirectGirderFileIdToVolume", "id": "…", "direct_file_path": "/…"}` | Two files of one name are both mounted; the engine refused the second. While we run in a container ourselves the engine is told its own path of the file. |
 //! | `Connect(GirderFileIdToStream(id), NamedInputPipe('in'))` | `{"type": "Connect", "input": {"type": "GirderFileIdToStream", "id": "…"}, "output": {"type": "NamedInputPipe", "name": "in"}}` | Every byte arrives or the run fails; a full pipe dropped bytes. A download that breaks off goes on where it was. A container that reads only the beginning (`head`) is no error: its exit code decides. |
 //! | – | `{"type": "UrlToStream", "url": "…"}`, `{"type": "HostFileToStream", "path": "…"}` as `input` | New. |
 //! | `Connect(NamedOutputPipe('out'), HostStdOut())` | the same | The end of one writer is not the end of the pipe: the next one is read too. |
 //! | `Connect(NamedOutputPipe('out'), ChunkedTransferEncodingStream(url, headers))` | the same | A redirect is an error that says so, and a refusal keeps the server's message. |
-//! | – | `{"type": "GirderStreamToItem", "item_id": "…", "name": "…"}`, `{"type": "HostFile", "path": "…"}` as `output` | New: an upload whose size is not known was not possible. |
+//! | – | `{"type": "GirderStreamToItem", "item_id": "…", "name": "…"}`, `{"type": "HostFile", "path": "…"}` as `output` | New: an upload whose size is not known was not possible. Say `size` if you know it, and the bytes go to Girder while the container writes. It is a file only when the container has succeeded. |
 //! | `stream_connectors=[Connect(ContainerStdOut(), …)]` | the same | Standard output is bytes, and all of them; what was not UTF-8 was changed, and lines were lost or came twice. |
 //! | `ProgressPipe()` | `{"type": "ProgressPipe"}` | A line that cannot be read is counted, not fatal. |
 //! | `GirderApiUrl()`, `GirderToken()` | `{"type": "GirderApiUrl"}`, `{"type": "GirderToken"}` | The same; this is the only way for a token into the container's arguments. |

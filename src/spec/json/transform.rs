@@ -278,7 +278,8 @@ pub(super) static CHUNKED_TRANSFER_ENCODING_STREAM: Shape = Shape::new(
 pub(super) static GIRDER_STREAM_TO_ITEM: Shape = Shape::new(
     "GirderStreamToItem",
     A_SINK,
-    "A new file in an item of the Girder server.",
+    "A new file in an item of the Girder server. It is there when the container has exited with 0; \
+     of one that fails nothing stays.",
     &[
         Member::required("item_id", Kind::Text(&rule::GIRDER_ID), "The item's id.")
             .example(r#""6b02c2bf8ed649d13bc50b4e""#),
@@ -287,7 +288,8 @@ pub(super) static GIRDER_STREAM_TO_ITEM: Shape = Shape::new(
         Member::optional(
             "size",
             Kind::Whole(MAX_SIZE),
-            "Its size in bytes. Without it all bytes are kept on this host's disk until the last.",
+            "Its size in bytes, if it is known: then it is uploaded while it is written. Without it \
+             all bytes are kept on this host's disk until the container has exited.",
         )
         .or_null()
         .example("1048576"),
@@ -321,8 +323,9 @@ const FILENAME: Member = Member::optional(
 pub(super) static DIRECT_GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
     "DirectGirderFileIdToVolume",
     AN_ARGUMENT,
-    "A file of the Girder server: mounted, read-only, if this host has it at `direct_file_path`, \
-     else downloaded. As an argument it becomes its path in the container.",
+    "A file of the Girder server: mounted, read-only, under `/mnt/girder_direct_worker` if this host \
+     has it at `direct_file_path`, else downloaded. As an argument it becomes its path in the \
+     container.",
     &[
         Member::required("id", Kind::Text(&rule::GIRDER_ID), "The file's id.")
             .example(r#""6b02c2bf8ed649d13bc50b4f""#),
