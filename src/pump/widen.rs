@@ -16,7 +16,7 @@ impl Driver {
     /// With `Some(Turn::Wait)` there is another step to do now, with another turn it is over.
     pub(super) fn consider_lanes(
         &mut self,
-        context: &mut Context<'_>,
+        context: &Context<'_>,
     ) -> Result<Option<Turn>, TransferError> {
         if let Load::Ring(ring) = &self.load
             && ring.is_over()
@@ -96,7 +96,7 @@ impl Driver {
     }
 
     /// The ring is closed and drained: one connection goes on.
-    fn go_on_alone(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
+    fn go_on_alone(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
         let Source::Lanes(lanes) = std::mem::replace(&mut self.source, Source::Spent) else {
             return Err(TransferError::Bug("a ring that nobody fills"));
         };

@@ -160,7 +160,7 @@ fn serve(
                     range.end - 1,
                     body.len()
                 )?;
-                if manner == Manner::Breaks && number % 3 == 0 {
+                if manner == Manner::Breaks && number.is_multiple_of(3) {
                     return connection.write_all(&part[..part.len() / 2]);
                 }
                 connection.write_all(part)?;
