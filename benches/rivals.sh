@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/env/common.sh
 source tests/env/common.sh
 
+export PYTHONDONTWRITEBYTECODE=1
 image=gantline-rivals
 folder=
 disk=
@@ -119,7 +120,7 @@ start_worker() {
     started worker-redis 20 redis-cli -p "$redis" ping
     # With the folder for temporary volumes, so that it leaves nothing elsewhere.
     mkdir "$disk/worker"
-    C_FORCE_ROOT=1 TMPDIR=$disk/worker launch worker "$python" -m celery -A girder_worker.app worker -c 1
+    C_FORCE_ROOT=1 TMPDIR=$disk/worker launch worker "$python" -m celery -A girder_worker.app worker -c 1 -l info
     started worker 60 grep -q ' ready\.' "$STATE/worker.log"
 }
 
@@ -181,4 +182,4 @@ if wanted long-path; then make_long_path; fi
 
 TMPDIR=$disk/tmp python3 benches/rivals --pairs "$pairs" "${only[@]/#/--only=}" "${json[@]}" \
     --folder "$folder" --disk "$disk" --image "$image:busybox" --port "$port" --tls-port "$tls_port" \
-    --python "$python" --near "$near"
+    --python "$python" --near "$near" --girder "${GANTLINE_TEST_GIRDER:-}"

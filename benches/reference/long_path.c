@@ -51,10 +51,14 @@ static int device(const char *namespace, const char *name)
 {
     char path[256];
     snprintf(path, sizeof path, "/run/netns/%s", namespace);
-    int in = open(path, O_RDONLY), tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
-    if (in < 0 || tun < 0 || setns(in, CLONE_NEWNET))
+    int in = open(path, O_RDONLY);
+    if (in < 0 || setns(in, CLONE_NEWNET))
         fail(path);
     close(in);
+    /* It belongs to the namespace in which it was opened. */
+    int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+    if (tun < 0)
+        fail("/dev/net/tun");
     /* With the header that lets a large piece stay one packet, as it does on a local wire. */
     struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
     snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);

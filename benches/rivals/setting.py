@@ -52,7 +52,7 @@ class Setting:
         self.disk = pathlib.Path(args.disk)
         self.image = args.image
         self.port, self.tls_port = args.port, args.tls_port
-        self.python = args.python
+        self.python, self.girder = args.python, args.girder
         self.near = ['ip', 'netns', 'exec', args.near]
         self.gantline = os.path.abspath('target/release/gantline')
 

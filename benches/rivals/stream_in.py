@@ -67,8 +67,9 @@ def wget(setting):
 def girder_worker(setting):
     """A job by Celery, less an empty one: what remains is the stream."""
     def seconds(mode):
-        peer = [setting.python, 'benches/rivals/girder_worker.py', mode, SMALL.id, setting.url(), setting.image]
-        took, counted = setting.timed(peer).output.split()
+        peer = [setting.python, 'benches/rivals/girder_worker_peer.py', mode, SMALL.id, setting.url(), setting.image]
+        # girder_worker prints as well.
+        took, counted = setting.timed(peer).output.splitlines()[-1].split()
         check(mode == 'empty' or int(counted) == SMALL.size, counted)
         return float(took)
     return {'rate': SMALL.size / (seconds('stream') - seconds('empty'))}

@@ -1,6 +1,6 @@
 """One docker_run through a real girder_worker, timed: prints the seconds, and what the container printed.
 
-    python girder_worker.py stream|empty FILE_ID API_URL IMAGE
+    python girder_worker_peer.py stream|empty FILE_ID API_URL IMAGE
 
 The broker is GIRDER_WORKER_BROKER, with GIRDER_WORKER_BACKEND for results; a worker listens there."""
 import sys
