@@ -2,7 +2,7 @@
 # rivals.sh [--only CASE]… [--json FILE] [--list] [PAIRS]: times gantline against what else could be used, and against
 # what the kernel allows, in pairs A B A B on this machine with one file: five pairs, or PAIRS. Prints the table that
 # README shows; progress goes to stderr. Installs and starts what is missing, as tests/demo.sh does, and takes
-# down what it started; the engine stays. It needs root, 8 GiB in /dev/shm and 6 GiB in TMPDIR.
+# down what it started; the engine stays. It needs root, 12 GiB in /dev/shm and 6 GiB in TMPDIR.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 source tests/env/common.sh
 
 export PYTHONDONTWRITEBYTECODE=1
-image=gantline-rivals
+image=gantline-rivals-$$
+measuring=
 folder=
 disk=
 near=gantline-near-$$
@@ -19,20 +20,37 @@ far=gantline-far-$$
 clean_up() {
     local code=$?
     trap - EXIT
+    # Whatever cannot be taken down, the rest is.
+    set +e
+    stop_measuring
     # Before the folders, which they write into: the state is in one of them.
     land worker
     land worker-redis
     land path
     land nginx-far
     land nginx
-    GANTLINE_TEST_STATE=$STATE tests/env/girder.sh down || true
-    ip netns delete "$near" 2>/dev/null || true
-    ip netns delete "$far" 2>/dev/null || true
+    GANTLINE_TEST_STATE=$STATE tests/env/girder.sh down
+    ip netns delete "$near" 2>/dev/null
+    ip netns delete "$far" 2>/dev/null
     if [[ -n $folder ]]; then rm -rf "$folder"; fi
     if [[ -n $disk ]]; then rm -rf "$disk"; fi
     tests/env/image.sh --remove "$image"
     exit "$code"
 }
+
+# Ends what is being measured, if that has not ended by itself, and the containers of it.
+stop_measuring() {
+    local container
+    [[ -n $measuring ]] && kill -- "-$measuring" 2>/dev/null
+    for container in $(docker ps -aq --filter "ancestor=$image:busybox" 2>/dev/null); do
+        docker rm --force "$container" >/dev/null 2>&1
+    done
+    if [[ -n $measuring ]] && ! wait_for 20 "what is measured does not end" has_stopped; then
+        kill -9 -- "-$measuring" 2>/dev/null
+    fi
+}
+
+has_stopped() { ! kill -0 -- "-$measuring"; }
 
 # wanted CASE…: whether one of these is to be measured.
 wanted() {
@@ -157,6 +175,7 @@ CARGO_TARGET_DIR=target cargo build --locked --release --quiet
 folder=$(mktemp -d -p /dev/shm gantline-rivals.XXXXXX)
 disk=$(mktemp -d -t gantline-rivals.XXXXXX)
 chmod 755 "$folder" "$disk"
+(($(df --output=avail -B1 /dev/shm | tail -n 1) > 12 << 30)) || die "there are no 12 GiB free in /dev/shm"
 STATE=$folder/state
 # Everything here is on this machine.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
@@ -180,6 +199,9 @@ if wanted girder-download girder-upload; then
 fi
 if wanted long-path; then make_long_path; fi
 
-TMPDIR=$disk/tmp python3 benches/rivals --pairs "$pairs" "${only[@]/#/--only=}" "${json[@]}" \
+# In a session of its own, so that a signal ends all of it.
+TMPDIR=$disk/tmp setsid python3 benches/rivals --pairs "$pairs" "${only[@]/#/--only=}" "${json[@]}" \
     --folder "$folder" --disk "$disk" --image "$image:busybox" --port "$port" --tls-port "$tls_port" \
-    --python "$python" --near "$near" --girder "${GANTLINE_TEST_GIRDER:-}"
+    --python "$python" --near "$near" --girder "${GANTLINE_TEST_GIRDER:-}" &
+measuring=$!
+wait "$measuring"
