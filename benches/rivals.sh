@@ -29,7 +29,8 @@ clean_up() {
     land path
     land nginx-far
     land nginx
-    GANTLINE_TEST_STATE=$STATE tests/env/girder.sh down
+    # Only the one that was started here; another may run for tests.
+    [[ -n $folder ]] && GANTLINE_TEST_STATE=$folder/state tests/env/girder.sh down
     ip netns delete "$near" 2>/dev/null
     ip netns delete "$far" 2>/dev/null
     if [[ -n $folder ]]; then rm -rf "$folder"; fi
@@ -175,8 +176,8 @@ CARGO_TARGET_DIR=target cargo build --locked --release --quiet
 folder=$(mktemp -d -p /dev/shm gantline-rivals.XXXXXX)
 disk=$(mktemp -d -t gantline-rivals.XXXXXX)
 chmod 755 "$folder" "$disk"
-(($(df --output=avail -B1 /dev/shm | tail -n 1) > 12 << 30)) || die "there are no 12 GiB free in /dev/shm"
 STATE=$folder/state
+(($(df --output=avail -B1 /dev/shm | tail -n 1) > 12 << 30)) || die "there are no 12 GiB free in /dev/shm"
 # Everything here is on this machine.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 mkdir "$folder/bin" "$disk/tmp"
