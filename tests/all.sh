@@ -53,6 +53,11 @@ nothing_left() {
     fi
 }
 
+# What times the rivals takes too long to be run here, but is not broken.
+rivals_are_whole() {
+    gcc -fsyntax-only -Wall -Wextra -Werror benches/reference/*.c && benches/rivals.sh --list
+}
+
 each_fuzz_target() {
     local target code=0
     for target in $(cargo fuzz list); do
@@ -86,6 +91,7 @@ check "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 check "tests" cargo nextest run --locked --all-features --profile ci
 # Each bench once, untimed, so that none rots.
 check "benches" cargo test --locked --benches
+check "rivals" rivals_are_whole
 check "nothing left" nothing_left
 check "doc tests" cargo test --locked --doc
 check "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features

@@ -15,6 +15,8 @@ pub enum Case {
     ChunkedFifo,
     /// A file of the host into a FIFO.
     FileFifo,
+    /// A FIFO into the chunked body of a POST.
+    FifoPost,
     /// A FIFO into a file of the host.
     FifoFile,
     /// Plain HTTP, from the depot, into a file of the host.
@@ -25,11 +27,12 @@ pub enum Case {
 
 impl Case {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::HttpFifo,
         Self::HttpsFifo,
         Self::ChunkedFifo,
         Self::FileFifo,
+        Self::FifoPost,
         Self::FifoFile,
         Self::HttpFile,
         Self::StdoutFile,
@@ -42,6 +45,7 @@ impl Case {
             Self::HttpsFifo => "https-fifo",
             Self::ChunkedFifo => "chunked-fifo",
             Self::FileFifo => "file-fifo",
+            Self::FifoPost => "fifo-post",
             Self::FifoFile => "fifo-file",
             Self::HttpFile => "http-file",
             Self::StdoutFile => "stdout-file",
@@ -65,7 +69,7 @@ impl Case {
             Self::HttpsFifo => From::Tls,
             Self::ChunkedFifo => From::Chunked,
             Self::FileFifo => From::File,
-            Self::FifoFile => From::Fifo,
+            Self::FifoPost | Self::FifoFile => From::Fifo,
             Self::StdoutFile => From::Stdout,
         }
     }
@@ -74,6 +78,7 @@ impl Case {
     pub(super) fn to(self) -> To {
         match self {
             Self::FifoFile | Self::HttpFile | Self::StdoutFile => To::File,
+            Self::FifoPost => To::Post,
             _ => To::Fifo,
         }
     }
@@ -95,6 +100,7 @@ pub(super) enum From {
 pub(super) enum To {
     Fifo,
     File,
+    Post,
 }
 
 #[cfg(test)]

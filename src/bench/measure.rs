@@ -104,7 +104,7 @@ struct Bench<'a> {
     folder: &'a Folder,
 }
 
-/// What serves a case's source, as long as it is kept.
+/// What serves a case's source or sink, as long as it is kept.
 enum Served {
     Nothing,
     Depot(Store),
@@ -133,10 +133,11 @@ impl Bench<'_> {
         Ok(Measured { case, carrier, bytes, runs, system_calls })
     }
 
-    /// Starts what a case's source is served by.
+    /// Starts what a case's source is served by, or its sink.
     fn serve(&self, case: Case) -> Result<Served, BenchError> {
         let size = self.options.size;
         let (scheme, role) = match case.from() {
+            _ if case.to() == To::Post => ("http", Role::TakePosts(size)),
             From::Depot => {
                 let program = &self.options.program;
                 let store = Store::start(program, self.folder, case, self.canceller)?;
@@ -216,7 +217,7 @@ impl Bench<'_> {
                 (From::Fifo, _) => ("a writer", Role::Write(order.fifo(number), order.size)),
                 (From::Stdout, _) => ("a writer", Role::Frames(order.attach(number), order.size)),
                 (_, To::Fifo) => ("a reader", Role::Read(order.fifo(number))),
-                (_, To::File) => break,
+                (_, To::File | To::Post) => break,
             };
             crew.spawn(name, &mut self.command(&[], &role))?;
         }
@@ -251,6 +252,7 @@ impl Bench<'_> {
             system_seconds: moved.system_seconds,
             peak_memory: moved.peak_memory,
             voluntary_switches: moved.voluntary_switches,
+            threads: moved.threads,
         };
         Ok((moved, run))
     }

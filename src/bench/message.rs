@@ -15,7 +15,7 @@ use super::error::PeerError;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) case: Case,
-    /// A URL, for a source that has one.
+    /// A URL, for a source or a sink that has one.
     pub(super) url: Option<String>,
     /// The authority of an https URL.
     pub(super) ca_file: Option<PathBuf>,
@@ -99,6 +99,8 @@ pub(super) struct Moved {
     pub(super) system_seconds: f64,
     pub(super) peak_memory: u64,
     pub(super) voluntary_switches: u64,
+    /// The most at once; not known of another process.
+    pub(super) threads: Option<u64>,
 }
 
 /// Says one thing.

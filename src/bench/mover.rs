@@ -18,7 +18,7 @@ use url::Url;
 use super::case::{From, To};
 use super::error::PeerError;
 use super::message::{Message, Moved, Order, hear, now, say};
-use crate::http::{Client, ClientOptions, Get};
+use crate::http::{Client, ClientOptions, Get, Post};
 use crate::pump::{Attach, Carrier, Finish, Flow, Notice, Options, Pump, Sink, Source};
 use crate::run::Frames;
 use crate::sys::fifo::Fifo;
@@ -74,7 +74,10 @@ enum Ends {
 impl Ends {
     fn make(order: &Order, number: usize) -> Result<Self, PeerError> {
         let source = match order.case.from() {
-            From::Depot | From::Tls | From::Chunked => http(order)?,
+            From::Depot | From::Tls | From::Chunked => {
+                let (client, url) = http(order)?;
+                Source::Http { client, get: Get::new(url), size: Some(order.size) }
+            }
             From::File => Source::File(open(&order.source_file())?),
             From::Fifo => Source::Fifo(fifo(order, number)?),
             From::Stdout => {
@@ -87,6 +90,10 @@ impl Ends {
         let sink = match order.case.to() {
             To::Fifo => Sink::Fifo(fifo(order, number)?),
             To::File => Sink::File(create(&order.target(number))?),
+            To::Post => {
+                let (client, url) = http(order)?;
+                Sink::Post { client, post: Post::new(url) }
+            }
         };
         Ok(Self::Pair(source, sink))
     }
@@ -111,12 +118,11 @@ impl Ends {
     }
 }
 
-fn http(order: &Order) -> Result<Source, PeerError> {
+fn http(order: &Order) -> Result<(Client, Url), PeerError> {
     let ca_files = order.ca_file.iter().cloned().collect();
     let client = Client::new(ClientOptions { ca_files, ..ClientOptions::default() });
     let url = order.url.as_deref().and_then(|url| Url::parse(url).ok()).ok_or(PeerError::Url)?;
-    let client = client.map_err(PeerError::Http)?;
-    Ok(Source::Http { client, get: Get::new(url), size: Some(order.size) })
+    Ok((client.map_err(PeerError::Http)?, url))
 }
 
 fn fifo(order: &Order, number: usize) -> Result<Fifo, PeerError> {
@@ -144,6 +150,7 @@ struct Moving {
     seconds: f64,
     bytes: u64,
     carriers: Vec<Carrier>,
+    threads: u64,
 }
 
 impl Moving {
@@ -155,6 +162,7 @@ impl Moving {
             seconds: 0.0,
             bytes: 0,
             carriers: Vec::new(),
+            threads: 0,
         })
     }
 
@@ -163,6 +171,8 @@ impl Moving {
         notices: &Receiver<Notice>,
         mut transfers: usize,
     ) -> Result<(), PeerError> {
+        // All have begun. What comes and goes with a transfer is there when it ends.
+        self.threads = status("Threads:")?;
         while transfers > 0 {
             match notices.recv() {
                 Ok(Notice::Failed { error, .. }) => return Err(PeerError::Transfer(error)),
@@ -171,6 +181,7 @@ impl Moving {
                         return Err(PeerError::Finish(report.finish.as_str()));
                     }
                     transfers -= 1;
+                    self.threads = self.threads.max(status("Threads:")?);
                     // Those beyond are of standard error, which is empty.
                     let Some(start) = self.starts.get(id) else { continue };
                     self.seconds = self.seconds.max(start + report.seconds);
@@ -195,10 +206,12 @@ impl Moving {
             carrier: carriers.join(", "),
             user_seconds: seconds(after.user_time()) - seconds(before.user_time()),
             system_seconds: seconds(after.system_time()) - seconds(before.system_time()),
-            peak_memory: peak_memory()?,
+            // Not getrusage's: that begins with what the process held that started this one.
+            peak_memory: status("VmHWM:")? * 1024,
             voluntary_switches: after
                 .voluntary_context_switches()
                 .abs_diff(before.voluntary_context_switches()),
+            threads: Some(self.threads),
         })
     }
 }
@@ -214,14 +227,11 @@ pub(super) fn seconds(time: nix::sys::time::TimeVal) -> f64 {
     std::time::Duration::from_micros(time.num_microseconds().unsigned_abs()).as_secs_f64()
 }
 
-/// The most memory that this process has held. Not getrusage's: that begins with what the process
-/// held that started this one.
-fn peak_memory() -> Result<u64, PeerError> {
+/// A number that the kernel tells of this process; of memory in KiB.
+fn status(name: &str) -> Result<u64, PeerError> {
     let system = |error| PeerError::System("read /proc/self/status", error);
     let status = std::fs::read_to_string("/proc/self/status").map_err(system)?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kibibytes
-        .map(|kibibytes| kibibytes * 1024)
-        .ok_or_else(|| system(std::io::ErrorKind::InvalidData.into()))
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| system(std::io::ErrorKind::InvalidData.into()))
 }

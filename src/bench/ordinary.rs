@@ -53,6 +53,7 @@ pub(super) fn serve(
         system_seconds: seconds(usage.system_time()),
         peak_memory: usage.max_rss().unsigned_abs() * 1024,
         voluntary_switches: usage.voluntary_context_switches().unsigned_abs(),
+        threads: None,
     };
     say(out, &Message::Moved(moved))
 }
@@ -86,10 +87,13 @@ fn job(order: &Order, container: &Container) -> Value {
     };
     let connect = |number: usize| {
         let fifo = format!("fifo-{number}");
-        let target = json!({"type": "HostFile", "path": order.target(number)});
+        let target = match order.case.to() {
+            To::Post => json!({"type": "ChunkedTransferEncodingStream", "url": order.url}),
+            _ => json!({"type": "HostFile", "path": order.target(number)}),
+        };
         let (input, output) = match (order.case.from(), order.case.to()) {
             (From::Fifo, _) => (json!({"type": "NamedOutputPipe", "name": fifo}), target),
-            (_, To::File) => (json!({"type": "ContainerStdOut"}), target),
+            (_, To::File | To::Post) => (json!({"type": "ContainerStdOut"}), target),
             (_, To::Fifo) => (source.clone(), json!({"type": "NamedInputPipe", "name": fifo})),
         };
         json!({"type": "Connect", "input": input, "output": output})

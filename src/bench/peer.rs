@@ -25,6 +25,8 @@ pub enum Role {
     Frames(PathBuf, u64),
     /// Serves so many bytes to each GET, in chunks.
     ServeChunked(u64),
+    /// Takes POSTs of so many bytes in chunks, and throws them away.
+    TakePosts(u64),
     /// Serves so many bytes to each GET over TLS; its authority's certificate goes into the file.
     ServeTls(PathBuf, u64),
 }
@@ -39,6 +41,7 @@ impl Role {
             Self::Write(path, bytes) => ("write", Some(path), Some(bytes)),
             Self::Frames(path, bytes) => ("frames", Some(path), Some(bytes)),
             Self::ServeChunked(bytes) => ("serve-chunked", None, Some(bytes)),
+            Self::TakePosts(bytes) => ("take-posts", None, Some(bytes)),
             Self::ServeTls(path, bytes) => ("serve-tls", Some(path), Some(bytes)),
         };
         let path = path.map(|path| path.clone().into_os_string());
@@ -57,6 +60,7 @@ impl Role {
             ("write", [path, bytes]) => Self::Write(path.into(), number(bytes)?),
             ("frames", [path, bytes]) => Self::Frames(path.into(), number(bytes)?),
             ("serve-chunked", [bytes]) => Self::ServeChunked(number(bytes)?),
+            ("take-posts", [bytes]) => Self::TakePosts(number(bytes)?),
             ("serve-tls", [path, bytes]) => Self::ServeTls(path.into(), number(bytes)?),
             _ => return None,
         })
@@ -80,6 +84,7 @@ impl Role {
             Self::Write(path, bytes) => write(path, *bytes, &mut input, out),
             Self::Frames(path, bytes) => frames(path, *bytes, &mut input, out),
             Self::ServeChunked(bytes) => server::chunked(*bytes, out),
+            Self::TakePosts(bytes) => server::posts(*bytes, out),
             Self::ServeTls(path, bytes) => server::tls(path, *bytes, out),
         };
         if let Err(error) = &played {
@@ -188,6 +193,7 @@ mod tests {
             Role::Write("/a".into(), 7),
             Role::Frames("/a".into(), 7),
             Role::ServeChunked(7),
+            Role::TakePosts(7),
             Role::ServeTls("/a".into(), u64::MAX),
         ] {
             assert_eq!(Role::parse(&role.arguments()), Some(role));

@@ -1,13 +1,15 @@
-//! Two small servers, for what the depot does not do: chunked bodies, and TLS. They answer every GET
-//! with the same bytes and know nothing else of HTTP.
+//! Three small servers, for what the depot does not do: chunked bodies out and in, and TLS. Two answer
+//! every GET with the same bytes, one takes POSTs; they know nothing else of HTTP.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use nix::sys::socket::{MsgFlags, recv};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -41,6 +43,66 @@ pub(super) fn chunked(bytes: u64, out: &mut dyn Write) -> Result<(), PeerError> 
         })?;
         socket.write_all(b"0\r\n\r\n")
     })
+}
+
+/// Takes bodies in chunks, until the process is ended. One that has not so many bytes is refused.
+pub(super) fn posts(bytes: u64, out: &mut dyn Write) -> Result<(), PeerError> {
+    serve(out, move |socket| {
+        while !line(socket)?.is_empty() {}
+        let mut taken = 0;
+        loop {
+            let chunk = u64::from_str_radix(&line(socket)?, 16).map_err(io::Error::other)?;
+            taken += chunk;
+            // What it announces, and the end of its line.
+            discard(socket, chunk + 2)?;
+            if chunk == 0 {
+                break;
+            }
+        }
+        let mut socket = socket;
+        if taken == bytes {
+            return socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+        let said = format!("{taken} bytes have come, {bytes} were sent");
+        write!(socket, "HTTP/1.1 500 Wrong\r\nContent-Length: {}\r\n\r\n{said}", said.len())
+    })
+}
+
+/// A line without its end, and not a byte of what follows it.
+fn line(mut socket: &TcpStream) -> io::Result<String> {
+    let (mut line, mut ahead) = (Vec::new(), [0; 64]);
+    while line.len() < HEAD_LINE {
+        let got = socket.peek(&mut ahead)?;
+        let ahead = ahead.get_mut(..got).unwrap_or_default();
+        if ahead.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let end = ahead.iter().position(|byte| *byte == b'\n');
+        let taken = ahead.get_mut(..end.map_or(got, |end| end + 1)).unwrap_or_default();
+        socket.read_exact(taken)?;
+        line.extend_from_slice(taken);
+        if end.is_some() {
+            return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
+        }
+    }
+    Err(io::ErrorKind::InvalidData.into())
+}
+
+/// Far more than the lines of our own client's requests have.
+const HEAD_LINE: usize = 8 << 10;
+
+/// Throws so many bytes away. TCP copies none of them (`MSG_TRUNC`, see tcp(7)).
+fn discard(socket: &TcpStream, mut bytes: u64) -> io::Result<()> {
+    let mut block = vec![0; 1 << 20];
+    while bytes > 0 {
+        let most = usize::try_from(bytes).unwrap_or(usize::MAX).min(block.len());
+        let into = block.get_mut(..most).unwrap_or_default();
+        match recv(socket.as_raw_fd(), into, MsgFlags::MSG_TRUNC)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            got => bytes = bytes.saturating_sub(u64::try_from(got).unwrap_or(u64::MAX)),
+        }
+    }
+    Ok(())
 }
 
 /// Serves over TLS, until the process is ended.

@@ -22,6 +22,8 @@ pub struct Run {
     pub peak_memory: u64,
     /// How often it waited.
     pub voluntary_switches: u64,
+    /// The most threads that the moving process had; not known of the ordinary run.
+    pub threads: Option<u64>,
 }
 
 /// A case, measured.
@@ -103,6 +105,7 @@ impl Measured {
                 "cpu_system_seconds": run.system_seconds,
                 "peak_memory_bytes": run.peak_memory,
                 "voluntary_switches": run.voluntary_switches,
+                "threads": run.threads,
             })
         });
         json!({
@@ -204,6 +207,7 @@ mod tests {
             system_seconds: 0.5,
             peak_memory: 3 << 20,
             voluntary_switches: 1,
+            threads: None,
         };
         let measured = Measured {
             case: Case::HttpFifo,

@@ -213,6 +213,7 @@ Cases:
   https-fifo     HTTPS into a FIFO
   chunked-fifo   HTTP with a chunked body into a FIFO
   file-fifo      a file into a FIFO
+  fifo-post      a FIFO that is written into the chunked body of a POST
   fifo-file      a FIFO that is written into a file
   http-file      plain HTTP into a file
   stdout-file    a container's stdout, in the engine's frames, into a file

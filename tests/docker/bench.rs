@@ -19,8 +19,15 @@ fn every_case_with_a_container_is_measured_through_one() {
         .iter()
         .map(|case| (case["case"].as_str().unwrap(), case["bytes"].as_u64().unwrap()))
         .collect();
-    let names =
-        ["http-fifo", "https-fifo", "chunked-fifo", "file-fifo", "fifo-file", "stdout-file"];
+    let names = [
+        "http-fifo",
+        "https-fifo",
+        "chunked-fifo",
+        "file-fifo",
+        "fifo-post",
+        "fifo-file",
+        "stdout-file",
+    ];
     assert_eq!(cases, names.map(|name| (name, 1_000_001)));
 }
 
@@ -32,6 +39,8 @@ fn several_transfers_go_through_one_container() {
         .arg("4")
         .arg("--case")
         .arg("http-fifo")
+        .arg("--case")
+        .arg("fifo-post")
         .arg("--case")
         .arg("fifo-file")
         .finish();

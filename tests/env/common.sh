@@ -28,6 +28,9 @@ declare -A PACKAGES=(
     [nginx]="nginx-light"
     [openssl]="openssl"
     [flock]="util-linux"
+    [curl]="curl"
+    [wget]="wget"
+    [ip]="iproute2"
     [/usr/bin/time]="time"
     [ip]="iproute2"
 )

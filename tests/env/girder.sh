@@ -2,6 +2,7 @@
 # girder.sh up: a real Girder 5 (girder/serve.py) on a free loopback port, with a redis of its own; prints
 # the line that exports GANTLINE_TEST_GIRDER. Its Python environment is kept in the user's cache folder.
 # girder.sh down: stops both and removes their data.
+# girder.sh python: makes the environment, and prints which Python has it: girder_worker and girder_client as well.
 set -euo pipefail
 # shellcheck source=tests/env/common.sh
 source "$(dirname "$0")/common.sh"
@@ -66,5 +67,6 @@ down() {
 case ${1:-} in
 up) up ;;
 down) down ;;
-*) usage "up|down" ;;
+python) echo "$(environment)/bin/python" ;;
+*) usage "up|down|python" ;;
 esac

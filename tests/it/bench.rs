@@ -14,11 +14,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-const CASES: [(&str, &str); 7] = [
+const CASES: [(&str, &str); 8] = [
     ("http-fifo", "direct"),
     ("https-fifo", "copy"),
     ("chunked-fifo", "copy"),
     ("file-fifo", "direct"),
+    ("fifo-post", "direct"),
     ("fifo-file", "direct"),
     ("http-file", "splice"),
     ("stdout-file", "spool"),
@@ -100,6 +101,7 @@ fn every_case_is_measured_and_the_data_are_complete() {
         let runs = case["runs"].as_array().unwrap();
         assert_eq!(runs.len(), 2);
         assert!(runs.iter().all(|run| run["seconds"].as_f64().unwrap() > 0.0), "{case}");
+        assert!(runs.iter().all(|run| run["threads"].as_u64().unwrap() > 1), "{case}");
     }
     assert_is_picture_of(&fs::read_to_string(picture).unwrap(), &CASES.map(|(name, _)| name));
 }
@@ -125,7 +127,7 @@ fn assert_is_picture_of(svg: &str, names: &[&str]) {
 
 #[test]
 fn several_at_once_and_odd_sizes_arrive_whole() {
-    for case in ["https-fifo", "chunked-fifo", "fifo-file", "stdout-file"] {
+    for case in ["https-fifo", "chunked-fifo", "fifo-post", "fifo-file", "stdout-file"] {
         let mut bench =
             Bench::of(&["--size", "100001", "--runs", "1", "--parallel", "3", "--case", case]);
         let data = bench.path("data.json");
@@ -136,6 +138,20 @@ fn several_at_once_and_odd_sizes_arrive_whole() {
         assert_eq!(data["cases"].as_array().unwrap().len(), 1);
         assert_eq!((&data["cases"][0]["bytes"], &data["parallel"]), (&300_003.into(), &3.into()));
     }
+}
+
+#[test]
+fn sixty_four_at_once_have_no_thread_each() {
+    let mut bench =
+        Bench::of(&["--size", "100001", "--runs", "1", "--parallel", "64", "--case", "http-fifo"]);
+    let data = bench.path("data.json");
+    bench.command.arg("--json").arg(&data);
+    let (code, _, stderr, _folder) = bench.finish();
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let run = &json(&data)["cases"][0]["runs"][0];
+    let cores = thread::available_parallelism().unwrap().get() as u64;
+    assert!(run["threads"].as_u64().unwrap() <= cores + 4, "{run}");
+    assert!(run["peak_memory_bytes"].as_u64().unwrap() <= 40 << 20, "{run}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use gantline::http::{Client, ClientOptions, Get, Limits};
 use gantline::pump::{Carrier, Finish, Sink, Source};
 
 use crate::http_support::{Peer, Script, until_closed};
-use crate::pump_peer::{Fixture, noise, reader};
+use crate::pump_peer::{DEADLINE, Fixture, noise, reader};
 
 /// A GET of a peer, with a limit for a source that gives nothing.
 fn source(peer: &Peer, stall: Duration) -> Source {
@@ -131,6 +131,42 @@ fn a_source_that_turns_slow_after_a_burst_is_not_waited_for() {
     fixture.flow.container_exited();
     let report = fixture.ended(0);
     assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Direct));
+}
+
+#[test]
+fn each_piece_of_a_trickle_arrives_before_the_next_is_sent() {
+    for burst in [0, 8 << 20] {
+        let piece = 100;
+        let body = noise(burst + 20 * piece);
+        let (wants, wanted) = crossbeam_channel::unbounded();
+        let (first, rest) = (body[..burst].to_vec(), body[burst..].to_vec());
+        let peer = Peer::follows(vec![Box::new(move |stream, _| {
+            head(stream, first.len() + rest.len());
+            stream.write_all(&first).unwrap();
+            for piece in rest.chunks(piece) {
+                wanted.recv_timeout(DEADLINE).expect("the piece before has not arrived");
+                stream.write_all(piece).unwrap();
+            }
+            until_closed(stream);
+        })]);
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        fixture.flow.add(0, source(&peer, Duration::from_secs(60)), Sink::Fifo(fifo)).unwrap();
+        let program = std::thread::spawn(move || {
+            let (mut file, mut read) = (File::open(path).unwrap(), vec![0; burst]);
+            file.read_exact(&mut read).unwrap();
+            for _ in 0..20 {
+                wants.send(()).unwrap();
+                let mut got = vec![0; piece];
+                file.read_exact(&mut got).unwrap();
+                read.extend(got);
+            }
+            read
+        });
+        assert!(fixture.join(program) == body, "{burst}");
+        fixture.flow.container_exited();
+        assert_eq!(fixture.ended(0).finish, Finish::Complete);
+    }
 }
 
 #[test]

@@ -1,0 +1,208 @@
+#!/usr/bin/env bash
+# rivals.sh [--only CASE]… [--json FILE] [--list] [PAIRS]: times gantline against what else could be used, and against
+# what the kernel allows, in pairs A B A B on this machine with one file: five pairs, or PAIRS. Prints the table that
+# README shows; progress goes to stderr. Installs and starts what is missing, as tests/demo.sh does, and takes
+# down what it started; the engine stays. It needs root, 12 GiB in /dev/shm and 6 GiB in TMPDIR.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+# shellcheck source=tests/env/common.sh
+source tests/env/common.sh
+
+export PYTHONDONTWRITEBYTECODE=1
+image=gantline-rivals-$$
+measuring=
+folder=
+disk=
+near=gantline-near-$$
+far=gantline-far-$$
+
+clean_up() {
+    local code=$?
+    trap - EXIT
+    # Whatever cannot be taken down, the rest is.
+    set +e
+    stop_measuring
+    # Before the folders, which they write into: the state is in one of them.
+    land worker
+    land worker-redis
+    land path
+    land nginx-far
+    land nginx
+    # Only the one that was started here; another may run for tests.
+    [[ -n $folder ]] && GANTLINE_TEST_STATE=$folder/state tests/env/girder.sh down
+    ip netns delete "$near" 2>/dev/null
+    ip netns delete "$far" 2>/dev/null
+    if [[ -n $folder ]]; then rm -rf "$folder"; fi
+    if [[ -n $disk ]]; then rm -rf "$disk"; fi
+    tests/env/image.sh --remove "$image"
+    exit "$code"
+}
+
+# Ends what is being measured, if that has not ended by itself, and the containers of it.
+stop_measuring() {
+    local container
+    [[ -n $measuring ]] && kill -- "-$measuring" 2>/dev/null
+    for container in $(docker ps -aq --filter "ancestor=$image:busybox" 2>/dev/null); do
+        docker rm --force "$container" >/dev/null 2>&1
+    done
+    if [[ -n $measuring ]] && ! wait_for 20 "what is measured does not end" has_stopped; then
+        kill -9 -- "-$measuring" 2>/dev/null
+    fi
+}
+
+has_stopped() { ! kill -0 -- "-$measuring"; }
+
+# wanted CASE…: whether one of these is to be measured.
+wanted() {
+    local case
+    ((${#only[@]})) || return 0
+    for case in "$@"; do
+        if [[ " ${only[*]} " == *" $case "* ]]; then return; fi
+    done
+    return 1
+}
+
+# The files, which look random, and the record of each as Girder has it.
+make_files() {
+    local id
+    mkdir -p "$folder"/www/api/v1/file/{big,half,quarter,small}
+    say "making a file of 4 GiB in /dev/shm, and smaller ones"
+    # openssl ends with an error when head has had enough.
+    { openssl enc -aes-128-ctr -nosalt -K 67616e746c696e65 -iv 0 </dev/zero 2>/dev/null || true; } |
+        head -c 4294967296 >"$folder/www/api/v1/file/big/download"
+    head -c 2147483648 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/half/download"
+    head -c 1073741824 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/quarter/download"
+    head -c 33554432 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/small/download"
+    for id in big half quarter small; do
+        printf '{"_id":"%s","name":"%s.bin","size":%d,"created":"2026-01-01T00:00:00+00:00"}' "$id" "$id" \
+            "$(stat -c %s "$folder/www/api/v1/file/$id/download")" >"$folder/www/api/v1/file/$id/record"
+    done
+}
+
+# An authority, and a certificate of it for 127.0.0.1.
+make_certificates() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=gantline rivals' \
+        -keyout "$folder/ca.key" -out "$folder/ca.pem" 2>/dev/null
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=127.0.0.1' \
+        -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -addext 'subjectAltName=IP:127.0.0.1' \
+        -addext 'basicConstraints=critical,CA:FALSE' -keyout "$folder/server.key" -out "$folder/server.pem" 2>/dev/null
+}
+
+# serve NAME LISTEN [WITHIN…]: nginx as the store, with the files from memory.
+serve() {
+    mkdir -p "$folder/tmp"
+    cat >"$folder/$1.conf" <<END_OF_CONFIGURATION
+daemon off;
+worker_processes 1;
+pid $1.pid;
+error_log $1.err;
+events { worker_connections 256; }
+http {
+  sendfile on; sendfile_max_chunk 0; tcp_nodelay on; access_log off;
+  client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
+  default_type application/octet-stream;
+  server {
+    $2
+    root www;
+    location ~ ^/api/v1/file/(\w+)\$ { default_type application/json; try_files /api/v1/file/\$1/record =404; }
+    location ~ ^/api/v1/file/\w+/download\$ { }
+  }
+}
+END_OF_CONFIGURATION
+    launch "$1" "${@:3}" nginx -p "$folder" -c "$1.conf"
+}
+
+# Two namespaces with 50 ms and 1 Gbit/s between them, and nginx in the far one.
+make_long_path() {
+    ip netns add "$near"
+    ip netns add "$far"
+    launch path "$folder/bin/long_path" "$near" "$far" path 25 1000
+    started path 10 grep -q ready "$STATE/path.log"
+    ip -n "$near" link set lo up
+    ip -n "$far" link set lo up
+    ip -n "$near" address add 198.18.0.1/30 dev path
+    ip -n "$far" address add 198.18.0.2/30 dev path
+    ip -n "$near" link set path mtu 1500 up
+    ip -n "$far" link set path mtu 1500 up
+    serve nginx-far "listen 198.18.0.2:$port;" ip netns exec "$far"
+    started nginx-far 10 ip netns exec "$near" bash -c "exec 3<>/dev/tcp/198.18.0.2/$port"
+}
+
+# girder_worker, as it is installed beside Girder, with a broker of its own.
+start_worker() {
+    local redis
+    need redis-server
+    redis=$(free_port)
+    export GIRDER_WORKER_BROKER=redis://127.0.0.1:$redis/0 GIRDER_WORKER_BACKEND=redis://127.0.0.1:$redis/1
+    launch worker-redis redis-server --port "$redis" --bind 127.0.0.1 --dir "$disk" --save '' --appendonly no
+    started worker-redis 20 redis-cli -p "$redis" ping
+    # With the folder for temporary volumes, so that it leaves nothing elsewhere.
+    mkdir "$disk/worker"
+    C_FORCE_ROOT=1 TMPDIR=$disk/worker launch worker "$python" -m celery -A girder_worker.app worker -c 1 -l info
+    started worker 60 grep -q ' ready\.' "$STATE/worker.log"
+}
+
+only=()
+pairs=5
+json=()
+while (($#)); do
+    case $1 in
+    --only) only+=("${2:?--only needs a case}") && shift 2 ;;
+    --json) json=(--json "$(realpath "${2:?--json needs a file}")") && shift 2 ;;
+    --list)
+        need python3
+        exec python3 benches/rivals --list
+        ;;
+    [1-9]*) pairs=$1 && shift ;;
+    *) usage "[--only CASE]… [--json FILE] [--list] [PAIRS]" ;;
+    esac
+done
+need python3
+known=$(python3 benches/rivals --list)
+for case in "${only[@]}"; do
+    grep -qxe "$case" <<<"$known" || die "there is no case $case, only: ${known//$'\n'/ }"
+done
+
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+((EUID == 0)) || die "it makes network namespaces and flushes disks: run it as root"
+need gcc nginx openssl curl wget ip /usr/bin/time
+command -v cargo >/dev/null || die "cargo is missing: install Rust from https://rustup.rs"
+tests/env/engine.sh up
+tests/env/image.sh "$image"
+CARGO_TARGET_DIR=target cargo build --locked --release --quiet
+folder=$(mktemp -d -p /dev/shm gantline-rivals.XXXXXX)
+disk=$(mktemp -d -t gantline-rivals.XXXXXX)
+chmod 755 "$folder" "$disk"
+STATE=$folder/state
+(($(df --output=avail -B1 /dev/shm | tail -n 1) > 12 << 30)) || die "there are no 12 GiB free in /dev/shm"
+# Everything here is on this machine.
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+mkdir "$folder/bin" "$disk/tmp"
+for source in benches/reference/*.c; do
+    gcc -static -O2 -Wall -Wextra -o "$folder/bin/$(basename "$source" .c)" "$source"
+done
+make_files
+make_certificates
+port=$(free_port)
+tls_port=$(free_port)
+serve nginx "listen 127.0.0.1:$port; listen 127.0.0.1:$tls_port ssl; ssl_certificate server.pem; ssl_certificate_key server.key;"
+started nginx 10 answers "http://127.0.0.1:$port/api/v1/file/small"
+
+python=
+if wanted girder-worker girder-download girder-upload; then python=$(tests/env/girder.sh python); fi
+if wanted girder-worker; then start_worker; fi
+if wanted girder-download girder-upload; then
+    exports=$(GANTLINE_TEST_STATE=$STATE tests/env/girder.sh up)
+    eval "$exports"
+fi
+if wanted long-path; then make_long_path; fi
+
+# In a session of its own, so that a signal ends all of it.
+TMPDIR=$disk/tmp setsid python3 benches/rivals --pairs "$pairs" "${only[@]/#/--only=}" "${json[@]}" \
+    --folder "$folder" --disk "$disk" --image "$image:busybox" --port "$port" --tls-port "$tls_port" \
+    --python "$python" --near "$near" --girder "${GANTLINE_TEST_GIRDER:-}" &
+measuring=$!
+wait "$measuring"
