@@ -14,8 +14,7 @@ image=gantline-rivals-$$
 measuring=
 folder=
 disk=
-near=gantline-near-$$
-far=gantline-far-$$
+path=rivals-$$
 
 clean_up() {
     local code=$?
@@ -26,13 +25,11 @@ clean_up() {
     # Before the folders, which they write into: the state is in one of them.
     land worker
     land worker-redis
-    land path
     land nginx-far
     land nginx
     # Only the one that was started here; another may run for tests.
     [[ -n $folder ]] && GANTLINE_TEST_STATE=$folder/state tests/env/girder.sh down
-    ip netns delete "$near" 2>/dev/null
-    ip netns delete "$far" 2>/dev/null
+    [[ -n $folder ]] && GANTLINE_TEST_STATE=$folder/state tests/env/far.sh down "$path"
     if [[ -n $folder ]]; then rm -rf "$folder"; fi
     if [[ -n $disk ]]; then rm -rf "$disk"; fi
     tests/env/image.sh --remove "$image"
@@ -113,20 +110,11 @@ END_OF_CONFIGURATION
     launch "$1" "${@:3}" nginx -p "$folder" -c "$1.conf"
 }
 
-# Two namespaces with 50 ms and 1 Gbit/s between them, and nginx in the far one.
+# A line with 50 ms there and back and 1 Gbit/s, and nginx at its far end.
 make_long_path() {
-    ip netns add "$near"
-    ip netns add "$far"
-    launch path "$folder/bin/long_path" "$near" "$far" path 25 1000
-    started path 10 grep -q ready "$STATE/path.log"
-    ip -n "$near" link set lo up
-    ip -n "$far" link set lo up
-    ip -n "$near" address add 198.18.0.1/30 dev path
-    ip -n "$far" address add 198.18.0.2/30 dev path
-    ip -n "$near" link set path mtu 1500 up
-    ip -n "$far" link set path mtu 1500 up
-    serve nginx-far "listen 198.18.0.2:$port;" ip netns exec "$far"
-    started nginx-far 10 ip netns exec "$near" bash -c "exec 3<>/dev/tcp/198.18.0.2/$port"
+    GANTLINE_TEST_STATE=$STATE tests/env/far.sh up "$path"
+    serve nginx-far "listen 10.97.0.2:$port;" ip netns exec "$path-far"
+    started nginx-far 10 ip netns exec "$path-near" bash -c "exec 3<>/dev/tcp/10.97.0.2/$port"
 }
 
 # girder_worker, as it is installed beside Girder, with a broker of its own.
@@ -203,6 +191,6 @@ if wanted long-path; then make_long_path; fi
 # In a session of its own, so that a signal ends all of it.
 TMPDIR=$disk/tmp setsid python3 benches/rivals --pairs "$pairs" "${only[@]/#/--only=}" "${json[@]}" \
     --folder "$folder" --disk "$disk" --image "$image:busybox" --port "$port" --tls-port "$tls_port" \
-    --python "$python" --near "$near" --girder "${GANTLINE_TEST_GIRDER:-}" &
+    --python "$python" --near "$path-near" --girder "${GANTLINE_TEST_GIRDER:-}" &
 measuring=$!
 wait "$measuring"

@@ -163,6 +163,11 @@ impl Posting {
         self.get.url.scheme() == "http"
     }
 
+    /// Whether [`flush`](Self::flush) has something to send.
+    pub fn is_framing_due(&self) -> bool {
+        !self.framing.is_empty()
+    }
+
     /// Announced bytes that are still to be sent.
     pub fn left(&self) -> usize {
         self.left

@@ -48,6 +48,9 @@ impl Driver {
             set_low_water(socket, mark);
             self.transfer.source_became_ready(self.load.room());
         }
+        if let Sink::Post(post) = &mut self.sink {
+            post.timed_out(now);
+        }
         if let Source::Lanes(lanes) = &self.source
             && lanes.deadline().is_some_and(|deadline| deadline <= now)
         {

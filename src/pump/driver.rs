@@ -218,6 +218,9 @@ impl Driver {
     /// An edge came from one of its descriptors.
     pub(crate) fn became_ready(&mut self, token: Token) {
         if token == self.tokens.sink {
+            if let Sink::Post(post) = &mut self.sink {
+                post.became_ready();
+            }
             self.transfer.sink_became_ready(self.load.room());
             if matches!(self.load, Load::Direct) {
                 // It was full until now, and nobody knows what the source had meanwhile.

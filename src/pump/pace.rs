@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const FAR: Duration = Duration::from_millis(5);
 
 /// How long a rate is measured, in round trips; a connection's window doubles in each at first.
-const ROUND_TRIPS: u32 = 6;
+const ROUND_TRIPS: u32 = 4;
 
 /// The least and the most time for it.
 const LEAST: Duration = Duration::from_millis(200);

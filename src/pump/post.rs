@@ -7,7 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Interest;
 use mio::net::TcpStream;
@@ -27,6 +27,12 @@ use crate::sys::splice::splice_bytes;
 /// What one chunk of a splice may announce.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// A chunk of this size comes of a fast writer, whose next one is not far.
+const FAST: usize = 64 << 10;
+
+/// How long the end of such a chunk waits for the next one, to go in one segment with its size.
+const CORK: Duration = Duration::from_millis(2);
+
 /// A POST as a sink.
 #[derive(Debug)]
 pub(crate) struct PostSink {
@@ -34,13 +40,49 @@ pub(crate) struct PostSink {
     is_wanted: bool,
     opening_until: Option<Instant>,
     registered: Option<u32>,
+    /// An edge came, or a deadline passed: the server may have said something.
+    has_news: bool,
+    last_chunk: usize,
+    corked_until: Option<Instant>,
 }
 
 impl PostSink {
     /// Nothing is sent yet.
     pub(crate) fn new(client: &Client, post: Post) -> Result<Self, crate::http::HttpError> {
         let posting = client.post(post)?;
-        Ok(Self { posting, is_wanted: false, opening_until: None, registered: None })
+        Ok(Self {
+            posting,
+            is_wanted: false,
+            opening_until: None,
+            registered: None,
+            has_news: false,
+            last_chunk: 0,
+            corked_until: None,
+        })
+    }
+
+    /// An edge came from its connection.
+    pub(crate) fn became_ready(&mut self) {
+        self.has_news = true;
+    }
+
+    /// Its deadline has passed.
+    pub(crate) fn timed_out(&mut self, now: Instant) {
+        self.has_news |= self.posting.deadline().is_some_and(|deadline| deadline <= now);
+    }
+
+    fn begin_chunk(&mut self, bytes: usize) {
+        self.posting.begin_chunk(bytes);
+        self.last_chunk = bytes;
+        self.corked_until = None;
+    }
+
+    /// Whether the end of the last chunk still waits for another.
+    fn is_corked(&mut self, now: Instant) -> bool {
+        if self.last_chunk < FAST {
+            return false;
+        }
+        now < *self.corked_until.get_or_insert(now + CORK)
     }
 
     /// Whether bytes could be spliced into it.
@@ -55,7 +97,8 @@ impl PostSink {
 
     /// When it wants a turn without an event.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.opening_until.or_else(|| self.posting.deadline())
+        let opening = self.opening_until.or_else(|| self.posting.deadline());
+        opening.into_iter().chain(self.corked_until).min()
     }
 
     pub(crate) fn resolved(&mut self, addresses: io::Result<Vec<SocketAddr>>) {
@@ -80,7 +123,7 @@ impl PostSink {
             return Ok(Gave::Blocked);
         }
         if self.posting.left() == 0 {
-            self.posting.begin_chunk(bytes.len());
+            self.begin_chunk(bytes.len());
         }
         gave(self.posting.write(bytes, Instant::now()))
     }
@@ -104,7 +147,9 @@ impl Driver {
         let token = self.sink_token();
         let Sink::Post(post) = &mut self.sink else { return Ok(None) };
         if !post.is_opening() {
-            let _: Answer = post.posting.look(context.now).map_err(TransferError::Post)?;
+            if std::mem::take(&mut post.has_news) {
+                let _: Answer = post.posting.look(context.now).map_err(TransferError::Post)?;
+            }
             return Ok(None);
         }
         let progress = post.posting.advance(context.now).map_err(TransferError::Post)?;
@@ -142,7 +187,9 @@ impl Driver {
             // With a deadline, or a socket, it is under way already.
             return Ok(post.opening_until.is_none() && post.registered.is_none());
         }
-        if post.posting.is_open() && post.posting.left() == 0 {
+        let is_between_chunks = post.posting.is_open() && post.posting.left() == 0;
+        if is_between_chunks && post.posting.is_framing_due() && !post.is_corked(context.now) {
+            post.corked_until = None;
             let _: Wrote = post.posting.flush(context.now).map_err(TransferError::Post)?;
         }
         Ok(false)
@@ -205,7 +252,7 @@ impl Driver {
                 self.transfer.sink_blocked();
                 return Ok(Outcome::Go);
             }
-            post.posting.begin_chunk(chunk);
+            post.begin_chunk(chunk);
         }
         match gave(post.posting.flush(context.now))? {
             Gave::Bytes(_) => {}

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdint.h>
@@ -65,6 +66,17 @@ static int device(const char *namespace)
     return fd;
 }
 
+/* What a packet is on the wire: each segment of a large piece has a head of its own. */
+static size_t on_the_wire(const char *bytes, size_t size)
+{
+    const struct virtio_net_hdr *head = (const void *)bytes;
+    size -= sizeof *head;
+    if (head->gso_type == VIRTIO_NET_HDR_GSO_NONE || !head->gso_size) return size;
+    /* The kernel's hdr_len is a hint. IPv4 and TCP with time stamps are 52 bytes. */
+    size_t segments = (size - 52 + head->gso_size - 1) / head->gso_size;
+    return size + (segments - 1) * 52;
+}
+
 /* Takes what has been sent onto the line. */
 static void take(struct direction *line, int64_t delay, double ns_per_byte)
 {
@@ -74,7 +86,7 @@ static void take(struct direction *line, int64_t delay, double ns_per_byte)
         int64_t now = now_ns(), start = line->free_at > now ? line->free_at : now;
         unsigned next = (line->tail + 1) % PACKETS;
         if (start - now > QUEUE_MS * 1000000LL || next == line->head) continue;
-        line->free_at = start + (int64_t)(size * ns_per_byte);
+        line->free_at = start + (int64_t)(on_the_wire(bytes, size) * ns_per_byte);
         struct packet *packet = &line->queue[line->tail];
         if (!(packet->bytes = malloc(size))) fail("malloc");
         memcpy(packet->bytes, bytes, size);
