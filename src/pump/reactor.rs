@@ -257,20 +257,22 @@ impl Reactor {
         let Work::Streams(streams) = &mut slot.work else { return };
         let outlets = slot.outlets;
         let mut fed = Vec::new();
-        let outcome = streams.turn(Instant::now(), |outlet, bytes| {
+        let now = Instant::now();
+        let outcome = streams.turn(&self.pool, now, |outlet, pieces| {
             let to = match outlet {
                 Outlet::StdOut => outlets[0],
                 Outlet::StdErr => outlets[1],
             };
             if let Some(Slot { work: Work::Driver(driver), .. }) = self.slots.get_mut(&to)
-                && driver.feed(bytes) != Turn::Wait
+                && driver.feed(pieces, now) != Turn::Wait
                 && !fed.contains(&to)
             {
                 fed.push(to);
             }
         });
         for key in fed {
-            self.enqueue(key);
+            // At once: most of them have nothing left to do, and the loop may sleep.
+            self.with_driver(key, |driver, context| driver.turn(context));
         }
         let finish = match outcome {
             Ok(Flowing::Again) | Ok(Flowing::Wait) => {
