@@ -60,8 +60,18 @@ impl Mailbox {
     }
 }
 
-impl Reactor {
-    pub(crate) fn new(buffers: usize) -> io::Result<(Self, Mailbox)> {
+/// What a loop hears with. It is made by who starts the worker, who need not wait for it then.
+pub(crate) struct Senses {
+    poll: Poll,
+    commands: Receiver<Command>,
+    mailbox: Mailbox,
+    watches: Option<Watches>,
+}
+
+impl Senses {
+    /// # Errors
+    /// No descriptors are left.
+    pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, commands) = crossbeam_channel::unbounded();
@@ -73,10 +83,22 @@ impl Reactor {
             let descriptor = watches.as_fd().as_raw_fd();
             poll.registry().register(&mut SourceFd(&descriptor), INOTIFY, Interest::READABLE)?;
         }
-        let reactor = Self {
+        Ok(Self { poll, commands, mailbox, watches })
+    }
+
+    /// Where the loop takes its commands.
+    pub(crate) fn mailbox(&self) -> Mailbox {
+        self.mailbox.clone()
+    }
+}
+
+impl Reactor {
+    pub(crate) fn new(senses: Senses, buffers: usize) -> Self {
+        let Senses { poll, commands, mailbox, watches } = senses;
+        Self {
             poll,
             commands,
-            mailbox: mailbox.clone(),
+            mailbox,
             watches,
             sightings: Vec::new(),
             pool: Pool::new(buffers),
@@ -84,8 +106,7 @@ impl Reactor {
             ready: VecDeque::new(),
             alarms: Alarms::default(),
             next_key: 1,
-        };
-        Ok((reactor, mailbox))
+        }
     }
 
     /// Runs until it is told to stop.
