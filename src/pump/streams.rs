@@ -20,6 +20,11 @@ use crate::sys::uninterrupted;
 /// How much is read before others have their turn.
 const TURN_BYTES: usize = 4 << 20;
 
+/// An engine that gave this much is in the middle of more: before the worker sleeps, it lets others
+/// have the processor, so that they need not wake it for each frame. Frames of a container that
+/// writes into a full pipe are that small.
+const FLOWS: usize = 4 << 10;
+
 /// How many pieces are given at once, at most: `IOV_MAX`, which is what writev(2) takes.
 const MOST_PIECES: usize = 1024;
 
@@ -110,7 +115,7 @@ impl Streams {
         let Attach { socket, read_ahead, split } = &mut self.attach;
         take_apart(&mut **split, &std::mem::take(read_ahead), &mut feed)?;
         let mut buffer = pool.lend();
-        let mut budget = TURN_BYTES;
+        let (mut budget, mut since_yield) = (TURN_BYTES, 0);
         while budget > 0 {
             match uninterrupted(|| nix::unistd::read(&*socket, &mut buffer)) {
                 Ok(0) => {
@@ -119,11 +124,16 @@ impl Streams {
                 }
                 Ok(bytes) => {
                     budget = budget.saturating_sub(bytes);
+                    since_yield += bytes;
                     if let Some(last_byte) = &mut self.last_byte {
                         *last_byte = now;
                     }
                     let input = buffer.get(..bytes).unwrap_or_default();
                     take_apart(&mut **split, input, &mut feed)?;
+                }
+                Err(Errno::EAGAIN) if since_yield >= FLOWS => {
+                    std::thread::yield_now();
+                    since_yield = 0;
                 }
                 Err(Errno::EAGAIN) => {
                     let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
