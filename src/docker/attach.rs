@@ -49,6 +49,25 @@ impl Client {
             true => Some(self.inspect(id).await?.tty),
             false => None,
         };
+        self.attach_with(id, tty).await
+    }
+
+    /// Like [`attach`](Self::attach), for whoever has created the container without a TTY: older
+    /// engines need not be asked for that.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach).
+    pub async fn attach_without_tty(&self, id: &ContainerId) -> Result<Attached, DockerError> {
+        let is_known = self.version() < ApiVersion::SAYS_FRAMED;
+        self.attach_with(id, is_known.then_some(false)).await
+    }
+
+    /// Without `tty` the answer says whether there is one.
+    async fn attach_with(
+        &self,
+        id: &ContainerId,
+        tty: Option<bool>,
+    ) -> Result<Attached, DockerError> {
         let request = Request::post(format!("/containers/{id}/attach"))
             .query("stream", "1")
             .query("stdout", "1")

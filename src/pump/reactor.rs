@@ -61,8 +61,18 @@ impl Mailbox {
     }
 }
 
-impl Reactor {
-    pub(crate) fn new(buffers: usize, connections: usize) -> io::Result<(Self, Mailbox)> {
+/// What a loop hears with. It is made by who starts the worker, who need not wait for it then.
+pub(crate) struct Senses {
+    poll: Poll,
+    commands: Receiver<Command>,
+    mailbox: Mailbox,
+    watches: Option<Watches>,
+}
+
+impl Senses {
+    /// # Errors
+    /// No descriptors are left.
+    pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, commands) = crossbeam_channel::unbounded();
@@ -74,10 +84,22 @@ impl Reactor {
             let descriptor = watches.as_fd().as_raw_fd();
             poll.registry().register(&mut SourceFd(&descriptor), INOTIFY, Interest::READABLE)?;
         }
-        let reactor = Self {
+        Ok(Self { poll, commands, mailbox, watches })
+    }
+
+    /// Where the loop takes its commands.
+    pub(crate) fn mailbox(&self) -> Mailbox {
+        self.mailbox.clone()
+    }
+}
+
+impl Reactor {
+    pub(crate) fn new(senses: Senses, buffers: usize, connections: usize) -> Self {
+        let Senses { poll, commands, mailbox, watches } = senses;
+        Self {
             poll,
             commands,
-            mailbox: mailbox.clone(),
+            mailbox,
             watches,
             sightings: Vec::new(),
             pool: Pool::new(buffers),
@@ -86,8 +108,7 @@ impl Reactor {
             ready: VecDeque::new(),
             alarms: Alarms::default(),
             next_key: 1,
-        };
-        Ok((reactor, mailbox))
+        }
     }
 
     /// Runs until it is told to stop.
@@ -260,20 +281,22 @@ impl Reactor {
         let Work::Streams(streams) = &mut slot.work else { return };
         let outlets = slot.outlets;
         let mut fed = Vec::new();
-        let outcome = streams.turn(Instant::now(), |outlet, bytes| {
+        let now = Instant::now();
+        let outcome = streams.turn(&self.pool, now, |outlet, pieces| {
             let to = match outlet {
                 Outlet::StdOut => outlets[0],
                 Outlet::StdErr => outlets[1],
             };
             if let Some(Slot { work: Work::Driver(driver), .. }) = self.slots.get_mut(&to)
-                && driver.feed(bytes) != Turn::Wait
+                && driver.feed(pieces, now) != Turn::Wait
                 && !fed.contains(&to)
             {
                 fed.push(to);
             }
         });
         for key in fed {
-            self.enqueue(key);
+            // At once: most of them have nothing left to do, and the loop may sleep.
+            self.with_driver(key, |driver, context| driver.turn(context));
         }
         let finish = match outcome {
             Ok(Flowing::Again) | Ok(Flowing::Wait) => {

@@ -1,7 +1,8 @@
 //! What the readers of a FIFO bring about, and how a transfer comes to its end.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use super::carrier::Load;
 use super::driver::{Context, Driver, Life, Turn};
@@ -9,7 +10,7 @@ use super::error::TransferError;
 use super::glimpse::Glimpse;
 use super::open::{Finished, Reaction};
 use super::report::Finish;
-use super::sink::Sink;
+use super::sink::{Gave, Sink};
 use super::source::Source;
 use super::transfer::{Step, Transfer};
 use crate::sys::inotify::Watch;
@@ -248,19 +249,40 @@ impl Driver {
         self.settle(unread)
     }
 
-    /// The container's output: so many bytes of it are for this transfer.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Turn {
+    /// The container's output: these bytes of it are for this transfer. What the sink takes at once
+    /// is written from where it lies; the rest is spooled.
+    pub(crate) fn feed(&mut self, pieces: &[IoSlice<'_>], now: Instant) -> Turn {
         if !matches!(self.life, Life::Running) {
             return Turn::Wait;
         }
         let Load::Spool(spool) = &mut self.load else {
             return self.fail(TransferError::Bug("output for a transfer that is not fed"));
         };
-        match spool.push(bytes) {
-            Ok(()) => {
-                self.transfer.filled(bytes.len());
-                Turn::Again
+        let mut written = 0;
+        if self.transfer.is_drained() {
+            match self.sink.write_at_once(pieces) {
+                Ok(Gave::Bytes(bytes)) => written = bytes,
+                Ok(Gave::Blocked) => self.transfer.sink_blocked(),
+                // It says so again when the spool is drained.
+                Ok(Gave::Refused) | Err(_) => {}
             }
+        }
+        let mut spooled = Ok(());
+        let mut before = 0;
+        for piece in pieces {
+            let rest = piece.get(written.saturating_sub(before)..).unwrap_or_default();
+            before += piece.len();
+            if !rest.is_empty() {
+                spooled = spooled.and_then(|()| spool.push(rest));
+            }
+        }
+        self.transfer.filled(before);
+        if written > 0 {
+            self.transfer.drained(written);
+            self.progressed(now);
+        }
+        match spooled {
+            Ok(()) => Turn::Again,
             Err(error) => self.fail(TransferError::Spool(error)),
         }
     }

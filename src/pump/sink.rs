@@ -1,7 +1,7 @@
 //! Where bytes go, whatever it is.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -10,6 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{SFlag, fstat};
+use nix::sys::uio::writev;
 
 use super::error::TransferError;
 use super::open::{InputFifo, PIPE_BYTES};
@@ -117,6 +118,19 @@ impl Sink {
             Self::File(file) => nix::unistd::write(file, bytes),
             Self::Shared(shared) => shared.write(bytes),
             Self::Post(_) | Self::Listener(_) => Err(Errno::EBADF),
+        });
+        Self::judge(answer).map_err(TransferError::Write)
+    }
+
+    /// Writes what a file, a pipe or a terminal takes of `pieces` in one call. Other sinks take
+    /// nothing: they have their own order of things.
+    pub(crate) fn write_at_once(&mut self, pieces: &[IoSlice<'_>]) -> Result<Gave, TransferError> {
+        let answer = uninterrupted(|| match self {
+            Self::File(file) => writev(file, pieces),
+            Self::Shared(Shared { descriptor, kind: Kind::File | Kind::Pipe | Kind::Terminal }) => {
+                writev(descriptor, pieces)
+            }
+            _ => Ok(0),
         });
         Self::judge(answer).map_err(TransferError::Write)
     }

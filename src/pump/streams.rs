@@ -1,11 +1,12 @@
-//! The container's standard output and error: read at once, taken apart, put into spools.
+//! The container's standard output and error: read at once, taken apart, given to their transfers.
 //!
-//! Nothing that happens to a sink holds this reader up. The engine stalls a container whose output
-//! is not read, and throws away what is left two seconds after its exit.
+//! Nothing that happens to a sink holds this reader up: what a sink does not take at once is
+//! spooled. The engine stalls a container whose output is not read, and throws away what is left
+//! two seconds after its exit.
 
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -13,13 +14,19 @@ use bytes::Bytes;
 use nix::errno::Errno;
 
 use super::error::TransferError;
+use super::pool::Pool;
 use crate::sys::uninterrupted;
-
-/// How much is read at once: eight of the engine's frames.
-const READ_BYTES: usize = 256 << 10;
 
 /// How much is read before others have their turn.
 const TURN_BYTES: usize = 4 << 20;
+
+/// An engine that gave this much is in the middle of more: before the worker sleeps, it lets others
+/// have the processor, so that they need not wake it for each frame. Frames of a container that
+/// writes into a full pipe are that small.
+const FLOWS: usize = 4 << 10;
+
+/// How many pieces are given at once, at most: `IOV_MAX`, which is what writev(2) takes.
+const MOST_PIECES: usize = 1024;
 
 /// How long after the container's exit a silent connection is given to come to its end. The
 /// engine's own wait for a container's output is two seconds.
@@ -85,46 +92,50 @@ pub(crate) enum Flowing {
 /// An attached container's output at work.
 pub(crate) struct Streams {
     attach: Attach,
-    buffer: Vec<u8>,
     last_byte: Option<Instant>,
 }
 
 impl Streams {
     pub(crate) fn new(attach: Attach) -> Self {
-        Self { attach, buffer: Vec::new(), last_byte: None }
+        Self { attach, last_byte: None }
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.attach.socket.as_fd()
     }
 
-    /// Reads what there is and gives the pieces to `feed`.
+    /// Reads what there is, a buffer of `pool` at a time (eight of the engine's frames), and gives
+    /// the pieces to `feed`: those of one outlet that follow each other together.
     pub(crate) fn turn(
         &mut self,
+        pool: &Pool,
         now: Instant,
-        mut feed: impl FnMut(Outlet, &[u8]),
+        mut feed: impl FnMut(Outlet, &[IoSlice<'_>]),
     ) -> Result<Flowing, TransferError> {
         let Attach { socket, read_ahead, split } = &mut self.attach;
         take_apart(&mut **split, &std::mem::take(read_ahead), &mut feed)?;
-        self.buffer.resize(READ_BYTES, 0);
-        let mut budget = TURN_BYTES;
+        let mut buffer = pool.lend();
+        let (mut budget, mut since_yield) = (TURN_BYTES, 0);
         while budget > 0 {
-            match uninterrupted(|| nix::unistd::read(&*socket, &mut self.buffer)) {
+            match uninterrupted(|| nix::unistd::read(&*socket, &mut buffer)) {
                 Ok(0) => {
                     split.end().map_err(TransferError::Split)?;
                     return Ok(Flowing::Ended);
                 }
                 Ok(bytes) => {
                     budget = budget.saturating_sub(bytes);
+                    since_yield += bytes;
                     if let Some(last_byte) = &mut self.last_byte {
                         *last_byte = now;
                     }
-                    let input = self.buffer.get(..bytes).unwrap_or_default();
+                    let input = buffer.get(..bytes).unwrap_or_default();
                     take_apart(&mut **split, input, &mut feed)?;
                 }
+                Err(Errno::EAGAIN) if since_yield >= FLOWS => {
+                    std::thread::yield_now();
+                    since_yield = 0;
+                }
                 Err(Errno::EAGAIN) => {
-                    // A quiet container costs no memory.
-                    self.buffer = Vec::new();
                     let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
                     return Ok(if is_late { Flowing::GivenUp } else { Flowing::Wait });
                 }
@@ -148,19 +159,35 @@ impl Streams {
 fn take_apart(
     split: &mut dyn Split,
     mut input: &[u8],
-    feed: &mut impl FnMut(Outlet, &[u8]),
+    feed: &mut impl FnMut(Outlet, &[IoSlice<'_>]),
 ) -> Result<(), TransferError> {
-    while !input.is_empty() {
-        let piece = split.next(input).map_err(TransferError::Split)?;
+    let mut pieces = Vec::new();
+    let mut of = Outlet::StdOut;
+    let ended = loop {
+        if input.is_empty() {
+            break Ok(());
+        }
+        let piece = match split.next(input) {
+            Ok(piece) => piece,
+            Err(error) => break Err(TransferError::Split(error)),
+        };
         if let (Some(outlet), false) = (piece.outlet, piece.payload.is_empty()) {
-            feed(outlet, piece.payload);
+            if (outlet != of || pieces.len() == MOST_PIECES) && !pieces.is_empty() {
+                feed(of, &pieces);
+                pieces.clear();
+            }
+            of = outlet;
+            pieces.push(IoSlice::new(piece.payload));
         }
         input = match input.get(piece.consumed..) {
             Some(rest) if piece.consumed > 0 => rest,
-            _ => return Err(TransferError::Bug("a split that consumes nothing, or too much")),
+            _ => break Err(TransferError::Bug("a split that consumes nothing, or too much")),
         };
+    };
+    if !pieces.is_empty() {
+        feed(of, &pieces);
     }
-    Ok(())
+    ended
 }
 
 impl fmt::Debug for Attach {
@@ -200,7 +227,10 @@ mod tests {
         let (mut streams, mut theirs) = streams();
         let (exit, mut text) = (Instant::now(), Vec::new());
         let mut turn = |streams: &mut Streams, now| {
-            streams.turn(now, |_, bytes| text.extend_from_slice(bytes)).unwrap()
+            let mut hear = |pieces: &[IoSlice<'_>]| {
+                pieces.iter().for_each(|piece| text.extend_from_slice(piece));
+            };
+            streams.turn(&Pool::new(1), now, |_, pieces| hear(pieces)).unwrap()
         };
         // A container that runs may be silent for ever.
         assert_eq!(turn(&mut streams, exit + 100 * SILENCE_AFTER_EXIT), Flowing::Wait);
@@ -216,10 +246,40 @@ mod tests {
         assert_eq!(text, b"ahead last words");
     }
 
+    /// Bytes below 128 are standard output's, each a piece of its own.
+    struct Bytewise;
+
+    impl Split for Bytewise {
+        fn next<'a>(&mut self, input: &'a [u8]) -> Result<Piece<'a>, Box<dyn Error + Send + Sync>> {
+            let outlet = match input[0] {
+                b'!' => return Err("not a byte of ours".into()),
+                byte if byte.is_ascii() => Outlet::StdOut,
+                _ => Outlet::StdErr,
+            };
+            Ok(Piece { outlet: Some(outlet), payload: &input[..1], consumed: 1 })
+        }
+
+        fn end(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn pieces_of_one_outlet_that_follow_each_other_are_given_together() {
+        let mut given = Vec::new();
+        let mut feed = |outlet, pieces: &[IoSlice<'_>]| given.push((outlet, pieces.len()));
+        take_apart(&mut Bytewise, b"ab\xff\xff\xffc", &mut feed).unwrap();
+        take_apart(&mut Bytewise, &[b'a'; MOST_PIECES + 1], &mut feed).unwrap();
+        // What came before an error is given.
+        take_apart(&mut Bytewise, b"ab!", &mut feed).unwrap_err();
+        let (out, err) = (Outlet::StdOut, Outlet::StdErr);
+        assert_eq!(given, [(out, 2), (err, 3), (out, 1), (out, MOST_PIECES), (out, 1), (out, 2)]);
+    }
+
     #[test]
     fn the_end_of_the_connection_is_the_end() {
         let (mut streams, theirs) = streams();
         drop(theirs);
-        assert_eq!(streams.turn(Instant::now(), |_, _| {}).unwrap(), Flowing::Ended);
+        assert_eq!(streams.turn(&Pool::new(1), Instant::now(), |_, _| {}).unwrap(), Flowing::Ended);
     }
 }

@@ -196,6 +196,11 @@ impl Transfer {
         self.source == Source::Blocked && self.held == 0
     }
 
+    /// Whether the sink has everything so far, and was ready for more when last seen.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.held == 0 && self.sink == Sink::Ready
+    }
+
     /// Whether the source has ended and the sink has everything.
     pub(crate) fn is_complete(&self) -> bool {
         self.source == Source::Ended && self.held == 0

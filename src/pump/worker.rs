@@ -1,16 +1,16 @@
 //! The pump's threads, and the handles by which they are told what to do.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::Sender;
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::driver::Notify;
 use super::error::PumpError;
-use super::reactor::{Mailbox, Reactor};
+use super::reactor::{Mailbox, Reactor, Senses};
 use super::report::Notice;
 use super::slot::{Command, NewSource, NewTransfer};
 use super::streams::Attach;
@@ -41,16 +41,18 @@ impl Pump {
         let connections = options.connections;
         let (mut workers, mut threads) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let started = (0..count).try_for_each(|number| {
-            let (reply, answer) = crossbeam_channel::bounded(1);
-            let thread = thread::Builder::new()
-                .name(format!("gantline-pump-{number}"))
-                .spawn(move || work(buffers, connections, &reply))
-                .map_err(PumpError::Start)?;
-            threads.push(thread);
-            let mailbox = answer.recv().map_err(|_| PumpError::Stopped)?;
-            workers.push(mailbox.map_err(PumpError::Start)?);
+            let senses = Senses::new()?;
+            let mailbox = senses.mailbox();
+            let name = format!("gantline-pump-{number}");
+            threads.push(without_signals(|| {
+                thread::Builder::new()
+                    .name(name)
+                    .spawn(move || Reactor::new(senses, buffers, connections).run())
+            })?);
+            workers.push(mailbox);
             Ok(())
         });
+        let started = started.map_err(PumpError::Start);
         let shared = Shared {
             workers,
             options,
@@ -69,21 +71,13 @@ impl Pump {
     }
 }
 
-/// A worker's whole life.
-fn work(buffers: usize, connections: usize, reply: &Sender<std::io::Result<Mailbox>>) {
-    // A splice into a pipe that nobody reads raises SIGPIPE; a host program's handlers for other
-    // signals belong to its own threads.
-    let _ = SigSet::all().thread_block();
-    match Reactor::new(buffers, connections) {
-        Ok((reactor, mailbox)) => {
-            if reply.send(Ok(mailbox)).is_ok() {
-                reactor.run();
-            }
-        }
-        Err(error) => {
-            let _ = reply.send(Err(error));
-        }
-    }
+/// Starts a thread that takes no signals, from its first moment on: a splice into a pipe that nobody
+/// reads raises SIGPIPE, and a host program's handlers for other signals belong to its own threads.
+fn without_signals<T>(start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    let started = start();
+    before.thread_set_mask()?;
+    started
 }
 
 impl Drop for Pump {

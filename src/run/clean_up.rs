@@ -1,6 +1,7 @@
 //! The last phase, whatever happened: the container, the transfers, FIFOs, files, directories.
 //!
-//! Everything is tried; what does not go is reported and stops nothing.
+//! Everything is tried; what does not go is reported and stops nothing. A container that has exited
+//! is removed while the results are collected; whether that went well is heard here.
 
 use std::time::Duration;
 
@@ -12,14 +13,15 @@ use super::live::{Live, MadeContainer};
 use super::prune::RUN_LABEL;
 use super::stream::kill;
 use super::transfers::Turn;
-use crate::docker::{Client, ContainerId, RemoveOptions};
+use crate::docker::{Client, ContainerId, DockerError, RemoveOptions};
 
 /// Removes everything that the run has made, and says what is still there.
 pub(super) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
     let mut left = Vec::new();
-    // First whoever reads: an input that is let go looks like the end of a file.
-    if let Err(error) = remove_container(live).await {
-        left.push(error);
+    let has_exited = matches!(live.made.container, MadeContainer::Removing(_));
+    if !has_exited {
+        // First whoever reads: an input that is let go looks like the end of a file.
+        left.extend(remove_container(live).await.err());
     }
     end_transfers(live, &mut left).await;
     for fifo in std::mem::take(&mut live.made.fifos) {
@@ -29,7 +31,19 @@ pub(super) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
         left.extend(file.remove().err().map(CleanUpError::HostFile));
     }
     remove_directories(live, &mut left).await;
+    if has_exited {
+        left.extend(remove_container(live).await.err());
+    }
     left
+}
+
+/// Begins to remove a container that has exited: nothing of what follows needs it. One that is to
+/// stay stays.
+pub(super) fn begin_removal(live: &mut Live, engine: Client, container: ContainerId) {
+    if live.plan.remove_container {
+        let removal = tokio::spawn(async move { remove(&engine, &container).await });
+        live.made.container = MadeContainer::Removing(removal);
+    }
 }
 
 async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
@@ -55,15 +69,16 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
         MadeContainer::Created(id) | MadeContainer::Started(id) => {
             remove(engine, &id).await.map_err(failed)
         }
+        MadeContainer::Removing(removal) => match removal.await {
+            Ok(removed) => removed.map_err(failed),
+            Err(_) => Err(CleanUpError::Bug("removing a container panicked")),
+        },
     }
 }
 
 /// Removes a container with its anonymous volumes, as `docker run --rm` does. That somebody else
 /// has removed it, or is doing so, is as good.
-pub(super) async fn remove(
-    engine: &Client,
-    id: &ContainerId,
-) -> Result<(), crate::docker::DockerError> {
+pub(super) async fn remove(engine: &Client, id: &ContainerId) -> Result<(), DockerError> {
     match engine.remove(id, RemoveOptions { force: true, volumes: true }).await {
         Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
         _ => Ok(()),

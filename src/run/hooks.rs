@@ -13,6 +13,7 @@ use super::outcome::UploadRecord;
 use super::plan::PlannedHook;
 use super::prepare::blocking;
 use super::stream::{kill, stop};
+use crate::docker::{Client, ContainerId};
 use crate::event::Phase;
 use crate::hook::{HookError, Session, Task, Uploaded};
 
@@ -43,29 +44,37 @@ pub(super) async fn perform(live: &mut Live) -> Result<(), Cause> {
 /// Carries out the hooks that are marked for it after a run that failed. What they cannot do is a
 /// warning: the failure has its cause already.
 pub(super) async fn rescue(live: &mut Live) {
-    let MadeContainer::Started(container) = &live.made.container else { return };
+    let runs = match &live.made.container {
+        MadeContainer::Started(container) => Some(container.clone()),
+        MadeContainer::Removing(_) => None,
+        MadeContainer::None | MadeContainer::Asked | MadeContainer::Created(_) => return,
+    };
     let Some(engine) = live.made.engine.clone() else { return };
     if !live.plan.hooks.iter().any(PlannedHook::is_marked) {
         return;
     }
-    let container = container.clone();
     live.enters(Phase::Collect);
     // What still runs still writes. Clean-up says what it thinks of an engine that does not kill.
-    let mut cancellation = live.cancellation.clone();
-    let ended = if cancellation.is_asked() {
-        tokio::select! {
-            biased;
-            () = cancellation.insisted() => kill(&engine, &container).await,
-            stopped = stop(&engine, &container, live.shared.stop_timeout) => stopped,
-        }
-    } else {
-        kill(&engine, &container).await
-    };
-    if ended.is_err() {
+    if let Some(container) = runs
+        && end(live, &engine, &container).await.is_err()
+    {
         return;
     }
     for error in carry_out(live, Which::Marked).await {
         live.warns(chain(&error));
+    }
+}
+
+/// Ends a container that may still run.
+async fn end(live: &Live, engine: &Client, container: &ContainerId) -> Result<(), Cause> {
+    let mut cancellation = live.cancellation.clone();
+    if !cancellation.is_asked() {
+        return kill(engine, container).await;
+    }
+    tokio::select! {
+        biased;
+        () = cancellation.insisted() => kill(engine, container).await,
+        stopped = stop(engine, container, live.shared.stop_timeout) => stopped,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
 
 use super::cancel::Cancellation;
 use super::collect::Collected;
@@ -28,7 +29,7 @@ use super::prune::{
 };
 use super::runner::Shared;
 use super::transfers::Transfers;
-use crate::docker::{Client, ContainerId};
+use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Phase};
 use crate::girder;
 use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
@@ -84,6 +85,8 @@ pub(super) enum MadeContainer {
     Created(ContainerId),
     /// It runs, or has run.
     Started(ContainerId),
+    /// It has exited, and the engine is removing it.
+    Removing(JoinHandle<Result<(), DockerError>>),
 }
 
 /// Why the phases did not come to their end.

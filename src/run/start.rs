@@ -52,12 +52,15 @@ impl Prepared {
     }
 
     async fn take_hold(&mut self, live: &mut Live) -> Result<Held, Cause> {
-        let mut attached = Some(attach(&self.engine, &self.container, live.ear()).await?);
+        let next_exit =
+            async { self.engine.wait_next_exit(&self.container).await.map_err(Cause::Attach) };
+        let attach = attach(&self.engine, &self.container, live.ear());
+        let (attached, exit) = tokio::try_join!(attach, next_exit)?;
+        let mut attached = Some(attached);
         // The streams of a container that may have to be made again cannot begin before it runs.
         if self.recipe.attempts.is_last() {
             begin_streams(live, attached.take(), &mut self.sinks)?;
         }
-        let exit = self.engine.wait_next_exit(&self.container).await.map_err(Cause::Attach)?;
         refuse_broken_sources(live)?;
         Ok(Held { attached, exit })
     }
@@ -111,7 +114,7 @@ fn begin_outputs(live: &mut Live, sinks: &mut [Option<Sink>]) -> Result<(), Caus
 }
 
 async fn attach(engine: &Client, container: &ContainerId, ear: Ear) -> Result<Attach, Cause> {
-    let attached = engine.attach(container).await.map_err(Cause::Attach)?;
+    let attached = engine.attach_without_tty(container).await.map_err(Cause::Attach)?;
     if !attached.framed {
         return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
     }

@@ -1,5 +1,6 @@
 //! The fourth phase: the container is over, and what it wrote is still on its way.
 
+use super::clean_up::begin_removal;
 use super::error::{Cause, chain};
 use super::live::{Live, Stop};
 use super::stream::Exited;
@@ -17,14 +18,15 @@ impl Exited {
     pub(super) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
         let Self { engine, container, exit } = self;
         live.transfers.container_exited();
-        drain(live).await;
-        match engine.inspect(&container).await {
+        let (state, ()) = tokio::join!(engine.inspect(&container), drain(live));
+        match state {
             Ok(state) => live.report.oom_killed = state.oom_killed,
             Err(error) => {
                 let why = chain(&error);
                 live.warns(format!("nothing is known of how the container ended: {why}"));
             }
         }
+        begin_removal(live, engine, container);
         if let Some(error) = exit.error {
             live.warns(format!("the engine says of the container's end: {error}"));
         }

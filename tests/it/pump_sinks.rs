@@ -209,6 +209,35 @@ fn a_sink_that_takes_nothing_does_not_hold_the_container_up() {
 }
 
 #[test]
+fn a_reader_that_pauses_gets_everything_in_its_order() {
+    let fixture = Fixture::new();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let (wire, expected) = letters(40_000);
+    let (mut out, sink) = std::io::pipe().unwrap();
+    let err = File::create(fixture.folder.path().join("err")).unwrap();
+    let out_sink = Sink::Inherited(OwnedFd::from(sink));
+    let attach = attached(ours, Vec::new());
+    fixture.flow.attach(attach, (0, out_sink), (1, Sink::File(err))).unwrap();
+    // Now the pipe takes what comes, now it is full and the rest is spooled.
+    let (read, mut bytes) = (expected[0].len() / 40, Vec::new());
+    for part in wire.chunks(wire.len() / 20 + 1) {
+        theirs.write_all(part).unwrap();
+        let mut some = vec![0; read];
+        out.read_exact(&mut some).unwrap();
+        bytes.extend(some);
+    }
+    drop(theirs);
+    let reading = thread::spawn(move || {
+        out.read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    assert_eq!(fixture.ended(1).finish, Finish::Complete);
+    assert_eq!(fixture.ended(0).bytes, expected[0].len() as u64);
+    assert!(fixture.join(reading) == expected[0]);
+    assert!(fs::read(fixture.folder.path().join("err")).unwrap() == expected[1]);
+}
+
+#[test]
 fn output_that_ends_in_the_middle_of_a_piece_fails() {
     let fixture = Fixture::new();
     let (ours, mut theirs) = UnixStream::pair().unwrap();

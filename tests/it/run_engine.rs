@@ -124,6 +124,40 @@ fn what_clean_up_cannot_do_stands_beside_the_cause() {
 }
 
 #[test]
+fn a_removal_that_fails_is_a_warning_beside_the_exit_code() {
+    let engine = Peer::on_unix(|request, stream| {
+        let inspected = r#"{"State": {"Status": "exited", "Running": false, "ExitCode": 3},
+            "Config": {}}"#;
+        let container = format!("/containers/{}", id());
+        let answer = match asked(request).replace(&container, "").as_str() {
+            "GET /_ping" => return false,
+            "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
+            "POST /containers/create" => http(201, &format!(r#"{{"Id": "{}"}}"#, id())),
+            "POST /attach" => "HTTP/1.1 101 Whatever\r\nUpgrade: tcp\r\n\r\n".to_owned(),
+            "POST /wait" => http(200, r#"{"StatusCode": 3}"#),
+            "POST /start" => http(204, ""),
+            "GET /json" => http(200, inspected),
+            "DELETE " => http(500, r#"{"message": "no removal"}"#),
+            other => panic!("{other}"),
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let (builder, folder) = runner(&engine, SOON);
+    let outcome = builder.build().unwrap().run(&job(false)).unwrap();
+    assert_eq!(outcome.exit_code(), Some(3));
+    let report = outcome.report.to_json();
+    let warning = report["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("cannot remove the container gantline-"), "{report}");
+    assert!(warning.contains("no removal"), "{report}");
+    // The ping, the image, the create, attach and wait, the start, one look at the end, the removal.
+    let requests: Vec<_> = (0..8).map(|_| asked(&engine.request())).collect();
+    let looks = requests.iter().filter(|request| request.ends_with(&format!("{}/json", id())));
+    assert_eq!(looks.count(), 1, "{requests:?}");
+    assert!(requests[7].starts_with("DELETE"), "{requests:?}");
+    assert!(is_empty(&folder));
+}
+
+#[test]
 fn fifos_and_an_engine_that_may_be_elsewhere_are_warned_about() {
     let engine = Peer::on_tcp(|request, stream| {
         let answer = match asked(request).as_str() {
