@@ -63,15 +63,14 @@ wanted() {
 # The files, which look random, and the record of each as Girder has it.
 make_files() {
     local id
-    mkdir -p "$folder"/www/api/v1/file/{big,half,quarter,small}
+    mkdir -p "$folder"/www/api/v1/file/{big,half,small}
     say "making a file of 4 GiB in /dev/shm, and smaller ones"
     # openssl ends with an error when head has had enough.
     { openssl enc -aes-128-ctr -nosalt -K 67616e746c696e65 -iv 0 </dev/zero 2>/dev/null || true; } |
         head -c 4294967296 >"$folder/www/api/v1/file/big/download"
     head -c 2147483648 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/half/download"
-    head -c 1073741824 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/quarter/download"
     head -c 33554432 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/small/download"
-    for id in big half quarter small; do
+    for id in big half small; do
         printf '{"_id":"%s","name":"%s.bin","size":%d,"created":"2026-01-01T00:00:00+00:00"}' "$id" "$id" \
             "$(stat -c %s "$folder/www/api/v1/file/$id/download")" >"$folder/www/api/v1/file/$id/record"
     done

@@ -21,9 +21,8 @@ class File:
 
 BIG = File('big', 4 * GIBIBYTE)
 HALF = File('half', 2 * GIBIBYTE)
-QUARTER = File('quarter', GIBIBYTE)
 SMALL = File('small', 32 * MEBIBYTE)
-FILES = [BIG, HALF, QUARTER, SMALL]
+FILES = [BIG, HALF, SMALL]
 
 
 class Wrong(Exception):

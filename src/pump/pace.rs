@@ -91,6 +91,11 @@ impl Pace {
         self.stage == Stage::Done
     }
 
+    /// More connections cannot be had now; it may ask again.
+    pub(crate) fn take_back(&mut self) {
+        (self.stage, self.width) = (Stage::Single, 1);
+    }
+
     /// More connections than one cannot be had.
     pub(crate) fn give_up(&mut self) {
         self.stage = Stage::Done;

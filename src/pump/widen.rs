@@ -70,7 +70,7 @@ impl Driver {
         let (true, 0, Some(end)) = (is_one, self.transfer.held(), self.source.total()) else {
             // Bytes are on their way through another carrier.
             if let Some(pace) = &mut self.pace {
-                pace.give_up();
+                pace.take_back();
             }
             return Ok(None);
         };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::Plan;
 use crate::docker::CreateContainer;
 use crate::spec::ContainerOptions;
@@ -11,6 +13,8 @@ use crate::spec::ContainerOptions;
 /// Two of docker-py's members stay out. The run removes the container itself, when it has asked how
 /// it ended: with `AutoRemove` nobody could. And a run ends with the first exit, so a
 /// `RestartPolicy` would leave a container that runs beside the collecting of its results.
+///
+/// One is added: output that is data is not logged as well, see [`Plan::output_is_data`].
 pub(super) fn create(
     plan: &Plan,
     labels: BTreeMap<String, String>,
@@ -20,6 +24,10 @@ pub(super) fn create(
     let mut create = docker_py(plan, labels, binds);
     create.host_config.config.shift_remove("AutoRemove");
     create.host_config.config.shift_remove("RestartPolicy");
+    if plan.output_is_data() {
+        let config = &mut create.host_config.config;
+        config.entry("LogConfig").or_insert_with(|| json!({"Type": "none"}));
+    }
     if let Some(network) = own_network {
         create.host_config.network_mode = network.to_owned();
     }
@@ -122,6 +130,24 @@ mod tests {
         let create = create(&plan, BTreeMap::new(), Vec::new(), None);
         assert_eq!(create.host_config.config, *json!({"Init": true}).as_object().unwrap());
         assert!(plan.warnings().iter().any(|w| w.contains("restart_policy")), "{plan:?}");
+    }
+
+    #[test]
+    fn output_that_is_data_is_not_logged_unless_the_job_says_how() {
+        let logged = |sink: Value, more: Value| {
+            let mut keywords = more;
+            keywords["stream_connectors"] = json!([
+                {"type": "Connect", "input": {"type": "ContainerStdOut"}, "output": sink}]);
+            let plan = plan(&job(keywords.as_object().unwrap()));
+            let create = create(&plan, BTreeMap::new(), Vec::new(), None);
+            create.host_config.config.get("LogConfig").cloned()
+        };
+        let file = json!({"type": "HostFile", "path": "/x"});
+        assert_eq!(logged(file.clone(), json!({})), Some(json!({"Type": "none"})));
+        assert_eq!(logged(json!({"type": "HostStdOut"}), json!({})), None);
+        assert_eq!(logged(file.clone(), json!({"remove_container": false})), None);
+        let said = json!({"log_config": {"type": "json-file"}});
+        assert_eq!(logged(file, said).unwrap()["Type"], "json-file");
     }
 
     #[test]

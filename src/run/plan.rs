@@ -50,6 +50,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the container's own output goes somewhere as data, and the container goes as well.
+    /// The engine writes all of it into its log, too, which takes a hundred times what moving it
+    /// takes, on a disk that it may fill; and nobody could read that log after the run.
+    pub(crate) fn output_is_data(&self) -> bool {
+        let is_data = |transfer: &PlannedTransfer| {
+            matches!(
+                transfer.source,
+                PlannedSource::ContainerStdOut | PlannedSource::ContainerStdErr
+            ) && !matches!(transfer.sink, PlannedSink::HostStdOut | PlannedSink::HostStdErr)
+        };
+        self.remove_container && self.transfers.iter().any(is_data)
+    }
+
     /// Plans a job. `name` is called once for each temporary volume, for a name that no other has.
     ///
     /// # Errors

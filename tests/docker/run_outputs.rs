@@ -1,6 +1,7 @@
 //! What the container writes: FIFOs, standard output and standard error, into every kind of sink.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -54,6 +55,25 @@ fn binary_bytes_arrive_in_a_file_of_the_host() {
     let transfer = run.transfer(&format!("file:{}", path.display()));
     assert_eq!((&transfer["bytes"], &transfer["finish"]), (&json!(size), &json!("complete")));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn standard_output_that_is_data_is_not_in_the_engines_log() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("out");
+    let job = Job::script("echo data; trap 'exit 0' TERM; sleep 600 & wait");
+    let job = job.stream(end("ContainerStdOut"), host_file(&path));
+    let run = job.invocation().start();
+    let id = run.container_started();
+    let docker = |arguments: &[&str]| {
+        let output = Command::new("docker").args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let driver = docker(&["inspect", "--format", "{{.HostConfig.LogConfig.Type}}", &id]);
+    docker(&["stop", "--time", "20", &id]);
+    let run = run.finish();
+    assert_eq!((run.code, driver.trim_end()), (0, "none"), "{run}");
+    assert_eq!(fs::read(&path).unwrap(), b"data\n");
 }
 
 #[test]

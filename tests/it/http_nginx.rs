@@ -193,6 +193,36 @@ fn a_file_is_continued_by_its_tag_and_not_when_it_has_changed() {
 }
 
 #[test]
+fn a_connection_that_is_kept_carries_the_next_part() {
+    let nginx = Nginx::start();
+    let data = noise(5, 300_000);
+    nginx.put("data", &data);
+    for get in nginx.both("/data") {
+        let client = nginx.authority.client();
+        let part = |from, to| Get { from, to: Some(to), keep: true, ..get.clone() };
+        let mut driver = Driver::new();
+        let exchange = client.get(part(0, 100_000)).unwrap();
+        let mut response = driver.response(exchange).unwrap();
+        let port = response.body.connection().local_addr().unwrap();
+        assert_eq!((response.status, response.total), (206, Some(300_000)));
+        assert!(driver.body(&mut response.body, Way::Read(1 << 16)).unwrap() == data[..100_000]);
+        let kept = response.body.into_kept().expect("nginx keeps it");
+        let exchange = client.get_over(kept, part(200_000, 300_000)).unwrap();
+        let mut response = driver.response(exchange).unwrap();
+        assert_eq!(response.body.connection().local_addr().unwrap(), port);
+        assert!(driver.body(&mut response.body, Way::Read(1 << 16)).unwrap() == data[200_000..]);
+        // What was not read to its end, or was to be closed, is not kept.
+        let kept = response.body.into_kept().expect("nginx keeps it");
+        let mut response = driver.response(client.get_over(kept, get.clone()).unwrap()).unwrap();
+        assert!(driver.body(&mut response.body, Way::Read(1 << 16)).unwrap() == data);
+        assert!(response.body.into_kept().is_none());
+        let mut response = driver.response(client.get(part(0, 100_000)).unwrap()).unwrap();
+        assert!(response.body.read(&mut [0; 10]).is_ok());
+        assert!(response.body.into_kept().is_none());
+    }
+}
+
+#[test]
 fn what_nginx_says_is_in_the_error() {
     let nginx = Nginx::start();
     for (path, status, message) in [

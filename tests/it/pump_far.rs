@@ -65,6 +65,24 @@ fn a_server_that_gives_no_parts_is_read_over_one_connection_to_the_end() {
 }
 
 #[test]
+fn a_download_into_a_file_uses_them_as_well() {
+    let link = FarLink::up();
+    let body = body();
+    let server = FarServer::start(&link, Arc::clone(&body), Manner::Keeps);
+    let report = link.near(move || {
+        let fixture = Fixture::new();
+        let path = fixture.folder.path().join("file");
+        let sink = Sink::File(std::fs::File::create(&path).unwrap());
+        fixture.flow.add(0, FarServer::source(Some(body.len() as u64)), sink).unwrap();
+        let report = fixture.ended(0);
+        assert!(std::fs::read(path).unwrap() == *body, "other bytes");
+        report
+    });
+    assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Ring));
+    assert!(server.connections.load(Ordering::SeqCst) >= 4);
+}
+
+#[test]
 fn there_is_never_a_second_connection_where_one_is_the_most() {
     let options = Options { connections: 1, ..Options::default() };
     let (report, server) = stream(&Arc::new(noise(16 << 20)), Manner::Keeps, options);

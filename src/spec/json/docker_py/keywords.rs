@@ -27,7 +27,7 @@ pub(super) static CONTAINER: &[Keyword] = &[
     Keyword::new("auto_remove", Kind::Bool, Goes::Elsewhere, "The same as `remove_container`: the run removes it, not the engine."),
     Keyword::new("remove", Kind::Bool, Goes::Elsewhere, "The same as `auto_remove`."),
     Keyword::new("restart_policy", Kind::Object(&RESTART_POLICY), Goes::HostUnlessEmpty("RestartPolicy"), "A run ends with its container's exit, so no policy is passed on."),
-    Keyword::new("log_config", Kind::Object(&LOG_CONFIG), Goes::Host("LogConfig"), "Where the engine keeps what the container prints. What is streamed does not depend on it.").made_by(make::log_config).example(r#"{"type": "none"}"#),
+    Keyword::new("log_config", Kind::Object(&LOG_CONFIG), Goes::Host("LogConfig"), "Where the engine keeps what the container prints. What is streamed does not depend on it. Where stdout is streamed elsewhere, as data, it is not kept unless this says so.").made_by(make::log_config).example(r#"{"type": "none"}"#),
 ];
 
 /// What it can reach, and who can reach it.
