@@ -216,7 +216,8 @@ fn a_connection_that_is_kept_carries_the_next_part() {
         let mut response = driver.response(client.get_over(kept, get.clone()).unwrap()).unwrap();
         assert!(driver.body(&mut response.body, Way::Read(1 << 16)).unwrap() == data);
         assert!(response.body.into_kept().is_none());
-        let mut response = driver.response(client.get(part(0, 100_000)).unwrap()).unwrap();
+        let exchange = client.get(part(0, 100_000)).unwrap();
+        let mut response = Driver::new().response(exchange).unwrap();
         assert!(response.body.read(&mut [0; 10]).is_ok());
         assert!(response.body.into_kept().is_none());
     }
