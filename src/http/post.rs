@@ -153,6 +153,11 @@ impl Posting {
         }
     }
 
+    /// Whether it is still on its way to the server.
+    pub fn is_going(&self) -> bool {
+        matches!(self.state, State::Going(_))
+    }
+
     /// Whether chunks can be sent.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open(..) | State::Accepted(_))

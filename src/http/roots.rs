@@ -79,6 +79,7 @@ fn read(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     }
     Ok(certificates)
 }
+
 /// ring's, asking for AES-128 before AES-256: no weaker against anything that is feasible, and ten
 /// rounds a block instead of fourteen, at both ends. Servers follow the client's order where theirs
 /// is not set.

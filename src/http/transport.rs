@@ -79,10 +79,13 @@ impl Transport {
     }
 
     /// Puts another request on it, to be sent. None if that cannot be: bytes came that nobody asked
-    /// for, or the peer has ended its TLS session.
+    /// for, or the peer has closed.
     pub(super) fn with_request(mut self, next: Vec<u8>) -> Option<Self> {
         match &mut self.layer {
-            Layer::Plain { request, sent } => (*request, *sent) = (next, 0),
+            Layer::Plain { request, sent } => {
+                let Ok(Step::Blocked) = retried(|| self.stream.peek(&mut [0])) else { return None };
+                (*request, *sent) = (next, 0);
+            }
             Layer::Tls(session) => session.ask_again(next)?,
         }
         Some(self)

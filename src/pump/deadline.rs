@@ -26,7 +26,7 @@ impl Driver {
         }
         let stalls = self.source.stall().and_then(|limit| self.stall.deadline(limit));
         let lanes = match &self.source {
-            Source::Lanes(lanes) => lanes.deadline(),
+            Source::Lanes(lanes) if !self.transfer.has_source_ended() => lanes.deadline(),
             _ => None,
         };
         let sink = match &self.sink {
@@ -69,7 +69,7 @@ impl Driver {
             Source::Fetch(fetch) => fetch.stalled(taken, now),
             Source::Lanes(lanes) => {
                 self.transfer.source_became_ready(self.load.room());
-                lanes.stalled(taken, now)
+                lanes.stalled(now)
             }
             _ => Ok(()),
         };

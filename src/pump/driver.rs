@@ -27,6 +27,7 @@ use super::sink::Sink;
 use super::source::Source;
 use super::stall::Stall;
 use super::transfer::{Step, Transfer};
+use super::widen::Considered;
 use crate::http::Lookup;
 use crate::sys::inotify::{Seen, Watches};
 
@@ -283,9 +284,9 @@ impl Driver {
                 Step::Wait => {
                     self.load.rest();
                     match self.consider_lanes(context)? {
-                        Some(Turn::Wait) => continue,
-                        Some(turn) => return Ok(turn),
-                        None => {}
+                        Considered::Step => continue,
+                        Considered::Turn => return Ok(Turn::Again),
+                        Considered::Nothing => {}
                     }
                     if self.transfer.waits_for_source()
                         && let Some((socket, left)) = self.source.socket()

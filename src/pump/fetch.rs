@@ -117,6 +117,7 @@ impl Fetch {
             _ => None,
         };
         self.to = Some(part.end);
+        (self.failed_attempts, self.taken_at_last_failure) = (0, part.start);
         self.begin_over(part.start, kept)
     }
 
@@ -183,7 +184,7 @@ impl Fetch {
             return Err(TransferError::Size { expected, found });
         }
         self.size = self.size.or(response.total);
-        if taken == 0 {
+        if taken == 0 && self.goes_on_to_the_end() {
             self.validator = response.validator;
         }
         self.resumed += u32::from(std::mem::take(&mut self.is_broken));
@@ -328,9 +329,9 @@ impl Fetch {
         matches!(self.state, State::Open { .. })
     }
 
-    /// Whether it pauses after a failure.
-    pub(crate) fn is_pausing(&self) -> bool {
-        matches!(self.state, State::Pausing { .. })
+    /// Requests that have failed one after the other, without a byte in between.
+    pub(crate) fn failures_in_a_row(&self) -> u32 {
+        self.failed_attempts
     }
 
     /// Whether it fetches all that there is, not a part of it.

@@ -12,7 +12,7 @@ use super::source::Source;
 
 /// Wake-ups for nothing before the socket is not listened to: a change of interest costs about as
 /// much as one.
-const PATIENCE: u32 = 4;
+const WASTED_EDGES: u32 = 4;
 
 /// What the worker has let epoll know about a socket.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,7 +30,7 @@ impl Hearing {
 
     /// A wait begins, for the source or not: the interest to register, if it is another.
     fn waits(&mut self, for_source: bool) -> Option<Interest> {
-        let is_deaf = !for_source && (self.is_deaf || self.wasted >= PATIENCE);
+        let is_deaf = !for_source && (self.is_deaf || self.wasted >= WASTED_EDGES);
         if std::mem::replace(&mut self.is_deaf, is_deaf) == is_deaf {
             return None;
         }
@@ -41,11 +41,20 @@ impl Hearing {
 }
 
 impl Driver {
+    /// Listens to the source's socket, whatever it was found to tell.
+    pub(super) fn hear(&mut self, registry: &Registry) -> Result<(), TransferError> {
+        self.listen_if(true, registry)
+    }
+
     /// Nothing can be moved now: listens to the source's socket only if that is what it waits for.
     pub(super) fn listen(&mut self, registry: &Registry) -> Result<(), TransferError> {
+        self.listen_if(self.transfer.waits_for_source(), registry)
+    }
+
+    fn listen_if(&mut self, is_waited_for: bool, registry: &Registry) -> Result<(), TransferError> {
         let Source::Fetch(fetch) = &mut self.source else { return Ok(()) };
         let Some((_, socket)) = fetch.connection() else { return Ok(()) };
-        match self.hearing.waits(self.transfer.waits_for_source()) {
+        match self.hearing.waits(is_waited_for) {
             None => Ok(()),
             Some(interest) => registry
                 .reregister(socket, self.tokens.source, interest)
@@ -62,7 +71,7 @@ mod tests {
     fn a_socket_that_wakes_for_nothing_is_not_listened_to_until_it_is_waited_for() {
         let mut hearing = Hearing::default();
         assert_eq!(hearing.waits(true), None);
-        for _ in 0..PATIENCE {
+        for _ in 0..WASTED_EDGES {
             assert_eq!(hearing.waits(false), None);
             hearing.edge(false);
         }

@@ -4,6 +4,9 @@
 //! others ask for the next. Only when one of them has its answer is the server known to give
 //! parts, and the first connection let go; until then it is kept, to go on alone if need be. A
 //! connection is used for the next segment where the server keeps it open.
+//!
+//! A store that gives no entity tags (Girder) is trusted not to change a file meanwhile, but for its
+//! length, as it is when a body is resumed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -50,6 +53,8 @@ struct Lane {
     fetch: Fetch,
     /// Where it goes on, and to where; empty if it has nothing to fetch.
     part: Range<u64>,
+    /// No byte has come of what was asked for last.
+    has_nothing_yet: bool,
     registered: Option<(u32, u32)>,
     opening_until: Option<Instant>,
 }
@@ -64,6 +69,8 @@ enum Paused {
     OutOfBudget,
     /// The server gives no parts.
     Refused,
+    /// The server gives parts, but none over this connection, again and again.
+    Busy,
 }
 
 /// A GET, and the number under which its socket is registered.
@@ -83,7 +90,7 @@ impl Lanes {
         pool: &Pool,
     ) -> Result<Self, TransferError> {
         let part = ring.claim(pool).ok_or(TransferError::Bug("a ring without a first segment"))?;
-        let first = Lane { fetch, part, registered, opening_until: None };
+        let first = Lane { fetch, part, has_nothing_yet: false, registered, opening_until: None };
         Ok(Self {
             lanes: vec![first],
             standing: Standing::Unproven,
@@ -111,14 +118,18 @@ impl Lanes {
     }
 
     /// One connection again, when all that was begun has been drained; `frontier` is what it goes
-    /// on with. The first connection, if it is still there, is at that place.
+    /// on with. The first connection goes on if it stands there, otherwise a new one is made.
     pub(crate) fn into_single(mut self, frontier: u64) -> Result<Single, TransferError> {
+        let stands_there = |lane: &Lane| {
+            lane.fetch.goes_on_to_the_end() && lane.fetch.is_open() && lane.part.start == frontier
+        };
+        let there = self.lanes.iter().position(stands_there);
         if self.lanes.is_empty() {
             return Err(NOBODY);
         }
-        let Lane { mut fetch, registered, .. } = self.lanes.swap_remove(0);
+        let Lane { mut fetch, registered, .. } = self.lanes.swap_remove(there.unwrap_or(0));
         fetch.add_resumed(self.resumed());
-        if !(fetch.goes_on_to_the_end() && fetch.is_open()) {
+        if there.is_none() {
             fetch.ask_to_the_end();
             fetch.begin(frontier)?;
         }
@@ -165,10 +176,12 @@ impl Lanes {
         }
     }
 
-    /// Nothing has come for longer than is allowed: whoever has the first part asks for it anew.
-    pub(crate) fn stalled(&mut self, frontier: u64, now: Instant) -> Result<(), TransferError> {
-        let first = self.lanes.iter_mut().find(|lane| lane.part.start == frontier);
-        first.map_or(Ok(()), |lane| lane.fetch.stalled(frontier, now))
+    /// Nothing has come for longer than is allowed: whoever has the first part that has not come
+    /// asks for it anew.
+    pub(crate) fn stalled(&mut self, now: Instant) -> Result<(), TransferError> {
+        let at_work = self.lanes.iter_mut().filter(|lane| !lane.part.is_empty());
+        let first = at_work.min_by_key(|lane| lane.part.start);
+        first.map_or(Ok(()), |lane| lane.fetch.stalled(lane.part.start, now))
     }
 
     /// Takes up to about `most` bytes from all connections into the ring, and gives how many.
@@ -187,8 +200,19 @@ impl Lanes {
             match self.turn(at, ring, budget, token, context) {
                 Ok(Paused::Blocked | Paused::Idle) => at += 1,
                 Ok(Paused::OutOfBudget) => break,
-                Ok(Paused::Refused) => self.refused(ring),
-                Err(error) => self.lost(at, ring, error)?,
+                Ok(Paused::Refused) => {
+                    self.refused(ring);
+                    at = 0;
+                }
+                Ok(Paused::Busy) => {
+                    self.give_up(at, ring);
+                    at = 0;
+                }
+                // Those that had nothing to do have what it had to fetch.
+                Err(error) => {
+                    self.lost(at, ring, error)?;
+                    at = 0;
+                }
             }
         }
         // The next turn begins with another, and the first segment is not left behind by it: it is
@@ -208,7 +232,13 @@ impl Lanes {
             let Some(first) = self.lanes.first() else { return };
             self.made += 1;
             let fetch = first.fetch.lane(self.made);
-            self.lanes.push(Lane { fetch, part: 0..0, registered: None, opening_until: None });
+            self.lanes.push(Lane {
+                fetch,
+                part: 0..0,
+                has_nothing_yet: true,
+                registered: None,
+                opening_until: None,
+            });
         }
     }
 
@@ -220,15 +250,16 @@ impl Lanes {
         token: Token,
         context: &mut Context<'_>,
     ) -> Result<Paused, TransferError> {
+        let has_others = self.lanes.len() > 1;
         let Some(lane) = self.lanes.get_mut(at) else { return Ok(Paused::Idle) };
         loop {
             let is_unproven = self.standing == Standing::Unproven;
             // Lanes change their places only when the server is proven.
             let is_first = at == 0;
             if lane.part.is_empty() {
-                if is_first && is_unproven {
+                if is_first && is_unproven && !ring.is_complete() {
                     // It may have to go on beyond.
-                    let ends = *self.patience_ends.get_or_insert(context.now + PATIENCE);
+                    let ends = *self.patience_ends.get_or_insert(context.now + ANSWER_WITHIN);
                     let is_over = ends <= context.now;
                     return Ok(if is_over { Paused::Refused } else { Paused::Idle });
                 }
@@ -237,8 +268,12 @@ impl Lanes {
                 }
             }
             if !lane.open(token, context)? {
-                let is_refused = is_unproven && !is_first && lane.fetch.is_pausing();
-                return Ok(if is_refused { Paused::Refused } else { Paused::Blocked });
+                return Ok(match lane.fetch.failures_in_a_row() {
+                    1.. if is_unproven && !is_first => Paused::Refused,
+                    // One may be a connection that was kept for too long.
+                    2.. if has_others && lane.has_nothing_yet => Paused::Busy,
+                    _ => Paused::Blocked,
+                });
             }
             if is_unproven && !is_first {
                 self.standing = Standing::Proven;
@@ -257,6 +292,7 @@ impl Lanes {
                     lane.fetch.check(lane.part.start + bytes as u64)?;
                     ring.filled(lane.part.start, bytes);
                     lane.part.start += bytes as u64;
+                    lane.has_nothing_yet = false;
                     self.come += bytes as u64;
                 }
                 Ok(Read::Ended) => return Err(TransferError::Bug("a part ended before its end")),
@@ -295,12 +331,17 @@ impl Lanes {
         if self.standing != Standing::Proven || self.lanes.len() == 1 {
             return Err(error);
         }
-        tracing::debug!(%error, "a connection of several is given up");
+        tracing::debug!(%error, "a connection of several is lost");
+        self.give_up(at, ring);
+        Ok(())
+    }
+
+    /// Does without a lane. Others fetch its part.
+    fn give_up(&mut self, at: usize, ring: &mut Ring) {
         let lane = self.lanes.remove(at);
         self.resumed += lane.fetch.resumed() + 1;
         self.width = self.lanes.len();
         ring.disclaim(lane.part.start);
-        Ok(())
     }
 }
 
@@ -309,10 +350,11 @@ impl Lane {
     fn find_part(&mut self, ring: &mut Ring, context: &Context<'_>) -> Result<bool, TransferError> {
         let Some(part) = ring.claim(context.pool) else { return Ok(false) };
         let is_at_it = self.fetch.goes_on_to_the_end() && self.part.end == part.start;
-        if !(is_at_it && self.fetch.is_open()) {
-            self.fetch.ask(part.clone())?;
-        }
         self.part = part;
+        if !(is_at_it && self.fetch.is_open()) {
+            self.has_nothing_yet = true;
+            self.fetch.ask(self.part.clone())?;
+        }
         Ok(true)
     }
 
@@ -351,7 +393,7 @@ const NOBODY: TransferError = TransferError::Bug("a body that no connection fetc
 
 /// How long the stream may wait for that answer. A look-up, a connection and a head take two or
 /// three round trips.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// What one read takes at most, so that all connections are heard in a turn.
 const READ_BYTES: usize = 256 << 10;

@@ -77,6 +77,11 @@ impl PostSink {
         self.corked_until = None;
     }
 
+    /// Whether nothing is left to be sent but the end of the last chunk.
+    fn is_end_due(&self) -> bool {
+        self.posting.is_open() && self.posting.left() == 0 && self.posting.is_framing_due()
+    }
+
     /// Whether the end of the last chunk still waits for another.
     fn is_corked(&mut self, now: Instant) -> bool {
         if self.last_chunk < FAST {
@@ -92,13 +97,14 @@ impl PostSink {
 
     /// Whether it has to go towards the server.
     fn is_opening(&self) -> bool {
-        self.is_wanted && !self.posting.is_open()
+        self.is_wanted && self.posting.is_going()
     }
 
     /// When it wants a turn without an event.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let opening = self.opening_until.or_else(|| self.posting.deadline());
-        opening.into_iter().chain(self.corked_until).min()
+        let cork = self.corked_until.filter(|_| self.is_end_due());
+        opening.into_iter().chain(cork).min()
     }
 
     pub(crate) fn resolved(&mut self, addresses: io::Result<Vec<SocketAddr>>) {
@@ -187,8 +193,7 @@ impl Driver {
             // With a deadline, or a socket, it is under way already.
             return Ok(post.opening_until.is_none() && post.registered.is_none());
         }
-        let is_between_chunks = post.posting.is_open() && post.posting.left() == 0;
-        if is_between_chunks && post.posting.is_framing_due() && !post.is_corked(context.now) {
+        if post.is_end_due() && !post.is_corked(context.now) {
             post.corked_until = None;
             let _: Wrote = post.posting.flush(context.now).map_err(TransferError::Post)?;
         }
@@ -208,9 +213,10 @@ impl Driver {
         }
         post.is_wanted = true;
         if !post.posting.is_open() {
-            // A body without bytes is a body.
-            return Ok(Some(Turn::Again));
+            // A body without bytes is a body. A refusal is still being read.
+            return Ok(Some(if post.posting.is_going() { Turn::Again } else { Turn::Wait }));
         }
+        post.corked_until = None;
         post.posting.end();
         match post.posting.flush(context.now).map_err(TransferError::Post)? {
             Wrote::Bytes(_) => post.posting.awaits_answer(context.now),

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::pool::{Pool, SEGMENT_BYTES, Segment as Memory};
 
-/// Segments of one transfer at once: those of eight connections, and as many again, half of them
-/// whole and waiting for the first.
+/// Segments of one transfer at once: those of eight connections, and four that are whole and wait
+/// for the first.
 pub(crate) const MOST_SEGMENTS: usize = 12;
 
 /// Bytes on their way, of which the first are drained while the last are not asked for yet.

@@ -193,13 +193,11 @@ impl Driver {
         };
         match answer {
             Err(Errno::EAGAIN) if !self.source.is_pipe() => {
-                // The errno does not say which end it was. The pipe can be asked: once it is full,
-                // an edge comes when its reader takes something.
-                match self.source {
-                    _ if !self.sink.has_room() => self.transfer.sink_blocked(),
-                    // What is read meanwhile makes room in a pipe that was full a moment ago.
-                    Source::File(_) => {}
-                    _ => self.transfer.source_blocked(),
+                // The errno does not say which end it was. A pipe that is full is: its reader's next
+                // read is an edge. One that has room may have been full a moment ago.
+                match self.sink.has_room() {
+                    false => self.transfer.sink_blocked(),
+                    true => self.transfer.move_blocked(),
                 }
                 return Ok(Outcome::Go);
             }

@@ -25,6 +25,9 @@ const TURN_BYTES: usize = 4 << 20;
 /// writes into a full pipe are that small.
 const FLOWS: usize = 4 << 10;
 
+/// How often in a turn: others of this worker wait for their turns.
+const MOST_YIELDS: u32 = 16;
+
 /// How many pieces are given at once, at most: `IOV_MAX`, which is what writev(2) takes.
 const MOST_PIECES: usize = 1024;
 
@@ -115,7 +118,7 @@ impl Streams {
         let Attach { socket, read_ahead, split } = &mut self.attach;
         take_apart(&mut **split, &std::mem::take(read_ahead), &mut feed)?;
         let mut buffer = pool.lend();
-        let (mut budget, mut since_yield) = (TURN_BYTES, 0);
+        let (mut budget, mut since_yield, mut yields) = (TURN_BYTES, 0, 0);
         while budget > 0 {
             match uninterrupted(|| nix::unistd::read(&*socket, &mut buffer)) {
                 Ok(0) => {
@@ -131,9 +134,9 @@ impl Streams {
                     let input = buffer.get(..bytes).unwrap_or_default();
                     take_apart(&mut **split, input, &mut feed)?;
                 }
-                Err(Errno::EAGAIN) if since_yield >= FLOWS => {
+                Err(Errno::EAGAIN) if since_yield >= FLOWS && yields < MOST_YIELDS => {
                     std::thread::yield_now();
-                    since_yield = 0;
+                    (since_yield, yields) = (0, yields + 1);
                 }
                 Err(Errno::EAGAIN) => {
                     let is_late = self.deadline().is_some_and(|deadline| deadline <= now);

@@ -186,6 +186,11 @@ impl Transfer {
         }
     }
 
+    /// Whether the source has nothing any more.
+    pub(crate) fn has_source_ended(&self) -> bool {
+        self.source == Source::Ended
+    }
+
     /// Whether it waits for an edge of the source.
     pub(crate) fn waits_for_source(&self) -> bool {
         self.source == Source::Blocked

@@ -2,27 +2,41 @@
 
 use super::carrier::{Carrier, Load};
 use super::deadline::set_low_water;
-use super::driver::{Context, Driver, Turn};
+use super::driver::{Context, Driver};
 use super::error::TransferError;
 use super::lanes::Lanes;
 use super::low_water::LowWater;
 use super::pace::Verdict;
+use super::pool::SEGMENT_BYTES;
 use super::ring::Ring;
 use super::source::Source;
 
+/// What came of a look at the connections.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Considered {
+    /// They stay as they are.
+    Nothing,
+    /// There is another step to do now.
+    Step,
+    /// There is another turn to have: the source is to be opened.
+    Turn,
+}
+
+/// With less than two segments to come there is nothing to fetch side by side.
+const LEAST_LEFT: u64 = 2 * SEGMENT_BYTES as u64;
+
 impl Driver {
     /// Nothing can be moved now: whether that would be otherwise with more connections.
-    ///
-    /// With `Some(Turn::Wait)` there is another step to do now, with another turn it is over.
     pub(super) fn consider_lanes(
         &mut self,
         context: &Context<'_>,
-    ) -> Result<Option<Turn>, TransferError> {
+    ) -> Result<Considered, TransferError> {
         if let Load::Ring(ring) = &self.load
             && ring.is_over()
             && !ring.is_complete()
         {
-            return self.go_on_alone(context).map(Some);
+            return self.go_on_alone(context);
         }
         match self.look(context) {
             Verdict::Widen(width) => self.widen(width, context),
@@ -30,9 +44,9 @@ impl Driver {
                 if let Load::Ring(ring) = &mut self.load {
                     ring.close();
                 }
-                Ok(None)
+                Ok(Considered::Nothing)
             }
-            Verdict::Keep => Ok(None),
+            Verdict::Keep => Ok(Considered::Nothing),
         }
     }
 
@@ -56,15 +70,11 @@ impl Driver {
         }
     }
 
-    fn widen(
-        &mut self,
-        width: usize,
-        context: &Context<'_>,
-    ) -> Result<Option<Turn>, TransferError> {
+    fn widen(&mut self, width: usize, context: &Context<'_>) -> Result<Considered, TransferError> {
         if let Source::Lanes(lanes) = &mut self.source {
             lanes.widen(width);
             self.transfer.source_became_ready(self.load.room());
-            return Ok(Some(Turn::Wait));
+            return Ok(Considered::Step);
         }
         let is_one = matches!(&self.source, Source::Fetch(fetch) if fetch.is_open());
         let (true, 0, Some(end)) = (is_one, self.transfer.held(), self.source.total()) else {
@@ -72,8 +82,16 @@ impl Driver {
             if let Some(pace) = &mut self.pace {
                 pace.take_back();
             }
-            return Ok(None);
+            return Ok(Considered::Nothing);
         };
+        let taken = self.transfer.taken();
+        if end.saturating_sub(taken) < LEAST_LEFT {
+            if let Some(pace) = &mut self.pace {
+                pace.give_up();
+            }
+            return Ok(Considered::Nothing);
+        }
+        self.hear(context.registry)?;
         let Source::Fetch(fetch) = std::mem::replace(&mut self.source, Source::Spent) else {
             return Err(TransferError::Bug("a source that is not fetched was widened"));
         };
@@ -81,7 +99,7 @@ impl Driver {
             set_low_water(socket, 1);
         }
         self.low_water = LowWater::new();
-        let mut ring = Ring::new(self.transfer.taken()..end);
+        let mut ring = Ring::new(taken..end);
         let registered = self.registered_socket.take();
         let lanes = Lanes::around(*fetch, registered, width, &mut ring, context.pool)?;
         tracing::debug!(transfer = self.id, width, "one connection is too slow for its round trip");
@@ -92,11 +110,11 @@ impl Driver {
         // that had room all the time.
         self.transfer.source_became_ready(self.load.room());
         self.transfer.sink_became_ready(self.load.room());
-        Ok(Some(Turn::Wait))
+        Ok(Considered::Step)
     }
 
     /// The ring is closed and drained: one connection goes on.
-    fn go_on_alone(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
+    fn go_on_alone(&mut self, context: &Context<'_>) -> Result<Considered, TransferError> {
         let Source::Lanes(lanes) = std::mem::replace(&mut self.source, Source::Spent) else {
             return Err(TransferError::Bug("a ring that nobody fills"));
         };
@@ -112,6 +130,6 @@ impl Driver {
         } else {
             self.transfer.source_blocked();
         }
-        Ok(Turn::Again)
+        Ok(Considered::Turn)
     }
 }

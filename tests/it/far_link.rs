@@ -5,9 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use gantline::http::{Client, ClientOptions, Get};
 use gantline::pump::Source;
@@ -61,6 +62,8 @@ impl Drop for FarLink {
 pub(crate) enum Manner {
     /// With the part, and keeps the connection.
     Keeps,
+    /// With the part, and all connections together have 6 MB/s.
+    SharesARate,
     /// With the part, and closes the connection.
     Closes,
     /// With the part, but each third breaks off after a while.
@@ -73,7 +76,16 @@ pub(crate) enum Manner {
     IsSilent,
 }
 
-/// A server at the far end of a link, each of whose connections has a small buffer and so is slow.
+/// How much a connection of the server carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buffer {
+    /// 200 KiB in a round trip.
+    Small,
+    /// What the kernel gives, which fills a line of 400 Mbit/s.
+    Usual,
+}
+
+/// A server at the far end of a link.
 pub(crate) struct FarServer {
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) requests: Arc<AtomicUsize>,
@@ -81,6 +93,15 @@ pub(crate) struct FarServer {
 
 impl FarServer {
     pub(crate) fn start(link: &FarLink, body: Arc<Vec<u8>>, manner: Manner) -> Self {
+        Self::with_buffer(link, body, manner, Buffer::Small)
+    }
+
+    pub(crate) fn with_buffer(
+        link: &FarLink,
+        body: Arc<Vec<u8>>,
+        manner: Manner,
+        buffer: Buffer,
+    ) -> Self {
         let connections = Arc::new(AtomicUsize::new(0));
         let requests = Arc::new(AtomicUsize::new(0));
         let (counter, asked) = (Arc::clone(&connections), Arc::clone(&requests));
@@ -91,7 +112,11 @@ impl FarServer {
                 for connection in listener.incoming() {
                     counter.fetch_add(1, Ordering::SeqCst);
                     let (body, asked) = (Arc::clone(&body), Arc::clone(&asked));
-                    thread::spawn(move || serve(&connection.unwrap(), &body, manner, &asked));
+                    let connection = connection.unwrap();
+                    if buffer == Buffer::Small {
+                        SockRef::from(&connection).set_send_buffer_size(200 << 10).unwrap();
+                    }
+                    thread::spawn(move || serve(&connection, &body, manner, &asked));
                 }
             });
         });
@@ -105,6 +130,21 @@ impl FarServer {
     }
 }
 
+/// Sends, at its share of a rate if there is one.
+fn send(mut connection: &TcpStream, bytes: &[u8], manner: Manner) -> std::io::Result<()> {
+    static RATE: Mutex<()> = Mutex::new(());
+    if manner != Manner::SharesARate {
+        return connection.write_all(bytes);
+    }
+    for piece in bytes.chunks(16 << 10) {
+        let turn = RATE.lock().unwrap();
+        let _ = crossbeam_channel::after(Duration::from_micros(2700)).recv();
+        drop(turn);
+        connection.write_all(piece)?;
+    }
+    Ok(())
+}
+
 /// Answers the requests of one connection. A failure is the client's leaving, which is its right.
 fn serve(
     connection: &TcpStream,
@@ -112,7 +152,6 @@ fn serve(
     manner: Manner,
     requests: &AtomicUsize,
 ) -> std::io::Result<()> {
-    SockRef::from(connection).set_send_buffer_size(200 << 10)?;
     let mut lines = BufReader::new(connection);
     let mut connection = connection;
     loop {
@@ -136,7 +175,7 @@ fn serve(
             (None, _) | (Some(_), Manner::IgnoresRanges) => {
                 let length = body.len();
                 write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")?;
-                connection.write_all(body)?;
+                send(connection, body, manner)?;
             }
             (Some(_), Manner::Refuses) => {
                 connection.write_all(
@@ -163,7 +202,7 @@ fn serve(
                 if manner == Manner::Breaks && number.is_multiple_of(3) {
                     return connection.write_all(&part[..part.len() / 2]);
                 }
-                connection.write_all(part)?;
+                send(connection, part, manner)?;
                 if manner == Manner::Closes {
                     return Ok(());
                 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use gantline::pump::{Carrier, Finish, Options, Sink, TransferReport};
 
-use crate::far_link::{FarLink, FarServer, Manner};
+use crate::far_link::{Buffer, FarLink, FarServer, Manner};
 use crate::pump_peer::{Fixture, noise, reader};
 
 const BYTES: usize = 40 << 20;
@@ -15,6 +15,10 @@ const BYTES: usize = 40 << 20;
 fn stream(body: &Arc<Vec<u8>>, manner: Manner, options: Options) -> (TransferReport, FarServer) {
     let link = FarLink::up();
     let server = FarServer::start(&link, Arc::clone(body), manner);
+    (stream_over(&link, body, options), server)
+}
+
+fn stream_over(link: &FarLink, body: &Arc<Vec<u8>>, options: Options) -> TransferReport {
     let (expected, size) = (Arc::clone(body), body.len() as u64);
     let report = link.near(move || {
         let fixture = Fixture::with(options);
@@ -25,7 +29,7 @@ fn stream(body: &Arc<Vec<u8>>, manner: Manner, options: Options) -> (TransferRep
         fixture.ended(0)
     });
     assert_eq!((report.finish, report.bytes), (Finish::Complete, size));
-    (report, server)
+    report
 }
 
 fn body() -> Arc<Vec<u8>> {
@@ -60,6 +64,30 @@ fn a_part_that_breaks_off_is_gone_on_with_at_the_byte() {
 fn a_server_that_gives_no_parts_is_read_over_one_connection_to_the_end() {
     for manner in [Manner::IgnoresRanges, Manner::Refuses, Manner::IsSilent] {
         let (report, _) = stream(&body(), manner, Options::default());
+        assert_eq!((report.carrier, report.resumed), (Carrier::Direct, 0), "{manner:?}");
+    }
+}
+
+#[test]
+fn where_several_are_no_faster_one_goes_on_with_the_right_byte() {
+    for _ in 0..2 {
+        let link = FarLink::up();
+        let body = body();
+        let manner = Manner::SharesARate;
+        let server = FarServer::with_buffer(&link, Arc::clone(&body), manner, Buffer::Usual);
+        let report = stream_over(&link, &body, Options::default());
+        assert_eq!((report.carrier, report.resumed), (Carrier::Direct, 0));
+        assert!(server.connections.load(Ordering::SeqCst) >= 4, "several were tried");
+    }
+}
+
+#[test]
+fn a_fast_connection_that_has_read_its_segment_goes_on_when_the_others_are_refused() {
+    for manner in [Manner::IgnoresRanges, Manner::Refuses, Manner::IsSilent] {
+        let link = FarLink::up();
+        let body = Arc::new(noise(150 << 20));
+        let _server = FarServer::with_buffer(&link, Arc::clone(&body), manner, Buffer::Usual);
+        let report = stream_over(&link, &body, Options::default());
         assert_eq!((report.carrier, report.resumed), (Carrier::Direct, 0), "{manner:?}");
     }
 }

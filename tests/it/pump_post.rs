@@ -285,6 +285,34 @@ fn a_refusal_in_the_middle_of_the_body_says_what_the_server_says() {
 }
 
 #[test]
+fn a_refusal_whose_text_comes_late_still_fails_the_transfer() {
+    for is_at_the_end in [false, true] {
+        let server = Server::new(move |stream| {
+            match is_at_the_end {
+                true => read_body(stream),
+                false => read_chunk(stream),
+            };
+            stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 8\r\n\r\n").unwrap();
+            let _ = crossbeam_channel::after(Duration::from_millis(300)).recv();
+            stream.write_all(b"too much").unwrap();
+            until_closed(stream);
+        });
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("out");
+        fixture.flow.add(0, Source::Fifo(fifo), server.sink()).unwrap();
+        let size = if is_at_the_end { 100_000 } else { 20 << 20 };
+        // Not joined: what nobody takes any more may hold it up until the flow goes.
+        writer(path, noise(size));
+        if is_at_the_end {
+            fixture.advanced(size as u64);
+            fixture.flow.container_exited();
+        }
+        let text = chain(&fixture.failed());
+        assert!(text.ends_with("answered with status 413: too much"), "{text}");
+    }
+}
+
+#[test]
 fn a_refusal_at_the_end_fails_the_transfer() {
     let server = Server::new(|stream| {
         read_body(stream);
