@@ -27,6 +27,10 @@ use crate::sys::splice::splice_bytes;
 /// What one chunk of a splice may announce.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// What one splice takes of a chunk. The kernel holds the pipe's lock for as long as a splice into a
+/// socket takes, and its writer, who could go on, waits.
+const PIECE_BYTES: usize = 256 << 10;
+
 /// A chunk of this size comes of a fast writer, whose next one is not far.
 const FAST: usize = 64 << 10;
 
@@ -273,7 +277,8 @@ impl Driver {
             return Ok(Outcome::Go);
         };
         // The FIFO has these bytes, and nobody else reads it: EAGAIN is the socket's.
-        let answer: Result<usize, Errno> = splice_bytes(&source, &sink, post.posting.left());
+        let piece = post.posting.left().min(PIECE_BYTES);
+        let answer: Result<usize, Errno> = splice_bytes(&source, &sink, piece);
         if let Err(errno) = answer
             && is_to_fall_back(errno)
         {
