@@ -1,10 +1,13 @@
 //! The fourth phase: the container is over, and what it wrote is still on its way.
 
+use std::time::Duration;
+
 use super::clean_up::begin_removal;
 use super::error::{Cause, chain};
 use super::live::{Live, Stop};
 use super::stream::Exited;
 use super::transfers::Turn;
+use crate::docker::{Client, ContainerId, ContainerState, DockerError};
 
 /// The container is over and every byte has arrived.
 #[derive(Debug)]
@@ -18,7 +21,12 @@ impl Exited {
     pub(super) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
         let Self { engine, container, exit } = self;
         live.transfers.container_exited();
-        let (state, ()) = tokio::join!(engine.inspect(&container), drain(live));
+        let state = if live.report.exit_code == Some(0) {
+            tokio::join!(engine.inspect(&container), drain(live)).0
+        } else {
+            drain(live).await;
+            look_at_failure(&engine, &container, live.report.exit_code == KILLED).await
+        };
         match state {
             Ok(state) => live.report.oom_killed = state.oom_killed,
             Err(error) => {
@@ -39,6 +47,26 @@ impl Exited {
             Some((phase, cause)) => Err(Stop::FailedIn(phase, cause)),
         }
     }
+}
+
+/// The exit code of a process that `SIGKILL` ended.
+const KILLED: Option<i64> = Some(137);
+
+/// How long the engine may take to hear from the kernel that it was for want of memory: that comes
+/// another way than the exit.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+async fn look_at_failure(
+    engine: &Client,
+    container: &ContainerId,
+    was_killed: bool,
+) -> Result<ContainerState, DockerError> {
+    let state = engine.inspect(container).await?;
+    if !was_killed || state.oom_killed {
+        return Ok(state);
+    }
+    tokio::time::sleep(SECOND_LOOK).await;
+    engine.inspect(container).await
 }
 
 async fn drain(live: &mut Live) {
