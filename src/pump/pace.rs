@@ -30,6 +30,10 @@ const GROWTH: f64 = 1.25;
 /// What more connections must bring, at least.
 const GAIN: f64 = 1.1;
 
+/// Windows that more connections have, at least, before they are found to be of no use: they begin
+/// with small windows of their own, and the first one's is lost.
+const SETTLING: u32 = 6;
+
 /// Looks in a window that make it count.
 const LOOKS: u32 = 4;
 
@@ -68,6 +72,8 @@ pub(crate) struct Pace {
     starved: u32,
     /// The rate of the window before this one.
     last: f64,
+    /// Windows since the number of connections was changed.
+    windows: u32,
 }
 
 impl Pace {
@@ -83,6 +89,7 @@ impl Pace {
             looks: 0,
             starved: 0,
             last: 0.0,
+            windows: 0,
         }
     }
 
@@ -121,11 +128,13 @@ impl Pace {
         // Connections that still gain speed have not shown what they can do.
         let is_growing = rate > self.last * GROWTH;
         self.last = rate;
+        self.windows += 1;
         match self.stage {
             _ if is_growing => Verdict::Keep,
             Stage::Single if is_starved && left > rate * WORTH => self.widen(FIRST, rate),
             Stage::Single | Stage::Done => Verdict::Keep,
             Stage::Proving { before } if rate >= before * GAIN => self.widen(self.width * 2, rate),
+            Stage::Proving { .. } if self.windows < SETTLING => Verdict::Keep,
             Stage::Proving { .. } => {
                 self.stage = Stage::Done;
                 if self.width == FIRST.min(self.most) { Verdict::Narrow } else { Verdict::Keep }
@@ -140,7 +149,7 @@ impl Pace {
             return Verdict::Keep;
         }
         self.width = width;
-        self.last = 0.0;
+        (self.last, self.windows) = (0.0, 0);
         self.stage = Stage::Proving { before };
         Verdict::Widen(width)
     }
@@ -189,6 +198,30 @@ mod tests {
         let mut pace = Pace::new(RTT, 8);
         let verdicts = run(&mut pace, true, LEFT, |_| 10_000_000);
         assert_eq!(verdicts, [Verdict::Widen(4), Verdict::Narrow]);
+    }
+
+    #[test]
+    fn connections_that_begin_slowly_are_given_their_time() {
+        let mut pace = Pace::new(RTT, 4);
+        let (mut now, mut come) = (Instant::now(), 0);
+        let mut since: Option<Instant> = None;
+        let mut verdicts = Vec::new();
+        for _ in 0..500 {
+            now += Duration::from_millis(10);
+            let is_new = since.is_some_and(|since| now - since < Duration::from_millis(500));
+            // For half a second four are slower than one was, at a steady pace.
+            come += match pace.width {
+                4 if is_new => 200_000,
+                4 => 1_100_000,
+                _ => 500_000,
+            };
+            let verdict = pace.look(come, LEFT, true, now);
+            if verdict != Verdict::Keep {
+                verdicts.push(verdict);
+                since = Some(now);
+            }
+        }
+        assert_eq!(verdicts, [Verdict::Widen(4)]);
     }
 
     #[test]
