@@ -2,7 +2,7 @@
 import json
 
 from case import Case
-from setting import BIG, FIFO_IN, MEBIBYTE, HALF, check, connect, transfer
+from setting import BIG, FIFO_IN, MEBIBYTE, BIG, check, connect, transfer
 from table import Number, at_least, at_most
 
 AT_ONCE = 64
@@ -32,24 +32,24 @@ LINK = 1e9
 
 
 def over_path(setting):
-    stream = connect({'type': 'UrlToStream', 'url': setting.download(HALF, host=FAR)}, FIFO_IN)
+    stream = connect({'type': 'UrlToStream', 'url': setting.download(BIG, host=FAR)}, FIFO_IN)
     ended, report = setting.run({'container_args': ['drain', stream]}, within=setting.near)
     took = transfer(report, 'fifo:in')
-    check(int(ended.output) == took['bytes'] == HALF.size, ended.output, took)
-    rate = HALF.size / took['seconds']
+    check(int(ended.output) == took['bytes'] == BIG.size, ended.output, took)
+    rate = BIG.size / took['seconds']
     return {'rate': rate, 'share': rate * 8 / LINK}
 
 
 def curl_over_path(setting):
     ended = setting.timed([*setting.near, 'curl', '-sS', '-o', '/dev/null', '-w', '%{size_download}',
-                           setting.download(HALF, host=FAR)])
-    check(int(ended.output) == HALF.size, ended.output)
-    return {'rate': HALF.size / ended.wall}
+                           setting.download(BIG, host=FAR)])
+    check(int(ended.output) == BIG.size, ended.output)
+    return {'rate': BIG.size / ended.wall}
 
 
 FAR = '10.97.0.2'
 WHAT = '64 HTTP → FIFO at once, 64 MiB each, against one of 4 GiB'
-PATH = '2 GiB HTTP → FIFO in a container, 50 ms and 1 Gbit/s away'
+PATH = '4 GiB HTTP → FIFO in a container, 50 ms and 1 Gbit/s away'
 
 
 def cases(cores):

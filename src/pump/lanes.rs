@@ -1,35 +1,39 @@
-//! The source that is several connections: each fetches a segment of the body at a time.
+//! The source that is several connections, the lanes: each fetches a part of the body at a time.
 //!
-//! It begins with the connection that there was, which goes on to the end of its segment while the
+//! It begins with the connection that there was, which goes on to the end of its part while the
 //! others ask for the next. Only when one of them has its answer is the server known to give
 //! parts, and the first connection let go; until then it is kept, to go on alone if need be. A
-//! connection is used for the next segment where the server keeps it open.
+//! connection is used for the next part where the server keeps it open.
 //!
 //! A store that gives no entity tags (Girder) is trusted not to change a file meanwhile, but for its
 //! length, as it is when a body is resumed.
 
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use mio::{Interest, Token};
+use mio::Token;
 
 use super::driver::Context;
 use super::error::TransferError;
-use super::fetch::{Fetch, Opening, Ticket};
+use super::fetch::{Fetch, Ticket};
+use super::lane::{FIRST_PART, Lane};
 use super::pool::Pool;
 use super::ring::Ring;
 use crate::http::Read;
 
-/// Connections that fetch one body, from its segments' first bytes on.
+/// Connections that fetch one body.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    lanes: Vec<Lane>,
-    standing: Standing,
-    /// How long the first connection, at its segment's end, waits for an answer to another.
+    pub(super) lanes: Vec<Lane>,
+    pub(super) standing: Standing,
+    /// How long the first connection, at its part's end, waits for an answer to another.
     patience_ends: Option<Instant>,
     width: usize,
+    /// How long a connection takes to be there.
+    pub(super) round_trip: Duration,
+    /// One that has nothing to do looks again whether the first is too slow.
+    pub(super) looks_again: Option<Instant>,
     /// Lanes that there have been, which number their requests.
     made: u32,
     /// Bytes that have come over all of them.
@@ -39,24 +43,12 @@ pub(crate) struct Lanes {
 
 /// Whether the server gives parts of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     /// It has been asked.
     Unproven,
     Proven,
     /// It does not, or not to so many: the first connection goes on alone.
     Refused,
-}
-
-/// One connection.
-#[derive(Debug)]
-struct Lane {
-    fetch: Fetch,
-    /// Where it goes on, and to where; empty if it has nothing to fetch.
-    part: Range<u64>,
-    /// No byte has come of what was asked for last.
-    has_nothing_yet: bool,
-    registered: Option<(u32, u32)>,
-    opening_until: Option<Instant>,
 }
 
 /// How a lane's turn ended.
@@ -88,14 +80,24 @@ impl Lanes {
         width: usize,
         ring: &mut Ring,
         pool: &Pool,
+        now: Instant,
     ) -> Result<Self, TransferError> {
-        let part = ring.claim(pool).ok_or(TransferError::Bug("a ring without a first segment"))?;
-        let first = Lane { fetch, part, has_nothing_yet: false, registered, opening_until: None };
+        // It is at full speed, and goes on with it while the others gain theirs.
+        let part = ring
+            .claim(FIRST_PART, pool)
+            .ok_or(TransferError::Bug("a ring without a first part"))?;
+        let round_trip = fetch.round_trip();
+        let mut first = Lane::new(fetch, round_trip, now);
+        first.registered = registered;
+        first.takes(part, now);
+        first.has_nothing_yet = false;
         Ok(Self {
             lanes: vec![first],
             standing: Standing::Unproven,
             patience_ends: None,
             width,
+            round_trip,
+            looks_again: None,
             made: 0,
             come: 0,
             resumed: 0,
@@ -162,7 +164,7 @@ impl Lanes {
     /// When it wants a turn without an event.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let lanes = self.lanes.iter().filter_map(|lane| lane.opening_until);
-        lanes.chain(self.patience_ends).min()
+        lanes.chain(self.patience_ends).chain(self.looks_again).min()
     }
 
     /// The answer to a look-up.
@@ -192,13 +194,19 @@ impl Lanes {
         token: Token,
         context: &mut Context<'_>,
     ) -> Result<usize, TransferError> {
-        self.man(ring);
+        self.man(ring, context.now);
+        self.looks_again = None;
         let before = self.come;
         let budget = before + most as u64;
         let mut at = 0;
         while at < self.lanes.len() {
             match self.turn(at, ring, budget, token, context) {
-                Ok(Paused::Blocked | Paused::Idle) => at += 1,
+                Ok(Paused::Blocked) => at += 1,
+                Ok(Paused::Idle) => {
+                    if !self.relieve(at, ring, context.now)? {
+                        at += 1;
+                    }
+                }
                 Ok(Paused::OutOfBudget) => break,
                 Ok(Paused::Refused) => {
                     self.refused(ring);
@@ -215,7 +223,7 @@ impl Lanes {
                 }
             }
         }
-        // The next turn begins with another, and the first segment is not left behind by it: it is
+        // The next turn begins with another, and the first part is not left behind by it: it is
         // read like all others until nothing more is there.
         if self.standing == Standing::Proven && !self.lanes.is_empty() {
             self.lanes.rotate_left(1);
@@ -224,7 +232,7 @@ impl Lanes {
     }
 
     /// Makes as many lanes as there should be.
-    fn man(&mut self, ring: &Ring) {
+    fn man(&mut self, ring: &Ring, now: Instant) {
         if self.standing == Standing::Refused || ring.is_complete() {
             return;
         }
@@ -232,13 +240,7 @@ impl Lanes {
             let Some(first) = self.lanes.first() else { return };
             self.made += 1;
             let fetch = first.fetch.lane(self.made);
-            self.lanes.push(Lane {
-                fetch,
-                part: 0..0,
-                has_nothing_yet: true,
-                registered: None,
-                opening_until: None,
-            });
+            self.lanes.push(Lane::new(fetch, self.round_trip, now));
         }
     }
 
@@ -250,8 +252,9 @@ impl Lanes {
         token: Token,
         context: &mut Context<'_>,
     ) -> Result<Paused, TransferError> {
-        let has_others = self.lanes.len() > 1;
+        let (width, has_others) = (self.lanes.len(), self.lanes.len() > 1);
         let Some(lane) = self.lanes.get_mut(at) else { return Ok(Paused::Idle) };
+        lane.speed.look(lane.part.start, context.now);
         loop {
             let is_unproven = self.standing == Standing::Unproven;
             // Lanes change their places only when the server is proven.
@@ -263,7 +266,9 @@ impl Lanes {
                     let is_over = ends <= context.now;
                     return Ok(if is_over { Paused::Refused } else { Paused::Idle });
                 }
-                if !lane.find_part(ring, context)? {
+                lane.rate = lane.rate_of_part(context.now).or(lane.rate);
+                if !lane.find_part(ring, width, context)? {
+                    lane.rest(is_unproven || ring.is_closed());
                     return Ok(Paused::Idle);
                 }
             }
@@ -306,7 +311,7 @@ impl Lanes {
     fn refused(&mut self, ring: &mut Ring) {
         tracing::debug!("the server gives no parts, or not soon: one connection goes on");
         for lane in self.lanes.drain(1..) {
-            ring.disclaim(lane.part.start);
+            lane.leaves_its_part(ring);
         }
         self.standing = Standing::Refused;
         self.patience_ends = None;
@@ -341,50 +346,7 @@ impl Lanes {
         let lane = self.lanes.remove(at);
         self.resumed += lane.fetch.resumed() + 1;
         self.width = self.lanes.len();
-        ring.disclaim(lane.part.start);
-    }
-}
-
-impl Lane {
-    /// Finds something to fetch and asks for it. False: there is nothing now.
-    fn find_part(&mut self, ring: &mut Ring, context: &Context<'_>) -> Result<bool, TransferError> {
-        let Some(part) = ring.claim(context.pool) else { return Ok(false) };
-        let is_at_it = self.fetch.goes_on_to_the_end() && self.part.end == part.start;
-        self.part = part;
-        if !(is_at_it && self.fetch.is_open()) {
-            self.has_nothing_yet = true;
-            self.fetch.ask(self.part.clone())?;
-        }
-        Ok(true)
-    }
-
-    /// Goes towards the first byte. False: it has to wait.
-    fn open(&mut self, token: Token, context: &mut Context<'_>) -> Result<bool, TransferError> {
-        if self.fetch.is_open() {
-            return Ok(true);
-        }
-        self.opening_until = None;
-        loop {
-            let opening = self.fetch.open(self.part.start, context.now)?;
-            if let Some((number, socket)) = self.fetch.connection()
-                && self.registered != Some(number)
-            {
-                self.registered = Some(number);
-                context
-                    .registry
-                    .register(socket, token, Interest::READABLE | Interest::WRITABLE)
-                    .map_err(TransferError::Register)?;
-            }
-            match opening {
-                Opening::Open => return Ok(true),
-                Opening::Blocked(deadline) => {
-                    self.opening_until = Some(deadline);
-                    return Ok(false);
-                }
-                Opening::Lookup(ticket, lookup) => context.lookups.push((ticket, lookup)),
-                Opening::Idle => return Err(TransferError::Bug("a lane that was never begun")),
-            }
-        }
+        lane.leaves_its_part(ring);
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! 1. `transfer` decides, as a pure state machine: fill, drain, move, wait, yield, finish.
 //! 2. `carrier` is what lies between the ends: nothing (*direct*), a kernel pipe (*splice*), a
-//!    `buffer` of the `pool` (*copy*), memory and a file (`spool`), or segments that are fetched
+//!    `buffer` of the `pool` (*copy*), memory and a file (`spool`), or parts that are fetched
 //!    ahead (`ring`). `route` picks one.
 //! 3. `source` and `sink` are the ends; `fetch` is a GET that resumes where it broke off, `open` an
 //!    input FIFO that is held until its reader comes (without inotify a `waiter` waits for it), and
@@ -15,7 +15,9 @@
 //!    `reading` what the readers of a FIFO bring about (as a `glimpse` of inotify has it), `stall`,
 //!    `low_water` and `interest` watch the source, `deadline` says when it is looked at anyway.
 //! 5. A body that comes a long way is fetched over several connections, the `lanes`, into the ring:
-//!    `pace` measures whether that is faster, `widen` changes from one to several and back.
+//!    `pace` measures whether that is faster, `speed` how fast each of them is and so how much it is
+//!    asked for at once, `relief` helps one that has become slow, `widen` changes from one to several
+//!    and back.
 //! 6. `streams` takes a container's output apart; `slot`, `reactor`, `alarms` and `worker` give the
 //!    turns, `obey` does what the handles ask for.
 //!
@@ -33,6 +35,7 @@ mod error;
 mod fetch;
 mod glimpse;
 mod interest;
+mod lane;
 mod lanes;
 mod low_water;
 mod obey;
@@ -42,12 +45,14 @@ mod pool;
 mod post;
 mod reactor;
 mod reading;
+mod relief;
 mod report;
 mod ring;
 mod route;
 mod sink;
 mod slot;
 mod source;
+mod speed;
 mod spool;
 mod stall;
 mod step;

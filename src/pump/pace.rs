@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 const FAR: Duration = Duration::from_millis(5);
 
 /// How long a rate is measured, in round trips; a connection's window doubles in each at first.
-const ROUND_TRIPS: u32 = 4;
+const ROUND_TRIPS: u32 = 3;
 
 /// The least and the most time for it.
-const LEAST: Duration = Duration::from_millis(200);
+const LEAST: Duration = Duration::from_millis(100);
 const MOST: Duration = Duration::from_secs(2);
 
 /// What is to come must be worth it: it would take this long at the present rate.
@@ -27,8 +27,12 @@ const FIRST: usize = 4;
 /// Connections whose rate has grown this much since the window before still gain speed.
 const GROWTH: f64 = 1.25;
 
-/// What more connections must bring, at least.
+/// What more connections must bring to be kept, at least.
 const GAIN: f64 = 1.1;
+
+/// What they must bring, of as many times the rate as there are times the connections, for still more
+/// to be tried. Where they bring less the line is full, and more would only make it lose packets.
+const IN_PROPORTION: f64 = 0.75;
 
 /// Windows that more connections have, at least, before they are found to be of no use: they begin
 /// with small windows of their own, and the first one's is lost.
@@ -42,8 +46,8 @@ const LOOKS: u32 = 4;
 enum Stage {
     /// One connection: whether it is the bottleneck.
     Single,
-    /// More connections: whether they are faster than `before`.
-    Proving { before: f64 },
+    /// More connections: whether they are faster than `before`, and as much as they are more.
+    Proving { before: f64, in_proportion: f64 },
     /// What it has is what it keeps.
     Done,
 }
@@ -70,8 +74,9 @@ pub(crate) struct Pace {
     began: Option<(Instant, u64)>,
     looks: u32,
     starved: u32,
-    /// The rate of the window before this one.
+    /// The rate of the window before this one, and the best with so many connections.
     last: f64,
+    best: f64,
     /// Windows since the number of connections was changed.
     windows: u32,
 }
@@ -89,6 +94,7 @@ impl Pace {
             looks: 0,
             starved: 0,
             last: 0.0,
+            best: 0.0,
             windows: 0,
         }
     }
@@ -128,29 +134,36 @@ impl Pace {
         // Connections that still gain speed have not shown what they can do.
         let is_growing = rate > self.last * GROWTH;
         self.last = rate;
+        self.best = self.best.max(rate);
         self.windows += 1;
         match self.stage {
             _ if is_growing => Verdict::Keep,
-            Stage::Single if is_starved && left > rate * WORTH => self.widen(FIRST, rate),
+            Stage::Single if is_starved && left > rate * WORTH => self.widen(FIRST),
             Stage::Single | Stage::Done => Verdict::Keep,
-            Stage::Proving { before } if rate >= before * GAIN => self.widen(self.width * 2, rate),
+            Stage::Proving { in_proportion, .. } if rate >= in_proportion * IN_PROPORTION => {
+                self.widen(self.width * 2)
+            }
             Stage::Proving { .. } if self.windows < SETTLING => Verdict::Keep,
-            Stage::Proving { .. } => {
+            Stage::Proving { before, .. } => {
                 self.stage = Stage::Done;
-                if self.width == FIRST.min(self.most) { Verdict::Narrow } else { Verdict::Keep }
+                let is_first = self.width == FIRST.min(self.most);
+                if is_first && rate < before * GAIN { Verdict::Narrow } else { Verdict::Keep }
             }
         }
     }
 
-    fn widen(&mut self, width: usize, before: f64) -> Verdict {
+    fn widen(&mut self, width: usize) -> Verdict {
         let width = width.min(self.most);
         if width == self.width {
             self.stage = Stage::Done;
             return Verdict::Keep;
         }
+        #[expect(clippy::cast_precision_loss, reason = "a few connections")]
+        let times = width as f64 / self.width as f64;
+        let before = self.best;
         self.width = width;
-        (self.last, self.windows) = (0.0, 0);
-        self.stage = Stage::Proving { before };
+        (self.last, self.best, self.windows) = (0.0, 0.0, 0);
+        self.stage = Stage::Proving { before, in_proportion: before * times };
         Verdict::Widen(width)
     }
 }
@@ -184,12 +197,20 @@ mod tests {
     #[test]
     fn connections_are_added_as_long_as_they_bring_something() {
         let mut pace = Pace::new(RTT, 8);
-        let line = |width: usize| 120_000_000.min(50_000_000 * width as u64);
+        let line = |width: usize| 160_000_000.min(50_000_000 * width as u64);
         assert_eq!(
             run(&mut pace, true, LEFT, line),
             [Verdict::Widen(4), Verdict::Widen(8)],
             "eight are no faster than four, and stay"
         );
+        assert!(pace.is_over());
+    }
+
+    #[test]
+    fn where_some_fill_the_line_more_are_not_tried() {
+        let mut pace = Pace::new(RTT, 8);
+        let line = |width: usize| 120_000_000.min(50_000_000 * width as u64);
+        assert_eq!(run(&mut pace, true, LEFT, line), [Verdict::Widen(4)]);
         assert!(pace.is_over());
     }
 

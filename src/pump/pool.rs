@@ -16,8 +16,7 @@ pub(crate) const BUFFER_BYTES: usize = 256 << 10;
 /// A FIFO's own memory is sixteen times that.
 pub(crate) const SPARE_BYTES: usize = 64 << 10;
 
-/// How large a segment of a ring is. A connection pauses for a round trip between two segments:
-/// of 50 ms, when it has fetched for 130 at a fourth of a gigabit a second.
+/// How large a segment of a ring's memory is.
 pub(crate) const SEGMENT_BYTES: usize = 4 << 20;
 
 /// Segments that the transfers of one worker have together, beside the first of each: 64 MiB.

@@ -1,53 +1,57 @@
-//! The ring carrier: segments of a body that several connections fill, drained in their order.
+//! The ring carrier: parts of a body that several connections fetch, drained in their order.
 //!
-//! Pure but for the memory. A segment is claimed by whoever fetches it, filled from its start, and
-//! drained when it is the first; what is whole before its turn waits. Their number has a maximum,
-//! and each worker's memory for them as well.
+//! Pure but for the memory, which is a window of the body: it grows by a segment at its end when
+//! somebody begins to fetch that, and loses its first when all of it is drained. Their number has a
+//! maximum, and each worker's memory for them as well. What of the window has not come is in parts,
+//! each fetched by one, from its start; a part that comes too slowly can be split, and its end be
+//! fetched by another.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::pool::{Pool, SEGMENT_BYTES, Segment as Memory};
+use super::pool::{Pool, SEGMENT_BYTES, Segment};
 
-/// Segments of one transfer at once: those of eight connections, and four that are whole and wait
-/// for the first.
+/// Segments of one transfer at once. A gigabit a second at a round trip of 50 ms has 32 MB on their
+/// way in parts of [five round trips](super::lanes); the others are whole, and wait for the first.
 pub(crate) const MOST_SEGMENTS: usize = 12;
 
 /// Bytes on their way, of which the first are drained while the last are not asked for yet.
 #[derive(Debug)]
 pub(crate) struct Ring {
+    /// The window, from `base` on.
     segments: VecDeque<Segment>,
-    /// The first byte that belongs to no segment yet.
+    base: u64,
+    /// Up to where it is drained.
+    drained: u64,
+    /// What of the window has not come, in order.
+    parts: Vec<Part>,
+    /// The first byte that is in no part yet.
     next: u64,
     end: u64,
     is_closed: bool,
 }
 
+/// Bytes that have not come, and are to come from one connection.
 #[derive(Debug)]
-struct Segment {
-    start: u64,
-    length: usize,
-    memory: Memory,
-    filled: usize,
-    drained: usize,
+struct Part {
+    at: u64,
+    end: u64,
     is_claimed: bool,
-}
-
-impl Segment {
-    fn is_whole(&self) -> bool {
-        self.filled == self.length
-    }
-
-    /// The place of the first byte that has not come.
-    fn at(&self) -> u64 {
-        self.start + self.filled as u64
-    }
 }
 
 impl Ring {
     /// For the bytes of `range`, none of which has come.
     pub(crate) fn new(range: Range<u64>) -> Self {
-        Self { segments: VecDeque::new(), next: range.start, end: range.end, is_closed: false }
+        let Range { start, end } = range;
+        Self {
+            segments: VecDeque::new(),
+            base: start,
+            drained: start,
+            parts: Vec::new(),
+            next: start,
+            end,
+            is_closed: false,
+        }
     }
 
     /// No segment is begun any more; those that there are go on to their ends.
@@ -55,16 +59,25 @@ impl Ring {
         self.is_closed = true;
     }
 
+    /// Whether no segment is begun any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// Whether it is closed, everything that came has been drained, and nobody fetches more.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_closed && self.segments.is_empty()
+        self.is_closed && self.drained == self.next
     }
 
     /// The place of the first byte that is not there, in their order: what a single connection
     /// would go on with.
     pub(crate) fn frontier(&self) -> u64 {
-        let open = self.segments.iter().find(|segment| !segment.is_whole());
-        open.map_or(self.next, Segment::at)
+        self.parts.first().map_or(self.next, |part| part.at)
+    }
+
+    /// Bytes that are in no part yet.
+    pub(crate) fn unclaimed(&self) -> u64 {
+        self.end - self.next
     }
 
     /// Whether the last byte is there.
@@ -74,78 +87,126 @@ impl Ring {
 
     /// Whether a byte more could be taken from a connection, or an end be noticed.
     pub(crate) fn has_room(&self) -> bool {
-        self.is_complete()
-            || self.segments.iter().any(|segment| !segment.is_whole())
-            || self.can_begin()
+        self.is_complete() || !self.parts.is_empty() || self.can_begin()
     }
 
     fn can_begin(&self) -> bool {
-        !self.is_closed && self.next < self.end && self.segments.len() < MOST_SEGMENTS
+        let has_memory = self.next < self.window_ends() || self.segments.len() < MOST_SEGMENTS;
+        !self.is_closed && self.next < self.end && has_memory
     }
 
-    /// Gives a part to fetch, the first that nobody fetches. None: all have somebody, or there is
-    /// no memory for another. For the first one there always is.
-    pub(crate) fn claim(&mut self, pool: &Pool) -> Option<Range<u64>> {
-        let lost =
-            self.segments.iter_mut().find(|segment| !segment.is_claimed && !segment.is_whole());
-        if let Some(segment) = lost {
-            segment.is_claimed = true;
-            return Some(segment.at()..segment.start + segment.length as u64);
+    /// Gives a part to fetch, the first that nobody fetches, of at most `most` bytes. None: all have
+    /// somebody, or there is no memory for another. For the first one there always is.
+    pub(crate) fn claim(&mut self, most: u64, pool: &Pool) -> Option<Range<u64>> {
+        let lost = self.parts.iter().find(|part| !part.is_claimed).map(|part| part.at..part.end);
+        if let Some(Range { start, end }) = lost {
+            if start + most < end {
+                self.split(start, start + most);
+                self.disclaim(start + most);
+            }
+            let part = self.part(start)?;
+            part.is_claimed = true;
+            return Some(part.at..part.end);
         }
-        if !self.can_begin() {
+        if self.is_closed {
             return None;
         }
-        let memory = pool.lend_segment(self.segments.is_empty())?;
-        let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
-        let (start, length) = (self.next, left.min(SEGMENT_BYTES));
-        self.next += length as u64;
-        let segment = Segment { start, length, memory, filled: 0, drained: 0, is_claimed: true };
-        self.segments.push_back(segment);
-        Some(start..self.next)
+        let wanted = self.end.min(self.next.saturating_add(most.max(1)));
+        while self.window_ends() < wanted && self.grow(pool) {}
+        let part = self.next..wanted.min(self.window_ends());
+        if part.is_empty() {
+            return None;
+        }
+        self.parts.push(Part { at: part.start, end: part.end, is_claimed: true });
+        self.next = part.end;
+        Some(part)
+    }
+
+    /// Another segment at the end of the window. False: there is none.
+    fn grow(&mut self, pool: &Pool) -> bool {
+        if self.segments.len() == MOST_SEGMENTS {
+            return false;
+        }
+        let segment = pool.lend_segment(self.segments.is_empty());
+        let is_there = segment.is_some();
+        self.segments.extend(segment);
+        is_there
+    }
+
+    fn window_ends(&self) -> u64 {
+        self.base.saturating_add(self.segments.len() as u64 * SEGMENT_BYTES as u64)
+    }
+
+    /// Whoever fetches the part that goes on at `at` does so up to `to`, and whoever asks fetches
+    /// the rest, which is given. None: there is no such part.
+    pub(crate) fn split(&mut self, at: u64, to: u64) -> Option<Range<u64>> {
+        let place = self.parts.iter().position(|part| part.at == at)?;
+        let part = self.parts.get_mut(place).filter(|part| part.at < to && to < part.end)?;
+        let rest = to..std::mem::replace(&mut part.end, to);
+        let Range { start: at, end } = rest;
+        self.parts.insert(place + 1, Part { at, end, is_claimed: true });
+        Some(rest)
     }
 
     /// Whoever fetched the part that goes on at `at` does so no more.
     pub(crate) fn disclaim(&mut self, at: u64) {
-        if let Some(segment) = self.open_at(at) {
-            segment.is_claimed = false;
+        if let Some(part) = self.part(at) {
+            part.is_claimed = false;
         }
+    }
+
+    fn part(&mut self, at: u64) -> Option<&mut Part> {
+        self.parts.iter_mut().find(|part| part.at == at)
     }
 
     /// Where the bytes from `at` on are to be put; tell how many with [`filled`](Self::filled).
     pub(crate) fn space(&mut self, at: u64, most: usize) -> &mut [u8] {
-        let Some(segment) = self.open_at(at) else { return &mut [] };
-        let end = segment.length.min(segment.filled.saturating_add(most));
-        segment.memory.get_mut(segment.filled..end).unwrap_or_default()
+        let left = self.part(at).map_or(0, |part| part.end - part.at);
+        let most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let (segment, offset) = self.place(at);
+        let Some(segment) = self.segments.get_mut(segment) else { return &mut [] };
+        let end = segment.len().min(offset.saturating_add(most));
+        segment.get_mut(offset..end).unwrap_or_default()
     }
 
-    /// Bytes have come, from `at` on. Whether their segment is whole now.
+    /// Which segment a byte of the window is in, and where in it.
+    fn place(&self, at: u64) -> (usize, usize) {
+        let offset = usize::try_from(at.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        (offset / SEGMENT_BYTES, offset % SEGMENT_BYTES)
+    }
+
+    /// Bytes have come, from `at` on. Whether their part is whole now.
     pub(crate) fn filled(&mut self, at: u64, bytes: usize) -> bool {
-        let Some(segment) = self.open_at(at) else { return true };
-        debug_assert!(bytes <= segment.length - segment.filled, "filled beyond the segment");
-        segment.filled = segment.length.min(segment.filled + bytes);
-        segment.is_whole()
-    }
-
-    fn open_at(&mut self, at: u64) -> Option<&mut Segment> {
-        self.segments.iter_mut().find(|segment| !segment.is_whole() && segment.at() == at)
+        let Some(place) = self.parts.iter().position(|part| part.at == at) else { return true };
+        let Some(part) = self.parts.get_mut(place) else { return true };
+        debug_assert!(bytes as u64 <= part.end - part.at, "filled beyond the part");
+        part.at = part.end.min(part.at + bytes as u64);
+        let is_whole = part.at == part.end;
+        if is_whole {
+            self.parts.remove(place);
+        }
+        is_whole
     }
 
     /// What is to be drained next.
     pub(crate) fn front(&self) -> &[u8] {
         let Some(first) = self.segments.front() else { return &[] };
-        first.memory.get(first.drained..first.filled).unwrap_or_default()
+        let within = |at: u64| usize::try_from(at - self.base).unwrap_or(usize::MAX);
+        let end = within(self.frontier()).min(first.len());
+        first.get(within(self.drained)..end).unwrap_or_default()
     }
 
-    /// So many bytes of [`front`](Self::front) are drained. Whether that makes room.
+    /// So many bytes of [`front`](Self::front) are drained. Whether that makes room, or is the end.
     pub(crate) fn drained(&mut self, bytes: usize) -> bool {
-        let Some(first) = self.segments.front_mut() else { return false };
-        debug_assert!(bytes <= first.filled - first.drained, "drained more than was held");
-        first.drained = first.filled.min(first.drained + bytes);
-        let is_done = first.drained == first.length;
+        debug_assert!(bytes <= self.front().len(), "drained more than was held");
+        self.drained = self.frontier().min(self.drained + bytes as u64);
+        let first_ends = self.base.saturating_add(SEGMENT_BYTES as u64);
+        let is_done = self.drained == first_ends;
         if is_done {
             self.segments.pop_front();
+            self.base = first_ends;
         }
-        is_done
+        is_done || self.drained == self.end || self.is_over()
     }
 }
 
@@ -173,8 +234,19 @@ mod tests {
             let mut out = start;
             while out < end {
                 assert!(ring.has_room() || !ring.front().is_empty(), "nothing can be done");
-                match random.u8(0..8) {
-                    0 | 1 => fetchers.extend(ring.claim(&pool)),
+                match random.u8(0..9) {
+                    0 | 1 => fetchers.extend(ring.claim(random.u64(1..3 * SEGMENT), &pool)),
+                    8 if !fetchers.is_empty() => {
+                        let who = random.usize(..fetchers.len());
+                        let Range { start, end } = fetchers[who].clone();
+                        let to = random.u64(start..=end);
+                        let rest = ring.split(start, to);
+                        assert_eq!(rest, (start < to && to < end).then_some(to..end));
+                        if let Some(rest) = rest {
+                            fetchers[who].end = to;
+                            fetchers.push(rest);
+                        }
+                    }
                     2 if !fetchers.is_empty() && random.bool() => {
                         let gone = fetchers.swap_remove(random.usize(..fetchers.len()));
                         ring.disclaim(gone.start);
@@ -210,27 +282,40 @@ mod tests {
     fn there_is_memory_for_the_first_segment_always_and_for_others_up_to_a_maximum() {
         let pool = Pool::new(1);
         let mut rings: Vec<Ring> = (0..4).map(|_| Ring::new(0..SEGMENT * 100)).collect();
-        let claimed = |ring: &mut Ring| std::iter::from_fn(|| ring.claim(&pool)).count();
+        let claimed = |ring: &mut Ring| std::iter::from_fn(|| ring.claim(SEGMENT, &pool)).count();
         assert_eq!(claimed(&mut rings[0]), MOST_SEGMENTS);
         let all: usize = rings[1..].iter_mut().map(claimed).sum();
         assert!((3..3 * MOST_SEGMENTS).contains(&all), "{all}");
         rings.truncate(1);
         assert!(rings[0].filled(0, SEGMENT_BYTES));
         assert!(rings[0].drained(SEGMENT_BYTES));
-        assert_eq!(rings[0].claim(&pool), Some(SEGMENT * 12..SEGMENT * 13));
+        // Of what is asked for it gives what there is memory for.
+        assert_eq!(rings[0].claim(SEGMENT * 2, &pool), Some(SEGMENT * 12..SEGMENT * 13));
     }
 
     #[test]
     fn a_ring_that_is_closed_comes_to_its_end_where_it_is() {
         let pool = Pool::new(1);
         let mut ring = Ring::new(7..SEGMENT * 100);
-        let part = ring.claim(&pool).unwrap();
+        let part = ring.claim(1000, &pool).unwrap();
         ring.close();
-        assert_eq!(ring.claim(&pool), None);
-        assert!(ring.filled(part.start, SEGMENT_BYTES));
+        assert_eq!(ring.claim(1000, &pool), None);
+        assert!(ring.filled(part.start, 1000));
         assert!(!ring.has_room() && !ring.is_over());
-        ring.drained(SEGMENT_BYTES);
+        assert!(ring.drained(1000));
         assert!(ring.is_over() && !ring.is_complete());
         assert_eq!(ring.frontier(), part.end);
+    }
+
+    #[test]
+    fn a_part_that_was_given_up_is_given_to_others_in_pieces_as_large_as_they_want() {
+        let pool = Pool::new(1);
+        let mut ring = Ring::new(0..SEGMENT * 100);
+        assert_eq!(ring.claim(SEGMENT, &pool), Some(0..SEGMENT));
+        assert!(!ring.filled(0, 1000));
+        ring.disclaim(1000);
+        assert_eq!(ring.claim(500, &pool), Some(1000..1500));
+        assert_eq!(ring.claim(SEGMENT, &pool), Some(1500..SEGMENT));
+        assert_eq!(ring.claim(SEGMENT, &pool), Some(SEGMENT..SEGMENT * 2));
     }
 }

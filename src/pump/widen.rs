@@ -7,7 +7,6 @@ use super::error::TransferError;
 use super::lanes::Lanes;
 use super::low_water::LowWater;
 use super::pace::Verdict;
-use super::pool::SEGMENT_BYTES;
 use super::ring::Ring;
 use super::source::Source;
 
@@ -23,8 +22,8 @@ pub(super) enum Considered {
     Turn,
 }
 
-/// With less than two segments to come there is nothing to fetch side by side.
-const LEAST_LEFT: u64 = 2 * SEGMENT_BYTES as u64;
+/// With less to come there is nothing to fetch side by side.
+const LEAST_LEFT: u64 = 8 << 20;
 
 impl Driver {
     /// Nothing can be moved now: whether that would be otherwise with more connections.
@@ -101,7 +100,7 @@ impl Driver {
         self.low_water = LowWater::new();
         let mut ring = Ring::new(taken..end);
         let registered = self.registered_socket.take();
-        let lanes = Lanes::around(*fetch, registered, width, &mut ring, context.pool)?;
+        let lanes = Lanes::around(*fetch, registered, width, &mut ring, context.pool, context.now)?;
         tracing::debug!(transfer = self.id, width, "one connection is too slow for its round trip");
         self.source = Source::Lanes(Box::new(lanes));
         self.load = Load::Ring(ring);

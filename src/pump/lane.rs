@@ -1,0 +1,169 @@
+//! One of several connections that fetch a body: a part of it at a time.
+//!
+//! How much it is asked for at once is a matter of its speed: it should take the same time whoever
+//! fetches it, so that a slow connection does not hold up what the fast ones have.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use mio::{Interest, Token};
+
+use super::driver::Context;
+use super::error::TransferError;
+use super::fetch::{Fetch, Opening};
+use super::ring::Ring;
+use super::speed::Speed;
+
+/// How long a connection fetches a part, in round trips: one of them is the pause between its request and
+/// the first byte. Longer parts wait longer behind one that has become slow.
+const PART_ROUND_TRIPS: u32 = 5;
+
+/// What a connection fetches at least, what one whose speed is not known yet, and what the first one
+/// goes on with while the others gain theirs: half of what a ring has.
+const LEAST_PART: u64 = 512 << 10;
+const UNKNOWN_PART: u64 = 4 << 20;
+pub(super) const FIRST_PART: u64 = 24 << 20;
+
+/// How long a connection's speed is measured, in round trips.
+pub(super) const PERIOD: u32 = 2;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) fetch: Fetch,
+    /// Where it goes on, and to where; empty if it has nothing to fetch.
+    pub(super) part: Range<u64>,
+    /// No byte has come of what was asked for last.
+    pub(super) has_nothing_yet: bool,
+    /// How fast it fetches its part.
+    pub(super) speed: Speed,
+    pub(super) round_trip: Duration,
+    /// When it asked for its part and where that began, and bytes a second of the one before.
+    pub(super) asked: (Instant, u64),
+    pub(super) rate: Option<f64>,
+    pub(super) registered: Option<(u32, u32)>,
+    pub(super) opening_until: Option<Instant>,
+}
+
+impl Lane {
+    /// A connection that has not begun.
+    pub(super) fn new(fetch: Fetch, round_trip: Duration, now: Instant) -> Self {
+        Self {
+            fetch,
+            part: 0..0,
+            has_nothing_yet: true,
+            speed: Speed::new(round_trip * PERIOD, 0, now),
+            round_trip,
+            asked: (now, 0),
+            rate: None,
+            registered: None,
+            opening_until: None,
+        }
+    }
+
+    /// Finds something to fetch and asks for it. False: there is nothing now.
+    pub(super) fn find_part(
+        &mut self,
+        ring: &mut Ring,
+        width: usize,
+        context: &Context<'_>,
+    ) -> Result<bool, TransferError> {
+        let most = self.most(ring, width);
+        let Some(part) = ring.claim(most, context.pool) else { return Ok(false) };
+        if self.fetch.goes_on_to_the_end() && self.fetch.is_open() && self.part.end == part.start {
+            self.takes(part, context.now);
+        } else {
+            self.ask(part, context.now)?;
+        }
+        Ok(true)
+    }
+
+    /// How much it may be asked for: so much that a slow one does not hold up the others for long.
+    fn most(&self, ring: &Ring, width: usize) -> u64 {
+        let seconds = (self.round_trip * PART_ROUND_TRIPS).as_secs_f64();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is clamped"
+        )]
+        let wanted = self.rate.map_or(UNKNOWN_PART, |rate| (rate * seconds) as u64);
+        // At the end all are to be done at about the same time.
+        let share = ring.unclaimed() / (2 * width as u64);
+        wanted.min(share).max(LEAST_PART)
+    }
+
+    pub(super) fn ask(&mut self, part: Range<u64>, now: Instant) -> Result<(), TransferError> {
+        self.has_nothing_yet = true;
+        self.takes(part.clone(), now);
+        self.fetch.ask(part)
+    }
+
+    /// Others fetch what it has not fetched.
+    pub(super) fn leaves_its_part(&self, ring: &mut Ring) {
+        if !self.part.is_empty() {
+            ring.disclaim(self.part.start);
+        }
+    }
+
+    pub(super) fn takes(&mut self, part: Range<u64>, now: Instant) {
+        self.asked = (now, part.start);
+        self.speed.begin(part.start, now);
+        self.part = part;
+    }
+
+    /// Bytes a second that its part came at, from its request on.
+    pub(super) fn rate_of_part(&self, now: Instant) -> Option<f64> {
+        let (asked, start) = self.asked;
+        let lasted = now.saturating_duration_since(asked).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
+        let rate = (self.part.start - start) as f64 / lasted;
+        (self.part.start > start && lasted > 0.0).then_some(rate)
+    }
+
+    /// There is nothing to fetch. What still comes of a part that others took over, or to the end,
+    /// is not wanted, unless it `may_go_on` with it.
+    pub(super) fn rest(&mut self, may_go_on: bool) {
+        self.asked.1 = self.part.start;
+        if !may_go_on && self.fetch.is_open() && !self.fetch.has_all(self.part.start) {
+            self.fetch.stop();
+        }
+    }
+
+    /// Whether it fetches what is next.
+    pub(super) fn is_at(&self, frontier: u64) -> bool {
+        !self.part.is_empty() && self.part.start == frontier
+    }
+
+    /// Goes towards the first byte. False: it has to wait.
+    pub(super) fn open(
+        &mut self,
+        token: Token,
+        context: &mut Context<'_>,
+    ) -> Result<bool, TransferError> {
+        if self.fetch.is_open() {
+            return Ok(true);
+        }
+        self.opening_until = None;
+        loop {
+            let opening = self.fetch.open(self.part.start, context.now)?;
+            if let Some((number, socket)) = self.fetch.connection()
+                && self.registered != Some(number)
+            {
+                self.registered = Some(number);
+                context
+                    .registry
+                    .register(socket, token, Interest::READABLE | Interest::WRITABLE)
+                    .map_err(TransferError::Register)?;
+            }
+            match opening {
+                Opening::Open => return Ok(true),
+                Opening::Blocked(deadline) => {
+                    self.opening_until = Some(deadline);
+                    return Ok(false);
+                }
+                Opening::Lookup(ticket, lookup) => context.lookups.push((ticket, lookup)),
+                Opening::Idle => return Err(TransferError::Bug("a lane that was never begun")),
+            }
+        }
+    }
+}
