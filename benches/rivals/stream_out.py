@@ -34,7 +34,7 @@ def gantline(setting):
                                      'volumes': setting.job_volumes})
         stream = posted(BIG.size, end())
     moved = transfer(report, 'post:')
-    check(moved['bytes'] == BIG.size and moved['carrier'] == 'direct', moved)
+    check(moved['bytes'] == BIG.size and moved['carrier'] == 'splice', moved)
     return {'wall': ended.wall, 'stream': stream, 'cpu': ended.cpu}
 
 

@@ -12,7 +12,10 @@ pub(crate) fn choose(source: &Source, sink: &Sink) -> Carrier {
         Source::Fed => Carrier::Spool,
         _ if source.raw().is_none() || !sink.takes_splices() => Carrier::Copy,
         // The chunks have to be announced, which a pipe between would not do.
-        _ if matches!(sink, Sink::Post(_)) && !source.is_pipe() => Carrier::Copy,
+        _ if matches!(sink, Sink::Post(_)) => match source.is_pipe() {
+            true => Carrier::Splice,
+            false => Carrier::Copy,
+        },
         _ if source.is_pipe() || sink.is_pipe() => Carrier::Direct,
         _ => Carrier::Splice,
     }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -15,6 +16,8 @@ use nix::sys::uio::writev;
 use super::error::TransferError;
 use super::open::{InputFifo, PIPE_BYTES};
 use super::post::PostSink;
+use super::route::is_to_fall_back;
+use crate::sys::splice::splice_bytes;
 use crate::sys::{pipe, uninterrupted};
 
 /// One end of a transfer.
@@ -120,6 +123,26 @@ impl Sink {
             Self::Post(_) | Self::Listener(_) => Err(Errno::EBADF),
         });
         Self::judge(answer).map_err(TransferError::Write)
+    }
+
+    /// Splices what it takes of the `held` bytes in the pipe of `reader`. The errno is the kernel's,
+    /// of a pair that it does not splice: nothing was moved, and a copy may be.
+    pub(crate) fn splice(
+        &mut self,
+        reader: &impl AsFd,
+        held: usize,
+        now: Instant,
+    ) -> Result<Result<Gave, Errno>, TransferError> {
+        if let Self::Post(post) = self {
+            return post.splice(reader, held, now);
+        }
+        let Some(sink) = self.raw() else {
+            return Err(TransferError::Bug("a sink that cannot be spliced into"));
+        };
+        match splice_bytes(reader, &sink, held) {
+            Err(errno) if is_to_fall_back(errno) => Ok(Err(errno)),
+            answer => Self::judge(answer).map(Ok).map_err(TransferError::Write),
+        }
     }
 
     /// Writes what a file, a pipe or a terminal takes of `pieces` in one call. Other sinks take

@@ -10,9 +10,10 @@ use super::route::{is_the_sinks, is_to_fall_back};
 use super::sink::{Gave, Sink};
 use super::source::{Source, Took};
 use super::transfer::Room;
+use crate::sys::pipe::unread;
 use crate::sys::splice::splice_bytes;
 
-/// What one splice asks for. More does not fit into a pipe.
+/// What one splice from end to end asks for. More does not fit into a pipe.
 const SPLICE_BYTES: usize = 1 << 20;
 
 impl Driver {
@@ -111,20 +112,17 @@ impl Driver {
                 gave
             }
             Load::Splice(between) => {
-                let Some(sink) = self.sink.raw() else {
-                    return Err(TransferError::Bug("a sink that cannot be spliced into"));
+                let held = most.min(between.held());
+                let gave = match self.sink.splice(&between.reader, held, context.now)? {
+                    Ok(gave) => gave,
+                    Err(errno) => {
+                        let buffer = between.rescue(context.pool);
+                        let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
+                        self.fall_back(errno);
+                        self.load = Load::Copy(Some(buffer));
+                        return Ok(Outcome::Go);
+                    }
                 };
-                let answer = splice_bytes(&between.reader, &sink, most.min(SPLICE_BYTES));
-                if let Err(errno) = answer
-                    && is_to_fall_back(errno)
-                {
-                    let buffer = between.rescue(context.pool);
-                    let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
-                    self.fall_back(errno);
-                    self.load = Load::Copy(Some(buffer));
-                    return Ok(Outcome::Go);
-                }
-                let gave = Sink::judge(answer).map_err(TransferError::Write)?;
                 if let Gave::Bytes(bytes) = gave {
                     between.drained(bytes);
                 }
@@ -174,9 +172,6 @@ impl Driver {
         most: usize,
         context: &Context<'_>,
     ) -> Result<Outcome, TransferError> {
-        if let Sink::Post(_) = self.sink {
-            return self.splice_into_post(most, context);
-        }
         let taken = self.transfer.taken();
         let Some((source, limit)) = self.source.raw() else {
             return Err(TransferError::Bug("a source that cannot be spliced"));
@@ -218,6 +213,9 @@ impl Driver {
                 self.low_water.moved(bytes);
                 self.transfer.moved(bytes);
                 self.progressed(context.now);
+                if bytes < limit {
+                    self.after_short_move()?;
+                }
             }
             Took::Ahead(_) => return Err(TransferError::Bug("a move that is not in order")),
             Took::Blocked => self.transfer.move_blocked(),
@@ -228,6 +226,23 @@ impl Driver {
             }
         }
         Ok(Outcome::Go)
+    }
+
+    /// A move out of a socket that gathers gave less than was asked for: waits for the end that it was
+    /// for, rather than for a segment at a time. Whoever is asked says so, since a short splice may
+    /// be for want of the pipe's slots as well; and only of a socket that is looked at soon anyway,
+    /// since its end may have come before.
+    fn after_short_move(&mut self) -> Result<(), TransferError> {
+        let (Some(mark), Some((socket, _))) = (self.low_water.raised(), self.source.socket())
+        else {
+            return Ok(());
+        };
+        if !self.sink.has_room() {
+            self.transfer.sink_blocked();
+        } else if unread(&socket).map_err(TransferError::Read)? < mark as u64 {
+            self.transfer.source_blocked();
+        }
+        Ok(())
     }
 
     /// Goes on with a buffer, since the kernel does not splice this pair.

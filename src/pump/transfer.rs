@@ -63,6 +63,10 @@ pub(crate) enum Step {
 /// many it may give to its sink: a spool may hold far more than a turn's worth.
 pub(crate) const TURN_BYTES: usize = 4 << 20;
 
+/// What a step may always move, so that the end of a budget cuts no pipe's worth in two: the two
+/// pieces would be two in every turn that follows.
+const STEP_BYTES: usize = 1 << 20;
+
 impl Transfer {
     pub(crate) fn new() -> Self {
         Self {
@@ -94,22 +98,23 @@ impl Transfer {
         match (self.source, self.sink) {
             (Source::Ended, _) => Step::Finish,
             (Source::Ready, Sink::Ready) if self.budget == 0 => Step::Yield,
-            (Source::Ready, Sink::Ready) => Step::Move(self.budget),
+            (Source::Ready, Sink::Ready) => Step::Move(self.budget.max(STEP_BYTES)),
             _ => Step::Wait,
         }
     }
 
     fn next_through(&self, room: usize) -> Step {
         if self.held > 0 && self.sink == Sink::Ready {
-            return match usize::try_from(self.held).unwrap_or(usize::MAX).min(self.drain_budget) {
+            let held = usize::try_from(self.held).unwrap_or(usize::MAX);
+            return match self.drain_budget {
                 0 => Step::Yield,
-                most => Step::Drain(most),
+                budget => Step::Drain(held.min(budget.max(STEP_BYTES))),
             };
         }
         match self.source {
             Source::Ended if self.held == 0 => Step::Finish,
             Source::Ready if room > 0 && self.budget == 0 => Step::Yield,
-            Source::Ready if room > 0 => Step::Fill(room.min(self.budget)),
+            Source::Ready if room > 0 => Step::Fill(room.min(self.budget.max(STEP_BYTES))),
             _ => Step::Wait,
         }
     }

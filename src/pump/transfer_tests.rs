@@ -116,7 +116,7 @@ impl Adversary {
                     return;
                 }
             }
-            let longest = TURN_BYTES + self.capacity;
+            let longest = TURN_BYTES + STEP_BYTES.max(self.capacity);
             assert!(turn.max(given) < longest, "seed {seed}: the turn has no end");
         }
         panic!("seed {seed}: no end in sight");

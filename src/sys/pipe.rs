@@ -31,10 +31,10 @@ pub fn resize(pipe: &impl AsFd, bytes: usize) -> io::Result<usize> {
     Ok(usize::try_from(has).unwrap_or(0))
 }
 
-/// How many bytes are in a pipe or FIFO, asked at either end.
+/// How many bytes are in a pipe or FIFO, asked at either end, or have come to a socket.
 ///
 /// # Errors
-/// `EBADF`, `ENOTTY`: it is not a pipe.
+/// `EBADF`, `ENOTTY`: it is neither.
 pub fn unread(pipe: &impl AsFd) -> io::Result<u64> {
     Ok(rustix::io::ioctl_fionread(pipe)?)
 }

@@ -19,7 +19,7 @@ const CASES: [(&str, &str); 8] = [
     ("https-fifo", "copy"),
     ("chunked-fifo", "copy"),
     ("file-fifo", "direct"),
-    ("fifo-post", "direct"),
+    ("fifo-post", "splice"),
     ("fifo-file", "direct"),
     ("http-file", "splice"),
     ("stdout-file", "spool"),

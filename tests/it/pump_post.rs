@@ -142,7 +142,7 @@ fn what_is_written_into_a_fifo_is_the_body_of_a_post() {
     let body = noise(9 << 20);
     let report = post(server.sink(), &body);
     assert_eq!(report.finish, Finish::Complete);
-    assert_eq!((report.carrier, report.bytes), (Carrier::Direct, 9 << 20));
+    assert_eq!((report.carrier, report.bytes), (Carrier::Splice, 9 << 20));
     let (head, came) = server.came();
     assert!(came == body);
     assert!(head.starts_with("POST /in?secret=1 HTTP/1.1\r\n"), "{head}");
