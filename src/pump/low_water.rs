@@ -8,7 +8,6 @@
 
 use std::time::{Duration, Instant};
 
-
 /// What a fast source gathers, as much as a pipe holds. With 512 KiB a sixth more CPU time was needed,
 /// and with 2 MiB not less. The kernel sees to it that the socket's buffer has room for so much.
 const RAISED: usize = 1 << 20;

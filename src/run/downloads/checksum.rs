@@ -5,11 +5,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
+use nix::sys::uio::pread;
 use ring::digest::{Context, SHA512};
 use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::sys::uninterrupted;
 
 /// The writer's side. Dropping it ends the checksum.
 #[derive(Debug)]
@@ -39,22 +42,44 @@ impl Checksum {
     }
 }
 
+/// Sums what is in the file, and what comes, until nobody tells of more.
 fn follow(file: &File, told: &Receiver<u64>) -> io::Result<String> {
     let mut context = Context::new(&SHA512);
     let mut buffer = vec![0; BUFFER];
-    let mut at = 0;
-    for written in told {
-        while at < written {
-            let wanted = usize::try_from(written - at).unwrap_or(BUFFER).min(BUFFER);
-            let part = buffer.get_mut(..wanted).unwrap_or_default();
-            file.read_exact_at(part, at)?;
-            context.update(part);
-            at += wanted as u64;
+    let (mut at, mut written) = (0, 0);
+    loop {
+        let before = at;
+        loop {
+            let place = i64::try_from(at).map_err(io::Error::other)?;
+            let bytes = uninterrupted(|| pread(file, &mut buffer, place))?;
+            if bytes == 0 {
+                break;
+            }
+            context.update(buffer.get(..bytes).unwrap_or_default());
+            at += bytes as u64;
         }
+        // What is told of comes late. A file that grows is looked at meanwhile, so that next to
+        // nothing is left to be summed when it is whole; one that does not grow is not.
+        let news = match at > before {
+            true => told.recv_timeout(LOOK_EVERY),
+            false => told.recv().map_err(RecvTimeoutError::from),
+        };
+        match news {
+            Ok(bytes) => written = bytes,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) if at == before => break,
+            Err(RecvTimeoutError::Disconnected) => {}
+        }
+    }
+    if at < written {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let digits = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(digits)
 }
+
+/// How often a file that grows is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Bytes read at once: what fits a core's own cache.
 const BUFFER: usize = 128 * 1024;
