@@ -1,7 +1,7 @@
 //! A long line to a server: what `tests/env/far.sh` makes, and a server at its far end.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use gantline::http::{Client, ClientOptions, Get};
 use gantline::pump::Source;
 use nix::sched::{CloneFlags, setns};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -64,6 +65,8 @@ pub(crate) enum Manner {
     Keeps,
     /// With the part, and all connections together have 6 MB/s.
     SharesARate,
+    /// With the part; over its third connection at a third of a megabyte a second.
+    ThirdIsSlow,
     /// With the part, and closes the connection.
     Closes,
     /// With the part, but each third breaks off after a while.
@@ -89,6 +92,8 @@ pub(crate) enum Buffer {
 pub(crate) struct FarServer {
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) requests: Arc<AtomicUsize>,
+    /// Answers that the client did not take to their end.
+    pub(crate) left: Arc<AtomicUsize>,
 }
 
 impl FarServer {
@@ -102,25 +107,56 @@ impl FarServer {
         manner: Manner,
         buffer: Buffer,
     ) -> Self {
+        Self::listen(link, "10.97.0.2:80", buffer, move |connection, number, requests| {
+            let manner = match manner {
+                Manner::ThirdIsSlow if number != 3 => Manner::Keeps,
+                manner => manner,
+            };
+            serve(connection, &body, manner, requests)
+        })
+    }
+
+    /// With TLS, in a good manner.
+    pub(crate) fn with_tls(link: &FarLink, body: Arc<Vec<u8>>, config: ServerConfig) -> Self {
+        let config = Arc::new(config);
+        Self::listen(link, "10.97.0.2:443", Buffer::Small, move |connection, _, requests| {
+            let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            serve(StreamOwned::new(tls, connection), &body, Manner::Keeps, requests)
+        })
+    }
+
+    fn listen(
+        link: &FarLink,
+        address: &'static str,
+        buffer: Buffer,
+        serve: impl Fn(TcpStream, usize, &AtomicUsize) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let serve = Arc::new(serve);
         let connections = Arc::new(AtomicUsize::new(0));
         let requests = Arc::new(AtomicUsize::new(0));
+        let left = Arc::new(AtomicUsize::new(0));
         let (counter, asked) = (Arc::clone(&connections), Arc::clone(&requests));
+        let leavers = Arc::clone(&left);
         link.at("far", move || {
-            let listener = TcpListener::bind("10.97.0.2:80").unwrap();
+            let listener = TcpListener::bind(address).unwrap();
             // It goes with the test's process.
             thread::spawn(move || {
                 for connection in listener.incoming() {
-                    counter.fetch_add(1, Ordering::SeqCst);
-                    let (body, asked) = (Arc::clone(&body), Arc::clone(&asked));
+                    let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
+                    let (serve, asked) = (Arc::clone(&serve), Arc::clone(&asked));
+                    let leavers = Arc::clone(&leavers);
                     let connection = connection.unwrap();
                     if buffer == Buffer::Small {
                         SockRef::from(&connection).set_send_buffer_size(200 << 10).unwrap();
                     }
-                    thread::spawn(move || serve(&connection, &body, manner, &asked));
+                    thread::spawn(move || {
+                        let is_left = serve(connection, number, &asked).is_err();
+                        leavers.fetch_add(usize::from(is_left), Ordering::SeqCst);
+                    });
                 }
             });
         });
-        Self { connections, requests }
+        Self { connections, requests, left }
     }
 
     pub(crate) fn source(size: Option<u64>) -> Source {
@@ -131,15 +167,20 @@ impl FarServer {
 }
 
 /// Sends, at its share of a rate if there is one.
-fn send(mut connection: &TcpStream, bytes: &[u8], manner: Manner) -> std::io::Result<()> {
+fn send(connection: &mut impl Write, bytes: &[u8], manner: Manner) -> std::io::Result<()> {
     static RATE: Mutex<()> = Mutex::new(());
-    if manner != Manner::SharesARate {
-        return connection.write_all(bytes);
-    }
+    let pause = |micros| {
+        let _ = crossbeam_channel::after(Duration::from_micros(micros)).recv();
+    };
     for piece in bytes.chunks(16 << 10) {
-        let turn = RATE.lock().unwrap();
-        let _ = crossbeam_channel::after(Duration::from_micros(2700)).recv();
-        drop(turn);
+        match manner {
+            Manner::SharesARate => {
+                let _turn = RATE.lock().unwrap();
+                pause(2700);
+            }
+            Manner::ThirdIsSlow => pause(50_000),
+            _ => return connection.write_all(bytes),
+        }
         connection.write_all(piece)?;
     }
     Ok(())
@@ -147,13 +188,12 @@ fn send(mut connection: &TcpStream, bytes: &[u8], manner: Manner) -> std::io::Re
 
 /// Answers the requests of one connection. A failure is the client's leaving, which is its right.
 fn serve(
-    connection: &TcpStream,
+    connection: impl Read + Write,
     body: &[u8],
     manner: Manner,
     requests: &AtomicUsize,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection);
-    let mut connection = connection;
     loop {
         let mut range = None;
         loop {
@@ -170,6 +210,7 @@ fn serve(
                 break;
             }
         }
+        let connection = lines.get_mut();
         let number = requests.fetch_add(1, Ordering::SeqCst);
         match (range, manner) {
             (None, _) | (Some(_), Manner::IgnoresRanges) => {

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gantline::pump::{Carrier, Finish, Options, Sink, TransferReport};
+use gantline::http::Get;
+use gantline::pump::{Carrier, Finish, Options, Sink, Source, TransferReport};
 
 use crate::far_link::{Buffer, FarLink, FarServer, Manner};
+use crate::http_authority::{Authority, Version};
 use crate::pump_peer::{Fixture, noise, reader};
 
 const BYTES: usize = 40 << 20;
@@ -44,6 +46,14 @@ fn a_body_that_comes_a_long_way_is_fetched_over_several_connections_in_its_order
         (server.connections.load(Ordering::SeqCst), server.requests.load(Ordering::SeqCst));
     assert!((4..=9).contains(&connections), "{connections} connections");
     assert!(requests > connections, "a connection is used again: {requests} requests");
+}
+
+#[test]
+fn a_connection_that_is_far_slower_than_the_others_is_relieved_of_the_end_of_its_part() {
+    let (report, server) = stream(&body(), Manner::ThirdIsSlow, Options::default());
+    assert_eq!((report.carrier, report.resumed), (Carrier::Ring, 0));
+    // One is the first, which was asked for all.
+    assert!(server.left.load(Ordering::SeqCst) >= 2, "it was waited for to its end");
 }
 
 #[test]
@@ -134,4 +144,28 @@ fn a_fifo_that_is_fetched_for_over_several_connections_is_read_again_from_its_fi
         fixture.ended(0)
     });
     assert_eq!((report.finish, report.readings), (Finish::Complete, 2));
+}
+
+#[test]
+fn with_tls_several_connections_fetch_as_well() {
+    let link = FarLink::up();
+    let body = body();
+    let authority = Authority::new();
+    let config = authority.issue(&["10.97.0.2"]).server(Version::Tls13);
+    let server = FarServer::with_tls(&link, Arc::clone(&body), config);
+    let report = link.near(move || {
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        let get = Get::new(url::Url::parse("https://10.97.0.2/file").unwrap());
+        let source = Source::Http { client: authority.client(), get, size: None };
+        fixture.flow.add(0, source, Sink::Fifo(fifo)).unwrap();
+        assert!(fixture.join(reader(path)) == *body, "other bytes");
+        fixture.flow.container_exited();
+        fixture.ended(0)
+    });
+    assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Ring));
+    let (connections, requests) =
+        (server.connections.load(Ordering::SeqCst), server.requests.load(Ordering::SeqCst));
+    assert!((4..=9).contains(&connections), "{connections} connections");
+    assert!(requests > connections, "a connection is used again: {requests} requests");
 }
