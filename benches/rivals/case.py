@@ -8,18 +8,19 @@ from table import Number, Row, short
 
 @dataclasses.dataclass
 class Case:
-    """`ours` and `theirs` take the setting and give numbers by key."""
+    """`ours` and `theirs` take the setting and give numbers by key. What is short is repeated `times` as often."""
     name: str
     ours: Callable
     theirs: Optional[Callable]
     rival: Optional[str]
     numbers: list[Number]
+    times: int = 1
 
     def measure(self, setting, pairs):
         """A B A B, after one of each that is not counted."""
         say(f'{self.name}: warming up')
         self.run(setting)
-        runs = []
+        runs, pairs = [], pairs * self.times
         for number in range(1, pairs + 1):
             runs.append(self.run(setting))
             say(f'{self.name}: {number} of {pairs}: {self.told(*runs[-1])}')

@@ -113,7 +113,7 @@ CASES = [
         Number('wall', 'a container that does nothing', bar=at_most(0.95)),
         Number('memory', 'a container that does nothing, peak memory', 'MiB', MEBIBYTE, at_most(12),
                has_rival=False, middle=max),
-    ]),
+    ], times=8),
     Case('quiet', quiet, None, None, [
         Number('switches', 'a container that sleeps: voluntary context switches a second', '', bar=below(1)),
     ]),

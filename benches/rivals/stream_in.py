@@ -87,7 +87,7 @@ CASES = [
         Number('wall', WALL, bar=at_most(1.10)),
         Number('cpu', f'{WHAT}, CPU of our process', bar=at_most(0.9)),
         Number('memory', f'{WHAT}, its peak memory', 'MiB', MEBIBYTE),
-    ]),
+    ], times=4),
     Case('http-fifo-epoll', gantline, splice_in_epoll, 'splice_in_epoll', [
         Number('stream', STREAM),
         Number('cpu', f'{WHAT}, CPU of our process'),

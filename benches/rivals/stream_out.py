@@ -100,12 +100,12 @@ CASES = [
         Number('stream', STREAM, bar=at_most(1.10)),
         Number('wall', WALL, bar=at_most(1.10)),
         Number('cpu', f'{WHAT}, CPU of our process'),
-    ]),
+    ], times=2),
     Case('fifo-post-curl', gantline, curl, 'curl', [
         Number('stream', STREAM, bar=at_most(0.7)),
         Number('wall', WALL, bar=at_most(0.7)),
         Number('cpu', f'{WHAT}, CPU of our process'),
-    ]),
+    ], times=2),
     Case('stdout-file', stdout_gantline, stdout_docker, 'docker run', [
         Number('wall', '1 GiB of a container\'s stdout → file', bar=at_most(0.7)),
         Number('cpu', '1 GiB of a container\'s stdout → file, CPU of our process'),

@@ -7,6 +7,7 @@ import statistics
 from typing import Callable, Optional
 
 MEBIBYTE = 1 << 20
+MANY = 9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,14 @@ class Row:
         return sorted(a / b for a, b in zip(self.ours, self.theirs or []))
 
     @property
+    def spread(self):
+        """The ratios of the pairs; of many the least, the quartiles and the most."""
+        pairs = self.pairs
+        if len(pairs) > MANY:
+            pairs = [pairs[0], *statistics.quantiles(pairs, n=4, method='inclusive'), pairs[-1]]
+        return ' '.join(short(pair) for pair in pairs)
+
+    @property
     def is_met(self):
         judged = self.ratio if self.theirs else self.number.middle(self.ours) / self.number.scale
         return self.number.bar is None or self.number.bar.met_by(judged)
@@ -77,7 +86,7 @@ class Row:
         cells = [self.number.label, self.shown(self.ours)]
         if self.theirs:
             cells += [f'{self.rival}: {self.shown(self.theirs)}', short(self.ratio), bar,
-                      ' '.join(short(pair) for pair in self.pairs)]
+                      self.spread]
         else:
             # Without a rival the bar is one for the number, and has its unit.
             cells += ['', '', f'{bar} {self.number.unit}'.strip() if bar else '', '']

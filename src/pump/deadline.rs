@@ -45,7 +45,7 @@ impl Driver {
         if let Some(mark) = self.low_water.expired(now)
             && let Some((socket, _)) = self.source.socket()
         {
-            set_low_water(socket, mark);
+            self.low_water.is_set(set_low_water(socket, mark));
             self.transfer.source_became_ready(self.load.room());
         }
         if let Sink::Post(post) = &mut self.sink {
@@ -79,9 +79,10 @@ impl Driver {
     }
 }
 
-/// A mark that cannot be set costs wake-ups, no bytes.
-pub(super) fn set_low_water(socket: BorrowedFd<'_>, mark: usize) {
-    if let Err(error) = set_receive_low_water(&socket, mark) {
+/// Sets a mark, and gives the one that there is now. One that cannot be set costs wake-ups, no bytes.
+pub(super) fn set_low_water(socket: BorrowedFd<'_>, mark: usize) -> usize {
+    set_receive_low_water(&socket, mark).unwrap_or_else(|error| {
         tracing::debug!(%error, "cannot set SO_RCVLOWAT");
-    }
+        1
+    })
 }

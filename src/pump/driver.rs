@@ -292,7 +292,7 @@ impl Driver {
                         && let Some((socket, left)) = self.source.socket()
                         && let Some(mark) = self.low_water.waits(left, context.now)
                     {
-                        set_low_water(socket, mark);
+                        self.low_water.is_set(set_low_water(socket, mark));
                     }
                     self.listen(context.registry)?;
                     let is_to_connect = self.rest_post(context)?;

@@ -11,16 +11,15 @@ use mio::{Interest, Token};
 use super::driver::Context;
 use super::error::TransferError;
 use super::fetch::{Fetch, Opening};
-use super::ring::Ring;
+use super::ring::{LEAST_PART, Ring};
 use super::speed::Speed;
 
 /// How long a connection fetches a part, in round trips: one of them is the pause between its request and
 /// the first byte. Longer parts wait longer behind one that has become slow.
 const PART_ROUND_TRIPS: u32 = 5;
 
-/// What a connection fetches at least, what one whose speed is not known yet, and what the first one
-/// goes on with while the others gain theirs: half of what a ring has.
-const LEAST_PART: u64 = 512 << 10;
+/// What a connection fetches whose speed is not known yet, and what the first one goes on with while the
+/// others gain theirs: half of what a ring has.
 const UNKNOWN_PART: u64 = 4 << 20;
 pub(super) const FIRST_PART: u64 = 24 << 20;
 
@@ -111,13 +110,16 @@ impl Lane {
         self.part = part;
     }
 
-    /// Bytes a second that its part came at, from its request on.
+    /// Bytes a second that its part came at, from its request on. None: a rest that was small tells
+    /// only how long a round trip is.
     pub(super) fn rate_of_part(&self, now: Instant) -> Option<f64> {
         let (asked, start) = self.asked;
         let lasted = now.saturating_duration_since(asked).as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
         let rate = (self.part.start - start) as f64 / lasted;
-        (self.part.start > start && lasted > 0.0).then_some(rate)
+        let is_small = self.part.start - start < LEAST_PART
+            && lasted < (self.round_trip * PART_ROUND_TRIPS).as_secs_f64();
+        (self.part.start > start && lasted > 0.0 && !is_small).then_some(rate)
     }
 
     /// There is nothing to fetch. What still comes of a part that others took over, or to the end,

@@ -83,8 +83,9 @@ impl Lanes {
         now: Instant,
     ) -> Result<Self, TransferError> {
         // It is at full speed, and goes on with it while the others gain theirs.
+        let share = ring.unclaimed() / width.max(1) as u64;
         let part = ring
-            .claim(FIRST_PART, pool)
+            .claim(FIRST_PART.min(share), pool)
             .ok_or(TransferError::Bug("a ring without a first part"))?;
         let round_trip = fetch.round_trip();
         let mut first = Lane::new(fetch, round_trip, now);
@@ -141,6 +142,11 @@ impl Lanes {
     /// How often a connection broke off and its part was gone on with.
     pub(crate) fn resumed(&self) -> u32 {
         self.resumed + self.lanes.iter().map(|lane| lane.fetch.resumed()).sum::<u32>()
+    }
+
+    /// Whether one of them has nothing to fetch.
+    pub(crate) fn has_a_free_one(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.part.is_empty())
     }
 
     /// Any of the GETs: all are of the same.
@@ -253,6 +259,7 @@ impl Lanes {
         context: &mut Context<'_>,
     ) -> Result<Paused, TransferError> {
         let (width, has_others) = (self.lanes.len(), self.lanes.len() > 1);
+        let is_asked = self.lanes.iter().skip(1).any(|lane| !lane.part.is_empty());
         let Some(lane) = self.lanes.get_mut(at) else { return Ok(Paused::Idle) };
         lane.speed.look(lane.part.start, context.now);
         loop {
@@ -262,6 +269,9 @@ impl Lanes {
             if lane.part.is_empty() {
                 if is_first && is_unproven && !ring.is_complete() {
                     // It may have to go on beyond.
+                    if !is_asked {
+                        return Ok(Paused::Idle);
+                    }
                     let ends = *self.patience_ends.get_or_insert(context.now + ANSWER_WITHIN);
                     let is_over = ends <= context.now;
                     return Ok(if is_over { Paused::Refused } else { Paused::Idle });

@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 /// What a fast source gathers, as much as a pipe holds. With 512 KiB a sixth more CPU time was needed,
-/// and with 2 MiB not less. The kernel sees to it that the socket's buffer has room for so much.
+/// and with 2 MiB not less. The kernel makes room in the socket's buffer for so much, or less of the mark.
 const RAISED: usize = 1 << 20;
 
 /// A source that gave this much since the last wait is fast.
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub(crate) struct LowWater {
     mark: usize,
+    /// What the kernel made of it.
+    in_force: usize,
     moved: usize,
     until: Option<Instant>,
 }
@@ -29,12 +31,17 @@ pub(crate) struct LowWater {
 impl LowWater {
     /// The mark that every socket begins with: one byte.
     pub(crate) fn new() -> Self {
-        Self { mark: 1, moved: 0, until: None }
+        Self { mark: 1, in_force: 1, moved: 0, until: None }
     }
 
-    /// The mark, if it is more than a byte.
+    /// The kernel has set this mark.
+    pub(crate) fn is_set(&mut self, mark: usize) {
+        self.in_force = mark;
+    }
+
+    /// The mark that the socket has, if it is more than a byte.
     pub(crate) fn raised(&self) -> Option<usize> {
-        Some(self.mark).filter(|mark| *mark > 1)
+        Some(self.in_force).filter(|mark| *mark > 1)
     }
 
     /// Bytes have come.

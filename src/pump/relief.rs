@@ -15,8 +15,8 @@ const LEAST_SHARE: u64 = 64 << 10;
 const LEAST_GAIN: f64 = 10.0;
 
 impl Lanes {
-    /// A lane has nothing to do, since there is no memory for a further segment: it takes over the end
-    /// of the part that all wait for, if that comes too slowly. Whether it does.
+    /// A lane has nothing to do, since there is no memory for more, or nothing more: it takes over the
+    /// end of the part that all wait for, or all of it, if that comes too slowly. Whether it does.
     pub(super) fn relieve(
         &mut self,
         at: usize,
@@ -32,14 +32,22 @@ impl Lanes {
         let frontier = ring.frontier();
         let helper = self.lanes.get(at).and_then(|lane| lane.rate);
         let first = self.lanes.iter_mut().find(|lane| lane.is_at(frontier));
-        let Some(first) = first else { return Ok(false) };
+        // Who has no answer yet has deadlines of its own.
+        let Some(first) = first.filter(|lane| lane.fetch.is_open()) else { return Ok(false) };
         let Some(rate) = first.speed.look(frontier, now) else { return Ok(false) };
         let left = first.part.end - frontier;
         let Some(stays) = share(left, rate, helper.unwrap_or(rate), self.round_trip) else {
             return Ok(false);
         };
-        let Some(rest) = ring.split(frontier, frontier + stays) else { return Ok(false) };
+        let rest = match stays {
+            0 => Some(first.part.clone()),
+            _ => ring.split(frontier, frontier + stays),
+        };
+        let Some(rest) = rest else { return Ok(false) };
         first.part.end = rest.start;
+        if first.part.is_empty() {
+            first.fetch.stop();
+        }
         tracing::debug!(frontier, stays, left, rate, helper, "a connection is relieved by another");
         if let Some(lane) = self.lanes.get_mut(at) {
             lane.ask(rest, now)?;
@@ -50,14 +58,17 @@ impl Lanes {
 
 /// How much of the `left` bytes stays with a connection that fetches `rate` bytes a second, when
 /// another that fetches `helper` takes the rest over a round trip later: so much that both end at the
-/// same time. None: it is not worth it.
+/// same time. 0: it loses all. None: it is not worth it.
 #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
 fn share(left: u64, rate: f64, helper: f64, round_trip: Duration) -> Option<u64> {
     let (rate, helper, round_trip) = (rate.max(1.0), helper.max(1.0), round_trip.as_secs_f64());
     let stays = (round_trip + left as f64 / helper) / (1.0 / rate + 1.0 / helper);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than left")]
-    let stays = (stays.min(left as f64) as u64).max(LEAST_SHARE);
-    let taken = left.checked_sub(stays).filter(|taken| *taken >= LEAST_SHARE)?;
+    let mut stays = (stays.min(left as f64) as u64).max(LEAST_SHARE);
+    if LEAST_SHARE as f64 / rate >= LEAST_GAIN * round_trip {
+        stays = 0;
+    }
+    let taken = left.checked_sub(stays).filter(|taken| stays == 0 || *taken >= LEAST_SHARE)?;
     (taken as f64 / rate >= LEAST_GAIN * round_trip).then_some(stays)
 }
 
@@ -73,15 +84,21 @@ mod tests {
         // A megabyte a second has 0.28 s for what stays, another with twenty 0.23 and the way.
         let stays = share(5 * MIB, 1e6, 20e6, FAR).unwrap();
         assert!((280_000..320_000).contains(&stays), "{stays}");
-        // One that gives nothing keeps the least.
-        assert_eq!(share(5 * MIB, 0.0, 20e6, FAR), Some(LEAST_SHARE));
+        assert_eq!(share(5 * MIB, 2e5, 20e6, FAR), Some(LEAST_SHARE));
+    }
+
+    #[test]
+    fn a_connection_that_gives_next_to_nothing_keeps_nothing() {
+        assert_eq!(share(5 * MIB, 0.0, 20e6, FAR), Some(0));
+        assert_eq!(share(5 * MIB, 1e5, 20e6, FAR), Some(0));
+        assert_eq!(share(10_000, 1e3, 20e6, FAR), Some(0));
     }
 
     #[test]
     fn a_connection_is_not_relieved_where_that_gains_less_than_its_loss_costs() {
         assert_eq!(share(5 * MIB, 15e6, 15e6, FAR), None);
         assert_eq!(share(5 * MIB, 1e6, 0.0, FAR), None);
-        assert_eq!(share(MIB / 10, 1e3, 20e6, FAR), None);
+        assert_eq!(share(MIB / 10, 2e5, 20e6, FAR), None);
         assert!(share(5 * MIB, 15e6, 15e6, FAR / 50).is_some());
     }
 }

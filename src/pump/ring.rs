@@ -15,6 +15,9 @@ use super::pool::{Pool, SEGMENT_BYTES, Segment};
 /// way in parts of [five round trips](super::lanes); the others are whole, and wait for the first.
 pub(crate) const MOST_SEGMENTS: usize = 12;
 
+/// What a part has at least, where it can be chosen: a request for less is hardly worth its way.
+pub(crate) const LEAST_PART: u64 = 512 << 10;
+
 /// Bytes on their way, of which the first are drained while the last are not asked for yet.
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -114,7 +117,9 @@ impl Ring {
         let wanted = self.end.min(self.next.saturating_add(most.max(1)));
         while self.window_ends() < wanted && self.grow(pool) {}
         let part = self.next..wanted.min(self.window_ends());
-        if part.is_empty() {
+        // Soon there will be memory for more.
+        let is_too_small = part.end - part.start < most.min(LEAST_PART) && part.end < self.end;
+        if part.is_empty() || is_too_small && !self.parts.is_empty() {
             return None;
         }
         self.parts.push(Part { at: part.start, end: part.end, is_claimed: true });
@@ -201,12 +206,12 @@ impl Ring {
         debug_assert!(bytes <= self.front().len(), "drained more than was held");
         self.drained = self.frontier().min(self.drained + bytes as u64);
         let first_ends = self.base.saturating_add(SEGMENT_BYTES as u64);
-        let is_done = self.drained == first_ends;
+        let is_done = self.drained == first_ends || self.drained == self.end;
         if is_done {
             self.segments.pop_front();
-            self.base = first_ends;
+            self.base = self.drained;
         }
-        is_done || self.drained == self.end || self.is_over()
+        is_done || self.is_over()
     }
 }
 

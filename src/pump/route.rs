@@ -11,7 +11,7 @@ pub(crate) fn choose(source: &Source, sink: &Sink) -> Carrier {
     match source {
         Source::Fed => Carrier::Spool,
         _ if source.raw().is_none() || !sink.takes_splices() => Carrier::Copy,
-        // The chunks have to be announced, which a pipe between would not do.
+        // A chunk has to be announced: what is in the pipe between is one.
         _ if matches!(sink, Sink::Post(_)) => match source.is_pipe() {
             true => Carrier::Splice,
             false => Carrier::Copy,

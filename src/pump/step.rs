@@ -139,11 +139,14 @@ impl Driver {
             Load::Ring(ring) => {
                 let front = ring.front();
                 let gave = self.sink.write(front.get(..most).unwrap_or(front))?;
-                if let Gave::Bytes(bytes) = gave
-                    && ring.drained(bytes)
-                {
-                    // A connection that had no room may go on.
-                    self.transfer.source_became_ready(Room::Bytes(1));
+                if let Gave::Bytes(bytes) = gave {
+                    let is_room = ring.drained(bytes);
+                    let has_a_free_one =
+                        matches!(&self.source, Source::Lanes(lanes) if lanes.has_a_free_one());
+                    // A connection that had no room may go on, or help the one that is waited for now.
+                    if is_room || ring.front().is_empty() && has_a_free_one {
+                        self.transfer.source_became_ready(Room::Bytes(1));
+                    }
                 }
                 gave
             }
@@ -229,9 +232,10 @@ impl Driver {
     }
 
     /// A move out of a socket that gathers gave less than was asked for: waits for the end that it was
-    /// for, rather than for a segment at a time. Whoever is asked says so, since a short splice may
-    /// be for want of the pipe's slots as well; and only of a socket that is looked at soon anyway,
-    /// since its end may have come before.
+    /// for, rather than for a segment at a time. A short splice may be for want of the pipe's slots
+    /// as well, so both ends are asked. Where the socket has much, in spite of that, it is tried
+    /// again; where it has little its window is open. It is looked at soon anyway (`low_water`), for
+    /// its end may have come before, which is no edge any more.
     fn after_short_move(&mut self) -> Result<(), TransferError> {
         let (Some(mark), Some((socket, _))) = (self.low_water.raised(), self.source.socket())
         else {
@@ -239,7 +243,7 @@ impl Driver {
         };
         if !self.sink.has_room() {
             self.transfer.sink_blocked();
-        } else if unread(&socket).map_err(TransferError::Read)? < mark as u64 {
+        } else if unread(&socket).map_err(TransferError::Read)? < mark as u64 / 2 {
             self.transfer.source_blocked();
         }
         Ok(())

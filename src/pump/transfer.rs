@@ -4,7 +4,8 @@
 //! lies between them. [`Transfer::next`] names a step, the driver tries it and tells the outcome
 //! with one of the `…ed` calls. A step is named only if it can make progress, and
 //! [`Step::Wait`] only if each end that matters has answered that it would block since it was last
-//! seen ready: edges come once, so what was ready stays ready until it says otherwise.
+//! seen ready: edges come once, so what was ready stays ready until it says otherwise. (Of a socket
+//! that gathers the driver says so by itself, and looks again soon.)
 
 /// Where the transfer of one source into one sink stands.
 #[derive(Debug, Clone)]

@@ -95,7 +95,7 @@ impl Driver {
             return Err(TransferError::Bug("a source that is not fetched was widened"));
         };
         if let Some((socket, _)) = fetch.socket() {
-            set_low_water(socket, 1);
+            let _ = set_low_water(socket, 1);
         }
         self.low_water = LowWater::new();
         let mut ring = Ring::new(taken..end);

@@ -6,13 +6,14 @@ use std::os::fd::{AsFd, AsRawFd};
 /// Asks that a socket counts as readable only when `bytes` have come (`SO_RCVLOWAT`), or its end.
 ///
 /// With fewer bytes to come than that, and a peer that keeps the connection open, it never does.
-/// See socket(7); Linux heeds it in poll and epoll since 2.6.28.
+/// See socket(7); Linux heeds it in poll and epoll since 2.6.28. Gives what the kernel made of it, which
+/// for a socket with a small buffer is less.
 ///
 /// # Errors
 /// `ENOPROTOOPT`, `EINVAL`: not a socket that knows it.
-pub fn set_receive_low_water(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
-    let value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
-    let length = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
+pub fn set_receive_low_water(socket: &impl AsFd, bytes: usize) -> io::Result<usize> {
+    let mut value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    let mut length = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
     #[expect(unsafe_code, reason = "neither nix nor socket2 nor rustix has SO_RCVLOWAT")]
     // SAFETY: `value` lives for the whole call and `length` is its size; the kernel only reads it.
     let answer = unsafe {
@@ -24,5 +25,22 @@ pub fn set_receive_low_water(socket: &impl AsFd, bytes: usize) -> io::Result<()>
             length,
         )
     };
-    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if answer != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    #[expect(unsafe_code, reason = "neither nix nor socket2 nor rustix has SO_RCVLOWAT")]
+    // SAFETY: `value` and `length` live for the whole call; the kernel writes no more than `length`.
+    let answer = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    if answer != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(value).unwrap_or(1))
 }

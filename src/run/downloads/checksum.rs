@@ -34,7 +34,7 @@ impl Checksum {
         let _ = self.written.send(bytes);
     }
 
-    /// The sum over `total` bytes, in hexadecimal.
+    /// The sum over what is in the file, at least `total` bytes, in hexadecimal.
     pub(super) async fn end(self, total: u64) -> io::Result<String> {
         self.written(total);
         drop(self.written);
