@@ -16,12 +16,12 @@ use super::speed::Speed;
 
 /// How long a connection fetches a part, in round trips: one of them is the pause between its request and
 /// the first byte. Longer parts wait longer behind one that has become slow.
-const PART_ROUND_TRIPS: u32 = 5;
+const PART_ROUND_TRIPS: u32 = 7;
 
 /// What a connection fetches whose speed is not known yet, and what the first one goes on with while the
 /// others gain theirs: half of what a ring has.
 const UNKNOWN_PART: u64 = 4 << 20;
-pub(super) const FIRST_PART: u64 = 24 << 20;
+pub(super) const FIRST_PART: u64 = 32 << 20;
 
 /// How long a connection's speed is measured, in round trips.
 pub(super) const PERIOD: u32 = 2;

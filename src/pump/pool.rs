@@ -19,8 +19,8 @@ pub(crate) const SPARE_BYTES: usize = 64 << 10;
 /// How large a segment of a ring's memory is.
 pub(crate) const SEGMENT_BYTES: usize = 4 << 20;
 
-/// Segments that the transfers of one worker have together, beside the first of each: 64 MiB.
-const SEGMENTS: usize = 16;
+/// Segments that the transfers of one worker have together, beside the first of each: 96 MiB.
+const SEGMENTS: usize = 24;
 
 /// The buffers of one worker.
 #[derive(Debug, Clone)]

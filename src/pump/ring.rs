@@ -11,9 +11,9 @@ use std::ops::Range;
 
 use super::pool::{Pool, SEGMENT_BYTES, Segment};
 
-/// Segments of one transfer at once. A gigabit a second at a round trip of 50 ms has 32 MB on their
-/// way in parts of [five round trips](super::lanes); the others are whole, and wait for the first.
-pub(crate) const MOST_SEGMENTS: usize = 12;
+/// Segments of one transfer at once: 64 MiB. A gigabit a second at a round trip of 50 ms has 44 MB in
+/// parts that take seven round trips each; the rest is whole, and waits for the first.
+pub(crate) const MOST_SEGMENTS: usize = 16;
 
 /// What a part has at least, where it can be chosen: a request for less is hardly worth its way.
 pub(crate) const LEAST_PART: u64 = 512 << 10;
@@ -294,8 +294,9 @@ mod tests {
         rings.truncate(1);
         assert!(rings[0].filled(0, SEGMENT_BYTES));
         assert!(rings[0].drained(SEGMENT_BYTES));
+        let most = MOST_SEGMENTS as u64;
         // Of what is asked for it gives what there is memory for.
-        assert_eq!(rings[0].claim(SEGMENT * 2, &pool), Some(SEGMENT * 12..SEGMENT * 13));
+        assert_eq!(rings[0].claim(SEGMENT * 2, &pool), Some(SEGMENT * most..SEGMENT * (most + 1)));
     }
 
     #[test]
