@@ -121,6 +121,8 @@ fn a_flat_folder_is_uploaded_without_what_is_no_file() {
     let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["a.txt", "empty"], "{run}");
     assert!(files.iter().all(|(_, record)| record["mimeType"] == "text/x-ours"), "{run}");
+    // Who waits for results in Girder hears it.
+    assert_eq!(girder.get(&format!("item/{item}"))["meta"]["reference"], "r", "{run}");
     let warnings = run.report.as_ref().unwrap()["warnings"].to_string();
     for skipped in [
         r#"\"fifo\" was not uploaded: it is a FIFO"#,
