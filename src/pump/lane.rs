@@ -11,17 +11,19 @@ use mio::{Interest, Token};
 use super::driver::Context;
 use super::error::TransferError;
 use super::fetch::{Fetch, Opening};
-use super::ring::{LEAST_PART, Ring};
+use super::pool::SEGMENT_BYTES;
+use super::ring::{LEAST_PART, MOST_SEGMENTS, Ring};
 use super::speed::Speed;
 
 /// How long a connection fetches a part, in round trips: one of them is the pause between its request and
 /// the first byte. Longer parts wait longer behind one that has become slow.
 const PART_ROUND_TRIPS: u32 = 7;
 
-/// What a connection fetches whose speed is not known yet, and what the first one goes on with while the
-/// others gain theirs: half of what a ring has.
+/// What a connection fetches whose speed is not known yet.
 const UNKNOWN_PART: u64 = 4 << 20;
-pub(super) const FIRST_PART: u64 = 32 << 20;
+
+/// What the first one goes on with while the others gain their speed: half of what a ring has.
+pub(super) const FIRST_PART: u64 = (MOST_SEGMENTS * SEGMENT_BYTES / 2) as u64;
 
 /// How long a connection's speed is measured, in round trips.
 pub(super) const PERIOD: u32 = 2;
@@ -36,9 +38,10 @@ pub(super) struct Lane {
     pub(super) has_nothing_yet: bool,
     /// How fast it fetches its part.
     pub(super) speed: Speed,
-    pub(super) round_trip: Duration,
-    /// When it asked for its part and where that began, and bytes a second of the one before.
-    pub(super) asked: (Instant, u64),
+    round_trip: Duration,
+    /// When it asked for its part, and where that began.
+    asked: (Instant, u64),
+    /// Bytes a second of the part before.
     pub(super) rate: Option<f64>,
     pub(super) registered: Option<(u32, u32)>,
     pub(super) opening_until: Option<Instant>,
@@ -67,6 +70,7 @@ impl Lane {
         width: usize,
         context: &Context<'_>,
     ) -> Result<bool, TransferError> {
+        self.rate = self.rate_of_part(context.now).or(self.rate);
         let most = self.most(ring, width);
         let Some(part) = ring.claim(most, context.pool) else { return Ok(false) };
         if self.fetch.goes_on_to_the_end() && self.fetch.is_open() && self.part.end == part.start {
@@ -112,7 +116,7 @@ impl Lane {
 
     /// Bytes a second that its part came at, from its request on. None: a rest that was small tells
     /// only how long a round trip is.
-    pub(super) fn rate_of_part(&self, now: Instant) -> Option<f64> {
+    fn rate_of_part(&self, now: Instant) -> Option<f64> {
         let (asked, start) = self.asked;
         let lasted = now.saturating_duration_since(asked).as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]

@@ -276,7 +276,6 @@ impl Lanes {
                     let is_over = ends <= context.now;
                     return Ok(if is_over { Paused::Refused } else { Paused::Idle });
                 }
-                lane.rate = lane.rate_of_part(context.now).or(lane.rate);
                 if !lane.find_part(ring, width, context)? {
                     lane.rest(is_unproven || ring.is_closed());
                     return Ok(Paused::Idle);
