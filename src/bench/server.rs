@@ -13,6 +13,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use socket2::SockRef;
 
 use super::error::PeerError;
 use super::message::{Message, say};
@@ -152,6 +153,8 @@ fn serve(
 ) -> Result<(), PeerError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let listener = listener.map_err(|error| PeerError::System("listen", error))?;
+    // As the depot's, which is not paced within this machine.
+    let _ = SockRef::from(&listener).set_tcp_congestion(b"reno");
     let address = listener.local_addr();
     let address = address.map_err(|error| PeerError::System("listen", error))?;
     say(out, &Message::Listening(address))?;

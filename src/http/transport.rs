@@ -202,9 +202,21 @@ pub(super) fn connect(
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
     }
+    if address.ip().to_canonical().is_loopback() {
+        send_unpaced(&socket);
+    }
     match socket.connect(&address.into()) {
         Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Ok(Err(error)),
         _ => Ok(Ok(TcpStream::from_std(socket.into()))),
+    }
+}
+
+/// Within this machine there is no line whose rate would have to be found. A system that has BBR paces
+/// every segment there, by a timer, and halves what a POST can send; Reno, which every kernel has and
+/// everybody may choose (tcp(7)), does not. It is set before connecting: pacing that has begun stays.
+fn send_unpaced(socket: &Socket) {
+    if let Err(error) = socket.set_tcp_congestion(b"reno") {
+        tracing::debug!(%error, "the connection keeps the system's congestion control");
     }
 }
 
@@ -268,3 +280,26 @@ fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Step> {
 
 /// Bytes looked at in one call: most heads are below 1 KiB.
 const LOOK: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv6Addr, TcpListener};
+
+    use super::*;
+
+    fn congestion_control(address: SocketAddr) -> String {
+        let stream = connect(address, None).unwrap().unwrap();
+        let name = SockRef::from(&stream).tcp_congestion().unwrap();
+        String::from_utf8(name).unwrap().trim_end_matches('\0').to_owned()
+    }
+
+    #[test]
+    fn nothing_is_paced_within_this_machine() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(congestion_control(address), "reno");
+        if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+            assert_eq!(congestion_control(listener.local_addr().unwrap()), "reno");
+        }
+    }
+}
