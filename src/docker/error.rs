@@ -94,6 +94,16 @@ pub enum DockerError {
         /// The engine's own words.
         message: String,
     },
+    /// A registry has no login of the user's, or refuses the one that it was given.
+    #[error(
+        "the registry {registry} wants a login: {message}; run `docker login {registry}` first"
+    )]
+    NotLoggedIn {
+        /// The registry.
+        registry: String,
+        /// The engine's own words, or the registry's.
+        message: String,
+    },
     /// An image reference that no engine takes.
     #[error("{reference:?} is not an image reference: {problem}")]
     Reference {
@@ -147,6 +157,22 @@ impl DockerError {
     /// Whether the name is taken, or the container is not in a state that allows the call.
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Engine { status: 409, .. })
+    }
+
+    /// The same for a pull from `registry`: an engine has no status for a login that is missing or
+    /// wrong, only the words of its registry.
+    pub(super) fn of_pull(self, registry: &impl fmt::Display) -> Self {
+        let (Self::Engine { message, .. } | Self::Pull { message, .. }) = &self else {
+            return self;
+        };
+        let says = |needle| message.to_ascii_lowercase().contains(needle);
+        if !["no basic auth credentials", "unauthorized", "authentication required"]
+            .iter()
+            .any(says)
+        {
+            return self;
+        }
+        Self::NotLoggedIn { registry: registry.to_string(), message: message.clone() }
     }
 
     /// Whether the engine refused a container because it has no GPU for it, as far as its words

@@ -41,7 +41,8 @@ impl Client {
     ///
     /// # Errors
     /// [`DockerError::Engine`] when the engine refuses at once, [`DockerError::Pull`] when it
-    /// fails later; [`DockerError::Login`] when the user's configuration cannot be followed.
+    /// fails later; [`DockerError::NotLoggedIn`] when it is for want of a login; [`DockerError::Login`]
+    /// when the user's configuration cannot be followed.
     pub async fn pull(
         &self,
         reference: &str,
@@ -61,13 +62,23 @@ impl Client {
         progress: &mut (dyn FnMut(PullLine) + Send),
     ) -> Result<Pulled, DockerError> {
         let reference = Reference::parse(reference)?;
+        let pulled = self.pull_parsed(&reference, platform, progress).await;
+        pulled.map_err(|error| error.of_pull(&reference.registry()))
+    }
+
+    async fn pull_parsed(
+        &self,
+        reference: &Reference,
+        platform: Option<&str>,
+        progress: &mut (dyn FnMut(PullLine) + Send),
+    ) -> Result<Pulled, DockerError> {
         let mut request = Request::post("/images/create")
             .query("fromImage", reference.name())
             .query("tag", reference.version());
         if let Some(platform) = platform {
             request = request.query("platform", platform);
         }
-        if let Some(login) = self.login(&reference).await? {
+        if let Some(login) = self.login(reference).await? {
             request = request.header(REGISTRY_AUTH, login);
         }
         let call = request.call().clone();
@@ -75,7 +86,7 @@ impl Client {
         let link = Link::open(self.endpoint()).await?;
         let mut reply = link.send(call.clone(), http).await?.accepted().await?;
 
-        let mut lines = Lines::new(call, &reference);
+        let mut lines = Lines::new(call, reference);
         let mut pulled = Pulled::default();
         while let Some(bytes) = reply.next_bytes().await? {
             lines.add(&bytes);

@@ -68,3 +68,33 @@ fn an_image_that_no_registry_has_is_named() {
     assert!(run.stderr.contains("no-such-image"), "{run}");
     assert_eq!(run.report.as_ref().unwrap()["container_id"], json!(null));
 }
+
+#[test]
+fn a_registry_that_wants_a_login_is_named_with_the_way_to_get_one() {
+    let registry = std::env::var("GANTLINE_TEST_PRIVATE_REGISTRY").expect(
+        "GANTLINE_TEST_PRIVATE_REGISTRY is not set: run `eval \"$(tests/env/registry.sh up)\"`",
+    );
+    let image = Image(format!("{registry}/gantline/busybox:latest"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("job.json");
+    std::fs::write(&path, image.job(&json!(true)).to_string()).unwrap();
+    let run = |login: Option<&str>| {
+        if let Some(login) = login {
+            let login = json!({"auths": {&registry: {"username": "gantline", "password": login}}});
+            std::fs::write(folder.path().join("config.json"), login.to_string()).unwrap();
+        }
+        let run = Invocation::of(&["run", "--progress", "none"]).arg(&path);
+        run.env("DOCKER_CONFIG", folder.path()).finish()
+    };
+    for login in [None, Some("lower")] {
+        let run = run(login);
+        assert_eq!(run.code, 125, "{run}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run}");
+        assert!(run.stderr.contains("cannot get the image"), "{run}");
+        let way_out = format!("run `docker login {registry}` first");
+        assert!(run.stderr.contains(&way_out), "{run}");
+        assert!(!run.stderr.contains("lower"), "{run}");
+    }
+    let run = run(Some("password"));
+    assert_eq!((run.code, &*run.stdout), (0, &b"pulled\n"[..]), "{run}");
+}
