@@ -1,7 +1,7 @@
 //! One TLS session over a non-blocking socket, by rustls's unbuffered interface.
 //!
 //! Why not its buffered one: that reads the socket 4 KiB at a time. Here a read takes up to
-//! 256 KiB, sixteen records, which are decrypted where they lie; rustls hands each out as a vector,
+//! 512 KiB, 32 records, which are decrypted where they lie; rustls hands each out as a vector,
 //! which is copied into the caller's buffer.
 
 use std::fmt;
@@ -324,8 +324,8 @@ const RECORD: usize = 16 * 1024;
 /// Plain text that is encrypted at once: sixteen records.
 const WRITE: usize = 16 * RECORD;
 
-/// Bytes taken from the socket at once: sixteen records, and what may be left of one before them.
-const INCOMING: usize = 16 * RECORD + 18 * 1024;
+/// Bytes taken from the socket at once: 32 records, and what may be left of one before them.
+const INCOMING: usize = 32 * RECORD + 18 * 1024;
 
 /// What may wait to be sent: a request with large headers, and answers to changes of keys.
 const MAX_OUTGOING: usize = 1024 * 1024;

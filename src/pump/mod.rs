@@ -79,8 +79,8 @@ use crate::sys::fifo::Fifo;
 pub struct Options {
     /// Worker threads. Default: one a core, at most four; one keeps a whole memory bus busy.
     pub workers: usize,
-    /// Buffers of 512 KiB that all workers may have together, for what cannot be spliced.
-    /// Default: 16. A transfer that finds none has one of 64 KiB for as long as it needs it.
+    /// Buffers of 1 MiB that all workers may have together, for what cannot be spliced.
+    /// Default: 8. A transfer that finds none has one of 64 KiB for as long as it needs it.
     pub buffers: usize,
     /// Where a container's output is kept while its sink is slow, in files without names.
     /// Default: `TMPDIR`.
@@ -95,7 +95,7 @@ impl Default for Options {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             workers: cores.min(4),
-            buffers: 16,
+            buffers: 8,
             spool_folder: std::env::temp_dir(),
             connections: 8,
         }

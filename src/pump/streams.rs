@@ -17,6 +17,9 @@ use super::error::TransferError;
 use super::pool::Pool;
 use crate::sys::uninterrupted;
 
+/// How much one read takes at most.
+const READ_BYTES: usize = 256 << 10;
+
 /// How much is read before others have their turn.
 const TURN_BYTES: usize = 4 << 20;
 
@@ -107,7 +110,7 @@ impl Streams {
         self.attach.socket.as_fd()
     }
 
-    /// Reads what there is, a buffer of `pool` at a time (eight of the engine's frames), and gives
+    /// Reads what there is, eight of the engine's frames at a time, into a buffer of `pool`, and gives
     /// the pieces to `feed`: those of one outlet that follow each other together.
     pub(crate) fn turn(
         &mut self,
@@ -117,10 +120,12 @@ impl Streams {
     ) -> Result<Flowing, TransferError> {
         let Attach { socket, read_ahead, split } = &mut self.attach;
         take_apart(&mut **split, &std::mem::take(read_ahead), &mut feed)?;
-        let mut buffer = pool.lend();
+        let mut lent = pool.lend();
+        let most = lent.len().min(READ_BYTES);
+        let buffer = lent.get_mut(..most).unwrap_or_default();
         let (mut budget, mut since_yield, mut yields) = (TURN_BYTES, 0, 0);
         while budget > 0 {
-            match uninterrupted(|| nix::unistd::read(&*socket, &mut buffer)) {
+            match uninterrupted(|| nix::unistd::read(&*socket, &mut *buffer)) {
                 Ok(0) => {
                     split.end().map_err(TransferError::Split)?;
                     return Ok(Flowing::Ended);
