@@ -67,6 +67,8 @@ pub(crate) enum Manner {
     SharesARate,
     /// With the part; over its third connection at a third of a megabyte a second.
     ThirdIsSlow,
+    /// With the part; over its third connection with the beginning of it, and nothing after that.
+    ThirdStops,
     /// With the part, and closes the connection.
     Closes,
     /// With the part, but each third breaks off after a while.
@@ -109,7 +111,7 @@ impl FarServer {
     ) -> Self {
         Self::listen(link, "10.97.0.2:80", buffer, move |connection, number, requests| {
             let manner = match manner {
-                Manner::ThirdIsSlow if number != 3 => Manner::Keeps,
+                Manner::ThirdIsSlow | Manner::ThirdStops if number != 3 => Manner::Keeps,
                 manner => manner,
             };
             serve(connection, &body, manner, requests)
@@ -240,6 +242,11 @@ fn serve(
                     range.end - 1,
                     body.len()
                 )?;
+                if manner == Manner::ThirdStops {
+                    connection.write_all(&part[..part.len().min(64 << 10)])?;
+                    lines.read_line(&mut String::new())?;
+                    return Err(std::io::ErrorKind::BrokenPipe.into());
+                }
                 if manner == Manner::Breaks && number.is_multiple_of(3) {
                     return connection.write_all(&part[..part.len() / 2]);
                 }

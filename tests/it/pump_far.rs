@@ -57,6 +57,22 @@ fn a_connection_that_is_far_slower_than_the_others_is_relieved_of_the_end_of_its
 }
 
 #[test]
+fn a_connection_that_gives_nothing_more_loses_its_part_to_another() {
+    let (report, server) = stream(&body(), Manner::ThirdStops, Options::default());
+    // Nobody has waited until that was a stall, after which it would have been resumed.
+    assert_eq!((report.carrier, report.resumed), (Carrier::Ring, 0));
+    assert!(server.left.load(Ordering::SeqCst) >= 1, "it was not left");
+}
+
+#[test]
+fn a_body_of_a_few_segments_is_shared_from_the_start() {
+    let body = Arc::new(noise(16 << 20));
+    let (report, server) = stream(&body, Manner::Keeps, Options::default());
+    assert_eq!((report.carrier, report.resumed), (Carrier::Ring, 0));
+    assert!(server.connections.load(Ordering::SeqCst) >= 4);
+}
+
+#[test]
 fn a_server_that_closes_each_connection_is_asked_over_new_ones() {
     let (report, server) = stream(&body(), Manner::Closes, Options::default());
     assert_eq!((report.carrier, report.resumed), (Carrier::Ring, 0));
