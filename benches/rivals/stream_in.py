@@ -76,12 +76,14 @@ def nginx_tls(setting):
 @contextlib.contextmanager
 def quick_tls(setting):
     """The same of the server that `gantline bench` has, which needs half of nginx's time: one block of bytes
-    from memory again and again, encrypted by rustls."""
+    from memory again and again, encrypted by rustls, and not paced as nginx is where BBR is the default."""
     authority = str(setting.folder / 'quick.pem')
     server = subprocess.Popen([setting.gantline, 'bench-peer', 'serve-tls', authority, str(BIG.size)],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        yield f'https://{json.loads(server.stdout.readline())["Listening"]}/', authority
+        said = json.loads(server.stdout.readline())
+        check('Listening' in said, said)
+        yield f'https://{said["Listening"]}/', authority
     finally:
         server.kill()
         server.wait()

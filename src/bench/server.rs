@@ -153,7 +153,7 @@ fn serve(
 ) -> Result<(), PeerError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let listener = listener.map_err(|error| PeerError::System("listen", error))?;
-    // As the depot's, which is not paced within this machine.
+    // As the depot's, which does not pace over loopback.
     let _ = SockRef::from(&listener).set_tcp_congestion(b"reno");
     let address = listener.local_addr();
     let address = address.map_err(|error| PeerError::System("listen", error))?;

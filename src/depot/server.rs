@@ -78,9 +78,9 @@ struct Stop {
 /// The sockets of the threads at work, to be shut down from outside.
 type Connections = Mutex<HashMap<u64, Arc<TcpStream>>>;
 
-/// Connections within this machine have no line whose rate would have to be found. Where the system has
+/// Connections over loopback have no line whose rate would have to be found. Where the system's default is
 /// BBR, pacing them by a timer halves what 64 of them get together; Reno, which every kernel has, does
-/// not pace. They inherit it from their listener.
+/// not pace. They inherit it from their listener, and could not be freed of pacing later.
 fn send_unpaced(listener: &TcpListener) {
     // Without it they are slower.
     let _ = SockRef::from(listener).set_tcp_congestion(b"reno");
@@ -242,11 +242,14 @@ mod tests {
     }
 
     #[test]
-    fn what_it_accepts_from_this_machine_is_not_paced() {
+    fn what_it_accepts_over_loopback_is_not_paced() {
+        let directory = TempDir::new().unwrap();
+        let routes = Routes::new(Arc::new(Tree::open(directory.path()).unwrap()), None);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        send_unpaced(&listener);
-        let _client = connect(listener.local_addr().unwrap());
-        let (accepted, _) = listener.accept().unwrap();
+        let server = Server::new(listener, routes, Limits::default()).unwrap();
+        let _client = connect(server.address());
+        // It is complete: connect has returned.
+        let (accepted, _) = server.listener.accept().unwrap();
         let name = SockRef::from(&accepted).tcp_congestion().unwrap();
         assert!(name.starts_with(b"reno"), "{name:?}");
     }

@@ -94,13 +94,17 @@ pub enum DockerError {
         /// The engine's own words.
         message: String,
     },
-    /// A registry has no login of the user's, or refuses the one that it was given.
+    /// A registry refuses an image for want of a login, or to the login that it was given, as far as
+    /// its words tell. Some say the same of an image that they do not have.
     #[error(
-        "the registry {registry} wants a login: {message}; run `docker login {registry}` first"
+        "the registry {registry} does not give {reference} to everybody: {message}; is its name \
+         right? if so, run `docker login {registry}`"
     )]
     NotLoggedIn {
         /// The registry.
         registry: String,
+        /// The image.
+        reference: String,
         /// The engine's own words, or the registry's.
         message: String,
     },
@@ -159,20 +163,18 @@ impl DockerError {
         matches!(self, Self::Engine { status: 409, .. })
     }
 
-    /// The same for a pull from `registry`: an engine has no status for a login that is missing or
-    /// wrong, only the words of its registry.
-    pub(super) fn of_pull(self, registry: &impl fmt::Display) -> Self {
+    /// What a pull of `reference` from `registry` failed by: engines have no status for a login that is
+    /// missing or wrong, only their registry's words. A proxy of the engine's has similar ones.
+    pub(super) fn of_pull(self, registry: String, reference: String) -> Self {
         let (Self::Engine { message, .. } | Self::Pull { message, .. }) = &self else {
             return self;
         };
-        let says = |needle| message.to_ascii_lowercase().contains(needle);
-        if !["no basic auth credentials", "unauthorized", "authentication required"]
-            .iter()
-            .any(says)
-        {
+        let words = message.to_ascii_lowercase();
+        let refusals = ["no basic auth credentials", "unauthorized: ", "401 unauthorized"];
+        if !refusals.iter().any(|refusal| words.contains(refusal)) {
             return self;
         }
-        Self::NotLoggedIn { registry: registry.to_string(), message: message.clone() }
+        Self::NotLoggedIn { registry, reference, message: message.clone() }
     }
 
     /// Whether the engine refused a container because it has no GPU for it, as far as its words
@@ -405,6 +407,7 @@ mod tests {
             DockerError::Pull { reference: image(), message: String::new() },
             DockerError::Reference { reference: image(), problem: "" },
             DockerError::Login { registry: "r".to_owned(), source },
+            engine(500, "unauthorized: no").of_pull("r".to_owned(), image()),
             DockerError::Bug(""),
         ] {
             assert!(!error.is_transient(), "{error}");
@@ -416,6 +419,29 @@ mod tests {
         assert!(engine(404, "").is_not_found() && !engine(404, "").is_conflict());
         assert!(engine(409, "").is_conflict() && !engine(409, "").is_not_found());
         assert!(!connect(io::ErrorKind::NotFound).is_not_found());
+    }
+
+    #[test]
+    fn a_pull_that_wants_a_login_is_known_by_the_registrys_words() {
+        let wants_a_login = |message: &str| {
+            let error = engine(500, message).of_pull("r:5000".to_owned(), "r:5000/x:1".to_owned());
+            matches!(error, DockerError::NotLoggedIn { .. })
+        };
+        for message in [
+            "Head \"http://r:5000/v2/x/manifests/1\": no basic auth credentials",
+            "unauthorized: access to the requested resource is not authorized",
+            "Head \"https://r:5000/v2/x/manifests/1\": unauthorized: incorrect username or password",
+            "unexpected status from HEAD request to https://r:5000/v2/x/manifests/1: 401 Unauthorized",
+        ] {
+            assert!(wants_a_login(message), "{message}");
+        }
+        for message in [
+            "manifest for r:5000/unauthorized-x:1 not found: manifest unknown: manifest unknown",
+            "Get \"https://r:5000/v2/\": Proxy Authentication Required",
+            "Get \"https://r:5000/v2/\": dial tcp: connection refused",
+        ] {
+            assert!(!wants_a_login(message), "{message}");
+        }
     }
 
     #[test]

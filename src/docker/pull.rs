@@ -41,8 +41,8 @@ impl Client {
     ///
     /// # Errors
     /// [`DockerError::Engine`] when the engine refuses at once, [`DockerError::Pull`] when it
-    /// fails later; [`DockerError::NotLoggedIn`] when it is for want of a login; [`DockerError::Login`]
-    /// when the user's configuration cannot be followed.
+    /// fails later; [`DockerError::Login`] when the user's configuration cannot be followed, and
+    /// [`DockerError::NotLoggedIn`] when the login in it, or that there is none, is why.
     pub async fn pull(
         &self,
         reference: &str,
@@ -63,7 +63,11 @@ impl Client {
     ) -> Result<Pulled, DockerError> {
         let reference = Reference::parse(reference)?;
         let pulled = self.pull_parsed(&reference, platform, progress).await;
-        pulled.map_err(|error| error.of_pull(&reference.registry()))
+        pulled.map_err(|error| match self.shared.settings.config_file {
+            Some(_) => error.of_pull(reference.registry().to_string(), reference.to_string()),
+            // A login would not be looked for.
+            None => error,
+        })
     }
 
     async fn pull_parsed(

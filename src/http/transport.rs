@@ -211,9 +211,10 @@ pub(super) fn connect(
     }
 }
 
-/// Within this machine there is no line whose rate would have to be found. A system that has BBR paces
-/// every segment there, by a timer, and halves what a POST can send; Reno, which every kernel has and
-/// everybody may choose (tcp(7)), does not. It is set before connecting: pacing that has begun stays.
+/// Over loopback there is no line whose rate would have to be found. A system whose default is BBR paces
+/// every segment there, by a timer, and halves what a POST can send; Reno, which every kernel has and,
+/// unless it was forbidden, everybody may choose (tcp(7)), does not. It is set before connecting:
+/// pacing that has begun stays.
 fn send_unpaced(socket: &Socket) {
     if let Err(error) = socket.set_tcp_congestion(b"reno") {
         tracing::debug!(%error, "the connection keeps the system's congestion control");
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_paced_within_this_machine() {
+    fn what_is_sent_over_loopback_is_not_paced() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         assert_eq!(congestion_control(address), "reno");

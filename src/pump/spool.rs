@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// How much one stream may hold in memory. Two of them and their reader stay below 2 MiB.
+/// How much one stream may hold in memory. Two of them and what their reader reads at once stay below 2 MiB.
 const MEMORY_BYTES: usize = 512 << 10;
 
 /// How much is brought back from the file at once.

@@ -17,7 +17,7 @@ use super::error::TransferError;
 use super::pool::Pool;
 use crate::sys::uninterrupted;
 
-/// How much one read takes at most.
+/// How much one read takes at most, so that it stays in the cache until it is taken apart.
 const READ_BYTES: usize = 256 << 10;
 
 /// How much is read before others have their turn.

@@ -91,7 +91,7 @@ fn a_registry_that_wants_a_login_is_named_with_the_way_to_get_one() {
         assert_eq!(run.code, 125, "{run}");
         assert_eq!(run.stderr.lines().count(), 1, "{run}");
         assert!(run.stderr.contains("cannot get the image"), "{run}");
-        let way_out = format!("run `docker login {registry}` first");
+        let way_out = format!("run `docker login {registry}`");
         assert!(run.stderr.contains(&way_out), "{run}");
         assert!(!run.stderr.contains("lower"), "{run}");
     }

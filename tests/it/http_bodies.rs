@@ -8,7 +8,7 @@ use crate::http_support::{
     Driver, Peer, Way, client, client_with, fetch, fetch_all, noise, until_closed,
 };
 
-const WAYS: [Way; 4] = [Way::Splice, Way::Read(1), Way::Read(1000), Way::Read(1 << 18)];
+const WAYS: [Way; 4] = [Way::Splice, Way::Read(1), Way::Read(1000), Way::Read(1 << 20)];
 
 /// The same body in each framing.
 fn framed(data: &[u8]) -> Vec<(&'static str, Vec<u8>)> {

@@ -81,7 +81,7 @@ fn every_framing_arrives_whole_through_both_versions() {
             let until_close = [b"HTTP/1.1 200 OK\r\n\r\n", &data[..]].concat();
             for answer in [[length.as_bytes(), &data].concat(), chunked, until_close] {
                 let port = serve(issued.server(version), move |stream, _| say(stream, &answer));
-                for way in [Way::Read(100), Way::Read(20_000), Way::Read(1 << 18), Way::Splice] {
+                for way in [Way::Read(100), Way::Read(20_000), Way::Read(1 << 20), Way::Splice] {
                     let get = Get::new(url("127.0.0.1", port));
                     let body = fetch_all(&client, get, way).unwrap();
                     assert!(body == data, "{size} bytes, {version:?}, {way:?}");
