@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+
 use super::clean_up::begin_removal;
 use super::error::{Cause, chain};
 use super::live::{Live, Stop};
 use super::stream::Exited;
 use super::transfers::Turn;
 use crate::docker::{Client, ContainerId, ContainerState, DockerError};
+use crate::sys::kernel_log;
 
 /// The container is over and every byte has arrived.
 #[derive(Debug)]
@@ -56,12 +59,24 @@ const KILLED: Option<i64> = Some(137);
 /// another way than the exit.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
 
+/// How a container that failed has ended. An engine that is busy may never hear that it was for want of
+/// memory (Docker 20.10 on cgroup v1 missed a third of such ends while it started other containers), so
+/// the kernel is asked as well, where it is ours and we may.
 async fn look_at_failure(
     engine: &Client,
     container: &ContainerId,
     was_killed: bool,
 ) -> Result<ContainerState, DockerError> {
-    let state = engine.inspect(container).await?;
+    let mut state = engine.inspect(container).await?;
+    if state.oom_killed {
+        return Ok(state);
+    }
+    let id = container.to_string();
+    match spawn_blocking(move || kernel_log::names_as_out_of_memory(&id)).await {
+        Ok(Ok(named)) => state.oom_killed = named,
+        Ok(Err(error)) => tracing::debug!(%error, "cannot read the kernel's log"),
+        Err(error) => tracing::debug!(%error, "reading the kernel's log panicked"),
+    }
     if !was_killed || state.oom_killed {
         return Ok(state);
     }

@@ -1,13 +1,14 @@
 //! System calls, one safe function each.
 //!
 //! What std does not have and the streaming core needs: FIFOs by their inode, pipes with a size,
-//! splice, opening beneath a folder, inotify. Nothing here decides anything. Every descriptor is
+//! splice, opening beneath a folder, inotify, the kernel's log. Nothing here decides anything. Every descriptor is
 //! close-on-exec; those of FIFOs and pipes do not block.
 
 use nix::errno::Errno;
 
 pub mod fifo;
 pub mod inotify;
+pub mod kernel_log;
 pub mod open_beneath;
 pub mod peer;
 pub mod pipe;
