@@ -277,7 +277,12 @@ impl InputFifo {
                 };
                 if unread == written && self.watch.is_some() {
                     // It opened and closed (a test whether the file is there): as if never opened.
-                    // The next one's opening is told, or has been and is still to be heard.
+                    if pipe::has_reader(&writer).unwrap_or(false) {
+                        // The next one is there, and its opening may have been heard already.
+                        self.state = State::Read { writer };
+                        return Ok(Reaction::TryAgain);
+                    }
+                    // The next one's opening is told.
                     self.state = State::Parked { writer };
                     return Ok(Reaction::Nothing);
                 }

@@ -94,6 +94,23 @@ fn what_a_look_did_not_take_waits_for_the_reader() {
 }
 
 #[test]
+fn a_reader_that_was_heard_of_is_served_though_a_look_before_it_was_noticed_by_writing() {
+    let mut fixture = Fixture::watched();
+    fixture.write(b"hello");
+    let look = fixture.open();
+    assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
+    // A write is answered with `EPIPE` between these two.
+    drop(look);
+    let mut next = fixture.open();
+    assert_eq!(fixture.hear().unwrap(), []);
+    assert_eq!(fixture.left().unwrap(), Reaction::TryAgain);
+    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
+    let mut text = String::new();
+    next.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello");
+}
+
+#[test]
 fn a_reader_that_leaves_in_the_middle_ends_the_reading() {
     let mut fixture = Fixture::watched();
     fixture.write(b"hello");
