@@ -270,24 +270,26 @@ impl InputFifo {
     ) -> Result<Reaction, TransferError> {
         match self.state.take() {
             State::Read { writer } => {
-                let counted = pipe::unread(&writer);
-                let Ok(unread) = counted else {
+                // Who reads is asked last: one that came before the bytes were counted may have taken
+                // some.
+                let asked = pipe::unread(&writer)
+                    .and_then(|unread| Ok((unread, pipe::has_reader(&writer)?)));
+                let Ok((unread, is_read)) = asked else {
                     self.state = State::Read { writer };
-                    return counted.map(|_| Reaction::Nothing).map_err(TransferError::Reopen);
+                    return asked.map(|_| Reaction::Nothing).map_err(TransferError::Reopen);
                 };
                 if unread == written && self.watch.is_some() {
                     // It opened and closed (a test whether the file is there): as if never opened.
-                    if pipe::has_reader(&writer).unwrap_or(false) {
-                        // The next one is there, and its opening may have been heard already.
-                        self.state = State::Read { writer };
-                        return Ok(Reaction::TryAgain);
-                    }
-                    // The next one's opening is told.
-                    self.state = State::Parked { writer };
-                    return Ok(Reaction::Nothing);
+                    // The opening of one that is there now may have been heard already; that of one
+                    // that is yet to come is told.
+                    let (state, reaction) = match is_read {
+                        true => (State::Read { writer }, Reaction::TryAgain),
+                        false => (State::Parked { writer }, Reaction::Nothing),
+                    };
+                    self.state = state;
+                    return Ok(reaction);
                 }
-                // Asked last: one that came before the bytes were counted may have taken some.
-                if pipe::has_reader(&writer).map_err(TransferError::Reopen)? {
+                if is_read {
                     self.state = State::Read { writer };
                     return Err(TransferError::Overlap);
                 }

@@ -1,8 +1,8 @@
 //! System calls, one safe function each.
 //!
 //! What std does not have and the streaming core needs: FIFOs by their inode, pipes with a size,
-//! splice, opening beneath a folder, inotify, the kernel's log. Nothing here decides anything. Every descriptor is
-//! close-on-exec; those of FIFOs and pipes do not block.
+//! splice, opening beneath a folder, inotify, the kernel's log. Nothing here decides anything. Every
+//! descriptor is close-on-exec; those of FIFOs and pipes do not block.
 
 use nix::errno::Errno;
 
