@@ -14,7 +14,8 @@
 //! What decides is pure, and what does is thin around it: `head` finds and parses a head,
 //! `chunked` decodes chunks in place, `framing` says how a body ends, `range` and `redirect` hold
 //! the rules of their names, `excerpt` makes a message of an error's body. `transport` and `tls`
-//! touch the socket.
+//! touch the socket. Of TLS, rustls does the handshake; the records of a body are opened in the
+//! caller's buffer, by `tls` itself, which says why.
 //!
 //! One request per connection (`Connection: close`), unless a GET asks to keep it ([`Kept`]); no cookies, no proxies, no compression, no
 //! retries: resuming belongs to the pump, which knows what has been delivered.

@@ -51,11 +51,13 @@ impl Roots {
         let mut store = RootCertStore::empty();
         // The system's bundle may hold some that rustls cannot read; they are not needed.
         store.add_parsable_certificates(self.certificates()?);
-        let config = ClientConfig::builder_with_provider(Arc::new(provider()))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
             .map_err(|_| HttpError::Bug("the TLS provider has no protocol version"))?
             .with_root_certificates(store)
             .with_no_client_auth();
+        // For `tls`, which opens and seals records itself.
+        config.enable_secret_extraction = true;
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
     }
 }

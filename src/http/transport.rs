@@ -135,7 +135,7 @@ impl Transport {
             };
             match &mut self.layer {
                 Layer::Plain { .. } => consume(&mut self.stream, &look[..count])?,
-                Layer::Tls(session) => session.unread(&look[count..seen]),
+                Layer::Tls(session) => session.unread(seen - count),
             }
             if let Taken::Whole(_) = taken {
                 return Ok(Step::Done(count));

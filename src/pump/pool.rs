@@ -9,11 +9,11 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
-/// How large a buffer is: what a pipe holds. With 256 KiB, here and for what a TLS session reads at once, a
-/// stream over TLS needs a tenth more CPU time; sixteen of them are as fast either way.
+/// How large a buffer is: what a pipe holds. With 256 KiB a stream over TLS needs a tenth more CPU time;
+/// sixteen of them are as fast either way.
 pub(crate) const BUFFER_BYTES: usize = 1 << 20;
 
-/// How large the small ones are: what a splice carrier may have to rescue, and four TLS records.
+/// How large the small ones are: what a splice carrier may have to rescue, and three TLS records.
 /// A FIFO's own memory is sixteen times that.
 pub(crate) const SPARE_BYTES: usize = 64 << 10;
 
