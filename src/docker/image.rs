@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Client;
 use super::error::DockerError;
 use super::reference::Reference;
-use super::reply;
 use super::request::Request;
+use super::{Client, Settings, reply, system, within};
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +25,26 @@ pub struct Image {
     pub labels: BTreeMap<String, String>,
 }
 
+/// What the engine says of an image.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    id: String,
+    #[serde(default, deserialize_with = "reply::nullable")]
+    repo_tags: Vec<String>,
+    #[serde(default, deserialize_with = "reply::nullable")]
+    repo_digests: Vec<String>,
+    config: Option<Config>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    user: Option<String>,
+    #[serde(default, deserialize_with = "reply::nullable")]
+    labels: BTreeMap<String, String>,
+}
+
 impl Client {
     /// Looks at an image, by a reference or an id.
     ///
@@ -33,34 +52,45 @@ impl Client {
     /// [`DockerError::is_not_found`] when the engine does not have it;
     /// [`DockerError::Reference`] when nothing can be called so.
     pub async fn inspect_image(&self, reference: &str) -> Result<Image, DockerError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Answer {
-            id: String,
-            #[serde(default, deserialize_with = "reply::nullable")]
-            repo_tags: Vec<String>,
-            #[serde(default, deserialize_with = "reply::nullable")]
-            repo_digests: Vec<String>,
-            config: Option<Config>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Config {
-            user: Option<String>,
-            #[serde(default, deserialize_with = "reply::nullable")]
-            labels: BTreeMap<String, String>,
-        }
-        let reference = Reference::parse(reference)?;
-        let path = format!("/images/{}/json", reference.in_path());
-        let answer: Answer = self.ask(Request::get(path)).await?;
+        Ok(self.ask::<Answer>(inspection(reference)?).await?.into())
+    }
+
+    /// [Meets](Self::connect) the engine and looks at an image meanwhile, before it is known which
+    /// version is spoken: by the path without one, if none is asked for. None: the engine does not
+    /// have it, or is to be asked again.
+    pub async fn connect_and_look(
+        settings: Settings,
+        reference: &str,
+    ) -> (Result<Self, DockerError>, Option<Image>) {
+        let look = async {
+            let request = inspection(reference)?;
+            let call = request.call().clone();
+            within(settings.timeout, &call, async {
+                let reply = system::send(&settings, request, settings.api_version).await?;
+                reply::json::<Answer>(&call, &reply.accepted().await?.body().await?)
+            })
+            .await
+        };
+        let (client, seen) = tokio::join!(Self::connect(settings.clone()), look);
+        (client, seen.ok().map(Image::from))
+    }
+}
+
+fn inspection(reference: &str) -> Result<Request, DockerError> {
+    let reference = Reference::parse(reference)?;
+    Ok(Request::get(format!("/images/{}/json", reference.in_path())))
+}
+
+impl From<Answer> for Image {
+    fn from(answer: Answer) -> Self {
         let (user, labels) =
             answer.config.map(|config| (config.user, config.labels)).unwrap_or_default();
-        Ok(Image {
+        Self {
             id: answer.id,
             repo_tags: answer.repo_tags,
             repo_digests: answer.repo_digests,
             user: user.filter(|user| !user.is_empty()),
             labels,
-        })
+        }
     }
 }

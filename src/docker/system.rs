@@ -46,7 +46,8 @@ async fn ask(settings: &Settings) -> Result<ApiVersion, DockerError> {
     })
 }
 
-async fn send(
+/// Sends a request to an engine that may not have been met.
+pub(super) async fn send(
     settings: &Settings,
     request: Request,
     version: Option<ApiVersion>,

@@ -78,13 +78,21 @@ struct Gathered {
     sources: BTreeMap<usize, Found>,
 }
 
-/// The image, the files' records and the downloads, side by side.
+/// The image, the files' records and the downloads, side by side; and the look at the image beside the
+/// first word with the engine.
 async fn gather(live: &Live, fetched: &mut Fetched) -> Result<Gathered, Cause> {
     let image = async {
         let settings = live.shared.engine.clone();
-        let engine = Client::connect(settings).await.map_err(Cause::Connect)?;
+        let (engine, seen) = match live.plan.pull {
+            PullPolicy::Always => (Client::connect(settings).await, None),
+            _ => Client::connect_and_look(settings, &live.plan.image).await,
+        };
+        let engine = engine.map_err(Cause::Connect)?;
         refuse_too_old(live, engine.version())?;
-        let known = have_image(live, &engine).await?;
+        let known = match seen {
+            Some(image) => Some(image),
+            None => have_image(live, &engine).await?,
+        };
         let attempts = attempts(live, &engine, known).await?;
         let own_network = own_network(&engine, &live.plan.container).await;
         Ok((engine, attempts, own_network))

@@ -158,6 +158,50 @@ fn a_removal_that_fails_is_a_warning_beside_the_exit_code() {
 }
 
 #[test]
+fn the_image_is_looked_at_while_the_engine_is_met() {
+    let (looked, was_looked_at) = crossbeam_channel::bounded(1);
+    let engine = Peer::on_unix(move |request, stream| {
+        let answer = match target(request) {
+            // Not before it has been asked for the image.
+            "GET /_ping" => {
+                was_looked_at.recv_timeout(SOON).expect("the image waits for the ping");
+                return false;
+            }
+            "GET /images/i:1/json" => {
+                let _ = looked.send(());
+                http(200, r#"{"Id": "sha256:1"}"#)
+            }
+            _ => http(500, r#"{"message": "no"}"#),
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let (builder, folder) = runner(&engine, SOON);
+    let error = builder.build().unwrap().run(&job(false)).unwrap_err();
+    assert!(matches!(*error.cause, Cause::Create(_)), "{error:?}");
+    let requests: Vec<_> = (0..4).map(|_| asked(&engine.request())).collect();
+    let looks = requests.iter().filter(|request| request.ends_with("/images/i:1/json"));
+    assert_eq!(looks.count(), 1, "{requests:?}");
+    assert!(is_empty(&folder));
+}
+
+#[test]
+fn an_engine_that_wants_a_version_in_the_path_is_asked_again_for_the_image() {
+    let engine = Peer::on_unix(|request, stream| {
+        let answer = match target(request) {
+            "GET /_ping" => return false,
+            "GET /images/i:1/json" => http(403, r#"{"message": "which version?"}"#),
+            "GET /v1.41/images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
+            _ => http(500, r#"{"message": "no"}"#),
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let (builder, folder) = runner(&engine, SOON);
+    let error = builder.build().unwrap().run(&job(false)).unwrap_err();
+    assert!(matches!(*error.cause, Cause::Create(_)), "{error:?}");
+    assert!(is_empty(&folder));
+}
+
+#[test]
 fn fifos_and_an_engine_that_may_be_elsewhere_are_warned_about() {
     let engine = Peer::on_tcp(|request, stream| {
         let answer = match asked(request).as_str() {
