@@ -205,9 +205,10 @@ impl InputFifo {
             other => {
                 let is_crowded = match other {
                     State::Read { .. } => self.readers > 1,
-                    // Its open has returned, so our end was still open then, and so was the
-                    // other reader's: it gets the rest of the file, or nothing.
-                    State::Ended => !was_found && self.watch.is_some(),
+                    // Its open has returned, so our end was still open then. Beside another, or
+                    // after somebody has read, it gets the rest of the file, or nothing; behind
+                    // a look, which may have closed just before our end did, it gets all.
+                    State::Ended => self.watch.is_some() && (self.readers > 1 || self.is_read_from),
                     _ => false,
                 };
                 self.state = other;

@@ -191,6 +191,25 @@ fn a_reader_that_opened_just_before_our_end_closed_is_an_overlap() {
 }
 
 #[test]
+fn a_reader_that_opened_just_before_our_end_closed_and_just_after_a_look_has_it_all() {
+    for bytes in [&b"hello"[..], b""] {
+        let mut fixture = Fixture::watched();
+        fixture.write(bytes);
+        let look = fixture.open();
+        assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
+        drop(look);
+        let mut reader = fixture.open();
+        assert_eq!(fixture.fifo.finish(fixture.written).unwrap(), Finished::Closed);
+        assert_eq!(fixture.hear().unwrap(), []);
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
+        drop(reader);
+        assert_eq!(fixture.hear().unwrap(), [Reaction::Over { unread: 0 }]);
+    }
+}
+
+#[test]
 fn the_next_reader_waits_in_open_until_the_one_before_has_closed() {
     let mut fixture = Fixture::watched();
     fixture.write(b"hello");
