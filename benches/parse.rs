@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run stops")]
 
+use std::fs;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -59,6 +60,20 @@ fn job_documents(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// How long is a message of Girder Worker's parsed, whose objects jsonpickle has written?
+fn messages(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("message");
+    for name in ["plain", "stream_in", "upload_to_item"] {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/message");
+        let text = fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_with_input(BenchmarkId::new("of", name), &text, |b, text| {
+            b.iter(|| JobSpec::from_message(black_box(text)).unwrap());
+        });
+    }
+    group.finish();
+}
+
 /// What does the head of a response cost, a short one and one behind two proxies?
 fn http_heads(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("HTTP head");
@@ -77,5 +92,5 @@ fn http_heads(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frames, job_documents, http_heads);
+criterion_group!(benches, frames, job_documents, messages, http_heads);
 criterion_main!(benches);

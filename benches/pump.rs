@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,15 @@ use std::thread;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_channel::Receiver;
-use gantline::http::{Client, ClientOptions, Get};
+use gantline::http::{Client, ClientOptions, Get, Post};
 use gantline::pump::{
     Attach, Carrier, Finish, Flow, Notice, Options, Outlet, Piece, Pump, Sink, Source, Split,
 };
 use gantline::sys::fifo::Fifo;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use url::Url;
 
 const BYTES: usize = 64 << 20;
@@ -37,6 +41,10 @@ fn into_a_fifo(criterion: &mut Criterion) {
     });
     group.bench_function("chunked HTTP, copy", |b| {
         let get = bench.served(Body::Chunked);
+        b.iter(|| bench.move_into_fifo(get(), Carrier::Copy));
+    });
+    group.bench_function("HTTPS, copy", |b| {
+        let get = bench.served_by_tls();
         b.iter(|| bench.move_into_fifo(get(), Carrier::Copy));
     });
     group.bench_function("a file, direct", |b| {
@@ -58,8 +66,22 @@ fn into_a_file(criterion: &mut Criterion) {
         let get = bench.served(Body::Chunked);
         b.iter(|| bench.move_into_file(get(), Carrier::Copy));
     });
-    group.bench_function("a FIFO, direct", |b| b.iter(|| bench.move_from_fifo()));
+    group.bench_function("a FIFO, direct", |b| {
+        b.iter(|| bench.move_from_fifo(bench.target(), Carrier::Direct));
+    });
     group.bench_function("an attached stream, spool", |b| b.iter(|| bench.attached()));
+    group.finish();
+}
+
+/// What does a FIFO cost that goes into a POST?
+fn into_a_post(criterion: &mut Criterion) {
+    let bench = Bench::new();
+    let mut group = criterion.benchmark_group("64 MiB into a POST");
+    group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(10);
+    group.bench_function("a FIFO, splice", |b| {
+        let address = serve(Body::Taken);
+        b.iter(|| bench.post_from_fifo(address));
+    });
     group.finish();
 }
 
@@ -101,6 +123,32 @@ impl Bench {
         }
     }
 
+    /// The same by TLS, with an authority of its own.
+    fn served_by_tls(&self) -> impl Fn() -> Source + use<> {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let file = self.folder.path().join("authority.pem");
+        fs::write(&file, cert.pem()).unwrap();
+        let options = ClientOptions { ca_files: vec![file], ..ClientOptions::default() };
+        let client = Client::new(options).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let port = serve_by(move |socket| {
+            let connection = ServerConnection::new(Arc::new(config.clone())).unwrap();
+            Body::Plain.answer(&mut StreamOwned::new(connection, socket));
+        })
+        .port();
+        move || {
+            let get = Get::new(Url::parse(&format!("https://localhost:{port}/")).unwrap());
+            Source::Http { client: client.clone(), get, size: Some(BYTES as u64) }
+        }
+    }
+
     fn fifo(&self) -> (Fifo, PathBuf) {
         let folder = File::open(self.folder.path()).unwrap();
         let path = self.folder.path().join("fifo");
@@ -122,15 +170,21 @@ impl Bench {
         self.ended(carrier);
     }
 
-    fn move_from_fifo(&self) {
+    fn post_from_fifo(&self, address: SocketAddr) {
+        let post = Post::new(Url::parse(&format!("http://{address}/")).unwrap());
+        let client = Client::new(ClientOptions::default()).unwrap();
+        self.move_from_fifo(Sink::Post { client, post }, Carrier::Splice);
+    }
+
+    fn move_from_fifo(&self, sink: Sink, carrier: Carrier) {
         let (fifo, path) = self.fifo();
-        self.flow.add(0, Source::Fifo(fifo), self.target()).unwrap();
+        self.flow.add(0, Source::Fifo(fifo), sink).unwrap();
         let block = noise(1 << 20);
         let mut writer = File::options().write(true).open(path).unwrap();
         (0..BYTES / block.len()).for_each(|_| writer.write_all(&block).unwrap());
         drop(writer);
         self.flow.container_exited();
-        self.ended(Carrier::Direct);
+        self.ended(carrier);
     }
 
     fn attached(&self) {
@@ -179,37 +233,55 @@ impl Split for AllStdOut {
     }
 }
 
+/// What a server does.
 #[derive(Clone, Copy)]
 enum Body {
     Plain,
     Chunked,
+    /// Takes one, in chunks.
+    Taken,
 }
 
-/// Answers every connection with the same body, until the process ends.
+impl Body {
+    fn answer(self, socket: &mut (impl Read + Write)) {
+        if let Self::Taken = self {
+            let (mut block, mut end) = (vec![0; 1 << 20], Vec::new());
+            while !end.ends_with(b"\r\n0\r\n\r\n") {
+                let got = socket.read(&mut block).unwrap();
+                end.extend_from_slice(&block[got.saturating_sub(8)..got]);
+                end.drain(..end.len().saturating_sub(8));
+            }
+            return socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+        let (head, block) = match self {
+            Self::Chunked => {
+                let size = format!("{CHUNK:x}\r\n");
+                let chunk = [size.as_bytes(), &noise(CHUNK), b"\r\n"].concat();
+                ("Transfer-Encoding: chunked".to_owned(), chunk)
+            }
+            _ => (format!("Content-Length: {BYTES}"), noise(CHUNK)),
+        };
+        let block = block.repeat(16);
+        // A request is far smaller than that, and comes in one segment.
+        let _ = socket.read(&mut [0; 4096]).unwrap();
+        write!(socket, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n").unwrap();
+        (0..BYTES / CHUNK / 16).for_each(|_| socket.write_all(&block).unwrap());
+        if let Self::Chunked = self {
+            socket.write_all(b"0\r\n\r\n").unwrap();
+        }
+        socket.flush().unwrap();
+    }
+}
+
 fn serve(body: Body) -> SocketAddr {
+    serve_by(move |mut socket| body.answer(&mut socket))
+}
+
+/// Does the same with every connection, until the process ends.
+fn serve_by(answer: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
-    let (head, block) = match body {
-        Body::Plain => (format!("Content-Length: {BYTES}"), noise(CHUNK)),
-        Body::Chunked => {
-            let size = format!("{CHUNK:x}\r\n");
-            let chunk = [size.as_bytes(), &noise(CHUNK), b"\r\n"].concat();
-            ("Transfer-Encoding: chunked".to_owned(), chunk)
-        }
-    };
-    let block = block.repeat(16);
-    thread::spawn(move || {
-        for socket in listener.incoming() {
-            let mut socket = socket.unwrap();
-            // A request is far smaller than that, and comes in one segment.
-            let _ = socket.read(&mut [0; 4096]).unwrap();
-            write!(socket, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n").unwrap();
-            (0..BYTES / CHUNK / 16).for_each(|_| socket.write_all(&block).unwrap());
-            if matches!(body, Body::Chunked) {
-                socket.write_all(b"0\r\n\r\n").unwrap();
-            }
-        }
-    });
+    thread::spawn(move || listener.incoming().for_each(|socket| answer(socket.unwrap())));
     address
 }
 
@@ -231,5 +303,5 @@ fn noise(length: usize) -> Vec<u8> {
     bytes
 }
 
-criterion_group!(benches, into_a_fifo, into_a_file);
+criterion_group!(benches, into_a_fifo, into_a_file, into_a_post);
 criterion_main!(benches);
