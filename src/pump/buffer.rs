@@ -1,6 +1,6 @@
 //! The copy carrier: one buffer of the pool, filled at its end and drained at its start.
 
-use super::pool::Buffer;
+use super::pool::Loan;
 
 /// Less room than this is not filled: a TLS record (16 KiB) is decrypted where it is to stay.
 const LEAST_FILL: usize = 32 << 10;
@@ -8,13 +8,13 @@ const LEAST_FILL: usize = 32 << 10;
 /// Bytes on their way through user space.
 #[derive(Debug)]
 pub(crate) struct CopyBuffer {
-    buffer: Buffer,
+    buffer: Loan,
     start: usize,
     end: usize,
 }
 
 impl CopyBuffer {
-    pub(crate) fn new(buffer: Buffer) -> Self {
+    pub(crate) fn new(buffer: Loan) -> Self {
         Self { buffer, start: 0, end: 0 }
     }
 

@@ -23,7 +23,7 @@ pub(crate) const SEGMENT_BYTES: usize = 4 << 20;
 /// Segments that the transfers of one worker have together, beside the first of each: 96 MiB.
 const SEGMENTS: usize = 24;
 
-/// The buffers of one worker.
+/// The memory of one worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool(Rc<RefCell<Shelf>>);
 
@@ -41,94 +41,85 @@ impl Pool {
     }
 
     /// Lends a buffer: one of [`BUFFER_BYTES`] while there are any, then one of [`SPARE_BYTES`].
-    pub(crate) fn lend(&self) -> Buffer {
+    pub(crate) fn lend(&self) -> Loan {
         let mut shelf = self.0.borrow_mut();
-        let bytes = shelf.free.pop().unwrap_or_else(|| {
-            let bytes = if shelf.unmade > 0 { BUFFER_BYTES } else { SPARE_BYTES };
-            shelf.unmade = shelf.unmade.saturating_sub(1);
-            vec![0; bytes].into_boxed_slice()
-        });
-        Buffer { bytes, home: Rc::clone(&self.0) }
+        if let Some(bytes) = shelf.free.pop() {
+            return self.loan(bytes, Back::ToTheShelf);
+        }
+        if shelf.unmade == 0 {
+            return self.loan(zeros(SPARE_BYTES), Back::Nowhere);
+        }
+        shelf.unmade -= 1;
+        self.loan(zeros(BUFFER_BYTES), Back::ToTheShelf)
     }
-}
 
-impl Pool {
     /// Lends the memory of a segment. None: there is no more, unless `it_must_be`.
-    pub(crate) fn lend_segment(&self, it_must_be: bool) -> Option<Segment> {
+    pub(crate) fn lend_segment(&self, it_must_be: bool) -> Option<Loan> {
         let mut shelf = self.0.borrow_mut();
-        let is_counted = shelf.segments > 0;
-        if !is_counted && !it_must_be {
-            return None;
-        }
-        shelf.segments -= usize::from(is_counted);
-        let bytes = vec![0; SEGMENT_BYTES].into_boxed_slice();
-        Some(Segment { bytes, home: is_counted.then(|| Rc::clone(&self.0)) })
+        let back = match shelf.segments {
+            0 if !it_must_be => return None,
+            0 => Back::Nowhere,
+            _ => Back::AsASegment,
+        };
+        shelf.segments = shelf.segments.saturating_sub(1);
+        Some(self.loan(zeros(SEGMENT_BYTES), back))
+    }
+
+    fn loan(&self, bytes: Box<[u8]>, back: Back) -> Loan {
+        Loan { bytes, back, home: Rc::clone(&self.0) }
     }
 }
 
-/// A segment's memory on loan; dropping it gives it back, to the system.
-pub(crate) struct Segment {
+fn zeros(bytes: usize) -> Box<[u8]> {
+    vec![0; bytes].into_boxed_slice()
+}
+
+/// Memory on loan; dropping it gives it back.
+pub(crate) struct Loan {
     bytes: Box<[u8]>,
-    home: Option<Rc<RefCell<Shelf>>>,
-}
-
-impl Deref for Segment {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl DerefMut for Segment {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
-    }
-}
-
-impl Drop for Segment {
-    fn drop(&mut self) {
-        if let Some(home) = &self.home {
-            home.borrow_mut().segments += 1;
-        }
-    }
-}
-
-impl fmt::Debug for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Segment").finish_non_exhaustive()
-    }
-}
-
-/// A buffer on loan; dropping it gives it back. A small one is not kept.
-pub(crate) struct Buffer {
-    bytes: Box<[u8]>,
+    back: Back,
     home: Rc<RefCell<Shelf>>,
 }
 
-impl Deref for Buffer {
+/// What becomes of memory that is given back.
+#[derive(Debug, Clone, Copy)]
+enum Back {
+    /// It is lent again.
+    ToTheShelf,
+    /// The system has it, and another segment may be lent.
+    AsASegment,
+    /// The system has it: it was beyond the maximum.
+    Nowhere,
+}
+
+impl Deref for Loan {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl DerefMut for Buffer {
+impl DerefMut for Loan {
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 }
 
-impl Drop for Buffer {
+impl Drop for Loan {
     fn drop(&mut self) {
-        if self.bytes.len() == BUFFER_BYTES {
-            self.home.borrow_mut().free.push(std::mem::take(&mut self.bytes));
+        match self.back {
+            Back::ToTheShelf => {
+                self.home.borrow_mut().free.push(std::mem::take(&mut self.bytes));
+            }
+            Back::AsASegment => self.home.borrow_mut().segments += 1,
+            Back::Nowhere => {}
         }
     }
 }
 
-impl fmt::Debug for Buffer {
+impl fmt::Debug for Loan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer").field("bytes", &self.bytes.len()).finish()
+        f.debug_struct("Loan").field("bytes", &self.bytes.len()).finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::pool::{Pool, SEGMENT_BYTES, Segment};
+use super::pool::{Loan, Pool, SEGMENT_BYTES};
 
 /// Segments of one transfer at once: 64 MiB. A gigabit a second at a round trip of 50 ms has 44 MB in
 /// parts that take seven round trips each; the rest is whole, and waits for the first.
@@ -22,7 +22,7 @@ pub(crate) const LEAST_PART: u64 = 512 << 10;
 #[derive(Debug)]
 pub(crate) struct Ring {
     /// The window, from `base` on.
-    segments: VecDeque<Segment>,
+    segments: VecDeque<Loan>,
     base: u64,
     /// Up to where it is drained.
     drained: u64,
