@@ -16,14 +16,13 @@ use std::time::{Duration, Instant};
 
 use mio::Interest;
 use mio::net::TcpStream;
-use nix::errno::Errno;
 
 use super::driver::{Context, Driver, Turn};
 use super::error::TransferError;
 use super::fetch::Ticket;
 use super::report::Finish;
 use super::route::is_to_fall_back;
-use super::sink::{Gave, Sink};
+use super::sink::{Gave, Sink, Spliced};
 use crate::http::{Answer, Client, Lookup, Post, Posting, Progress, Wrote};
 use crate::sys::splice::splice_bytes;
 
@@ -122,32 +121,32 @@ impl PostSink {
     }
 
     /// Splices some of the `held` bytes in the pipe of `reader`, in a chunk of their own unless one is
-    /// begun. The errno is the kernel's, of a pair that it does not splice.
+    /// begun.
     pub(crate) fn splice(
         &mut self,
         reader: &impl AsFd,
         held: usize,
         now: Instant,
-    ) -> Result<Result<Gave, Errno>, TransferError> {
+    ) -> Result<Spliced, TransferError> {
         self.is_wanted = true;
         if !self.posting.is_open() {
-            return Ok(Ok(Gave::Blocked));
+            return Ok(Spliced::Gave(Gave::Blocked));
         }
         if self.posting.left() == 0 {
             self.begin_chunk(held);
         }
         match gave(self.posting.flush(now))? {
             Gave::Bytes(_) => {}
-            other => return Ok(Ok(other)),
+            other => return Ok(Spliced::Gave(other)),
         }
-        let Some(sink) = self.posting.raw() else { return Ok(Ok(Gave::Blocked)) };
+        let Some(sink) = self.posting.raw() else { return Ok(Spliced::Gave(Gave::Blocked)) };
         let answer = splice_bytes(reader, &sink, self.posting.left().min(held));
         if let Err(errno) = answer
             && is_to_fall_back(errno)
         {
-            return Ok(Err(errno));
+            return Ok(Spliced::Unfit(errno));
         }
-        gave(self.posting.spliced(answer.map_err(io::Error::from), now)).map(Ok)
+        gave(self.posting.spliced(answer.map_err(io::Error::from), now)).map(Spliced::Gave)
     }
 
     /// Writes some of `bytes`, in a chunk of its own unless one is begun. What comes later begins

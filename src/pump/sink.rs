@@ -54,6 +54,15 @@ pub(crate) enum Gave {
     Refused,
 }
 
+/// What splicing came to.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spliced {
+    Gave(Gave),
+    /// The kernel does not splice this pair: nothing was moved, and a copy may be.
+    Unfit(Errno),
+}
+
 impl Sink {
     /// The descriptor to splice into, if that can be tried.
     pub(crate) fn raw(&self) -> Option<BorrowedFd<'_>> {
@@ -125,14 +134,13 @@ impl Sink {
         Self::judge(answer).map_err(TransferError::Write)
     }
 
-    /// Splices what it takes of the `held` bytes in the pipe of `reader`. The errno is the kernel's,
-    /// of a pair that it does not splice: nothing was moved, and a copy may be.
+    /// Splices what it takes of the `held` bytes in the pipe of `reader`.
     pub(crate) fn splice(
         &mut self,
         reader: &impl AsFd,
         held: usize,
         now: Instant,
-    ) -> Result<Result<Gave, Errno>, TransferError> {
+    ) -> Result<Spliced, TransferError> {
         if let Self::Post(post) = self {
             return post.splice(reader, held, now);
         }
@@ -140,8 +148,8 @@ impl Sink {
             return Err(TransferError::Bug("a sink that cannot be spliced into"));
         };
         match splice_bytes(reader, &sink, held) {
-            Err(errno) if is_to_fall_back(errno) => Ok(Err(errno)),
-            answer => Self::judge(answer).map(Ok).map_err(TransferError::Write),
+            Err(errno) if is_to_fall_back(errno) => Ok(Spliced::Unfit(errno)),
+            answer => Self::judge(answer).map(Spliced::Gave).map_err(TransferError::Write),
         }
     }
 

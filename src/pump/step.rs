@@ -7,7 +7,7 @@ use super::carrier::{Carrier, Load};
 use super::driver::{Context, Driver, Outcome};
 use super::error::TransferError;
 use super::route::{is_the_sinks, is_to_fall_back};
-use super::sink::{Gave, Sink};
+use super::sink::{Gave, Sink, Spliced};
 use super::source::{Source, Took};
 use super::transfer::Room;
 use crate::sys::pipe::unread;
@@ -114,8 +114,8 @@ impl Driver {
             Load::Splice(between) => {
                 let held = most.min(between.held());
                 let gave = match self.sink.splice(&between.reader, held, context.now)? {
-                    Ok(gave) => gave,
-                    Err(errno) => {
+                    Spliced::Gave(gave) => gave,
+                    Spliced::Unfit(errno) => {
                         let buffer = between.rescue(context.pool);
                         let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
                         self.fall_back(errno);
