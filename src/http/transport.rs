@@ -86,7 +86,7 @@ impl Transport {
                 let Ok(Step::Blocked) = retried(|| self.stream.peek(&mut [0])) else { return None };
                 (*request, *sent) = (next, 0);
             }
-            Layer::Tls(session) => session.ask_again(next)?,
+            Layer::Tls(session) => session.ask_again(&next)?,
         }
         Some(self)
     }

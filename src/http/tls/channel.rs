@@ -27,6 +27,8 @@ pub(super) struct Channel {
     message: Vec<u8>,
     /// Records in a row that had no data.
     barren: u32,
+    /// The peer has asked for another handshake.
+    has_refused: bool,
     is_over: bool,
 }
 
@@ -59,6 +61,7 @@ impl Channel {
             outgoing,
             message: Vec::new(),
             barren: 0,
+            has_refused: false,
             is_over: false,
         })
     }
@@ -80,10 +83,10 @@ impl Channel {
         else {
             return Ok(None);
         };
+        if !self.message.is_empty() && kind != ContentType::Handshake {
+            return Err(PeerMisbehaved::MessageInterleavedWithHandshakeMessage.into());
+        }
         if kind == ContentType::ApplicationData && content > 0 {
-            if !self.message.is_empty() {
-                return Err(PeerMisbehaved::MessageInterleavedWithHandshakeMessage.into());
-            }
             self.barren = 0;
             return Ok(Some(Opened { data: content, wire }));
         }
@@ -147,7 +150,7 @@ impl Channel {
         };
         match AlertDescription::from(description) {
             AlertDescription::CloseNotify => self.is_over = true,
-            AlertDescription::UserCanceled => {}
+            AlertDescription::UserCanceled if self.is_tls13() => {}
             _ if level == WARNING && !self.is_tls13() => {}
             fatal => return Err(TlsError::AlertReceived(fatal)),
         }
@@ -197,13 +200,21 @@ impl Channel {
             (HandshakeType::KeyUpdate, _) if self.is_tls13() => {
                 Err(InvalidMessage::InvalidKeyUpdate.into())
             }
-            // It asks for a new handshake, which nobody has to begin (RFC 5246, 7.4.1.1).
-            (HandshakeType::HelloRequest, []) if !self.is_tls13() => Ok(()),
+            (HandshakeType::HelloRequest, []) if !self.is_tls13() => self.refuse_handshake(),
             (got_type, _) => Err(TlsError::InappropriateHandshakeMessage {
                 expect_types: vec![HandshakeType::NewSessionTicket, HandshakeType::KeyUpdate],
                 got_type,
             }),
         }
+    }
+
+    /// Another handshake is asked for, and refused, once (RFC 5246, 7.2.2).
+    fn refuse_handshake(&mut self) -> Result<(), TlsError> {
+        if std::mem::replace(&mut self.has_refused, true) {
+            return Err(PeerMisbehaved::TooManyRenegotiationRequests.into());
+        }
+        let alert = [WARNING, u8::from(AlertDescription::NoRenegotiation)];
+        self.sealer.seal(ContentType::Alert, &alert, self.outgoing.bytes())
     }
 
     /// Seals with the next key from here on.
@@ -229,4 +240,4 @@ const FATAL: u8 = 2;
 const MOST_BARREN: u32 = 32;
 
 /// A ticket's lifetime, nonce and extensions need not be longer.
-const MOST_MESSAGE: usize = 64 * 1024;
+const MOST_MESSAGE: usize = 0xffff;

@@ -6,18 +6,23 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, Error as TlsError};
 
 use super::channel::Channel;
 use super::outgoing::Outgoing;
 use crate::http::transport::{Fault, Step, receive};
 
-/// A handshake under way.
+/// A handshake under way, and the request that is sealed with its last turn.
 pub(super) struct Handshake {
     connection: UnbufferedClientConnection,
+    request: Vec<u8>,
     incoming: Vec<u8>,
     filled: usize,
+    /// Bytes that have come so far.
+    received: usize,
+    /// Data that came before the request was sent: of a server that is too busy to hear it.
+    early: Vec<u8>,
     outgoing: Outgoing,
 }
 
@@ -27,7 +32,7 @@ enum Want {
     Turn,
     /// More bytes.
     Bytes,
-    /// Nothing: the handshake is over, and every byte that came belonged to it.
+    /// Nothing: the handshake is over, every byte that came belonged to it, and the request is sealed.
     Over,
 }
 
@@ -35,16 +40,20 @@ impl Handshake {
     pub(super) fn new(
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
+        request: Vec<u8>,
     ) -> Result<Self, TlsError> {
         Ok(Self {
             connection: UnbufferedClientConnection::new(config, name)?,
+            request,
             incoming: vec![0; INCOMING],
             filled: 0,
+            received: 0,
+            early: Vec::new(),
             outgoing: Outgoing::default(),
         })
     }
 
-    /// Goes on; `Done` when it is over.
+    /// Goes on; `Done` when it is over. The request may not be sent yet.
     pub(super) fn advance(&mut self, stream: &mut TcpStream) -> Result<Step, Fault> {
         loop {
             let want = match self.turn() {
@@ -72,18 +81,25 @@ impl Handshake {
                 return Err(invalid("a TLS message without end"));
             };
             match receive(stream, room)? {
-                Step::Done(count) => self.filled += count,
+                // A peer whose tickets follow each other without end would keep the thread.
+                Step::Done(_) if self.received > MOST => {
+                    return Err(invalid("a TLS handshake without end"));
+                }
+                Step::Done(count) => {
+                    self.filled += count;
+                    self.received += count;
+                }
                 Step::Blocked => return Ok(Step::Blocked),
                 Step::Closed { .. } => return Err(io::Error::from(CUT).into()),
             }
         }
     }
 
-    /// What follows it, when it is over.
-    pub(super) fn into_channel(self) -> Result<Channel, TlsError> {
+    /// What follows it, when it is over, and the data that have come.
+    pub(super) fn into_channel(self) -> Result<(Channel, Vec<u8>), TlsError> {
         // "Dangerous" since the keys are to stay secret: they go from rustls to ring.
         let (secrets, keeper) = self.connection.dangerous_into_kernel_connection()?;
-        Channel::new(keeper, secrets, self.outgoing)
+        Ok((Channel::new(keeper, secrets, self.outgoing)?, self.early))
     }
 
     /// One turn of rustls's state machine.
@@ -93,7 +109,12 @@ impl Handshake {
         let is_rest = discard < self.filled;
         let want = match state {
             Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                encode(&mut self.outgoing, |room| data.encode(room)).map(|()| Want::Turn)
+                let encode = |room: &mut [u8]| match data.encode(room) {
+                    Err(EncodeError::InsufficientSize(size)) => Ok(Err(size.required_size)),
+                    Err(EncodeError::AlreadyEncoded) => Ok(Ok(0)),
+                    Ok(count) => Ok(Ok(count)),
+                };
+                append(self.outgoing.bytes(), encode).map(|()| Want::Turn)
             }
             // It is in `outgoing` now, which keeps the order.
             Ok(ConnectionState::TransmitTlsData(data)) => {
@@ -103,12 +124,27 @@ impl Handshake {
             Ok(ConnectionState::BlockedHandshake) => Ok(Want::Bytes),
             // A part of a record, or of a message: rustls is to have all of it.
             Ok(ConnectionState::WriteTraffic(_)) if is_rest => Ok(Want::Bytes),
-            Ok(ConnectionState::WriteTraffic(_)) => Ok(Want::Over),
+            // It is sealed by rustls, which may owe the peer a word before it.
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                let seal = |room: &mut [u8]| match traffic.encrypt(&self.request, room) {
+                    Err(EncryptError::InsufficientSize(size)) => Ok(Err(size.required_size)),
+                    Err(EncryptError::EncryptExhausted) => Err(TlsError::EncryptError.into()),
+                    Ok(count) => Ok(Ok(count)),
+                };
+                append(self.outgoing.bytes(), seal).map(|()| Want::Over)
+            }
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                let mut read = Ok(Want::Turn);
+                while let Some(record) = traffic.next_record() {
+                    match record {
+                        Ok(record) => self.early.extend_from_slice(record.payload),
+                        Err(error) => read = Err(error.into()),
+                    }
+                }
+                read
+            }
             Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => {
                 Err(io::Error::from(CUT).into())
-            }
-            Ok(ConnectionState::ReadTraffic(_)) => {
-                Err(invalid("the server answers before it is asked"))
             }
             Ok(_) => Err(TlsError::General("an unknown state of the handshake".to_owned()).into()),
             Err(error) => Err(error.into()),
@@ -119,31 +155,22 @@ impl Handshake {
     }
 }
 
-/// Appends what `encode` writes, which says how much room it needs if there is too little.
-fn encode(
-    out: &mut Outgoing,
-    mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>,
+/// Appends what `write` writes, which says how much room it needs if there is too little.
+fn append(
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(&mut [u8]) -> Result<Result<usize, usize>, Fault>,
 ) -> Result<(), Fault> {
-    let bytes = out.bytes();
-    let before = bytes.len();
+    let before = out.len();
     let mut room = 1024;
     loop {
-        bytes.resize(before + room, 0);
-        match encode(bytes.get_mut(before..).unwrap_or_default()) {
+        out.resize(before + room, 0);
+        match write(out.get_mut(before..).unwrap_or_default())? {
             Ok(count) => {
-                bytes.truncate(before + count);
+                out.truncate(before + count);
                 return Ok(());
             }
-            Err(EncodeError::InsufficientSize(size)) if size.required_size > room => {
-                room = size.required_size;
-            }
-            Err(EncodeError::AlreadyEncoded) => {
-                bytes.truncate(before);
-                return Ok(());
-            }
-            Err(EncodeError::InsufficientSize(_)) => {
-                return Err(TlsError::General("no room is enough".to_owned()).into());
-            }
+            Err(needed) if needed > room => room = needed,
+            Err(_) => return Err(TlsError::General("no room is enough".to_owned()).into()),
         }
     }
 }
@@ -157,3 +184,6 @@ const CUT: io::ErrorKind = io::ErrorKind::UnexpectedEof;
 
 /// More than a handshake's longest message (64 KiB) and a record before it.
 const INCOMING: usize = 128 * 1024;
+
+/// More than all messages of a handshake have, a long chain of certificates among them.
+const MOST: usize = 2 * INCOMING;

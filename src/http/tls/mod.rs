@@ -29,9 +29,9 @@ use super::transport::{Fault, Step, receive};
 /// A session of a client.
 pub(super) struct Session {
     state: State,
-    /// What is to be sent when the handshake is over; empty afterwards.
-    request: Vec<u8>,
     incoming: Incoming,
+    /// What is wrong with the record behind the data that were given last.
+    wrong: Option<TlsError>,
 }
 
 enum State {
@@ -58,15 +58,18 @@ impl Session {
         name: ServerName<'static>,
         request: Vec<u8>,
     ) -> Result<Self, TlsError> {
-        let state = State::Handshake(Box::new(Handshake::new(config, name)?));
-        Ok(Self { state, request, incoming: Incoming::default() })
+        let state = State::Handshake(Box::new(Handshake::new(config, name, request)?));
+        Ok(Self { state, incoming: Incoming::default(), wrong: None })
     }
 
     /// Has another request to send, when the answer to the one before has been read to its end.
-    pub(super) fn ask_again(&mut self, request: Vec<u8>) -> Option<()> {
-        let State::Open(channel) = &self.state else { return None };
-        let is_read = self.incoming.data.is_empty();
-        (is_read && !channel.is_over()).then(|| self.request = request)
+    pub(super) fn ask_again(&mut self, request: &[u8]) -> Option<()> {
+        let State::Open(channel) = &mut self.state else { return None };
+        let is_read = self.incoming.data.is_empty() && self.wrong.is_none();
+        if !is_read || channel.is_over() {
+            return None;
+        }
+        channel.seal(request).ok()
     }
 
     /// Does the handshake and sends the request.
@@ -76,22 +79,29 @@ impl Session {
                 return Ok(Step::Blocked);
             }
             if let State::Handshake(over) = std::mem::replace(&mut self.state, State::Failed) {
-                self.state = State::Open(Box::new(over.into_channel()?));
+                let (channel, early) = over.into_channel()?;
+                self.incoming = Incoming::with(early);
+                self.state = State::Open(Box::new(channel));
             }
         }
         let State::Open(channel) = &mut self.state else { return Err(failed()) };
-        channel.seal(&std::mem::take(&mut self.request))?;
         Ok(channel.flush(stream)?)
     }
 
     /// Seals and sends some of `bytes`, once what was sealed before is sent.
     pub(super) fn write(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> Result<Step, Fault> {
         let State::Open(channel) = &mut self.state else { return Err(failed()) };
+        if channel.is_over() {
+            return Ok(OVER);
+        }
         if let Step::Blocked = channel.flush(stream)? {
             return Ok(Step::Blocked);
         }
         let piece = bytes.get(..WRITE).unwrap_or(bytes);
-        channel.seal(piece)?;
+        if let Err(error) = channel.seal(piece) {
+            channel.tell_why(stream, &error);
+            return Err(error.into());
+        }
         let _ = channel.flush(stream)?;
         Ok(Step::Done(piece.len()))
     }
@@ -105,22 +115,29 @@ impl Session {
     /// Reads data: what has come, as far as there is room. Less room than a record has on the wire
     /// costs a copy.
     pub(super) fn read(&mut self, stream: &mut TcpStream, buf: &mut [u8]) -> Result<Step, Fault> {
-        let Self { state: State::Open(channel), incoming, .. } = self else {
+        let Self { state: State::Open(channel), incoming, wrong } = self else {
             return Err(failed());
         };
-        let step = if buf.len() < WIRE || !incoming.data.is_empty() {
+        let step = if let Some(error) = wrong.take() {
+            Err(error.into())
+        } else if buf.len() < WIRE || !incoming.data.is_empty() {
             incoming.read_a_record(channel, stream, buf)
         } else {
-            incoming.read_many(channel, stream, buf)
+            incoming.read_many(channel, stream, buf, wrong)
         };
-        if let Err(Fault::Tls(error)) = &step {
-            channel.tell_why(stream, error);
+        if let Err(fault) = step {
+            if let Fault::Tls(error) = &fault {
+                channel.tell_why(stream, error);
+            }
             self.state = State::Failed;
-            return step;
+            return Err(fault);
         }
         // An answer to a change of keys; it may wait until the socket has room.
-        let _ = channel.flush(stream)?;
-        step
+        match channel.flush(stream) {
+            // What has come is given all the same: it may say why the connection broke.
+            Err(error) if error.kind() != BEYOND && !matches!(step, Ok(Step::Blocked)) => step,
+            flushed => flushed.map_err(Fault::Io).and(step),
+        }
     }
 
     /// Gives back the last `count` bytes of what was read last, into less room than a record has on
@@ -132,22 +149,42 @@ impl Session {
 }
 
 impl Incoming {
+    /// With data that were opened elsewhere.
+    fn with(data: Vec<u8>) -> Self {
+        let length = data.len();
+        let mut bytes = data;
+        if length > 0 {
+            bytes.resize(length.max(WIRE), 0);
+        }
+        Self { bytes: bytes.into(), data: 0..length, sealed: 0..0 }
+    }
+
     /// Reads into `buf`, which has room for a record, and opens what has come there.
     fn read_many(
         &mut self,
         channel: &mut Channel,
         stream: &mut TcpStream,
         buf: &mut [u8],
+        wrong: &mut Option<TlsError>,
     ) -> Result<Step, Fault> {
-        let mut filled = self.sealed.len();
-        buf[..filled].copy_from_slice(&self.bytes[self.sealed.clone()]);
+        let sealed = std::mem::take(&mut self.sealed);
+        let mut filled = sealed.len();
+        buf[..filled].copy_from_slice(&self.bytes[sealed]);
         loop {
             let (mut data, mut opened) = (0, 0);
-            while !channel.is_over()
-                && let Some(record) = channel.open(&mut buf[..filled], opened, data)?
-            {
-                data += record.data;
-                opened += record.wire;
+            while !channel.is_over() {
+                match channel.open(&mut buf[..filled], opened, data) {
+                    Ok(Some(record)) => {
+                        data += record.data;
+                        opened += record.wire;
+                    }
+                    Ok(None) => break,
+                    Err(error) if data == 0 => return Err(error.into()),
+                    Err(error) => {
+                        *wrong = Some(error);
+                        return Ok(Step::Done(data));
+                    }
+                }
             }
             if data > 0 || channel.is_over() {
                 self.keep(&buf[opened..filled]);
@@ -236,6 +273,9 @@ impl fmt::Debug for Session {
         f.debug_struct("Session").field("state", &state).finish_non_exhaustive()
     }
 }
+
+/// The error of a peer for which too much waits to be sent.
+const BEYOND: io::ErrorKind = io::ErrorKind::Other;
 
 /// The peer has said that this is all.
 const OVER: Step = Step::Closed { clean: true };

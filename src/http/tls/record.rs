@@ -99,13 +99,16 @@ impl Opener {
             })
             .ok_or(TlsError::DecryptError)?;
         let (kind, content) = match protection.form {
+            Form::Tls13 if opened.len() > CONTENT + 1 => {
+                return Err(TlsError::PeerSentOversizedRecord);
+            }
             Form::Tls13 => inner(opened)?,
             Form::Tls12Gcm | Form::Tls12ChaCha => (outer, opened.len()),
         };
         if content > CONTENT {
             return Err(TlsError::PeerSentOversizedRecord);
         }
-        protection.is_used().ok_or(TlsError::DecryptError)?;
+        protection.number = protection.number.checked_add(1).ok_or(TlsError::DecryptError)?;
         Ok(Some(Opened { kind, content, wire }))
     }
 }
@@ -135,6 +138,7 @@ impl Sealer {
         out: &mut Vec<u8>,
     ) -> Result<(), TlsError> {
         let Self(protection) = self;
+        let next = protection.number.checked_add(1).ok_or(TlsError::EncryptError)?;
         let is_hidden = protection.form == Form::Tls13;
         let explicit = protection.form.explicit();
         let inner = content.len() + usize::from(is_hidden);
@@ -143,6 +147,7 @@ impl Sealer {
         let outer = if is_hidden { ContentType::ApplicationData } else { kind };
         let header = [u8::from(outer), 3, 3, high, low];
         let nonce = protection.nonce();
+        let before = out.len();
         out.extend_from_slice(&header);
         out.extend_from_slice(&nonce[nonce.len() - explicit..]);
         let start = out.len();
@@ -153,9 +158,14 @@ impl Sealer {
         let additional = Aad::from(protection.additional(header, inner));
         let nonce = Nonce::assume_unique_for_key(nonce);
         let place = out.get_mut(start..).unwrap_or_default();
-        let tag = protection.key.seal_in_place_separate_tag(nonce, additional, place);
-        out.extend_from_slice(tag.map_err(|_| TlsError::EncryptError)?.as_ref());
-        protection.is_used().ok_or(TlsError::EncryptError)
+        let Ok(tag) = protection.key.seal_in_place_separate_tag(nonce, additional, place) else {
+            // What is there is not sealed.
+            out.truncate(before);
+            return Err(TlsError::EncryptError);
+        };
+        out.extend_from_slice(tag.as_ref());
+        protection.number = next;
+        Ok(())
     }
 }
 
@@ -210,12 +220,6 @@ impl Protection {
         // A record's length is two bytes, and this is less.
         bytes[11..].copy_from_slice(&u16::try_from(content).unwrap_or(u16::MAX).to_be_bytes());
         Additional { bytes, length: Additional::MOST }
-    }
-
-    /// The next record is another. None: there are no more numbers.
-    fn is_used(&mut self) -> Option<()> {
-        self.number = self.number.checked_add(1)?;
-        Some(())
     }
 }
 
@@ -377,8 +381,9 @@ mod tests {
         for form in FORMS {
             let (_, secrets) = secrets(form.1);
             let mut sealer = Sealer::new(form.0, (u64::MAX, secrets)).unwrap();
-            let sealed = sealer.seal(ContentType::ApplicationData, b"1", &mut Vec::new());
-            assert_eq!(sealed, Err(TlsError::EncryptError), "{form:?}");
+            let mut out = Vec::new();
+            let sealed = sealer.seal(ContentType::ApplicationData, b"1", &mut out);
+            assert_eq!((sealed, out.len()), (Err(TlsError::EncryptError), 0), "{form:?}");
         }
     }
 
