@@ -6,11 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use rustls::crypto::cipher::{AeadKey, Iv};
+use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion};
+
 use crate::depot::range::{self, Wanted};
 use crate::depot::request::Head;
 use crate::docker::frame;
 use crate::http::chunked;
 use crate::http::head::{self, Collector, Framing, Taken};
+use crate::http::tls::record::{Opener, Sealer};
 use crate::spec::{
     Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, Sink, Source, SpecError, VolumeRef,
 };
@@ -26,6 +30,7 @@ pub static TARGETS: &[Target] = &[
     ("http_head", http_head),
     ("job_document", job_document),
     ("message", message),
+    ("tls_records", tls_records),
 ];
 
 /// A job document is refused with a place in it, or gives a job that hangs together and shows no
@@ -112,6 +117,45 @@ pub fn http_chunks(data: &[u8]) {
         Ok::<_, chunked::ChunkError>((payload, ended))
     };
     assert_eq!(decode(bytes.len().max(1)), decode(usize::from(*size).max(1)), "a split matters");
+}
+
+/// What is sealed comes out, one record's content behind the other's; what nobody has sealed never
+/// does. The first byte says which version and cipher, and whether the rest is to be sealed; then the
+/// second says how long the contents are, each of which begins with its type.
+pub fn tls_records(data: &[u8]) {
+    let Some((choice, rest)) = data.split_first() else { return };
+    let version = match choice & 1 {
+        0 => ProtocolVersion::TLSv1_2,
+        _ => ProtocolVersion::TLSv1_3,
+    };
+    let secrets = || {
+        let (key, iv) = (AeadKey::from([1; 32]), Iv::new([2; 12]));
+        match choice & 2 {
+            0 => (3, ConnectionTrafficSecrets::Aes256Gcm { key, iv }),
+            _ => (3, ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }),
+        }
+    };
+    let sides = (Opener::new(version, secrets()), Sealer::new(version, secrets()));
+    assert!(matches!(sides, (Ok(_), Ok(_))), "secrets of rustls's are refused");
+    let (Ok(mut opener), Ok(mut sealer)) = sides else { return };
+    if choice & 4 == 0 {
+        let mut bytes = rest.to_vec();
+        let opened = opener.open(&mut bytes, 0, 0);
+        return assert!(!matches!(opened, Ok(Some(_))), "a record that nobody has sealed");
+    }
+    let Some((size, rest)) = rest.split_first() else { return };
+    let (mut bytes, mut contents) = (Vec::new(), Vec::new());
+    for content in rest.chunks(usize::from(*size) * 64 + 1) {
+        let kind = ContentType::from(20 + content.first().map_or(0, |kind| kind % 4));
+        contents.extend_from_slice(content);
+        assert_eq!(sealer.seal(kind, content, &mut bytes), Ok(()));
+    }
+    let (mut from, mut to) = (0, 0);
+    while let Ok(Some(opened)) = opener.open(&mut bytes, from, to) {
+        assert_eq!(u8::from(opened.kind), 20 + bytes.get(to).map_or(0, |kind| kind % 4));
+        (from, to) = (from + opened.wire, to + opened.content);
+    }
+    assert!(from == bytes.len() && bytes.get(..to) == Some(&*contents), "a record was lost");
 }
 
 /// An attach's bytes, in whatever pieces they come, are the same streams, or the same error. The

@@ -36,7 +36,7 @@ mod post;
 pub(crate) mod range;
 mod redirect;
 mod roots;
-mod tls;
+pub(crate) mod tls;
 mod transport;
 
 pub use body::{Body, Read};

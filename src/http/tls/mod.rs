@@ -10,7 +10,7 @@
 mod channel;
 mod handshake;
 mod outgoing;
-mod record;
+pub(crate) mod record;
 
 use std::fmt;
 use std::io;

@@ -12,7 +12,7 @@ use rustls::{
 };
 
 /// The most plain text in a record.
-pub(super) const CONTENT: usize = 16 * 1024;
+pub(crate) const CONTENT: usize = 16 * 1024;
 
 /// The most bytes of a record on the wire: what TLS 1.2 allows its protection to add.
 pub(super) const WIRE: usize = HEADER + CONTENT + 2048;
@@ -26,19 +26,19 @@ const TAG: usize = 16;
 const EXPLICIT: usize = 8;
 
 /// Opens the peer's records, in their order.
-pub(super) struct Opener(Protection);
+pub(crate) struct Opener(Protection);
 
 /// Seals ours.
-pub(super) struct Sealer(Protection);
+pub(crate) struct Sealer(Protection);
 
 /// A record that was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Opened {
-    pub(super) kind: ContentType,
+pub(crate) struct Opened {
+    pub(crate) kind: ContentType,
     /// How long its content is.
-    pub(super) content: usize,
+    pub(crate) content: usize,
     /// How long it was on the wire.
-    pub(super) wire: usize,
+    pub(crate) wire: usize,
 }
 
 /// The key of one direction, and how it is used.
@@ -59,7 +59,7 @@ enum Form {
 
 impl Opener {
     /// Opens what is sealed with these secrets, from the record of this number on.
-    pub(super) fn new(
+    pub(crate) fn new(
         version: ProtocolVersion,
         secrets: (u64, ConnectionTrafficSecrets),
     ) -> Result<Self, TlsError> {
@@ -71,7 +71,7 @@ impl Opener {
     ///
     /// # Errors
     /// It is none, or none that the peer would have sealed here.
-    pub(super) fn open(
+    pub(crate) fn open(
         &mut self,
         bytes: &mut [u8],
         from: usize,
@@ -115,7 +115,7 @@ impl Opener {
 
 impl Sealer {
     /// Seals with these secrets, from the record of this number on.
-    pub(super) fn new(
+    pub(crate) fn new(
         version: ProtocolVersion,
         secrets: (u64, ConnectionTrafficSecrets),
     ) -> Result<Self, TlsError> {
@@ -131,7 +131,7 @@ impl Sealer {
     ///
     /// # Errors
     /// It is longer than a record can be, or the key has sealed as many as have numbers.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &mut self,
         kind: ContentType,
         content: &[u8],
