@@ -39,9 +39,14 @@ impl LowWater {
         self.in_force = mark;
     }
 
-    /// The mark that the socket has, if it is more than a byte.
-    pub(crate) fn raised(&self) -> Option<usize> {
-        Some(self.in_force).filter(|mark| *mark > 1)
+    /// Whether the socket gathers.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.in_force > 1
+    }
+
+    /// Whether a socket with so many `unread` bytes is better left to gather more.
+    pub(crate) fn is_little(&self, unread: usize) -> bool {
+        self.is_raised() && unread < self.in_force / 2
     }
 
     /// Bytes have come.
@@ -108,6 +113,16 @@ mod tests {
         low_water.moved(100);
         assert_eq!(low_water.waits(1 << 30, later), None);
         assert_eq!(low_water.deadline(), None);
+    }
+
+    #[test]
+    fn what_is_little_is_measured_by_the_mark_that_the_kernel_made() {
+        let mut low_water = LowWater::new();
+        assert!(!low_water.is_little(0));
+        low_water.moved(FAST);
+        assert!(low_water.waits(1 << 30, Instant::now()).is_some());
+        low_water.is_set(100_000);
+        assert!(low_water.is_little(49_999) && !low_water.is_little(50_000));
     }
 
     #[test]

@@ -237,13 +237,15 @@ impl Driver {
     /// again; where it has little its window is open. It is looked at soon anyway (`low_water`), for
     /// its end may have come before, which is no edge any more.
     fn after_short_move(&mut self) -> Result<(), TransferError> {
-        let (Some(mark), Some((socket, _))) = (self.low_water.raised(), self.source.socket())
-        else {
+        let Some((socket, _)) = self.source.socket().filter(|_| self.low_water.is_raised()) else {
             return Ok(());
         };
         if !self.sink.has_room() {
             self.transfer.sink_blocked();
-        } else if unread(&socket).map_err(TransferError::Read)? < mark as u64 / 2 {
+            return Ok(());
+        }
+        let unread = unread(&socket).map_err(TransferError::Read)?;
+        if self.low_water.is_little(usize::try_from(unread).unwrap_or(usize::MAX)) {
             self.transfer.source_blocked();
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 /// for a socket with a small buffer is less.
 ///
 /// # Errors
-/// `ENOPROTOOPT`, `EINVAL`: not a socket that knows it.
+/// `ENOTSOCK`, `ENOPROTOOPT`, `EINVAL`: not a socket that knows it.
 pub fn set_receive_low_water(socket: &impl AsFd, bytes: usize) -> io::Result<usize> {
     let mut value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
     let mut length = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
@@ -43,4 +43,29 @@ pub fn set_receive_low_water(socket: &impl AsFd, bytes: usize) -> io::Result<usi
         return Err(io::Error::last_os_error());
     }
     Ok(usize::try_from(value).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn a_mark_is_what_the_kernel_makes_of_it() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert_eq!(set_receive_low_water(&socket, 5000).unwrap(), 5000);
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        // tcp_set_rcvlowat: half of a buffer whose size was chosen.
+        let half = socket.recv_buffer_size().unwrap() / 2;
+        assert_eq!(set_receive_low_water(&socket, 1 << 20).unwrap(), half);
+        assert_eq!(set_receive_low_water(&socket, 0).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_is_no_socket_has_no_mark() {
+        let file = tempfile::tempfile().unwrap();
+        let error = set_receive_low_water(&file, 1).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK));
+    }
 }
