@@ -8,7 +8,7 @@
 //! 2. `carrier` is what lies between the ends: nothing (*direct*), a kernel pipe (*splice*), a
 //!    `buffer` of the `pool` (*copy*), memory and a file (`spool`), or parts that are fetched
 //!    ahead (`ring`). `route` picks one.
-//! 3. `source` and `sink` are the ends; `fetch` is a GET that resumes where it broke off, `open` an
+//! 3. `source` and `sink` are the ends, `shared` our standard output as one; `fetch` is a GET that resumes where it broke off, `open` an
 //!    input FIFO that is held until its reader comes (without inotify a `waiter` waits for it), and
 //!    served again to the next.
 //! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says,
@@ -49,6 +49,7 @@ mod relief;
 mod report;
 mod ring;
 mod route;
+mod shared;
 mod sink;
 mod slot;
 mod source;

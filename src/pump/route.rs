@@ -37,7 +37,7 @@ mod tests {
     use std::fs::{File, OpenOptions};
 
     use super::*;
-    use crate::pump::sink::Shared;
+    use crate::pump::shared::Shared;
     use crate::pump::source::{FifoSource, FileSource};
     use crate::sys::pipe;
 
