@@ -37,8 +37,10 @@ pub(crate) struct InputFifo {
     readers: u32,
     /// One of them was found, and its opening may still be told.
     is_one_untold: bool,
-    /// inotify told that some of this reading was read.
+    /// Some of this reading was read: inotify told it, or there was less in the FIFO than written.
     is_read_from: bool,
+    /// Our end was closed, and all was heard that had happened until then.
+    is_sealed: bool,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,7 @@ pub(crate) enum Reaction {
 pub(crate) enum Finished {
     /// Our end is closed behind the last byte.
     Closed,
-    /// Nobody has read any of it yet: our end stays open until somebody comes.
+    /// Nobody is known to read: our end stays open until somebody comes.
     Waiting,
     /// The reader had left.
     Refused,
@@ -112,7 +114,15 @@ impl InputFifo {
     }
 
     fn new(fifo: Fifo, watch: Option<Watch>, state: State) -> Self {
-        Self { fifo, watch, state, readers: 0, is_one_untold: false, is_read_from: false }
+        Self {
+            fifo,
+            watch,
+            state,
+            readers: 0,
+            is_one_untold: false,
+            is_read_from: false,
+            is_sealed: false,
+        }
     }
 
     pub(crate) fn watch(&self) -> Option<Watch> {
@@ -203,16 +213,24 @@ impl InputFifo {
                 Ok(if is_read { Reaction::Next } else { Reaction::Nothing })
             }
             other => {
+                let is_awaited = matches!(other, State::Read { .. }) && self.readers == 1;
                 let is_crowded = match other {
                     State::Read { .. } => self.readers > 1,
-                    // Its open has returned, so our end was still open then. Beside another, or
-                    // after somebody has read, it gets the rest of the file, or nothing; behind
-                    // a look, which may have closed just before our end did, it gets all.
-                    State::Ended => self.watch.is_some() && (self.readers > 1 || self.is_read_from),
+                    // It was there before our end closed. Beside another, or after another has
+                    // read, it gets the rest of the file, or nothing; behind a look, all of it.
+                    // One that is not heard of at once may have opened without waiting for a writer.
+                    State::Ended => {
+                        let has_less = self.is_read_from || self.is_sealed;
+                        self.watch.is_some() && (self.readers > 1 || has_less && !was_found)
+                    }
                     _ => false,
                 };
                 self.state = other;
-                if is_crowded { Err(TransferError::Overlap) } else { Ok(Reaction::Nothing) }
+                match is_crowded {
+                    true => Err(TransferError::Overlap),
+                    false if is_awaited => Ok(Reaction::TryAgain),
+                    false => Ok(Reaction::Nothing),
+                }
             }
         }
     }
@@ -367,7 +385,8 @@ impl InputFifo {
         };
         pipe::resize(writer, PIPE_BYTES).map_err(TransferError::Reopen)?;
         drop(reader);
-        (self.readers, self.is_one_untold, self.is_read_from) = (0, false, false);
+        (self.readers, self.is_one_untold) = (0, false);
+        (self.is_read_from, self.is_sealed) = (false, false);
         let watch = watches.add(&self.fifo.path(), &self.fifo.folder());
         self.watch = Some(watch.map_err(TransferError::Reopen)?);
         if !pipe::has_reader(writer).map_err(TransferError::Reopen)? {
@@ -381,6 +400,22 @@ impl InputFifo {
         Ok(Reaction::OverAndNext { unread: thrown_away })
     }
 
+    /// Whether somebody has read of the `written` bytes and inotify has not told it: it is about to, and
+    /// of what was before. Some kernels never tell it of readers that splice.
+    pub(crate) fn has_more_to_tell(&self, written: u64) -> bool {
+        match &self.state {
+            State::Read { writer } if self.watch.is_some() && !self.is_read_from => {
+                pipe::unread(writer).is_ok_and(|unread| unread != written)
+            }
+            _ => false,
+        }
+    }
+
+    /// All was heard that had happened when [`finish`](Self::finish) closed our end.
+    pub(crate) fn seal(&mut self) {
+        self.is_sealed = matches!(self.state, State::Ended);
+    }
+
     /// The source has given everything and it is all in the FIFO.
     pub(crate) fn finish(&mut self, written: u64) -> Result<Finished, TransferError> {
         let State::Read { writer } = &self.state else {
@@ -389,7 +424,13 @@ impl InputFifo {
         };
         let unread = pipe::unread(writer).map_err(TransferError::Write)?;
         let has_reader = pipe::has_reader(writer).map_err(TransferError::Write)?;
+        if has_reader && self.readers == 0 && self.watch.is_some() {
+            // Either its opening is told yet, or it is closing and `EPIPE` comes. Without another
+            // end, what is in the FIFO would be gone with it, and nothing would tell of the next.
+            return Ok(Finished::Waiting);
+        }
         if has_reader || (unread == 0 && written > 0) {
+            self.is_read_from |= unread != written;
             self.state = State::Ended;
             return Ok(Finished::Closed);
         }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
@@ -102,7 +103,7 @@ fn a_reader_that_was_heard_of_is_served_though_a_look_before_it_was_noticed_by_w
     // A write is answered with `EPIPE` between these two.
     drop(look);
     let mut next = fixture.open();
-    assert_eq!(fixture.hear().unwrap(), []);
+    assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
     assert_eq!(fixture.left().unwrap(), Reaction::TryAgain);
     assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
     let mut text = String::new();
@@ -210,6 +211,60 @@ fn a_reader_that_opened_just_before_our_end_closed_and_just_after_a_look_has_it_
 }
 
 #[test]
+fn our_end_stays_open_while_it_is_not_heard_who_reads() {
+    let mut fixture = Fixture::watched();
+    fixture.write(b"hello");
+    let look = fixture.open();
+    drop(look);
+    let mut reader = fixture.open();
+    let watches = fixture.watches.as_ref().unwrap();
+    let mut seen = watches.seen().unwrap();
+    let glimpses = Glimpse::of(fixture.fifo.watch().unwrap(), &mut seen);
+    let [looked, left, opened] = &glimpses[..] else { panic!("{glimpses:?}") };
+    let watches = fixture.watches.as_ref();
+    assert_eq!(fixture.fifo.heed(*looked, 5, watches).unwrap(), Reaction::TryAgain);
+    // The look is known to have closed, and the next reader is not known of.
+    assert_eq!(fixture.fifo.heed(*left, 5, watches).unwrap(), Reaction::Nothing);
+    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Waiting);
+    assert_eq!(fixture.fifo.heed(*opened, 5, watches).unwrap(), Reaction::TryAgain);
+    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello");
+}
+
+#[test]
+fn a_reader_that_waits_for_no_writer_is_an_overlap_once_our_end_is_closed() {
+    let mut fixture = Fixture::watched();
+    fixture.write(b"hello");
+    let look = fixture.open();
+    assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
+    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
+    assert_eq!(fixture.hear().unwrap(), []);
+    fixture.fifo.seal();
+    // With this, all that nobody has read is gone.
+    drop(look);
+    let options = &mut File::options();
+    let _reader = options.read(true).custom_flags(libc::O_NONBLOCK).open(&fixture.path).unwrap();
+    assert!(matches!(fixture.hear(), Err(TransferError::Overlap)));
+}
+
+#[test]
+fn bytes_that_were_taken_unheard_make_the_next_reader_an_overlap() {
+    let mut fixture = Fixture::watched();
+    fixture.write(b"hello");
+    fixture.watches.as_ref().unwrap().without_reads(&fixture.fifo.fifo.path()).unwrap();
+    let mut early = fixture.open();
+    assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
+    early.read_exact(&mut [0; 2]).unwrap();
+    assert!(fixture.fifo.has_more_to_tell(5));
+    drop(early);
+    let _next = fixture.open();
+    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
+    assert!(matches!(fixture.hear(), Err(TransferError::Overlap)));
+}
+
+#[test]
 fn the_next_reader_waits_in_open_until_the_one_before_has_closed() {
     let mut fixture = Fixture::watched();
     fixture.write(b"hello");
@@ -254,7 +309,7 @@ fn when_events_are_lost_the_fifo_itself_is_asked() {
     // Somebody did, and inotify tells of it late: that is not another one.
     let reader = fixture.read(2);
     assert_eq!(lost(&mut fixture).unwrap(), Reaction::TryAgain);
-    assert_eq!(fixture.hear().unwrap(), []);
+    assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
     // It has left.
     drop(reader);
     assert_eq!(lost(&mut fixture).unwrap(), Reaction::Over { unread: 3 });

@@ -99,22 +99,34 @@ impl Driver {
         &mut self,
         context: &mut Context<'_>,
     ) -> Result<Turn, TransferError> {
-        let turn = self.catch_up(context);
-        if self.life != Life::Running {
-            return Ok(turn);
-        }
-        if self.transfer.next(self.load.room()) != Step::Finish {
-            // The reader had left, and the next one has come: it is another reading.
-            return Ok(Turn::Again);
-        }
         let written = self.transfer.delivered();
+        for _ in 0..2 {
+            let turn = self.catch_up(context);
+            if self.life != Life::Running {
+                return Ok(turn);
+            }
+            if self.transfer.next(self.load.room()) != Step::Finish {
+                // The reader had left, and the next one has come: it is another reading.
+                return Ok(Turn::Again);
+            }
+            if !matches!(&self.sink, Sink::Fifo(fifo) if fifo.has_more_to_tell(written)) {
+                break;
+            }
+        }
         let Sink::Fifo(fifo) = &mut self.sink else { return Ok(self.over(self.fed_finish)) };
         match fifo.finish(written)? {
             Finished::Closed => {
                 let is_watched = fifo.watch().is_some();
                 self.life = Life::Served(self.settle(0));
                 self.source.stop();
-                Ok(if is_watched { Turn::Wait } else { self.over(Finish::Complete) })
+                if !is_watched {
+                    return Ok(self.over(Finish::Complete));
+                }
+                let turn = self.catch_up(context);
+                if let Sink::Fifo(fifo) = &mut self.sink {
+                    fifo.seal();
+                }
+                Ok(turn)
             }
             Finished::Waiting => {
                 self.life = Life::Unread;
