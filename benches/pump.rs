@@ -138,8 +138,9 @@ impl Bench {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
+        let config = Arc::new(config);
         let port = serve_by(move |socket| {
-            let connection = ServerConnection::new(Arc::new(config.clone())).unwrap();
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
             Body::Plain.answer(&mut StreamOwned::new(connection, socket));
         })
         .port();
@@ -248,6 +249,7 @@ impl Body {
             let (mut block, mut end) = (vec![0; 1 << 20], Vec::new());
             while !end.ends_with(b"\r\n0\r\n\r\n") {
                 let got = socket.read(&mut block).unwrap();
+                assert!(got > 0, "the body is cut off");
                 end.extend_from_slice(&block[got.saturating_sub(8)..got]);
                 end.drain(..end.len().saturating_sub(8));
             }

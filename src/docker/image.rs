@@ -58,10 +58,13 @@ impl Client {
     /// [Meets](Self::connect) the engine and looks at an image meanwhile, before it is known which
     /// version is spoken: by the path without one, if none is asked for. None: the engine does not
     /// have it, or is to be asked again.
+    ///
+    /// # Errors
+    /// As of [`Client::connect`]; [`DockerError::TimedOut`] of the image.
     pub async fn connect_and_look(
         settings: Settings,
         reference: &str,
-    ) -> (Result<Self, DockerError>, Option<Image>) {
+    ) -> Result<(Self, Option<Image>), DockerError> {
         let look = async {
             let request = inspection(reference)?;
             let call = request.call().clone();
@@ -71,8 +74,17 @@ impl Client {
             })
             .await
         };
-        let (client, seen) = tokio::join!(Self::connect(settings.clone()), look);
-        (client, seen.ok().map(Image::from))
+        let look = async {
+            match look.await {
+                Ok(answer) => Ok(Some(Image::from(answer))),
+                Err(error @ DockerError::TimedOut { .. }) => Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, "the image is asked for again");
+                    Ok(None)
+                }
+            }
+        };
+        tokio::try_join!(Self::connect(settings.clone()), look)
     }
 }
 

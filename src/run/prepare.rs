@@ -83,11 +83,11 @@ struct Gathered {
 async fn gather(live: &Live, fetched: &mut Fetched) -> Result<Gathered, Cause> {
     let image = async {
         let settings = live.shared.engine.clone();
-        let (engine, seen) = match live.plan.pull {
-            PullPolicy::Always => (Client::connect(settings).await, None),
+        let met = match live.plan.pull {
+            PullPolicy::Always => Client::connect(settings).await.map(|engine| (engine, None)),
             _ => Client::connect_and_look(settings, &live.plan.image).await,
         };
-        let engine = engine.map_err(Cause::Connect)?;
+        let (engine, seen) = met.map_err(Cause::Connect)?;
         refuse_too_old(live, engine.version())?;
         let known = match seen {
             Some(image) => Some(image),

@@ -202,6 +202,22 @@ fn an_engine_that_wants_a_version_in_the_path_is_asked_again_for_the_image() {
 }
 
 #[test]
+fn an_engine_that_refuses_to_be_met_is_told_of_at_once() {
+    let engine = Peer::on_unix(|request, stream| match target(request) {
+        "GET /_ping" => stream.write_all(http(403, r#"{"message": "not you"}"#).as_bytes()).is_ok(),
+        _ => {
+            stream.wait_for_close();
+            true
+        }
+    });
+    // Nobody waits for the image, which would take longer than the test may.
+    let (builder, folder) = runner(&engine, Duration::from_secs(3600));
+    let error = builder.build().unwrap().run(&job(false)).unwrap_err();
+    assert!(matches!(*error.cause, Cause::Connect(_)), "{error:?}");
+    assert!(is_empty(&folder));
+}
+
+#[test]
 fn fifos_and_an_engine_that_may_be_elsewhere_are_warned_about() {
     let engine = Peer::on_tcp(|request, stream| {
         let answer = match asked(request).as_str() {
