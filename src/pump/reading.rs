@@ -100,6 +100,7 @@ impl Driver {
         context: &mut Context<'_>,
     ) -> Result<Turn, TransferError> {
         let written = self.transfer.delivered();
+        // Once more if somebody has read unheard; not for ever, for some readers are never heard.
         for _ in 0..2 {
             let turn = self.catch_up(context);
             if self.life != Life::Running {
@@ -122,6 +123,7 @@ impl Driver {
                 if !is_watched {
                     return Ok(self.over(Finish::Complete));
                 }
+                // Who opened it before our end was closed is heard of now.
                 let turn = self.catch_up(context);
                 if let Sink::Fifo(fifo) = &mut self.sink {
                     fifo.seal();

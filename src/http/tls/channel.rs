@@ -143,7 +143,7 @@ impl Channel {
         self.keeper.protocol_version() == ProtocolVersion::TLSv1_3
     }
 
-    /// RFC 8446, 6, and RFC 5246, 7.2: the first version that we speak has warnings.
+    /// RFC 8446, 6, and RFC 5246, 7.2: a warning ends a session of TLS 1.3, and not one of TLS 1.2.
     fn heed_alert(&mut self, alert: &[u8]) -> Result<(), TlsError> {
         let &[level, description] = alert else {
             return Err(InvalidMessage::MissingData("alert").into());
