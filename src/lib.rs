@@ -40,7 +40,7 @@
 //! it.
 //!
 //! 1. [`spec`]: what a job *is*. The document is parsed once, into types that cannot be wrong.
-//! 2. [`run`]: one job from start to end. A pure [`Plan`], then the phases: prepare, start, stream,
+//! 2. [`run`]: one job from start to end. A pure [`Plan`] (its chapter is [`plan`]), then the phases: prepare, start, stream,
 //!    wait, collect, clean up. Whatever fails, the clean-up comes. This is where all the others
 //!    meet; none of them knows another of its layer.
 //! 3. [`docker`]: the Engine API over the engine's own socket, and the frames in which a
@@ -70,7 +70,7 @@
 //! | 5 | [`cli`] |
 //! | 4 | [`mod@bench`] |
 //! | 3 | [`run`] |
-//! | 2 | [`hook`] |
+//! | 2 | [`hook`], [`plan`] |
 //! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 0 | [`spec`], [`event`], [`http`], [`sys`] |
 //!
@@ -94,6 +94,7 @@ pub mod fuzzing;
 pub mod girder;
 pub mod hook;
 pub mod http;
+pub mod plan;
 pub mod pump;
 pub mod run;
 pub mod spec;
@@ -102,9 +103,7 @@ pub mod volume;
 
 pub use self::{
     event::{Event, EventSink, Phase},
-    run::{
-        Canceller, GirderSettings, Outcome, Plan, PlanError, Report, RunError, RunHandle, Runner,
-        RunnerBuilder,
-    },
+    plan::{Plan, PlanError},
+    run::{Canceller, GirderSettings, Outcome, Report, RunError, RunHandle, Runner, RunnerBuilder},
     spec::{JobSpec, SpecError},
 };

@@ -10,11 +10,15 @@ use std::path::{Path, PathBuf};
 /// The table of imports. A module is a folder or a file of `src/`; a new edge needs a reason in the commit.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["run", "event", "spec", "depot", "worker", "bench"]),
+    ("cli", &["run", "plan", "event", "spec", "depot", "worker", "bench"]),
     ("bench", &["run", "pump", "http", "sys"]),
     ("worker", &["run", "event", "spec"]),
-    ("run", &["docker", "girder", "pump", "hook", "volume", "event", "spec", "sys", "http"]),
+    (
+        "run",
+        &["docker", "girder", "pump", "hook", "plan", "volume", "event", "spec", "sys", "http"],
+    ),
     ("hook", &["girder", "volume", "event", "spec"]),
+    ("plan", &["volume", "spec"]),
     ("girder", &["http"]),
     ("pump", &["sys", "http"]),
     ("volume", &["sys", "spec"]),

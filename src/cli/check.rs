@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::args::CheckArgs;
 use super::options::Environment;
 use super::{Failure, job, render};
-use crate::run::{Mount, Plan};
+use crate::plan::{Mount, Plan};
 use crate::spec::PullPolicy;
 
 /// Parses and plans a job, and prints the plan.

@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Report;
-use super::downloads::DownloadError;
-use super::host_file::HostFileError;
-use super::plan::PlanError;
 use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::Phase;
 use crate::girder::GirderError;
 use crate::hook::HookError;
 use crate::http::HttpError;
+use crate::plan::PlanError;
 use crate::pump::{PumpError, TransferError};
+use crate::run::transfers::downloads::DownloadError;
+use crate::run::transfers::host_file::HostFileError;
 use crate::volume::VolumeError;
 
 /// A run that failed. The container's own failure is none: see [`Outcome`](super::Outcome).

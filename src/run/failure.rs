@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use nix::sys::signal::Signal;
 
 /// How a container ended, in words; `None` if it ended well.
-pub(super) fn words(exit_code: i64, oom_killed: bool) -> Option<String> {
+pub(crate) fn words(exit_code: i64, oom_killed: bool) -> Option<String> {
     if exit_code == 0 && !oom_killed {
         return None;
     }
@@ -27,11 +27,11 @@ fn signal(exit_code: i64) -> Option<&'static str> {
 
 /// The last bytes of a stream.
 #[derive(Debug, Default)]
-pub(super) struct Tail(VecDeque<u8>);
+pub(crate) struct Tail(VecDeque<u8>);
 
 impl Tail {
     /// More came.
-    pub(super) fn hear(&mut self, bytes: &[u8]) {
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
         let last = bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or(bytes);
         let too_many = (self.0.len() + last.len()).saturating_sub(TAIL_BYTES);
         self.0.drain(..too_many.min(self.0.len()));
@@ -39,7 +39,7 @@ impl Tail {
     }
 
     /// The last lines, as text.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let bytes: Vec<u8> = self.0.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();

@@ -66,7 +66,7 @@ pub(super) struct GirderServer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::planner::tests::job;
+    use crate::plan::planner::tests::job;
 
     fn token_for(settings: &GirderSettings, url: Option<&str>, token: Option<&str>) -> String {
         let job = JobSpec {

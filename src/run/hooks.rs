@@ -10,12 +10,12 @@ use tokio::time::timeout;
 use super::error::{Cause, chain};
 use super::live::{Live, MadeContainer};
 use super::outcome::UploadRecord;
-use super::plan::PlannedHook;
-use super::prepare::blocking;
-use super::stream::{kill, stop};
 use crate::docker::{Client, ContainerId};
 use crate::event::Phase;
 use crate::hook::{HookError, Session, Task, Uploaded};
+use crate::plan::PlannedHook;
+use crate::run::phases::prepare::blocking;
+use crate::run::phases::stream::{kill, stop};
 
 /// Which hooks are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use crate::spec::GirderJob;
 /// The thread's handle. Dropping it without [`flush`](Self::flush) lets the thread send what is
 /// left, and end.
 #[derive(Debug)]
-pub(super) struct JobReporter {
+pub(crate) struct JobReporter {
     desk: Arc<Desk>,
     /// Says nothing, and is over when the thread is.
     ended: Receiver<()>,
@@ -29,7 +29,7 @@ pub(super) struct JobReporter {
 
 /// Where things to be told are left. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct JobTeller(Arc<Desk>);
+pub(crate) struct JobTeller(Arc<Desk>);
 
 #[derive(Debug, Default)]
 struct Desk {
@@ -50,7 +50,7 @@ struct State {
 
 impl JobReporter {
     /// Starts the thread. Nothing is sent before there is something to tell.
-    pub(super) fn start(job: &GirderJob, options: &Options) -> Result<Self, Cause> {
+    pub(crate) fn start(job: &GirderJob, options: &Options) -> Result<Self, Cause> {
         let headers = job.headers.iter();
         let headers =
             headers.map(|(name, value)| (name.clone(), Token::new(value.expose()))).collect();
@@ -72,13 +72,13 @@ impl JobReporter {
     }
 
     /// Where to leave things.
-    pub(super) fn teller(&self) -> JobTeller {
+    pub(crate) fn teller(&self) -> JobTeller {
         JobTeller(Arc::clone(&self.desk))
     }
 
     /// Blocks until everything is sent, or the time for it is over. What Girder did not take is
     /// the warning.
-    pub(super) fn flush(self) -> Option<String> {
+    pub(crate) fn flush(self) -> Option<String> {
         self.desk.close();
         // The request that is under way may be at its beginning when the time is over.
         let _ = self.ended.recv_timeout(FLUSH + Duration::from_secs(1));
@@ -103,15 +103,15 @@ impl Drop for JobReporter {
 }
 
 impl JobTeller {
-    pub(super) fn log(&self, text: &str) {
+    pub(crate) fn log(&self, text: &str) {
         self.leave(|backlog| backlog.log(text));
     }
 
-    pub(super) fn status(&self, status: JobStatus) {
+    pub(crate) fn status(&self, status: JobStatus) {
         self.leave(|backlog| backlog.status(status));
     }
 
-    pub(super) fn progress(&self, progress: JobProgress) {
+    pub(crate) fn progress(&self, progress: JobProgress) {
         self.leave(|backlog| backlog.progress(progress));
     }
 
@@ -258,27 +258,27 @@ mod parking {
     use std::time::Duration;
 
     #[derive(Debug, Default)]
-    pub(super) struct Mutex<T>(std::sync::Mutex<T>);
+    pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
-        pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 
     #[derive(Debug, Default)]
-    pub(super) struct Condvar(std::sync::Condvar);
+    pub(crate) struct Condvar(std::sync::Condvar);
 
     impl Condvar {
-        pub(super) fn notify(&self) {
+        pub(crate) fn notify(&self) {
             self.0.notify_one();
         }
 
-        pub(super) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
             self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
         }
 
-        pub(super) fn wait_timeout<'a, T>(
+        pub(crate) fn wait_timeout<'a, T>(
             &self,
             guard: MutexGuard<'a, T>,
             time: Duration,

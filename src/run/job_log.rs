@@ -7,7 +7,7 @@ use crate::girder::{JobStatus, JobUpdate};
 
 /// What is to be told and was not yet.
 #[derive(Debug, Default)]
-pub(super) struct Backlog {
+pub(crate) struct Backlog {
     pieces: VecDeque<String>,
     length: usize,
     lost: usize,
@@ -17,7 +17,7 @@ pub(super) struct Backlog {
 
 impl Backlog {
     /// Takes more of the log. Beyond the bound the oldest goes: the end is what people look for.
-    pub(super) fn log(&mut self, text: &str) {
+    pub(crate) fn log(&mut self, text: &str) {
         self.length += text.len();
         match self.pieces.back_mut() {
             Some(last) if last.len() + text.len() <= PIECE_BYTES => last.push_str(text),
@@ -31,12 +31,12 @@ impl Backlog {
     }
 
     /// Every status is told, one after the other: Girder does not let one be left out.
-    pub(super) fn status(&mut self, status: JobStatus) {
+    pub(crate) fn status(&mut self, status: JobStatus) {
         self.statuses.push_back(status);
     }
 
     /// The last word counts, for each of the three.
-    pub(super) fn progress(&mut self, progress: JobProgress) {
+    pub(crate) fn progress(&mut self, progress: JobProgress) {
         let JobProgress { total, current, message } = progress;
         self.progress.total = total.or(self.progress.total);
         self.progress.current = current.or(self.progress.current);
@@ -44,11 +44,11 @@ impl Backlog {
     }
 
     /// Puts back a status that could not be told, before all others.
-    pub(super) fn status_again(&mut self, status: JobStatus) {
+    pub(crate) fn status_again(&mut self, status: JobStatus) {
         self.statuses.push_front(status);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
             && self.lost == 0
             && self.statuses.is_empty()
@@ -56,7 +56,7 @@ impl Backlog {
     }
 
     /// The next update: everything but the statuses behind the first, whose log this may be.
-    pub(super) fn take(&mut self) -> JobUpdate {
+    pub(crate) fn take(&mut self) -> JobUpdate {
         let mut log = String::new();
         if self.lost > 0 {
             log = format!("\n[gantline: {} bytes of the log were lost here]\n", self.lost);
@@ -78,13 +78,13 @@ impl Backlog {
 /// Makes text of bytes that come in pieces: a character may be in two of them. What is none is
 /// U+FFFD.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     /// The beginning of a character, at most three bytes.
     held: Vec<u8>,
 }
 
 impl Decoder {
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> String {
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> String {
         let mut joined = std::mem::take(&mut self.held);
         joined.extend_from_slice(bytes);
         let mut text = String::with_capacity(joined.len());

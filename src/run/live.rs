@@ -14,24 +14,24 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use super::cancel::Cancellation;
-use super::collect::Collected;
 use super::error::{Cause, CleanUpError, RunError, chain};
 use super::failure::Tail;
 use super::girder_server::GirderServer;
 use super::hooks::record;
-use super::host_file::Unfinished;
 use super::job::JobReporter;
 use super::outcome::{Outcome, Report};
-use super::plan::{FifoFolder, Mount, Plan};
-use super::prepare::blocking;
 use super::prune::{
     HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
 };
 use super::runner::Shared;
-use super::transfers::Transfers;
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Phase};
 use crate::girder;
+use crate::plan::{FifoFolder, Mount, Plan};
+use crate::run::phases::collect::Collected;
+use crate::run::phases::prepare::blocking;
+use crate::run::transfers::Transfers;
+use crate::run::transfers::host_file::Unfinished;
 use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
 
 /// One run.

@@ -11,54 +11,32 @@
 //! resumes. One current-thread runtime a run carries the calls to the engine; nothing in it ticks,
 //! so a quiet container costs nothing.
 
-mod body;
 mod cancel;
-mod clean_up;
-mod collect;
-mod direct;
-mod downloads;
-mod ear;
+mod container;
 mod error;
 mod failure;
-mod filter_progress;
 mod girder_server;
-mod gpu;
 mod hooks;
-mod host_file;
 mod job;
 mod job_log;
 mod live;
-mod network;
 mod outcome;
-mod plan;
-mod planner;
-mod planner_girder;
-mod prepare;
-mod progress_pipe;
+mod phases;
 mod prune;
 mod runner;
-mod sinks;
-mod sources;
-mod split;
-mod start;
-mod stream;
 mod telling;
 mod transfers;
-mod uploads;
-mod wait;
 
 pub use self::{
     cancel::Canceller,
-    downloads::DownloadError,
     error::{Cause, CleanUpError, RunError},
     girder_server::GirderSettings,
-    host_file::HostFileError,
     outcome::{DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
-    plan::{Plan, PlanError},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
+    transfers::{downloads::DownloadError, host_file::HostFileError},
 };
-pub(crate) use self::{error::chain, plan::Mount, split::Frames};
+pub(crate) use self::{error::chain, transfers::split::Frames};
 /// What a [`Runner`] is set up with, in the words of a run.
 pub use crate::{
     docker::{DockerError, Endpoint, Settings as EngineSettings},
@@ -66,9 +44,9 @@ pub use crate::{
     pump::Options as PumpOptions,
 };
 
-use self::collect::Collected;
 use self::live::{Live, Stop};
-use self::prepare::Prepared;
+use self::phases::collect::Collected;
+use self::phases::prepare::Prepared;
 use crate::event::Phase;
 
 /// Takes a run from its start to its end.
@@ -80,7 +58,7 @@ async fn run(mut live: Live) -> Result<Outcome, RunError> {
     }
     live.concludes(&ended);
     live.enters(Phase::CleanUp);
-    let left = clean_up::clean_up(&mut live).await;
+    let left = phases::clean_up::clean_up(&mut live).await;
     live.leaves();
     live.ends_job().await;
     live.ended(ended, phase, left)

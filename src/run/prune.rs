@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::clean_up::remove;
 use super::error::CleanUpError;
-use super::host_file::{HostFileError, is_unfinished};
 use crate::docker::{Client, ContainerSummary, DockerError, Settings};
+use crate::run::phases::clean_up::remove;
+use crate::run::transfers::host_file::{HostFileError, is_unfinished};
 use crate::volume::{Owner, VolumeError, is_orphan, orphans, remove_tree};
 
 /// The run that a container belongs to.

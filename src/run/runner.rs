@@ -13,11 +13,12 @@ use super::cancel::{Cancellation, Canceller};
 use super::error::{Cause, chain};
 use super::girder_server::{GirderServer, GirderSettings};
 use super::live::Live;
-use super::{Outcome, Plan, Report, RunError};
+use super::{Outcome, Report, RunError};
 use crate::docker;
 use crate::event::{EventSink, Phase, Silent};
 use crate::girder;
 use crate::http::{self, HttpError};
+use crate::plan::Plan;
 use crate::pump::{self, Pump, PumpError};
 use crate::spec::JobSpec;
 

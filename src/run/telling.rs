@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use super::collect::Collected;
-use super::ear::Ear;
 use super::error::{Cause, chain};
 use super::failure;
 use super::job::JobReporter;
 use super::live::{Live, Stop};
-use super::plan::{GirderArgument, PlannedSink, PlannedSource};
-use super::prepare::blocking;
-use super::progress_pipe::{ProgressLines, TellProgress};
 use crate::docker::{self, ContainerId};
 use crate::event::Event;
 use crate::girder::JobStatus;
+use crate::plan::{GirderArgument, PlannedSink, PlannedSource};
 use crate::pump::Sink;
+use crate::run::phases::collect::Collected;
+use crate::run::phases::prepare::blocking;
+use crate::run::transfers::ear::Ear;
+use crate::run::transfers::progress_pipe::{ProgressLines, TellProgress};
 
 impl Live {
     /// The job in Girder runs from now on, if there is one.

@@ -7,25 +7,25 @@ use std::path::Path;
 
 use tokio::task::JoinSet;
 
-use super::error::Cause;
-use super::live::Live;
-use super::plan::PlannedSource;
 use crate::girder::{FileRecord, GirderError};
 use crate::http::{Get, HeaderValue};
+use crate::plan::PlannedSource;
 use crate::pump::Source;
+use crate::run::error::Cause;
+use crate::run::live::Live;
 
 /// A source that does not come out of the container, and its size when its owner says.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) source: Source,
-    pub(super) size: Option<u64>,
+pub(crate) struct Found {
+    pub(crate) source: Source,
+    pub(crate) size: Option<u64>,
 }
 
 /// Finds every source that does not come out of the container, by its transfer.
 ///
 /// Girder is asked for each file, so that one that is not there, or that is not for us, fails by
 /// name and before any container exists.
-pub(super) async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Found>, Cause> {
+pub(crate) async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Found>, Cause> {
     let mut found = BTreeMap::new();
     let mut wanted = Vec::new();
     for (at, transfer) in live.plan.transfers.iter().enumerate() {

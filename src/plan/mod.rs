@@ -4,12 +4,16 @@
 //! can tell (two streams into one FIFO, a FIFO in a volume that the host cannot see) is refused
 //! here, so that `gantline check` finds it without an engine.
 
+mod girder;
+pub(crate) mod planner;
+mod warnings;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::planner::Planner;
+use self::planner::Planner;
 use crate::spec::{
     ContainerOptions, Direction, Downloaded, GirderJob, Hook, HttpUrl, JobSpec, PullPolicy, Secret,
 };
@@ -145,7 +149,7 @@ pub(crate) enum Mount {
 }
 
 impl Mount {
-    pub(super) fn target(&self) -> &ContainerPath {
+    pub(crate) fn target(&self) -> &ContainerPath {
         match self {
             Self::Bind { target, .. } | Self::Temporary { target, .. } => target,
         }

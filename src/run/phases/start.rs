@@ -3,24 +3,24 @@
 //! The order loses nothing: output FIFOs, attach, `wait?condition=next-exit`, start. See the
 //! engine's chapter, [`docker`](crate::docker).
 
-use super::clean_up::remove;
-use super::ear::Ear;
-use super::error::Cause;
-use super::live::{Live, MadeContainer, Stop};
-use super::plan::PlannedSource;
-use super::prepare::{NO_SINK, Prepared};
-use super::split::Frames;
-use super::transfers::Turn;
 use crate::docker::{Client, ContainerId, DockerError, ExitWait};
 use crate::event::Event;
+use crate::plan::PlannedSource;
 use crate::pump::{Attach, Sink, Source};
+use crate::run::error::Cause;
+use crate::run::live::{Live, MadeContainer, Stop};
+use crate::run::phases::clean_up::remove;
+use crate::run::phases::prepare::{NO_SINK, Prepared};
+use crate::run::transfers::Turn;
+use crate::run::transfers::ear::Ear;
+use crate::run::transfers::split::Frames;
 
 /// The container runs.
 #[derive(Debug)]
-pub(super) struct Started {
-    pub(super) engine: Client,
-    pub(super) container: ContainerId,
-    pub(super) exit: ExitWait,
+pub(crate) struct Started {
+    pub(crate) engine: Client,
+    pub(crate) container: ContainerId,
+    pub(crate) exit: ExitWait,
 }
 
 impl Prepared {
@@ -28,7 +28,7 @@ impl Prepared {
     ///
     /// A start that is under way is not given up when the run is cancelled, unless somebody
     /// insists: the container may run already, and is then to be stopped with its grace period.
-    pub(super) async fn start(mut self, live: &mut Live) -> Result<Started, Stop> {
+    pub(crate) async fn start(mut self, live: &mut Live) -> Result<Started, Stop> {
         let mut cancellation = live.cancellation.clone();
         begin_outputs(live, &mut self.sinks)?;
         loop {

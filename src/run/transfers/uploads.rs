@@ -1,13 +1,13 @@
 //! The fifth phase's first part: what the container streamed into items of Girder becomes files.
 
-use super::error::{Cause, chain};
-use super::live::Live;
-use super::transfers::Turn;
 use crate::pump::Finish;
+use crate::run::error::{Cause, chain};
+use crate::run::live::Live;
+use crate::run::transfers::Turn;
 
 /// Lets the uploads finish if the container has succeeded and everything came, and gives the others
 /// up. The first failure is the run's, the others are warnings.
-pub(super) async fn finish_uploads(live: &mut Live) -> Result<(), Cause> {
+pub(crate) async fn finish_uploads(live: &mut Live) -> Result<(), Cause> {
     let uploading = live.transfers.uploading();
     let has_succeeded = live.report.exit_code == Some(0) && !live.report.cancelled;
     let mut number = live.plan.transfers.len() + live.report.downloads.len();

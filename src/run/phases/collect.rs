@@ -1,15 +1,15 @@
 //! The fifth phase: what the container made takes its place.
 
-use super::error::Cause;
-use super::hooks;
-use super::live::{Live, Stop};
-use super::uploads::finish_uploads;
-use super::wait::Drained;
 use crate::pump::Finish;
+use crate::run::error::Cause;
+use crate::run::hooks;
+use crate::run::live::{Live, Stop};
+use crate::run::phases::wait::Drained;
+use crate::run::transfers::uploads::finish_uploads;
 
 /// Every result is where it belongs.
 #[derive(Debug)]
-pub(super) struct Collected;
+pub(crate) struct Collected;
 
 impl Drained {
     /// Gives the files of the host their names, if they are whole, finishes the uploads of what was
@@ -18,7 +18,7 @@ impl Drained {
     /// Whatever a program wrote before it exited is whole, whichever its exit code. What a run
     /// that was cancelled has written is not. Girder gets only what a container made that succeeded,
     /// as hooks are carried out only then.
-    pub(super) async fn collect(self, live: &mut Live) -> Result<Collected, Stop> {
+    pub(crate) async fn collect(self, live: &mut Live) -> Result<Collected, Stop> {
         if !live.report.cancelled {
             keep_files(live)?;
         }

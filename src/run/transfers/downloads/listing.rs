@@ -8,8 +8,8 @@ use super::Wanted;
 use super::error::DownloadError;
 use super::names::{Named, Names, safe};
 use crate::girder::{Client, FileRecord, GirderError};
+use crate::plan::PlannedDownload;
 use crate::run::error::Cause;
-use crate::run::plan::PlannedDownload;
 use crate::spec::Downloaded;
 
 /// What the lister has found out.

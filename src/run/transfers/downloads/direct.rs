@@ -13,21 +13,21 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-use super::live::Live;
-use super::network::own_container;
-use super::outcome::DownloadRecord;
-use super::plan::{Mount, PlannedDownload};
-use super::prepare::blocking;
 use crate::docker::{Client, Endpoint, MountPoint};
+use crate::plan::{Mount, PlannedDownload};
+use crate::run::container::network::own_container;
+use crate::run::live::Live;
+use crate::run::outcome::DownloadRecord;
+use crate::run::phases::prepare::blocking;
 use crate::spec::Downloaded;
 use crate::sys::peer::peer_process;
 use crate::volume::{Bind, ContainerPath};
 
 /// A download of the plan that is not necessary.
 #[derive(Debug)]
-pub(super) struct Direct {
+pub(crate) struct Direct {
     /// Its place in the plan.
-    pub(super) download: usize,
+    pub(crate) download: usize,
     file_id: String,
     filename: String,
     /// The engine's path.
@@ -36,7 +36,7 @@ pub(super) struct Direct {
 }
 
 /// Finds the files that are here.
-pub(super) async fn find_direct(live: &Live) -> Vec<Direct> {
+pub(crate) async fn find_direct(live: &Live) -> Vec<Direct> {
     let planned = live.plan.downloads.iter().enumerate();
     let wanted: Vec<_> = planned.filter_map(|(at, planned)| wanted(at, planned)).collect();
     if wanted.is_empty() {
@@ -71,7 +71,7 @@ impl Direct {
     }
 
     /// Mounts it, once, at a place of its own; gives the argument.
-    pub(super) fn mount(&self, mounts: &mut Vec<Mount>) -> Option<String> {
+    pub(crate) fn mount(&self, mounts: &mut Vec<Mount>) -> Option<String> {
         let Self { file_id, filename, path, .. } = self;
         let others = (1_u32..).map(|nth| match nth {
             1 => format!("{PREFIX}/{file_id}/{filename}"),
@@ -100,7 +100,7 @@ impl Direct {
         Some(target)
     }
 
-    pub(super) fn record(&self) -> DownloadRecord {
+    pub(crate) fn record(&self) -> DownloadRecord {
         DownloadRecord {
             file_id: self.file_id.clone(),
             path: self.filename.clone(),

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 /// A target that was opened.
 #[derive(Debug)]
-pub(super) enum Opened {
+pub(crate) enum Opened {
     /// A new file under a temporary name.
     Regular(File, Unfinished),
     /// Something that is written in place.
@@ -32,7 +32,7 @@ pub(super) enum Opened {
 ///
 /// # Errors
 /// [`HostFileError::Open`]: the folder is missing or may not be written, the target is a folder.
-pub(super) fn open(path: &Path, run: &str) -> Result<Opened, HostFileError> {
+pub(crate) fn open(path: &Path, run: &str) -> Result<Opened, HostFileError> {
     let failed = |source| HostFileError::Open { path: path.to_owned(), source };
     let found = match fs::metadata(path) {
         Ok(found) => Some(found),
@@ -76,7 +76,7 @@ fn create(target: PathBuf, run: &str) -> io::Result<Opened> {
 const MARK: &str = ".gantline-";
 
 /// Whether a file is named like one of ours that is not whole.
-pub(super) fn is_unfinished(path: &Path) -> bool {
+pub(crate) fn is_unfinished(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let run = name.rsplit_once(MARK).map(|(_, run)| Uuid::try_parse(run));
     name.starts_with('.') && matches!(run, Some(Ok(_)))
@@ -87,7 +87,7 @@ pub(super) fn is_unfinished(path: &Path) -> bool {
 /// The folder is held open: a container that has it mounted may put another in its place, and must
 /// not have us rename or remove anything there.
 #[derive(Debug)]
-pub(super) struct Unfinished {
+pub(crate) struct Unfinished {
     directory: OwnedFd,
     temporary: OsString,
     target: PathBuf,
@@ -96,7 +96,7 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     /// Where it is now.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.target.with_file_name(&self.temporary)
     }
 
@@ -104,7 +104,7 @@ impl Unfinished {
     ///
     /// # Errors
     /// [`HostFileError::Rename`]; the temporary file is gone then.
-    pub(super) fn keep(mut self) -> Result<(), HostFileError> {
+    pub(crate) fn keep(mut self) -> Result<(), HostFileError> {
         let name = self.target.file_name().unwrap_or_default();
         let renamed = renameat(&self.directory, &*self.temporary, &self.directory, name);
         renamed.map_err(|errno| HostFileError::Rename {
@@ -119,7 +119,7 @@ impl Unfinished {
     ///
     /// # Errors
     /// [`HostFileError::Remove`].
-    pub(super) fn remove(mut self) -> Result<(), HostFileError> {
+    pub(crate) fn remove(mut self) -> Result<(), HostFileError> {
         self.settled = true;
         self.unlink()
             .map_err(|errno| HostFileError::Remove { path: self.path(), source: errno.into() })

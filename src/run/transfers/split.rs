@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use super::ear::Ear;
 use crate::docker::frame::{Decoder, Stream};
 use crate::pump::{Outlet, Piece, Split};
+use crate::run::transfers::ear::Ear;
 
 /// Takes an attach apart for the pump.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Frames {
 
 impl Frames {
     /// What is taken apart is heard by `ear`.
-    pub(super) fn new(ear: Ear) -> Self {
+    pub(crate) fn new(ear: Ear) -> Self {
         Self { decoder: Decoder::default(), ear }
     }
 }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::Plan;
 use crate::docker::CreateContainer;
-use crate::spec::ContainerOptions;
+use crate::plan::Plan;
 
 /// The create of a plan's container.
 ///
@@ -15,7 +14,7 @@ use crate::spec::ContainerOptions;
 /// `RestartPolicy` would leave a container that runs beside the collecting of its results.
 ///
 /// One is added: output that is data is not logged as well, see [`Plan::output_is_data`].
-pub(super) fn create(
+pub(crate) fn create(
     plan: &Plan,
     labels: BTreeMap<String, String>,
     binds: Vec<String>,
@@ -32,17 +31,6 @@ pub(super) fn create(
         create.host_config.network_mode = network.to_owned();
     }
     create
-}
-
-/// What the user of these keywords should know.
-pub(super) fn warnings(options: &ContainerOptions) -> impl Iterator<Item = &'static str> + use<> {
-    let restarts = options
-        .restarts()
-        .then_some("a run ends with its container's first exit: restart_policy is not passed on");
-    let stdin = options.keeps_stdin_open().then_some(
-        "nobody writes to the standard input that stdin_open keeps open: whoever reads it will wait",
-    );
-    restarts.into_iter().chain(stdin)
 }
 
 /// The create that docker-py would make.
@@ -66,7 +54,7 @@ mod tests {
     use crate::spec::{JobSpec, RunOptions};
 
     /// What docker-py 7.2.0 sent for each of its keywords.
-    const CASES: &str = include_str!("../../tests/data/create_bodies.json");
+    const CASES: &str = include_str!("../../../tests/data/create_bodies.json");
 
     fn plan(job: &JobSpec) -> Plan {
         Plan::new(job, || "uuid".to_owned()).unwrap()

@@ -3,19 +3,29 @@
 //! A transfer into an item of Girder goes on behind the pump: its upload settles when it is told to
 //! [`keep`](Transfers::keep) the file, or [`give_up`](Transfers::give_up).
 
+pub(crate) mod downloads;
+pub(crate) mod ear;
+pub(crate) mod filter_progress;
+pub(crate) mod host_file;
+pub(crate) mod progress_pipe;
+pub(crate) mod sinks;
+pub(crate) mod sources;
+pub(crate) mod split;
+pub(crate) mod uploads;
+
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::error::Cause;
-use super::outcome::TransferRecord;
-use super::plan::{PlannedSink, PlannedTransfer};
 use crate::event::{Event, EventSink};
 use crate::hook::{HookError, Settled, StreamUpload, Uploaded};
+use crate::plan::{PlannedSink, PlannedTransfer};
 use crate::pump::{Attach, Finish, Flow, Notice, Pump, Sink, Source, TransferReport};
+use crate::run::error::Cause;
+use crate::run::outcome::TransferRecord;
 
 /// All transfers of one run, by their place in the plan.
-pub(super) struct Transfers {
+pub(crate) struct Transfers {
     flow: Flow,
     sender: UnboundedSender<News>,
     news: UnboundedReceiver<News>,
@@ -57,7 +67,7 @@ enum State {
 /// What the run has to do about a notice.
 #[must_use]
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// Nothing.
     GoOn,
     /// Kill the container: the pump holds the reader's FIFO open until its exit is told.
@@ -66,7 +76,7 @@ pub(super) enum Turn {
 
 impl Transfers {
     /// Tracks `planned`; nothing moves yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         pump: &Pump,
         planned: &[PlannedTransfer],
         events: Arc<dyn EventSink>,
@@ -87,7 +97,7 @@ impl Transfers {
     }
 
     /// Begins a transfer. `total` is what the source's owner says of its size.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         transfer: usize,
         source: Source,
@@ -103,7 +113,7 @@ impl Transfers {
     }
 
     /// Begins those of the container's two streams.
-    pub(super) fn begin_streams(
+    pub(crate) fn begin_streams(
         &mut self,
         attach: Attach,
         stdout: (usize, Sink),
@@ -128,7 +138,7 @@ impl Transfers {
     }
 
     /// Waits for the pump to say something. May be dropped and asked again.
-    pub(super) async fn turn(&mut self) -> Turn {
+    pub(crate) async fn turn(&mut self) -> Turn {
         match self.news.recv().await {
             Some(news) => self.told(news),
             // We hold a sender, so this does not happen.
@@ -137,7 +147,7 @@ impl Transfers {
     }
 
     /// What the pump has said already.
-    pub(super) fn turn_now(&mut self) -> Option<Turn> {
+    pub(crate) fn turn_now(&mut self) -> Option<Turn> {
         self.news.try_recv().ok().map(|news| self.told(news))
     }
 
@@ -190,7 +200,7 @@ impl Transfers {
     }
 
     /// What tells this run how the upload of a transfer's bytes settles.
-    pub(super) fn settler(&self, transfer: usize) -> Settled {
+    pub(crate) fn settler(&self, transfer: usize) -> Settled {
         let sender = self.sender.clone();
         Box::new(move |settled| {
             // A run that is over wants no news.
@@ -199,21 +209,21 @@ impl Transfers {
     }
 
     /// The upload of a transfer's bytes has begun.
-    pub(super) fn uploads(&mut self, transfer: usize, upload: StreamUpload) {
+    pub(crate) fn uploads(&mut self, transfer: usize, upload: StreamUpload) {
         if let Some(track) = self.tracks.get_mut(transfer) {
             track.upload = Some(Upload::GoesOn(upload));
         }
     }
 
     /// The transfers whose uploads wait for what becomes of them.
-    pub(super) fn uploading(&self) -> Vec<usize> {
+    pub(crate) fn uploading(&self) -> Vec<usize> {
         let goes_on = |track: &Track| matches!(track.upload, Some(Upload::GoesOn(_)));
         let tracks = self.tracks.iter().enumerate();
         tracks.filter(|(_, track)| goes_on(track)).map(|(at, _)| at).collect()
     }
 
     /// The upload of a transfer's bytes is to become a file. See [`StreamUpload::keep`].
-    pub(super) fn keep(&self, transfer: usize, number: usize) {
+    pub(crate) fn keep(&self, transfer: usize, number: usize) {
         if let Some(Upload::GoesOn(upload)) =
             self.tracks.get(transfer).and_then(|track| track.upload.as_ref())
         {
@@ -222,7 +232,7 @@ impl Transfers {
     }
 
     /// The upload of a transfer's bytes is not to become a file.
-    pub(super) fn give_up(&mut self, transfer: usize) {
+    pub(crate) fn give_up(&mut self, transfer: usize) {
         if let Some(Track { upload: Some(upload @ Upload::GoesOn(_)), .. }) =
             self.tracks.get_mut(transfer)
         {
@@ -231,12 +241,12 @@ impl Transfers {
     }
 
     /// Whether no upload goes on, or is being given up.
-    pub(super) fn have_settled(&self) -> bool {
+    pub(crate) fn have_settled(&self) -> bool {
         !self.tracks.iter().any(Track::is_settling)
     }
 
     /// What has become a file in Girder.
-    pub(super) fn arrived(&self) -> impl Iterator<Item = &Uploaded> {
+    pub(crate) fn arrived(&self) -> impl Iterator<Item = &Uploaded> {
         self.tracks.iter().filter_map(|track| match &track.upload {
             Some(Upload::Arrived(uploaded)) => Some(uploaded),
             _ => None,
@@ -244,19 +254,19 @@ impl Transfers {
     }
 
     /// Whether every transfer that began has ended.
-    pub(super) fn have_ended(&self) -> bool {
+    pub(crate) fn have_ended(&self) -> bool {
         !self.tracks.iter().any(|track| matches!(track.state, State::Begun))
     }
 
     /// The labels of those that have begun and not ended, or whose uploads have not settled.
-    pub(super) fn under_way(&self) -> Vec<String> {
+    pub(crate) fn under_way(&self) -> Vec<String> {
         let goes_on = |track: &&Track| matches!(track.state, State::Begun) || track.is_settling();
         let begun = self.tracks.iter().filter(goes_on);
         begun.map(|track| track.planned.label()).collect()
     }
 
     /// How a transfer ended.
-    pub(super) fn report(&self, transfer: usize) -> Option<&TransferReport> {
+    pub(crate) fn report(&self, transfer: usize) -> Option<&TransferReport> {
         match &self.tracks.get(transfer)?.state {
             State::Ended(report) => Some(report),
             State::Planned | State::Begun => None,
@@ -264,22 +274,22 @@ impl Transfers {
     }
 
     /// See [`Flow::container_exited`].
-    pub(super) fn container_exited(&self) {
+    pub(crate) fn container_exited(&self) {
         self.flow.container_exited();
     }
 
     /// See [`Flow::cancel`].
-    pub(super) fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.flow.cancel();
     }
 
     /// `<source> → <sink>`.
-    pub(super) fn label(&self, transfer: usize) -> String {
+    pub(crate) fn label(&self, transfer: usize) -> String {
         self.tracks.get(transfer).map(|track| track.planned.label()).unwrap_or_default()
     }
 
     /// Those that ended, for the report.
-    pub(super) fn records(&self) -> Vec<TransferRecord> {
+    pub(crate) fn records(&self) -> Vec<TransferRecord> {
         let record = |track: &Track| match &track.state {
             State::Ended(report) => Some(TransferRecord {
                 source: track.planned.source_label.clone(),

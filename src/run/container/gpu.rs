@@ -12,11 +12,11 @@ use crate::docker::{CreateContainer, DockerError};
 use crate::spec::{ContainerOptions, Gpu};
 
 /// The label by which an image asks for a GPU, and its value.
-pub(super) const IMAGE_LABEL: (&str, &str) = ("com.nvidia.volumes.needed", "nvidia_driver");
+pub(crate) const IMAGE_LABEL: (&str, &str) = ("com.nvidia.volumes.needed", "nvidia_driver");
 
 /// What is still to be tried; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     now: Attempt,
     later: VecDeque<Attempt>,
     is_required: bool,
@@ -37,7 +37,7 @@ enum Attempt {
 
 impl Attempts {
     /// What to try for these options. `image_asks`: the image has [`IMAGE_LABEL`].
-    pub(super) fn new(options: &ContainerOptions, image_asks: bool) -> Self {
+    pub(crate) fn new(options: &ContainerOptions, image_asks: bool) -> Self {
         use Attempt::{AsItIs, Request, Runtime, Without};
         let nvidia = options.runtime() == Some("nvidia");
         let attempts: &[Attempt] = match options.gpu() {
@@ -57,22 +57,22 @@ impl Attempts {
     }
 
     /// Whether the options leave it to the image's label.
-    pub(super) fn depend_on_the_image(options: &ContainerOptions) -> bool {
+    pub(crate) fn depend_on_the_image(options: &ContainerOptions) -> bool {
         Self::new(options, true) != Self::new(options, false)
     }
 
     /// Whether nothing else is left to be tried.
-    pub(super) fn is_last(&self) -> bool {
+    pub(crate) fn is_last(&self) -> bool {
         self.later.is_empty()
     }
 
     /// Whether a run without a GPU is none.
-    pub(super) fn is_required(&self) -> bool {
+    pub(crate) fn is_required(&self) -> bool {
         self.is_required
     }
 
     /// Puts into a create what is tried now.
-    pub(super) fn apply(&self, create: &mut CreateContainer) {
+    pub(crate) fn apply(&self, create: &mut CreateContainer) {
         let host = &mut create.host_config.config;
         match self.now {
             Attempt::AsItIs => {}
@@ -99,7 +99,7 @@ impl Attempts {
     /// Goes on to what is tried next, after the engine has refused the container: what to tell the
     /// user. `None` if there is nothing, or if the refusal cannot be for want of a GPU.
     #[must_use]
-    pub(super) fn refused(&mut self, error: &DockerError) -> Option<String> {
+    pub(crate) fn refused(&mut self, error: &DockerError) -> Option<String> {
         if !matches!(error, DockerError::Engine { .. })
             || error.is_not_found()
             || error.is_conflict()

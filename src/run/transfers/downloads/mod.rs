@@ -5,6 +5,7 @@
 //! file has a temporary name until it is whole and has been checked.
 
 mod checksum;
+mod direct;
 mod error;
 mod listing;
 mod names;
@@ -18,17 +19,17 @@ use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
 use tokio::task::JoinSet;
 
 use self::checksum::Checksum;
+use self::direct::{Direct, find_direct};
 pub use self::error::DownloadError;
 use self::listing::{Listed, list};
-use super::direct::{Direct, find_direct};
-use super::error::Cause;
-use super::live::Live;
-use super::outcome::DownloadRecord;
-use super::plan::{PlanError, PlannedDownload};
-use super::prepare::blocking;
 use crate::event::{Event, EventSink};
 use crate::http::{self, Get};
+use crate::plan::{PlanError, PlannedDownload};
 use crate::pump::{Finish, Flow, Notice, Sink, Source, TransferReport};
+use crate::run::error::Cause;
+use crate::run::live::Live;
+use crate::run::outcome::DownloadRecord;
+use crate::run::phases::prepare::blocking;
 use crate::spec::Downloaded;
 use crate::volume::{Place, Placed, UnfinishedFile};
 
@@ -37,7 +38,7 @@ const AT_ONCE: usize = 4;
 
 /// A file that is to be downloaded.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Its place in the plan.
     download: usize,
     id: String,
@@ -59,7 +60,7 @@ impl Wanted {
 
 /// What came of a run's downloads, also of those that failed.
 #[derive(Debug, Default)]
-pub(super) struct Fetched {
+pub(crate) struct Fetched {
     /// By their place in the plan: the path inside the volume that the argument becomes.
     paths: HashMap<usize, PathBuf>,
     /// Those that this host has itself.
@@ -70,7 +71,7 @@ pub(super) struct Fetched {
 
 impl Fetched {
     /// Downloads everything that the plan says. Dropping it stops it, and what is not whole goes.
-    pub(super) async fn fetch(&mut self, live: &Live) -> Result<(), Cause> {
+    pub(crate) async fn fetch(&mut self, live: &Live) -> Result<(), Cause> {
         if live.plan.downloads.is_empty() {
             return Ok(());
         }
@@ -171,7 +172,7 @@ impl Fetched {
     }
 
     /// Gives the run what it has to know: the paths that arguments become, records, warnings.
-    pub(super) fn settle(self, live: &mut Live) {
+    pub(crate) fn settle(self, live: &mut Live) {
         for (download, inside) in self.paths {
             let Some(planned) = live.plan.downloads.get(download) else { continue };
             let path =

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use super::body;
-use super::plan::{
+use super::girder;
+use super::warnings;
+use super::{
     FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
     PlannedTransfer,
 };
-use super::planner_girder;
 use crate::spec::{
     Argument, BindMount, Connect, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
 };
@@ -19,17 +19,17 @@ const TEMPORARY_PREFIX: &str = "/mnt/girder_worker";
 
 /// A plan that is being made.
 #[derive(Debug)]
-pub(super) struct Planner<'a> {
-    pub(super) job: &'a JobSpec,
-    pub(super) mounts: Vec<Mount>,
-    pub(super) downloads: Vec<PlannedDownload>,
+pub(crate) struct Planner<'a> {
+    pub(crate) job: &'a JobSpec,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) downloads: Vec<PlannedDownload>,
     fifos: Vec<PlannedFifo>,
     transfers: Vec<PlannedTransfer>,
 }
 
 impl<'a> Planner<'a> {
     /// Begins with nothing.
-    pub(super) fn new(job: &'a JobSpec) -> Self {
+    pub(crate) fn new(job: &'a JobSpec) -> Self {
         Self {
             job,
             mounts: Vec::new(),
@@ -40,7 +40,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans the whole job.
-    pub(super) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
+    pub(crate) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
         self.mount_all(name)?;
         let job = self.job;
         let arguments = job.container_args.iter().enumerate();
@@ -58,7 +58,7 @@ impl<'a> Planner<'a> {
             pull: job.pull,
             entrypoint: job.entrypoint.clone(),
             arguments,
-            girder_arguments: planner_girder::girder_arguments(job),
+            girder_arguments: girder::girder_arguments(job),
             girder_job: job.girder_job.clone(),
             warnings: self.warnings(),
             mounts: self.mounts,
@@ -295,10 +295,10 @@ impl<'a> Planner<'a> {
         let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
         });
-        idle.chain(body::warnings(&self.job.container).map(str::to_owned)).collect()
+        idle.chain(warnings::of_keywords(&self.job.container).map(str::to_owned)).collect()
     }
 
-    pub(super) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
+    pub(crate) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
         let at = place(volume);
         self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
     }
@@ -313,7 +313,7 @@ fn bind(mount: &BindMount) -> Result<Mount, PlanError> {
 }
 
 /// The default temporary volume comes first.
-pub(super) fn place(volume: VolumeRef) -> usize {
+pub(crate) fn place(volume: VolumeRef) -> usize {
     match volume {
         VolumeRef::Default => 0,
         VolumeRef::Listed(at) => at + 1,
@@ -321,13 +321,13 @@ pub(super) fn place(volume: VolumeRef) -> usize {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use crate::spec::{Direction, HttpUrl, Secret, TemporaryVolume, VolumePath};
 
-    pub(in crate::run) fn job() -> JobSpec {
+    pub(crate) fn job() -> JobSpec {
         JobSpec::new("busybox")
     }
 

@@ -8,7 +8,7 @@ use crate::event::JobProgress;
 
 /// Takes elements out of a text that comes in pieces of any size.
 #[derive(Debug)]
-pub(super) struct FilterProgress {
+pub(crate) struct FilterProgress {
     /// The beginning of what may be an element.
     held: Vec<u8>,
     /// The last thing taken out was an element: white space behind it goes, too.
@@ -26,7 +26,7 @@ impl Default for FilterProgress {
 
 impl FilterProgress {
     /// Takes a piece. What is not an element goes to `text`, progress to `tell`.
-    pub(super) fn hear(
+    pub(crate) fn hear(
         &mut self,
         piece: &[u8],
         mut text: impl FnMut(&[u8]),
@@ -68,7 +68,7 @@ impl FilterProgress {
     }
 
     /// What is held is no element: there is nothing behind it.
-    pub(super) fn end(&mut self) -> Vec<u8> {
+    pub(crate) fn end(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }

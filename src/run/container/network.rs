@@ -12,7 +12,7 @@ use crate::spec::ContainerOptions;
 
 /// What `own_network` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum OwnNetwork {
+pub(crate) enum OwnNetwork {
     /// None to join.
     None,
     /// docker's mode that joins it.
@@ -22,7 +22,7 @@ pub(super) enum OwnNetwork {
 }
 
 /// The network to join for a job that says nothing of networks.
-pub(super) async fn own_network(engine: &Client, options: &ContainerOptions) -> OwnNetwork {
+pub(crate) async fn own_network(engine: &Client, options: &ContainerOptions) -> OwnNetwork {
     if options.is_set("network") || options.is_set("network_mode") {
         return OwnNetwork::None;
     }
@@ -56,7 +56,7 @@ const KEYWORDS: [&str; 10] = [
 ];
 
 /// The container that this process is in, if it is in one of Docker's or Podman's.
-pub(super) fn own_container() -> Option<ContainerId> {
+pub(crate) fn own_container() -> Option<ContainerId> {
     own_id(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
 }
 

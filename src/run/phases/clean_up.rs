@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::error::CleanUpError;
-use super::live::{Live, MadeContainer};
-use super::prune::RUN_LABEL;
-use super::stream::kill;
-use super::transfers::Turn;
 use crate::docker::{Client, ContainerId, DockerError, RemoveOptions};
+use crate::run::error::CleanUpError;
+use crate::run::live::{Live, MadeContainer};
+use crate::run::phases::stream::kill;
+use crate::run::prune::RUN_LABEL;
+use crate::run::transfers::Turn;
 
 /// Removes everything that the run has made, and says what is still there.
-pub(super) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
+pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
     let mut left = Vec::new();
     let has_exited = matches!(live.made.container, MadeContainer::Removing(_));
     if !has_exited {
@@ -39,7 +39,7 @@ pub(super) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
 
 /// Begins to remove a container that has exited: nothing of what follows needs it. One that is to
 /// stay stays.
-pub(super) fn begin_removal(live: &mut Live, engine: Client, container: ContainerId) {
+pub(crate) fn begin_removal(live: &mut Live, engine: Client, container: ContainerId) {
     if live.plan.remove_container {
         let removal = tokio::spawn(async move { remove(&engine, &container).await });
         live.made.container = MadeContainer::Removing(removal);
@@ -62,7 +62,7 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
         MadeContainer::Started(id) if !live.plan.remove_container => {
             // It has exited, unless the run broke off: then nothing would ever stop it.
             match kill(engine, &id).await {
-                Err(super::error::Cause::Stop(error)) => Err(failed(error)),
+                Err(crate::run::error::Cause::Stop(error)) => Err(failed(error)),
                 _ => Ok(()),
             }
         }
@@ -78,7 +78,7 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
 
 /// Removes a container with its anonymous volumes, as `docker run --rm` does. That somebody else
 /// has removed it, or is doing so, is as good.
-pub(super) async fn remove(engine: &Client, id: &ContainerId) -> Result<(), DockerError> {
+pub(crate) async fn remove(engine: &Client, id: &ContainerId) -> Result<(), DockerError> {
     match engine.remove(id, RemoveOptions { force: true, volumes: true }).await {
         Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
         _ => Ok(()),

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::failure::Tail;
-use super::filter_progress::FilterProgress;
-use super::job::JobTeller;
-use super::job_log::Decoder;
-use super::progress_pipe::TellProgress;
 use crate::pump::Outlet;
+use crate::run::failure::Tail;
+use crate::run::job::JobTeller;
+use crate::run::job_log::Decoder;
+use crate::run::transfers::filter_progress::FilterProgress;
+use crate::run::transfers::progress_pipe::TellProgress;
 
 /// Hears both streams, in the pump's thread.
 #[derive(Default)]
-pub(super) struct Ear {
+pub(crate) struct Ear {
     tail: Arc<Mutex<Tail>>,
     stdout: Option<Logged>,
     stderr: Option<Logged>,
@@ -27,25 +27,25 @@ struct Logged {
 
 impl Ear {
     /// Keeps the last lines of standard error in `tail`.
-    pub(super) fn new(tail: Arc<Mutex<Tail>>) -> Self {
+    pub(crate) fn new(tail: Arc<Mutex<Tail>>) -> Self {
         Self { tail, ..Self::default() }
     }
 
     /// Standard output goes to the log, but for what Slicer's programs say of their progress.
     #[must_use]
-    pub(super) fn with_stdout(self, teller: &JobTeller, tell: TellProgress) -> Self {
+    pub(crate) fn with_stdout(self, teller: &JobTeller, tell: TellProgress) -> Self {
         let filter = Some((FilterProgress::default(), tell));
         Self { stdout: Some(Logged::new(teller)), filter, ..self }
     }
 
     /// Standard error goes to the log.
     #[must_use]
-    pub(super) fn with_stderr(self, teller: &JobTeller) -> Self {
+    pub(crate) fn with_stderr(self, teller: &JobTeller) -> Self {
         Self { stderr: Some(Logged::new(teller)), ..self }
     }
 
     /// More came.
-    pub(super) fn hear(&mut self, outlet: Outlet, bytes: &[u8]) {
+    pub(crate) fn hear(&mut self, outlet: Outlet, bytes: &[u8]) {
         match outlet {
             Outlet::StdOut => {
                 let Self { stdout: Some(log), filter: Some((filter, tell)), .. } = self else {
@@ -63,7 +63,7 @@ impl Ear {
     }
 
     /// That was all: what was held back as the beginning of an element was text.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let (Some(log), Some((filter, _))) = (&mut self.stdout, &mut self.filter) {
             log.hear(&filter.end());
         }

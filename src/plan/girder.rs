@@ -1,13 +1,13 @@
 //! The part of a plan that is put into volumes from Girder, and taken out of them to it.
 
-use super::plan::{GirderArgument, Mount, PlanError, PlannedDownload, PlannedHook};
 use super::planner::{Planner, place};
+use super::{GirderArgument, Mount, PlanError, PlannedDownload, PlannedHook};
 use crate::spec::{Argument, Download, Downloaded, GirderJob, Hook, JobSpec, VolumeRef};
 
 impl Planner<'_> {
     /// Plans a download once, however often it is asked for, and gives its path in the container
     /// as far as it can be told without Girder.
-    pub(super) fn download(&mut self, at: usize, download: &Download) -> Result<String, PlanError> {
+    pub(crate) fn download(&mut self, at: usize, download: &Download) -> Result<String, PlanError> {
         let target = self.target(download.volume)?.clone();
         let mount = self.host_folder(download.volume, "a download")?;
         let what = download.what.clone();
@@ -36,7 +36,7 @@ impl Planner<'_> {
         Ok(path)
     }
 
-    pub(super) fn hook(&self, hook: &Hook) -> Result<PlannedHook, PlanError> {
+    pub(crate) fn hook(&self, hook: &Hook) -> Result<PlannedHook, PlanError> {
         let mount = match hook.path() {
             Some(path) => Some(self.host_folder(path.volume, "a result hook")?),
             None => None,
@@ -64,7 +64,7 @@ impl Planner<'_> {
 }
 
 /// The places of the arguments that are known only when the run has its Girder server.
-pub(super) fn girder_arguments(job: &JobSpec) -> Vec<(usize, GirderArgument)> {
+pub(crate) fn girder_arguments(job: &JobSpec) -> Vec<(usize, GirderArgument)> {
     let known = |(at, argument): (usize, &Argument)| match argument {
         Argument::GirderApiUrl => Some((at, GirderArgument::ApiUrl)),
         Argument::GirderToken => Some((at, GirderArgument::Token)),

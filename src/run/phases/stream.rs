@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-use super::cancel::Cancellation;
-use super::error::Cause;
-use super::live::{Live, Stop};
-use super::start::Started;
-use super::transfers::Turn;
 use crate::docker::{Client, ContainerId, DockerError, Exit};
 use crate::event::Event;
+use crate::run::cancel::Cancellation;
+use crate::run::error::Cause;
+use crate::run::live::{Live, Stop};
+use crate::run::phases::start::Started;
+use crate::run::transfers::Turn;
 
 /// The container is over; bytes may still be on their way.
 #[derive(Debug)]
-pub(super) struct Exited {
-    pub(super) engine: Client,
-    pub(super) container: ContainerId,
-    pub(super) exit: Exit,
+pub(crate) struct Exited {
+    pub(crate) engine: Client,
+    pub(crate) container: ContainerId,
+    pub(crate) exit: Exit,
 }
 
 impl Started {
     /// Follows the transfers until the container exits; stops it when the run is cancelled.
     ///
     /// A transfer that fails kills the container, and is remembered: the run goes on to its exit.
-    pub(super) async fn stream(self, live: &mut Live) -> Result<Exited, Stop> {
+    pub(crate) async fn stream(self, live: &mut Live) -> Result<Exited, Stop> {
         let Self { engine, container, exit } = self;
         let (cancellation, grace) = (live.cancellation.clone(), live.shared.stop_timeout);
         let exit = tokio::select! {
@@ -83,7 +83,7 @@ async fn stop_when_asked(
 }
 
 /// Stops a container, and kills it when that comes to nothing.
-pub(super) async fn stop(
+pub(crate) async fn stop(
     engine: &Client,
     container: &ContainerId,
     grace: Duration,
@@ -98,7 +98,7 @@ pub(super) async fn stop(
 }
 
 /// Kills a container; one that does not run, or is gone, is none that could be killed.
-pub(super) async fn kill(engine: &Client, container: &ContainerId) -> Result<(), Cause> {
+pub(crate) async fn kill(engine: &Client, container: &ContainerId) -> Result<(), Cause> {
     match engine.kill(container, "KILL").await {
         Err(error) if !error.is_conflict() && !error.is_not_found() => Err(Cause::Stop(error)),
         _ => Ok(()),

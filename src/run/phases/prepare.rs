@@ -10,43 +10,43 @@ use std::path::Path;
 
 use tokio::task::spawn_blocking;
 
-use super::body;
-use super::downloads::Fetched;
-use super::error::Cause;
-use super::gpu::{Attempts, IMAGE_LABEL};
-use super::live::{Live, MadeContainer, Stop};
-use super::network::{OwnNetwork, own_network};
-use super::plan::Mount;
-use super::sinks::open_sinks;
-use super::sources::{Found, find_sources};
 use crate::docker::{
     ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, Image, PullLine,
 };
 use crate::event::{Event, PullProgress};
+use crate::plan::Mount;
 use crate::pump::Sink;
+use crate::run::container::body;
+use crate::run::container::gpu::{Attempts, IMAGE_LABEL};
+use crate::run::container::network::{OwnNetwork, own_network};
+use crate::run::error::Cause;
+use crate::run::live::{Live, MadeContainer, Stop};
+use crate::run::transfers::downloads::Fetched;
+use crate::run::transfers::sinks::open_sinks;
+use crate::run::transfers::sources::{Found, find_sources};
 use crate::spec::PullPolicy;
 use crate::volume::{HostFifo, TempDirectory};
 
 /// Everything is there, and nothing runs.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) engine: Client,
-    pub(super) container: ContainerId,
+pub(crate) struct Prepared {
+    pub(crate) engine: Client,
+    pub(crate) container: ContainerId,
     /// Those of the transfers that have not begun.
-    pub(super) sinks: Vec<Option<Sink>>,
-    pub(super) recipe: Recipe,
+    pub(crate) sinks: Vec<Option<Sink>>,
+    pub(crate) recipe: Recipe,
 }
 
 /// How the container is made: once, or again when the engine has no GPU for it.
 #[derive(Debug)]
-pub(super) struct Recipe {
-    pub(super) attempts: Attempts,
+pub(crate) struct Recipe {
+    pub(crate) attempts: Attempts,
     own_network: Option<String>,
 }
 
 impl Prepared {
     /// Makes everything ready that the container needs, and the container.
-    pub(super) async fn prepare(live: &mut Live) -> Result<Self, Stop> {
+    pub(crate) async fn prepare(live: &mut Live) -> Result<Self, Stop> {
         for warning in live.plan.warnings.clone() {
             live.warns(warning);
         }
@@ -199,7 +199,7 @@ fn make_volumes(live: &mut Live) -> Result<(), Cause> {
 }
 
 /// Runs what blocks in another thread.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Cause> + Send + 'static,
 ) -> Result<T, Cause> {
     spawn_blocking(work).await.map_err(|_| Cause::Bug("blocking work panicked"))?
@@ -219,7 +219,7 @@ fn begin_inputs(
 }
 
 /// Each transfer has its sink, and begins once.
-pub(super) const NO_SINK: Cause = Cause::Bug("a transfer without a sink");
+pub(crate) const NO_SINK: Cause = Cause::Bug("a transfer without a sink");
 
 impl Recipe {
     fn join(&mut self, live: &mut Live, found: OwnNetwork) {
@@ -235,7 +235,7 @@ impl Recipe {
 
     /// Creates the container. Not to be given up halfway: the engine would go on, and we would not
     /// know what it made.
-    pub(super) async fn create(
+    pub(crate) async fn create(
         &mut self,
         live: &mut Live,
         engine: &Client,
@@ -263,7 +263,7 @@ impl Recipe {
     }
 
     /// Goes on to the next attempt, or fails.
-    pub(super) fn refused(
+    pub(crate) fn refused(
         &mut self,
         live: &mut Live,
         error: DockerError,

@@ -9,10 +9,10 @@ use crate::event::JobProgress;
 use crate::pump::Listen;
 
 /// Takes how far the container is.
-pub(super) type TellProgress = Arc<dyn Fn(JobProgress) + Send + Sync>;
+pub(crate) type TellProgress = Arc<dyn Fn(JobProgress) + Send + Sync>;
 
 /// Makes progress of lines, over any split of the bytes. A line that is none is counted.
-pub(super) struct ProgressLines {
+pub(crate) struct ProgressLines {
     line: Vec<u8>,
     /// Of a line that is too long, the rest is not kept.
     is_too_long: bool,
@@ -22,7 +22,7 @@ pub(super) struct ProgressLines {
 
 impl ProgressLines {
     /// `bad` counts lines that say nothing.
-    pub(super) fn new(bad: Arc<AtomicU64>, tell: TellProgress) -> Self {
+    pub(crate) fn new(bad: Arc<AtomicU64>, tell: TellProgress) -> Self {
         Self { line: Vec::new(), is_too_long: false, bad, tell }
     }
 

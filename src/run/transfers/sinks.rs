@@ -4,17 +4,17 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use super::error::Cause;
-use super::host_file::{self, Opened};
-use super::live::Live;
-use super::plan::PlannedSink;
-use super::prepare::blocking;
 use crate::hook::{Inlet, StreamUpload, StreamedFile};
 use crate::http::{HeaderValue, Post};
+use crate::plan::PlannedSink;
 use crate::pump::Sink;
+use crate::run::error::Cause;
+use crate::run::live::Live;
+use crate::run::phases::prepare::blocking;
+use crate::run::transfers::host_file::{self, Opened};
 
 /// Opens the sink of every transfer, in the plan's order. FIFOs must have been made.
-pub(super) async fn open_sinks(live: &mut Live) -> Result<Vec<Option<Sink>>, Cause> {
+pub(crate) async fn open_sinks(live: &mut Live) -> Result<Vec<Option<Sink>>, Cause> {
     let mut sinks = Vec::new();
     for at in 0..live.plan.transfers.len() {
         sinks.push(Some(open_sink(live, at).await?));

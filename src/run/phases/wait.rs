@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::clean_up::begin_removal;
-use super::error::{Cause, chain};
-use super::live::{Live, Stop};
-use super::stream::Exited;
-use super::transfers::Turn;
 use crate::docker::{Client, ContainerId, ContainerState, DockerError};
+use crate::run::error::{Cause, chain};
+use crate::run::live::{Live, Stop};
+use crate::run::phases::clean_up::begin_removal;
+use crate::run::phases::stream::Exited;
+use crate::run::transfers::Turn;
 use crate::sys::kernel_log;
 
 /// The container is over and every byte has arrived.
 #[derive(Debug)]
-pub(super) struct Drained;
+pub(crate) struct Drained;
 
 impl Exited {
     /// Waits until every transfer has ended, and asks how the container did.
     ///
     /// The pump bounds the container's side of it: a FIFO or stream that somebody keeps open. How
     /// long our own sinks take is for them to say.
-    pub(super) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
+    pub(crate) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
         let Self { engine, container, exit } = self;
         live.transfers.container_exited();
         let state = if live.report.exit_code == Some(0) {
@@ -110,7 +110,7 @@ async fn drain(live: &mut Live) {
 
 impl Live {
     /// Remembers the first failure; another is a warning.
-    pub(super) fn transfer_failed(&mut self, cause: Cause) {
+    pub(crate) fn transfer_failed(&mut self, cause: Cause) {
         match &self.failure {
             None => self.failure = Some((self.phase(), cause)),
             Some(_) => self.warns(chain(&cause)),

@@ -1,0 +1,5 @@
+//! The container of a run: what the engine is asked to create, GPUs and networks.
+
+pub(crate) mod body;
+pub(crate) mod gpu;
+pub(crate) mod network;
