@@ -55,11 +55,12 @@
 //! 8. [`volume`]: what a container sees of the host: directories, bind mounts, FIFOs. The container
 //!    is not trusted with them.
 //! 9. [`hook`]: what is done with results: uploads, artifacts, metadata, streams into items.
-//! 10. [`event`]: what a run tells the world.
-//! 11. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
+//! 10. [`reporter`]: the job in Girder that is told what happens: its status, log and progress.
+//! 11. [`event`]: what a run tells the world.
+//! 12. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
 //!     them.
-//! 12. [`mod@bench`]: what all of this moves on this machine, measured.
-//! 13. [`cli`]: the command.
+//! 13. [`mod@bench`]: what all of this moves on this machine, measured.
+//! 14. [`cli`]: the command.
 //!
 //! # Layers
 //!
@@ -70,7 +71,7 @@
 //! | 5 | [`cli`] |
 //! | 4 | [`mod@bench`] |
 //! | 3 | [`run`] |
-//! | 2 | [`hook`], [`plan`] |
+//! | 2 | [`hook`], [`plan`], [`reporter`] |
 //! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 0 | [`spec`], [`event`], [`http`], [`sys`] |
 //!
@@ -96,6 +97,7 @@ pub mod hook;
 pub mod http;
 pub mod plan;
 pub mod pump;
+pub mod reporter;
 pub mod run;
 pub mod spec;
 pub mod sys;

@@ -15,10 +15,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("worker", &["run", "event", "spec"]),
     (
         "run",
-        &["docker", "girder", "pump", "hook", "plan", "volume", "event", "spec", "sys", "http"],
+        &[
+            "docker", "girder", "pump", "hook", "plan", "reporter", "volume", "event", "spec",
+            "sys", "http",
+        ],
     ),
     ("hook", &["girder", "volume", "event", "spec"]),
     ("plan", &["volume", "spec"]),
+    ("reporter", &["girder", "event", "spec"]),
     ("girder", &["http"]),
     ("pump", &["sys", "http"]),
     ("volume", &["sys", "spec"]),

@@ -15,6 +15,7 @@ use crate::hook::HookError;
 use crate::http::HttpError;
 use crate::plan::PlanError;
 use crate::pump::{PumpError, TransferError};
+use crate::reporter::ReporterError;
 use crate::run::transfers::downloads::DownloadError;
 use crate::run::transfers::host_file::HostFileError;
 use crate::volume::VolumeError;
@@ -94,6 +95,9 @@ pub enum Cause {
     /// What Girder knows of the job's files cannot be had.
     #[error("cannot get the job's files from Girder")]
     Girder(#[source] Box<GirderError>),
+    /// The job in Girder cannot be told what happens.
+    #[error("cannot report to the job in Girder")]
+    Report(#[source] ReporterError),
     /// A file of Girder's cannot be put into its volume.
     #[error("cannot make the job's files ready")]
     Download(#[source] Box<DownloadError>),

@@ -18,7 +18,6 @@ use super::error::{Cause, CleanUpError, RunError, chain};
 use super::failure::Tail;
 use super::girder_server::GirderServer;
 use super::hooks::record;
-use super::job::JobReporter;
 use super::outcome::{Outcome, Report};
 use super::prune::{
     HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
@@ -28,6 +27,7 @@ use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Phase};
 use crate::girder;
 use crate::plan::{FifoFolder, Mount, Plan};
+use crate::reporter::JobReporter;
 use crate::run::phases::collect::Collected;
 use crate::run::phases::prepare::blocking;
 use crate::run::transfers::Transfers;

@@ -17,8 +17,6 @@ mod error;
 mod failure;
 mod girder_server;
 mod hooks;
-mod job;
-mod job_log;
 mod live;
 mod outcome;
 mod phases;

@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError};
 
 use super::error::{Cause, chain};
 use super::failure;
-use super::job::JobReporter;
 use super::live::{Live, Stop};
 use crate::docker::{self, ContainerId};
 use crate::event::Event;
 use crate::girder::JobStatus;
 use crate::plan::{GirderArgument, PlannedSink, PlannedSource};
 use crate::pump::Sink;
+use crate::reporter::JobReporter;
 use crate::run::phases::collect::Collected;
 use crate::run::phases::prepare::blocking;
 use crate::run::transfers::ear::Ear;
@@ -22,7 +22,8 @@ impl Live {
     /// The job in Girder runs from now on, if there is one.
     pub(super) fn begins_job(&mut self) -> Result<(), Cause> {
         let Some(job) = &self.plan.girder_job else { return Ok(()) };
-        let reporter = JobReporter::start(job, &self.shared.girder_options)?;
+        let reporter =
+            JobReporter::start(job, &self.shared.girder_options).map_err(Cause::Report)?;
         reporter.teller().status(JobStatus::Running);
         self.job = Some(reporter);
         Ok(())
@@ -156,8 +157,8 @@ impl Live {
     pub(super) async fn ends_job(&mut self) {
         let Some(job) = self.job.take() else { return };
         let flushed = blocking(move || Ok(job.flush())).await;
-        if let Ok(Some(warning)) = flushed {
-            self.warns(warning);
+        if let Ok(Err(untold)) = flushed {
+            self.warns(chain(&untold));
         }
     }
 }

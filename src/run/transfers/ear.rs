@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::pump::Outlet;
+use crate::reporter::{Decoder, JobTeller};
 use crate::run::failure::Tail;
-use crate::run::job::JobTeller;
-use crate::run::job_log::Decoder;
 use crate::run::transfers::filter_progress::FilterProgress;
 use crate::run::transfers::progress_pipe::TellProgress;
 

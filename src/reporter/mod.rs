@@ -1,9 +1,12 @@
-//! The job in Girder that a run reports to: a thread that sends what has gathered, in its order
-//! and at most twice a second.
+//! The job in Girder that is told what happens: a thread sends what has gathered, in its order
+//! and at most twice a second. It needs no run.
 //!
 //! Whoever has something to tell leaves it in a [`Backlog`] and goes on. What Girder does not take
 //! never fails a run: it is tried again for a while, then it is a warning at the end. An update
 //! that timed out may have arrived all the same; then its part of the log is there twice.
+
+mod backlog;
+mod error;
 
 use std::sync::Arc;
 use std::thread;
@@ -12,8 +15,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use parking::{Condvar, Mutex};
 
-use super::error::{Cause, chain};
-use super::job_log::Backlog;
+use self::backlog::Backlog;
+pub(crate) use self::backlog::Decoder;
+pub use self::error::{ReporterError, Untold};
 use crate::event::JobProgress;
 use crate::girder::{GirderError, JobClient, JobStatus, JobUpdate, Options, Token};
 use crate::spec::GirderJob;
@@ -45,18 +49,18 @@ struct State {
     /// Girder will not take anything any more.
     is_dead: bool,
     failures: u64,
-    last_failure: Option<String>,
+    last_failure: Option<GirderError>,
 }
 
 impl JobReporter {
     /// Starts the thread. Nothing is sent before there is something to tell.
-    pub(crate) fn start(job: &GirderJob, options: &Options) -> Result<Self, Cause> {
+    pub(crate) fn start(job: &GirderJob, options: &Options) -> Result<Self, ReporterError> {
         let headers = job.headers.iter();
         let headers =
             headers.map(|(name, value)| (name.clone(), Token::new(value.expose()))).collect();
         let options = Options { timeout: REQUEST.min(options.timeout), ..options.clone() };
         let client = JobClient::new(job.url.as_url(), &job.method, headers, &options)
-            .map_err(|error| Cause::Girder(Box::new(error)))?;
+            .map_err(|error| ReporterError::Unusable(Box::new(error)))?;
         let desk = Arc::new(Desk::default());
         let (alive, ended) = crossbeam_channel::bounded(0);
         let work = {
@@ -67,7 +71,7 @@ impl JobReporter {
             }
         };
         let name = "gantline-job".to_owned();
-        thread::Builder::new().name(name).spawn(work).map_err(Cause::Begin)?;
+        thread::Builder::new().name(name).spawn(work).map_err(ReporterError::Thread)?;
         Ok(Self { desk, ended })
     }
 
@@ -78,19 +82,18 @@ impl JobReporter {
 
     /// Blocks until everything is sent, or the time for it is over. What Girder did not take is
     /// the warning.
-    pub(crate) fn flush(self) -> Option<String> {
+    pub(crate) fn flush(self) -> Result<(), Untold> {
         self.desk.close();
         // The request that is under way may be at its beginning when the time is over.
         let _ = self.ended.recv_timeout(FLUSH + Duration::from_secs(1));
-        let state = self.desk.state.lock();
-        let left =
-            if state.backlog.is_empty() || state.is_dead { "" } else { ", and not all is sent" };
-        match (&state.last_failure, left) {
-            (None, "") => None,
-            (None, _) => Some("the job in Girder was not told everything in time".to_owned()),
-            (Some(why), left) => {
-                let (count, s) = (state.failures, if state.failures == 1 { "" } else { "s" });
-                Some(format!("{count} update{s} of the job in Girder failed{left}: {why}"))
+        let mut state = self.desk.state.lock();
+        let is_all_sent = state.backlog.is_empty() || state.is_dead;
+        match state.last_failure.take() {
+            None if is_all_sent => Ok(()),
+            None => Err(Untold::Late),
+            Some(source) => {
+                let source = Box::new(source);
+                Err(Untold::Failed { failures: state.failures, is_all_sent, source })
             }
         }
     }
@@ -187,11 +190,9 @@ impl Sender {
             self.last = Some(Instant::now());
             match self.client.update(&update) {
                 Ok(()) => return,
-                Err(GirderError::Status { status: 400, message, .. })
-                    if update.status.is_some() =>
-                {
-                    tracing::debug!(?message, "Girder does not take the job's status");
-                    self.was_refused(update.status.take(), message);
+                Err(error @ GirderError::Status { status: 400, .. }) if update.status.is_some() => {
+                    tracing::debug!(%error, "Girder does not take the job's status");
+                    self.was_refused(update.status.take(), error);
                     if update.is_empty() {
                         return;
                     }
@@ -200,11 +201,12 @@ impl Sender {
                 Err(error) if error.is_transient() && !self.is_over() => {
                     tracing::debug!(attempt, %error, "an update of the job failed");
                     if attempt + 1 == ATTEMPTS {
-                        self.gives_up(&update, &error);
+                        self.gives_up(&update, error);
+                        return;
                     }
                 }
                 Err(error) => {
-                    self.gives_up(&update, &error);
+                    self.gives_up(&update, error);
                     return;
                 }
             }
@@ -212,14 +214,14 @@ impl Sender {
     }
 
     /// A job that was cancelled in Girder can only become canceled, or an error.
-    fn was_refused(&self, status: Option<JobStatus>, message: Option<String>) {
+    fn was_refused(&self, status: Option<JobStatus>, error: GirderError) {
         let mut state = self.desk.state.lock();
         match status {
             Some(JobStatus::Success) => state.backlog.status_again(JobStatus::Canceled),
             Some(JobStatus::Running) => {}
             _ => {
                 state.failures += 1;
-                state.last_failure = message;
+                state.last_failure = Some(error);
             }
         }
     }
@@ -228,15 +230,15 @@ impl Sender {
         self.desk.state.lock().closes.is_some_and(|closes| closes <= Instant::now())
     }
 
-    fn gives_up(&self, update: &JobUpdate, error: &GirderError) {
+    fn gives_up(&self, update: &JobUpdate, error: GirderError) {
         let mut state = self.desk.state.lock();
         state.failures += 1;
-        state.last_failure = Some(chain(error));
         // Without its status, the next one would not be taken either.
         if let (true, Some(status)) = (error.is_transient(), update.status) {
             state.backlog.status_again(status);
         }
         state.is_dead |= !error.is_transient();
+        state.last_failure = Some(error);
     }
 }
 
@@ -289,5 +291,4 @@ mod parking {
 }
 
 #[cfg(test)]
-#[path = "job_tests.rs"]
 mod tests;

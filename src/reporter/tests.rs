@@ -54,6 +54,12 @@ fn start(answers: Vec<u16>) -> (JobReporter, Receiver<Came>) {
     (JobReporter::start(&job, &Options::default()).unwrap(), came)
 }
 
+/// The error with what lies behind it.
+fn told(error: &Untold) -> String {
+    let source = std::error::Error::source(error);
+    format!("{error}: {}", source.map(ToString::to_string).unwrap_or_default())
+}
+
 fn next(came: &Receiver<Came>) -> Came {
     came.recv_timeout(Duration::from_secs(20)).expect("an update in time")
 }
@@ -75,7 +81,7 @@ fn updates_keep_their_order_and_their_pace() {
     assert!(second - first >= INTERVAL - JITTER, "{:?}", second - first);
     teller.log("end");
     teller.status(JobStatus::Success);
-    assert_eq!(reporter.flush(), None);
+    reporter.flush().unwrap();
     let (third, form) = next(&came);
     assert!(third - second >= INTERVAL - JITTER);
     assert_eq!(form, [("log", "end"), ("status", "3")].map(|(k, v)| (k.to_owned(), v.to_owned())));
@@ -86,7 +92,7 @@ fn updates_keep_their_order_and_their_pace() {
 fn an_update_that_fails_is_sent_again() {
     let (reporter, came) = start(vec![503, 500, 200]);
     reporter.teller().log("kept");
-    assert_eq!(reporter.flush(), None);
+    reporter.flush().unwrap();
     assert_eq!(all(&came, "log"), ["kept"; 3]);
 }
 
@@ -97,7 +103,7 @@ fn a_girder_that_takes_nothing_from_us_is_left_alone() {
     teller.log("a");
     next(&came);
     teller.log("b");
-    let warning = reporter.flush().unwrap();
+    let warning = told(&reporter.flush().unwrap_err());
     assert!(warning.starts_with("1 update of the job in Girder failed: "), "{warning}");
     assert!(warning.contains("as it was told"), "{warning}");
     assert!(came.try_iter().count() <= 1);
@@ -109,7 +115,7 @@ fn what_was_done_in_spite_of_a_cancel_is_canceled_and_its_log_kept() {
     let teller = reporter.teller();
     teller.log("text");
     teller.status(JobStatus::Success);
-    assert_eq!(reporter.flush(), None);
+    reporter.flush().unwrap();
     let forms: Vec<_> = came.try_iter().map(|(_, form)| form).collect();
     let form = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -131,7 +137,7 @@ fn a_server_that_is_not_there_costs_a_warning() {
     let reporter = JobReporter::start(&job, &Options::default()).unwrap();
     reporter.teller().log("a");
     let began = Instant::now();
-    let warning = reporter.flush().unwrap();
+    let warning = told(&reporter.flush().unwrap_err());
     assert!(warning.contains("cannot reach") || warning.contains("refused"), "{warning}");
     assert!(began.elapsed() < FLUSH + Duration::from_secs(5));
 }
