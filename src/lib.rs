@@ -32,7 +32,17 @@
 //! ```
 //!
 //! No async runtime is needed, and one may be running. The command `gantline` is the same engine
-//! behind [`cli`].
+//! behind `cli`.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `command` | the command `gantline` and its benchmark: the modules `cli` and `bench` |
+//! | `worker` | the worker that takes Girder Worker's messages |
+//!
+//! Both are on by default, for `cargo install`. Who embeds the library takes neither:
+//! `gantline = { version = "0.1", default-features = false }`.
 //!
 //! # The tour
 //!
@@ -59,8 +69,8 @@
 //! 11. [`event`]: what a run tells the world.
 //! 12. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
 //!     them.
-//! 13. [`mod@bench`]: what all of this moves on this machine, measured.
-//! 14. [`cli`]: the command.
+//! 13. `bench`: what all of this moves on this machine, measured.
+//! 14. `cli`: the command.
 //!
 //! # Layers
 //!
@@ -68,8 +78,8 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 | [`cli`] |
-//! | 4 | [`mod@bench`] |
+//! | 5 | `cli` |
+//! | 4 | `bench` |
 //! | 3 | [`run`] |
 //! | 2 | [`hook`], [`plan`], [`reporter`] |
 //! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
@@ -85,7 +95,9 @@
 //! - Tokens are in no error, log, label, report or `Debug`.
 //! - Nothing polls. A container that does nothing costs nothing.
 
+#[cfg(feature = "command")]
 pub mod bench;
+#[cfg(feature = "command")]
 pub mod cli;
 pub mod depot;
 pub mod docker;

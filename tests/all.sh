@@ -58,6 +58,21 @@ rivals_are_whole() {
     gcc -fsyntax-only -Wall -Wextra -Werror benches/reference/*.c && benches/rivals.sh --list
 }
 
+# What an embedder takes: the library without features, whose dependencies do not grow unnoticed. The tests bring
+# features of their own to the dependencies, so the library is looked at without them first.
+the_library_by_itself() {
+    local most=108 crates
+    crates=$(cargo tree --locked -e normal --no-default-features --prefix none --no-dedupe | sort -u | wc -l)
+    echo "$crates crates without features"
+    if ((crates > most)); then
+        echo "at most $most are wanted: cargo tree -e normal --no-default-features"
+        return 1
+    fi
+    cargo clippy --locked --no-default-features --lib -- -D warnings &&
+        cargo clippy --locked --no-default-features --all-targets -- -D warnings &&
+        RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features --lib
+}
+
 each_fuzz_target() {
     local target code=0
     for target in $(cargo fuzz list); do
@@ -88,6 +103,7 @@ mkdir "$TMPDIR"
 
 check "format" cargo fmt --check
 check "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
+check "library by itself" the_library_by_itself
 check "tests" cargo nextest run --locked --all-features --profile ci
 # Each bench once, untimed, so that none rots.
 check "benches" cargo test --locked --benches

@@ -271,7 +271,7 @@ pub enum CleanUpError {
 }
 
 /// An error and what lies behind it, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

@@ -1,6 +1,6 @@
 //! One job from start to end.
 //!
-//! A [`Runner`] makes a [`Plan`] of a job, which is pure, and then goes through the phases, each of
+//! A [`Runner`] makes a [`Plan`](crate::Plan) of a job, which is pure, and then goes through the phases, each of
 //! which has its file: `prepare`, `start`, `stream`, `wait`, `collect`, `clean_up`. A phase is a
 //! type that only the phase before it can make, so that nothing is started before it is prepared.
 //! What was made is noted where it is made, in `live`, and is removed at the end, whichever phase
@@ -25,16 +25,17 @@ mod runner;
 mod telling;
 mod transfers;
 
+#[cfg(feature = "command")]
+pub(crate) use self::transfers::split::Frames;
 pub use self::{
     cancel::Canceller,
-    error::{Cause, CleanUpError, RunError},
+    error::{Cause, CleanUpError, RunError, chain},
     girder_server::GirderSettings,
     outcome::{DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
     transfers::{downloads::DownloadError, host_file::HostFileError},
 };
-pub(crate) use self::{error::chain, transfers::split::Frames};
 /// What a [`Runner`] is set up with, in the words of a run.
 pub use crate::{
     docker::{DockerError, Endpoint, Settings as EngineSettings},

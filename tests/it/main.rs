@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+#[cfg(feature = "command")]
 mod bench;
+#[cfg(feature = "command")]
 mod cli;
 mod depot;
 mod depot_client;
