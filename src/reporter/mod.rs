@@ -1,7 +1,7 @@
 //! The job in Girder that is told what happens: a thread sends what has gathered, in its order
 //! and at most twice a second. It needs no run.
 //!
-//! Whoever has something to tell leaves it in a [`Backlog`] and goes on. What Girder does not take
+//! Whoever has something to tell leaves it in a `Backlog` and goes on. What Girder does not take
 //! never fails a run: it is tried again for a while, then it is a warning at the end. An update
 //! that timed out may have arrived all the same; then its part of the log is there twice.
 
