@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::volume::{BindMount, Volume};
-use super::{JobSpec, SpecError, json};
+use super::{JobSpec, SpecError, document};
 
 /// docker-py's keywords of one container, each checked and made what the engine takes.
 ///
@@ -63,7 +63,7 @@ impl ContainerOptions {
     /// # Ok::<(), gantline::SpecError>(())
     /// ```
     pub fn set(&mut self, keyword: &str, value: &Value) -> Result<(), SpecError> {
-        let one = json::docker_py::read_one(&json!({ keyword: value }).to_string())?;
+        let one = document::read_one(&json!({ keyword: value }).to_string())?;
         self.settings.extend(one.settings);
         Ok(())
     }
@@ -255,7 +255,7 @@ impl RunOptions {
     /// # Errors
     /// As [`JobSpec::from_json`].
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
-        json::docker_py::read_run_options(text)
+        document::read_run_options(text)
     }
 
     /// Adds the options to a job. What the job says itself goes first, but for volumes: one of the

@@ -11,6 +11,7 @@
 
 pub mod builder;
 mod docker_py;
+mod document;
 mod download;
 mod error;
 mod girder_job;
@@ -18,8 +19,10 @@ pub mod girder_worker;
 mod hook;
 mod json;
 mod jsonpickle;
+mod limits;
 mod secret;
 mod stream;
+mod vocabulary;
 mod volume;
 
 pub use docker_py::{ContainerOptions, Gpu, RunOptions};
@@ -27,7 +30,7 @@ pub use download::{Download, Downloaded};
 pub use error::{Hint, Place, Problem, SpecError};
 pub use girder_job::GirderJob;
 pub use hook::{Hook, Metadata, UploadOptions};
-pub use json::schema;
+pub use json::schema::schema;
 pub use secret::{HttpUrl, Secret};
 pub use stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 pub use volume::{BindMount, TemporaryVolume, Volume, VolumePath, VolumeRef};
@@ -110,7 +113,7 @@ impl JobSpec {
     /// # Ok::<(), gantline::spec::SpecError>(())
     /// ```
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
-        json::read(text)
+        document::read(text)
     }
 
     /// Parses a message of Girder Worker's: what `docker_run.delay(…)` sends, as one JSON object

@@ -9,8 +9,9 @@ use std::cell::{Cell, RefCell};
 use super::TASKS;
 use super::classes::{CLASSES, Class, DICTIONARIES, REFUSED};
 use crate::spec::JobSpec;
+use crate::spec::document;
 use crate::spec::error::{Hint, Problem, SpecError};
-use crate::spec::json::{self, Fault, MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
+use crate::spec::json::{Fault, MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
 use crate::spec::jsonpickle::{Object, Pickle, Pickled};
 
 /// `docker_run`'s parameters, in their order.
@@ -28,7 +29,7 @@ pub(in crate::spec) fn read(text: &str) -> Result<JobSpec, SpecError> {
     let job = message
         .without_repetitions()
         .and_then(|()| Translator::default().document(&message))
-        .and_then(|document| json::build(&document));
+        .and_then(|document| document::build(&document));
     job.map_err(|fault| fault.located(&message, text))
 }
 

@@ -6,11 +6,11 @@ use super::node::{Node, Value, shortened, too_many};
 use super::number::python_str;
 use super::rule::{self, Rule};
 use super::table::{Kind, Member, Relation, Shape};
-use super::transform::TRANSFORMS;
 use crate::spec::error::{Hint, Problem};
+use crate::spec::vocabulary::transform::TRANSFORMS;
 
 /// Finds the first thing in `node` that `kind` does not allow.
-pub(super) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
+pub(in crate::spec) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
     match (kind, &node.value) {
         (Kind::Bool, Value::Bool(_)) => Ok(()),
         (Kind::Number, Value::Number(digits)) => match python_str(digits) {
@@ -70,7 +70,7 @@ fn free(node: &Node) -> Result<(), Fault> {
 
 /// The value of a whole number that fits 53 bits, however it is written: to JSON Schema `5.0` is an
 /// integer too.
-pub(super) fn whole(digits: &str) -> Option<u64> {
+pub(in crate::spec) fn whole(digits: &str) -> Option<u64> {
     const MOST: f64 = 9_007_199_254_740_991.0;
     let number: f64 = digits.parse().ok()?;
     let whole = number.fract() == 0.0 && (0.0..=MOST).contains(&number);
@@ -78,7 +78,7 @@ pub(super) fn whole(digits: &str) -> Option<u64> {
 }
 
 /// The value of a whole number, up to where 64-bit floats have gaps.
-pub(super) fn integer(digits: &str) -> Option<i64> {
+pub(in crate::spec) fn integer(digits: &str) -> Option<i64> {
     let number: f64 = digits.parse().ok()?;
     let whole = number.fract() == 0.0 && number.abs() <= MAX_INTEGER;
     // `abs` makes 0 of -0.
@@ -87,7 +87,7 @@ pub(super) fn integer(digits: &str) -> Option<i64> {
 }
 
 /// 2^53: from there on, not every whole number has a 64-bit float.
-pub(super) const MAX_INTEGER: f64 = 9_007_199_254_740_992.0;
+pub(in crate::spec) const MAX_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// One entry of a map whose names keep to a rule.
 fn entry(map: &Node, name: &str, value: &Node, (names, of): (&Rule, &Kind)) -> Result<(), Fault> {

@@ -8,13 +8,13 @@ use crate::spec::error::Problem;
 /// An object's members. What the table requires has been checked to be there; what is missing all
 /// the same is an error, never a panic.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'n> {
+pub(in crate::spec) struct Fields<'n> {
     at: usize,
     members: &'n [(String, Node)],
 }
 
 impl<'n> Fields<'n> {
-    pub(super) fn of(node: &'n Node) -> Self {
+    pub(in crate::spec) fn of(node: &'n Node) -> Self {
         let members = match &node.value {
             Value::Object(members) => members.as_slice(),
             _ => &[],
@@ -23,32 +23,32 @@ impl<'n> Fields<'n> {
     }
 
     /// A member that is there and not null.
-    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+    pub(in crate::spec) fn get(&self, name: &str) -> Option<&'n Node> {
         let (_, node) = self.members.iter().find(|(other, _)| other == name)?;
         (!matches!(node.value, Value::Null)).then_some(node)
     }
 
-    pub(super) fn need(&self, member: &'static str) -> Result<&'n Node, Fault> {
+    pub(in crate::spec) fn need(&self, member: &'static str) -> Result<&'n Node, Fault> {
         let missing = || Fault::new(self.at, Problem::Missing { owner: "this object", member });
         self.get(member).ok_or_else(missing)
     }
 
-    pub(super) fn text(&self, member: &'static str) -> Result<&'n str, Fault> {
+    pub(in crate::spec) fn text(&self, member: &'static str) -> Result<&'n str, Fault> {
         let missing = || Fault::new(self.at, Problem::Missing { owner: "this object", member });
         self.optional_text(member).ok_or_else(missing)
     }
 
-    pub(super) fn optional_text(&self, name: &str) -> Option<&'n str> {
+    pub(in crate::spec) fn optional_text(&self, name: &str) -> Option<&'n str> {
         self.get(name).and_then(Node::as_str)
     }
 
     /// The members in their order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'n str, &'n Node)> + use<'n> {
+    pub(in crate::spec) fn iter(&self) -> impl Iterator<Item = (&'n str, &'n Node)> + use<'n> {
         self.members.iter().map(|(name, node)| (name.as_str(), node))
     }
 
     /// The transform's name.
-    pub(super) fn type_name(&self) -> &'n str {
+    pub(in crate::spec) fn type_name(&self) -> &'n str {
         self.optional_text("type").unwrap_or_default()
     }
 }
@@ -61,14 +61,14 @@ impl Node {
         }
     }
 
-    pub(super) fn as_bool(&self) -> Option<bool> {
+    pub(in crate::spec) fn as_bool(&self) -> Option<bool> {
         match &self.value {
             Value::Bool(value) => Some(*value),
             _ => None,
         }
     }
 
-    pub(super) fn as_whole(&self) -> Option<u64> {
+    pub(in crate::spec) fn as_whole(&self) -> Option<u64> {
         match &self.value {
             Value::Number(digits) => whole(digits),
             _ => None,

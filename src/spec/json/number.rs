@@ -4,7 +4,7 @@
 ///
 /// Whole numbers keep every digit. Others become the shortest decimal that reads back as the same
 /// float, with an exponent below 1e-4 and from 1e+16 on.
-pub(super) fn python_str(number: &str) -> Option<String> {
+pub(in crate::spec) fn python_str(number: &str) -> Option<String> {
     if !number.contains(['.', 'e', 'E']) {
         return Some(if number == "-0" { "0".to_owned() } else { number.to_owned() });
     }

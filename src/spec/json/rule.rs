@@ -6,33 +6,33 @@
 use crate::spec::secret::HttpUrl;
 
 /// A rule for a string.
-pub(super) struct Rule {
+pub(in crate::spec) struct Rule {
     /// What an error says was expected.
-    pub(super) expected: &'static str,
+    pub(in crate::spec) expected: &'static str,
     /// The same for JSON Schema.
-    pub(super) pattern: &'static str,
+    pub(in crate::spec) pattern: &'static str,
     /// The longest that is taken, in bytes (the schema counts characters).
-    pub(super) most: usize,
+    pub(in crate::spec) most: usize,
     /// The value is not to be shown, not even in an error.
-    pub(super) secret: bool,
-    pub(super) accepts: fn(&str) -> bool,
+    pub(in crate::spec) secret: bool,
+    pub(in crate::spec) accepts: fn(&str) -> bool,
 }
 
 impl Rule {
-    pub(super) fn accepts(&self, text: &str) -> bool {
+    pub(in crate::spec) fn accepts(&self, text: &str) -> bool {
         text.len() <= self.most && (self.accepts)(text)
     }
 }
 
 /// The longest single argument that Linux passes to a program: MAX_ARG_STRLEN, 32 pages with the
 /// NUL.
-pub(super) const MAX_ARGUMENT_BYTES: usize = 32 * 4096 - 1;
+pub(in crate::spec) const MAX_ARGUMENT_BYTES: usize = 32 * 4096 - 1;
 /// The longest path that Linux takes: PATH_MAX with the NUL.
-pub(super) const MAX_PATH_BYTES: usize = 4095;
+pub(in crate::spec) const MAX_PATH_BYTES: usize = 4095;
 /// The longest image reference, volume name or id: twice what registries and engines allow.
-pub(super) const MAX_NAME_BYTES: usize = 512;
+pub(in crate::spec) const MAX_NAME_BYTES: usize = 512;
 /// The longest address or header: servers refuse heads beyond 8 to 16 KiB.
-pub(super) const MAX_HEADER_BYTES: usize = 8192;
+pub(in crate::spec) const MAX_HEADER_BYTES: usize = 8192;
 
 // The parts that patterns are made of. `concat!` takes literals only.
 macro_rules! no_parent {
@@ -87,7 +87,7 @@ macro_rules! mode {
     };
 }
 
-pub(super) static IMAGE: Rule = Rule {
+pub(in crate::spec) static IMAGE: Rule = Rule {
     expected: "an image reference, such as `debian:12` (ASCII, without spaces)",
     pattern: "^[!-~]+$",
     most: MAX_NAME_BYTES,
@@ -95,7 +95,7 @@ pub(super) static IMAGE: Rule = Rule {
     accepts: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
 };
 
-pub(super) static ARGUMENT: Rule = Rule {
+pub(in crate::spec) static ARGUMENT: Rule = Rule {
     expected: "a string without NUL, of at most 131,071 bytes (what Linux passes to a program)",
     pattern: r"^[^\u0000]*$",
     most: MAX_ARGUMENT_BYTES,
@@ -103,7 +103,7 @@ pub(super) static ARGUMENT: Rule = Rule {
     accepts: |text| !text.contains('\0'),
 };
 
-pub(super) static PATH: Rule = Rule {
+pub(in crate::spec) static PATH: Rule = Rule {
     expected: "a path",
     pattern: r"^[^\u0000]+$",
     most: MAX_PATH_BYTES,
@@ -111,7 +111,7 @@ pub(super) static PATH: Rule = Rule {
     accepts: |text| !text.is_empty() && !text.contains('\0'),
 };
 
-pub(super) static HOST_FOLDER: Rule = Rule {
+pub(in crate::spec) static HOST_FOLDER: Rule = Rule {
     expected: "an absolute path of the host",
     pattern: r"^/[^\u0000]*$",
     most: MAX_PATH_BYTES,
@@ -119,7 +119,7 @@ pub(super) static HOST_FOLDER: Rule = Rule {
     accepts: |text| text.starts_with('/') && !text.contains('\0'),
 };
 
-pub(super) static CONTAINER_FOLDER: Rule = Rule {
+pub(in crate::spec) static CONTAINER_FOLDER: Rule = Rule {
     expected: "an absolute path in the container, without `..`",
     pattern: r"^(?!(?:[^\u0000]*/)?\.\.(?:/|$))/[^\u0000]*$",
     most: MAX_PATH_BYTES,
@@ -128,7 +128,7 @@ pub(super) static CONTAINER_FOLDER: Rule = Rule {
 };
 
 /// The host's side of docker's bind syntax.
-pub(super) static BIND_HOST: Rule = Rule {
+pub(in crate::spec) static BIND_HOST: Rule = Rule {
     expected: "an absolute path of the host without a colon, or the name of an engine's volume",
     pattern: concat!("^", host!(), "$"),
     most: MAX_PATH_BYTES,
@@ -137,7 +137,7 @@ pub(super) static BIND_HOST: Rule = Rule {
 };
 
 /// The container's side of docker's bind syntax.
-pub(super) static MOUNT_POINT: Rule = Rule {
+pub(in crate::spec) static MOUNT_POINT: Rule = Rule {
     expected: "an absolute path in the container, without `..` and colons, and not the root",
     pattern: concat!("^", mount_point!(), "$"),
     most: MAX_PATH_BYTES,
@@ -145,7 +145,7 @@ pub(super) static MOUNT_POINT: Rule = Rule {
     accepts: is_mount_point,
 };
 
-pub(super) static MODE: Rule = Rule {
+pub(in crate::spec) static MODE: Rule = Rule {
     expected: "a mode of docker: `rw` or `ro`, and behind commas `z` or `Z`, one of `[r]private`, \
                `[r]shared`, `[r]slave`, `nocopy`, one of `consistent`, `cached`, `delegated`",
     pattern: concat!("^", mode!(), "$"),
@@ -154,7 +154,7 @@ pub(super) static MODE: Rule = Rule {
     accepts: is_mode,
 };
 
-pub(super) static PROPAGATION: Rule = Rule {
+pub(in crate::spec) static PROPAGATION: Rule = Rule {
     expected: "one of `private`, `rprivate`, `shared`, `rshared`, `slave`, `rslave`",
     pattern: concat!("^", propagation!(), "$"),
     most: MAX_NAME_BYTES,
@@ -162,7 +162,7 @@ pub(super) static PROPAGATION: Rule = Rule {
     accepts: is_propagation,
 };
 
-pub(super) static BIND: Rule = Rule {
+pub(in crate::spec) static BIND: Rule = Rule {
     expected: "`host:container` or `host:container:mode`, with a path of the host or the name of an \
                engine's volume, an absolute path in the container, and a mode of docker",
     pattern: concat!("^", host!(), ":", mount_point!(), "(?::", mode!(), ")?$"),
@@ -177,7 +177,7 @@ pub(super) static BIND: Rule = Rule {
     },
 };
 
-pub(super) static NAME: Rule = Rule {
+pub(in crate::spec) static NAME: Rule = Rule {
     expected: "a name",
     pattern: r"^[^\u0000-\u001f]+$",
     most: MAX_NAME_BYTES,
@@ -186,7 +186,7 @@ pub(super) static NAME: Rule = Rule {
 };
 
 /// A file or folder beneath a volume.
-pub(super) static BENEATH: Rule = Rule {
+pub(in crate::spec) static BENEATH: Rule = Rule {
     expected: "a relative path without `..`",
     pattern: r"^(?!/)(?!(?:[^\u0000]*/)?\.\.(?:/|$))[^\u0000]+$",
     most: MAX_PATH_BYTES,
@@ -196,7 +196,7 @@ pub(super) static BENEATH: Rule = Rule {
     },
 };
 
-pub(super) static ORDINARY_PATH: Rule = Rule {
+pub(in crate::spec) static ORDINARY_PATH: Rule = Rule {
     expected: "a relative path of ordinary names, without `.`, `..` and empty ones",
     pattern: r"^(?!\.{1,2}(?:/|$))[^/\u0000]+(?:/(?!\.{1,2}(?:/|$))[^/\u0000]+)*$",
     most: MAX_PATH_BYTES,
@@ -207,7 +207,7 @@ pub(super) static ORDINARY_PATH: Rule = Rule {
 };
 
 /// A file of the host, by its absolute path.
-pub(super) static HOST_FILE: Rule = Rule {
+pub(in crate::spec) static HOST_FILE: Rule = Rule {
     expected: "an absolute path of a file of the host, without a colon",
     pattern: r"^/(?!(?:[^:\u0000]*/)?\.{0,2}$)[^:\u0000]*$",
     most: MAX_PATH_BYTES,
@@ -220,7 +220,7 @@ pub(super) static HOST_FILE: Rule = Rule {
 };
 
 /// What Girder's event handlers are handed with an upload. It travels in an address.
-pub(super) static REFERENCE: Rule = Rule {
+pub(in crate::spec) static REFERENCE: Rule = Rule {
     expected: "a string without NUL, of at most 8,192 bytes",
     pattern: r"^[^\u0000]*$",
     most: MAX_HEADER_BYTES,
@@ -228,7 +228,7 @@ pub(super) static REFERENCE: Rule = Rule {
     accepts: |text| !text.contains('\0'),
 };
 
-pub(super) static MIME_TYPE: Rule = Rule {
+pub(in crate::spec) static MIME_TYPE: Rule = Rule {
     expected: "a media type, such as `text/csv` (ASCII)",
     pattern: "^[!-~][ -~]*$",
     most: MAX_NAME_BYTES,
@@ -241,7 +241,7 @@ pub(super) static MIME_TYPE: Rule = Rule {
 
 /// Girder's ids have 24 hexadecimal digits; other stores' may look otherwise, and only have to be
 /// safe in a path.
-pub(super) static GIRDER_ID: Rule = Rule {
+pub(in crate::spec) static GIRDER_ID: Rule = Rule {
     expected: "an id of letters, digits, `-` and `_`",
     pattern: "^[0-9A-Za-z_-]+$",
     most: MAX_NAME_BYTES,
@@ -252,7 +252,7 @@ pub(super) static GIRDER_ID: Rule = Rule {
     },
 };
 
-pub(super) static URL: Rule = Rule {
+pub(in crate::spec) static URL: Rule = Rule {
     expected: "an http:// or https:// address, without spaces; credentials belong in a header",
     pattern: r"^[hH][tT][tT][pP][sS]?://[^\u0000- \u007f/?#@\\]+(?:[/?#][^\u0000- \u007f]*)?$",
     most: MAX_HEADER_BYTES,
@@ -260,7 +260,7 @@ pub(super) static URL: Rule = Rule {
     accepts: |text| HttpUrl::parse(text).is_some(),
 };
 
-pub(super) static API_URL: Rule = Rule {
+pub(in crate::spec) static API_URL: Rule = Rule {
     expected: "the http:// or https:// address of a Girder API, without credentials and query, \
                such as https://data.example.org/api/v1",
     pattern: r"^[hH][tT][tT][pP][sS]?://[^\u0000- \u007f/?#@\\]+(?:/[^\u0000- \u007f?#]*)?$",
@@ -269,7 +269,7 @@ pub(super) static API_URL: Rule = Rule {
     accepts: |text| HttpUrl::parse(text).is_some() && !text.contains(['?', '#']),
 };
 
-pub(super) static TOKEN: Rule = Rule {
+pub(in crate::spec) static TOKEN: Rule = Rule {
     expected: "a token (ASCII, without spaces)",
     pattern: "^[!-~]+$",
     most: MAX_HEADER_BYTES,
@@ -279,7 +279,7 @@ pub(super) static TOKEN: Rule = Rule {
 
 /// A header's name (RFC 9110, token); not those that belong to the connection or to a resumed
 /// transfer.
-pub(super) static HEADER_NAME: Rule = Rule {
+pub(in crate::spec) static HEADER_NAME: Rule = Rule {
     expected: "the name of a header that a job may set: not Host, Connection, Range, If-Range, TE, \
                Upgrade, Accept-Encoding, Content-Length, Transfer-Encoding",
     pattern: concat!(
@@ -311,7 +311,7 @@ pub(super) static HEADER_NAME: Rule = Rule {
     },
 };
 
-pub(super) static HEADER_VALUE: Rule = Rule {
+pub(in crate::spec) static HEADER_VALUE: Rule = Rule {
     expected: "a header's value, without line ends and other control characters",
     pattern: r"^[^\u0000-\u0008\u000a-\u001f\u007f]*$",
     most: MAX_HEADER_BYTES,
@@ -341,12 +341,12 @@ fn is_mount_point(text: &str) -> bool {
         && text.split('/').any(|name| !matches!(name, "" | "."))
 }
 
-pub(super) fn is_propagation(text: &str) -> bool {
+pub(in crate::spec) fn is_propagation(text: &str) -> bool {
     matches!(text.strip_prefix('r').unwrap_or(text), "private" | "shared" | "slave")
 }
 
 /// As the engine checks it on Linux: known options, each kind at most once, or nothing at all.
-pub(super) fn is_mode(text: &str) -> bool {
+pub(in crate::spec) fn is_mode(text: &str) -> bool {
     let mut seen = [false; 5];
     text.is_empty()
         || text.split(',').all(|option| {

@@ -3,14 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::check::MAX_INTEGER;
-use super::document::DOCUMENT;
 use super::rule::Rule;
 use super::table::{Kind, Member, Relation, Shape};
-use super::transform::TRANSFORMS;
+use crate::spec::document::table::DOCUMENT;
+use crate::spec::vocabulary::transform::TRANSFORMS;
 
 /// The JSON Schema (2020-12) of the job document.
 ///
-/// It accepts what [`JobSpec::from_json`](super::JobSpec::from_json) accepts, but for what a schema
+/// It accepts what [`JobSpec::from_json`](crate::JobSpec::from_json) accepts, but for what a schema
 /// cannot say: that a volume that is named exists, that two volumes are not mounted on one path,
 /// that two Connects do not share an end, that an address can be parsed. It counts a string's
 /// characters where the parser counts bytes.

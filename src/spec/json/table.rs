@@ -7,7 +7,7 @@ use super::docker_py::Keyword;
 use super::rule::Rule;
 
 /// What a value may be.
-pub(super) enum Kind {
+pub(in crate::spec) enum Kind {
     Bool,
     /// A number, as an argument.
     Number,
@@ -50,7 +50,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Whether what is found in its place may be a secret, even if it is of another kind.
-    pub(super) fn is_secret(&self) -> bool {
+    pub(in crate::spec) fn is_secret(&self) -> bool {
         match self {
             Self::Text(rule) => rule.secret,
             Self::Map { names, of, .. } => names.secret || of.is_secret(),
@@ -71,24 +71,24 @@ impl Kind {
 }
 
 /// A kind of object.
-pub(super) struct Shape {
+pub(in crate::spec) struct Shape {
     /// For a transform: Girder Worker's class name, which `type` says.
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(in crate::spec) name: &'static str,
+    pub(in crate::spec) about: &'static str,
     /// Where it belongs, for those who have put it elsewhere.
-    pub(super) belongs: &'static str,
-    pub(super) members: &'static [Member],
+    pub(in crate::spec) belongs: &'static str,
+    pub(in crate::spec) members: &'static [Member],
     /// docker-py's, behind the members.
-    pub(super) keywords: &'static [&'static [Keyword]],
-    pub(super) relations: &'static [Relation],
+    pub(in crate::spec) keywords: &'static [&'static [Keyword]],
+    pub(in crate::spec) relations: &'static [Relation],
     /// Members that a later version will have.
-    pub(super) later: &'static [&'static str],
+    pub(in crate::spec) later: &'static [&'static str],
     /// Members that are never to be set, and why.
-    pub(super) refused: &'static [(&'static str, &'static str)],
+    pub(in crate::spec) refused: &'static [(&'static str, &'static str)],
 }
 
 impl Shape {
-    pub(super) const fn new(
+    pub(in crate::spec) const fn new(
         name: &'static str,
         belongs: &'static str,
         about: &'static str,
@@ -106,12 +106,15 @@ impl Shape {
         }
     }
 
-    pub(super) const fn with_keywords(mut self, keywords: &'static [&'static [Keyword]]) -> Self {
+    pub(in crate::spec) const fn with_keywords(
+        mut self,
+        keywords: &'static [&'static [Keyword]],
+    ) -> Self {
         self.keywords = keywords;
         self
     }
 
-    pub(super) const fn with_refused(
+    pub(in crate::spec) const fn with_refused(
         mut self,
         refused: &'static [(&'static str, &'static str)],
     ) -> Self {
@@ -119,68 +122,78 @@ impl Shape {
         self
     }
 
-    pub(super) const fn with_relations(mut self, relations: &'static [Relation]) -> Self {
+    pub(in crate::spec) const fn with_relations(mut self, relations: &'static [Relation]) -> Self {
         self.relations = relations;
         self
     }
 
-    pub(super) fn member(&self, name: &str) -> Option<&'static Member> {
+    pub(in crate::spec) fn member(&self, name: &str) -> Option<&'static Member> {
         self.all_members().find(|member| member.name == name)
     }
 
     /// The members that are told to somebody who wrote another: not docker-py's.
-    pub(super) fn own_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+    pub(in crate::spec) fn own_names(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.members.iter().map(|member| member.name).filter(|name| *name != "$schema")
     }
 
     /// The members, docker-py's too.
-    pub(super) fn all_members(&self) -> impl Iterator<Item = &'static Member> + Clone + use<> {
+    pub(in crate::spec) fn all_members(
+        &self,
+    ) -> impl Iterator<Item = &'static Member> + Clone + use<> {
         let keywords = self.keywords.iter().copied().flatten();
         self.members.iter().chain(keywords.map(|keyword| &keyword.member))
     }
 }
 
 /// A member of an object.
-pub(super) struct Member {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) required: bool,
+pub(in crate::spec) struct Member {
+    pub(in crate::spec) name: &'static str,
+    pub(in crate::spec) kind: Kind,
+    pub(in crate::spec) required: bool,
     /// `null` says the same as leaving it out: where Python's default is `None`.
-    pub(super) or_null: bool,
-    pub(super) about: &'static str,
+    pub(in crate::spec) or_null: bool,
+    pub(in crate::spec) about: &'static str,
     /// JSON.
-    pub(super) default: Option<&'static str>,
+    pub(in crate::spec) default: Option<&'static str>,
     /// JSON.
-    pub(super) example: Option<&'static str>,
+    pub(in crate::spec) example: Option<&'static str>,
 }
 
 impl Member {
-    pub(super) const fn required(name: &'static str, kind: Kind, about: &'static str) -> Self {
+    pub(in crate::spec) const fn required(
+        name: &'static str,
+        kind: Kind,
+        about: &'static str,
+    ) -> Self {
         Self { required: true, ..Self::optional(name, kind, about) }
     }
 
-    pub(super) const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Self {
+    pub(in crate::spec) const fn optional(
+        name: &'static str,
+        kind: Kind,
+        about: &'static str,
+    ) -> Self {
         Self { name, kind, required: false, or_null: false, about, default: None, example: None }
     }
 
-    pub(super) const fn or_null(mut self) -> Self {
+    pub(in crate::spec) const fn or_null(mut self) -> Self {
         self.or_null = true;
         self
     }
 
-    pub(super) const fn default(mut self, json: &'static str) -> Self {
+    pub(in crate::spec) const fn default(mut self, json: &'static str) -> Self {
         self.default = Some(json);
         self
     }
 
-    pub(super) const fn example(mut self, json: &'static str) -> Self {
+    pub(in crate::spec) const fn example(mut self, json: &'static str) -> Self {
         self.example = Some(json);
         self
     }
 }
 
 /// What the members of one object ask of each other.
-pub(super) enum Relation {
+pub(in crate::spec) enum Relation {
     /// Both or neither.
     Together(&'static str, &'static str),
     /// One of them at least.

@@ -14,7 +14,7 @@ macro_rules! ports {
     };
 }
 
-pub(in crate::spec::json) static TEXT: Rule = Rule {
+pub(in crate::spec) static TEXT: Rule = Rule {
     expected: "a string without NUL, of at most 4,095 bytes",
     pattern: r"^[^\u0000]*$",
     most: MAX_PATH_BYTES,
@@ -23,7 +23,7 @@ pub(in crate::spec::json) static TEXT: Rule = Rule {
 };
 
 /// A value of an option that may hold a password.
-pub(in crate::spec::json) static HIDDEN: Rule = Rule {
+pub(in crate::spec) static HIDDEN: Rule = Rule {
     expected: "a string without NUL",
     pattern: r"^[^\u0000]*$",
     most: MAX_ARGUMENT_BYTES,
@@ -31,7 +31,7 @@ pub(in crate::spec::json) static HIDDEN: Rule = Rule {
     accepts: |text| !text.contains('\0'),
 };
 
-pub(in crate::spec::json) static VARIABLE: Rule = Rule {
+pub(in crate::spec) static VARIABLE: Rule = Rule {
     expected: "the name of a variable, without `=` and NUL",
     pattern: r"^[^=\u0000]+$",
     most: MAX_PATH_BYTES,
@@ -40,7 +40,7 @@ pub(in crate::spec::json) static VARIABLE: Rule = Rule {
 };
 
 /// An entry of a list of variables.
-pub(in crate::spec::json) static ASSIGNMENT: Rule = Rule {
+pub(in crate::spec) static ASSIGNMENT: Rule = Rule {
     expected: "`NAME=value`, or `NAME` for a variable that the image is not to have",
     pattern: r"^[^=\u0000][^\u0000]*$",
     most: MAX_ARGUMENT_BYTES,
@@ -49,7 +49,7 @@ pub(in crate::spec::json) static ASSIGNMENT: Rule = Rule {
 };
 
 /// By its own labels a run finds, after a crash, what it has to remove.
-pub(in crate::spec::json) static LABEL: Rule = Rule {
+pub(in crate::spec) static LABEL: Rule = Rule {
     expected: "the name of a label that does not begin with `gantline.`, as a run's own labels do",
     pattern: r"^(?!gantline\.)[^\u0000]+$",
     most: MAX_PATH_BYTES,
@@ -58,7 +58,7 @@ pub(in crate::spec::json) static LABEL: Rule = Rule {
 };
 
 /// moby's RestrictedNamePattern, which asks for a second character; the engine says so itself.
-pub(in crate::spec::json) static CONTAINER_NAME: Rule = Rule {
+pub(in crate::spec) static CONTAINER_NAME: Rule = Rule {
     expected: "a container's name: a letter or digit, then letters, digits, `_`, `.`, `-`",
     pattern: "^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$",
     most: MAX_NAME_BYTES,
@@ -70,7 +70,7 @@ pub(in crate::spec::json) static CONTAINER_NAME: Rule = Rule {
     },
 };
 
-pub(in crate::spec::json) static PLATFORM: Rule = Rule {
+pub(in crate::spec) static PLATFORM: Rule = Rule {
     expected: "a platform, such as `linux/amd64`",
     pattern: "^[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+){0,2}$",
     most: MAX_NAME_BYTES,
@@ -84,7 +84,7 @@ pub(in crate::spec::json) static PLATFORM: Rule = Rule {
     },
 };
 
-pub(in crate::spec::json) static MAC_ADDRESS: Rule = Rule {
+pub(in crate::spec) static MAC_ADDRESS: Rule = Rule {
     expected: "a MAC address, such as `92:d0:c6:0a:29:33`",
     pattern: "^[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}$",
     most: MAX_NAME_BYTES,
@@ -96,7 +96,7 @@ pub(in crate::spec::json) static MAC_ADDRESS: Rule = Rule {
 };
 
 /// What docker-py's `parse_bytes` takes.
-pub(in crate::spec::json) static BYTES: Rule = Rule {
+pub(in crate::spec) static BYTES: Rule = Rule {
     expected: "a number of bytes, or a number with a unit of 1024s behind it: `b`, `k`, `m` or `g` \
                (as in `512m`)",
     pattern: "^-?(?:(?:[0-9]+\\.?[0-9]*|\\.[0-9]+) *[bkmgBKMG][bB]?|[0-9]*\\.?[0-9]+)$",
@@ -121,7 +121,7 @@ pub(in crate::spec::json) static BYTES: Rule = Rule {
     },
 };
 
-pub(in crate::spec::json) static DEVICE: Rule = Rule {
+pub(in crate::spec) static DEVICE: Rule = Rule {
     expected: "a device: `host`, `host:container` or `host:container:permissions` (of `r`, `w`, \
                `m`)",
     pattern: r"^[^:\u0000]+(?::[^:\u0000]+(?::[rwm]{1,3})?)?$",
@@ -139,7 +139,7 @@ pub(in crate::spec::json) static DEVICE: Rule = Rule {
 };
 
 /// A port of the container.
-pub(in crate::spec::json) static PORT: Rule = Rule {
+pub(in crate::spec) static PORT: Rule = Rule {
     expected: "a port or a range of ports, with the protocol behind it: `80`, `53/udp`, \
                `8000-8010/tcp`",
     pattern: concat!("^", ports!(), "(?:/(?:tcp|udp|sctp))?$"),
@@ -152,7 +152,7 @@ pub(in crate::spec::json) static PORT: Rule = Rule {
 };
 
 /// A port of the host.
-pub(in crate::spec::json) static HOST_PORT: Rule = Rule {
+pub(in crate::spec) static HOST_PORT: Rule = Rule {
     expected: "a port of the host, or a range of ports",
     pattern: concat!("^(?:", ports!(), ")?$"),
     most: MAX_NAME_BYTES,
@@ -160,7 +160,7 @@ pub(in crate::spec::json) static HOST_PORT: Rule = Rule {
     accepts: |text| text.is_empty() || are_ports(text),
 };
 
-pub(in crate::spec::json) static HOST_IP: Rule = Rule {
+pub(in crate::spec) static HOST_IP: Rule = Rule {
     expected: "an IP address of the host",
     pattern: "^(?=[0-9A-Fa-f]*[.:])[0-9A-Fa-f.:]+$",
     most: MAX_NAME_BYTES,
@@ -171,7 +171,7 @@ pub(in crate::spec::json) static HOST_IP: Rule = Rule {
     },
 };
 
-pub(in crate::spec::json) static INSIDE: Rule = Rule {
+pub(in crate::spec) static INSIDE: Rule = Rule {
     expected: "an absolute path in the container",
     pattern: r"^/[^\u0000]*$",
     most: MAX_PATH_BYTES,

@@ -4,7 +4,6 @@
 //! go first.
 
 use super::rule;
-use crate::spec::json::document::MAX_VOLUMES;
 use crate::spec::json::rule as general;
 use crate::spec::json::table::{Kind, Member, Relation, Shape};
 
@@ -61,9 +60,6 @@ pub(super) const ENDPOINTS: Kind = Kind::Map {
 };
 /// The engine's own objects: they are passed on, and it judges them.
 pub(super) const MOUNTS: Kind = list!(map!(Kind::Anything));
-/// docker-py's strings of volumes, and no transforms.
-pub(super) const BIND_LIST: Kind =
-    Kind::List { of: &Kind::Text(&general::BIND), most: MAX_VOLUMES, unit: "volumes" };
 
 pub(super) const DEVICES: Kind =
     list!(Kind::Any(&[Kind::Text(&rule::DEVICE), Kind::Object(&DEVICE)]));

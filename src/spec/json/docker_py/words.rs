@@ -5,7 +5,7 @@ use crate::spec::json::Fault;
 use crate::spec::json::node::Node;
 
 /// The words of a command: a list as it is, a string split.
-pub(super) fn command(node: &Node) -> Result<Vec<String>, Fault> {
+pub(in crate::spec) fn command(node: &Node) -> Result<Vec<String>, Fault> {
     let Some(text) = node.as_str() else {
         return Ok(node.items().iter().filter_map(Node::as_str).map(str::to_owned).collect());
     };

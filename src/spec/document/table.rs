@@ -1,28 +1,19 @@
 //! The table of the job document: `docker_run`'s parameters, and docker-py's.
 
-use super::docker_py::KEYWORDS;
-use super::result_hook::{GIRDER_JOB, HOOKS};
-use super::rule;
-use super::table::{Kind, Member, Relation, Shape};
-use super::transform::{
+use crate::spec::json::docker_py::KEYWORDS;
+use crate::spec::json::rule;
+use crate::spec::json::table::{Kind, Member, Relation, Shape};
+use crate::spec::limits::{MAX_ARGUMENTS, MAX_HOOKS, MAX_STREAMS, MAX_VOLUMES};
+use crate::spec::vocabulary::result_hook::{GIRDER_JOB, HOOKS};
+use crate::spec::vocabulary::transform::{
     BIND_MOUNT_VOLUME, CONNECT, DIRECT_GIRDER_FILE_ID_TO_VOLUME, GIRDER_API_URL,
     GIRDER_FILE_ID_TO_VOLUME, GIRDER_FOLDER_ID_TO_VOLUME, GIRDER_ITEM_ID_TO_VOLUME, GIRDER_TOKEN,
     NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, PROGRESS_PIPE, TEMPORARY_VOLUME, TEMPORARY_VOLUME_DEFAULT,
     VOLUME_PATH, VOLUMES,
 };
 
-/// More arguments than this do not fit what Linux gives a new program with usual limits (a quarter
-/// of an 8 MiB stack, at some 20 bytes each).
-pub(super) const MAX_ARGUMENTS: usize = 100_000;
-/// Volumes of one container: each is a mount, and the engine slows down long before.
-pub(super) const MAX_VOLUMES: usize = 1000;
-/// Streams of one job: each takes up to four descriptors, and a process has 1,024 by default.
-pub(super) const MAX_STREAMS: usize = 200;
-/// Hooks of one job: each is some requests to Girder.
-pub(super) const MAX_HOOKS: usize = 1000;
-
 /// The whole document.
-pub(super) static DOCUMENT: Shape = Shape {
+pub(in crate::spec) static DOCUMENT: Shape = Shape {
     name: "a job",
     about: "A container to run, what it is given, and where its data comes from and goes to. The \
             members are those of Girder Worker's docker_run.",
@@ -130,7 +121,7 @@ pub(super) static DOCUMENT: Shape = Shape {
 };
 
 /// docker-py's keywords that a run does not take.
-pub(super) static REFUSED: &[(&str, &str)] = &[
+pub(in crate::spec) static REFUSED: &[(&str, &str)] = &[
     ("tty", "a terminal would mix standard output and error, and change their bytes"),
     ("detach", "a run always waits for its container, and streams meanwhile"),
     ("command", "the command is `container_args`"),
@@ -143,7 +134,7 @@ pub(super) static REFUSED: &[(&str, &str)] = &[
     ("lxc_conf", "engines have no LXC any more"),
 ];
 
-pub(super) const ENTRYPOINT_LIST: Kind =
+pub(in crate::spec) const ENTRYPOINT_LIST: Kind =
     Kind::List { of: &Kind::Text(&rule::ARGUMENT), most: MAX_ARGUMENTS, unit: "arguments" };
 
 static ARGUMENT: Kind = Kind::Any(&[
@@ -167,7 +158,7 @@ static ARGUMENT: Kind = Kind::Any(&[
     ]),
 ]);
 
-pub(super) const VOLUME_MAP: Kind = Kind::Map {
+pub(in crate::spec) const VOLUME_MAP: Kind = Kind::Map {
     names: &rule::BIND_HOST,
     of: &Kind::Any(&[Kind::Text(&rule::MOUNT_POINT), Kind::Object(&DOCKER_BIND)]),
     most: MAX_VOLUMES,
@@ -181,7 +172,7 @@ const VOLUME_LIST: Kind = Kind::List {
 };
 
 /// The value of docker-py's mapping of volumes.
-pub(super) static DOCKER_BIND: Shape = Shape::new(
+pub(in crate::spec) static DOCKER_BIND: Shape = Shape::new(
     "docker-py's volume",
     "the mapping `volumes`",
     "Where a path of the host, or an engine's volume, is mounted.",

@@ -1,11 +1,12 @@
 //! The table of the transforms: objects whose `type` is Girder Worker's class name, or one of ours.
 
 use super::result_hook::{ITEM_METADATA, JOB_ARTIFACT, UPLOAD_TO_FOLDER, UPLOAD_TO_ITEM};
-use super::rule;
-use super::table::{Kind, Member, Relation, Shape};
+use crate::spec::json::rule;
+use crate::spec::json::table::{Kind, Member, Relation, Shape};
+use crate::spec::limits::{MAX_HEADERS, MAX_SIZE};
 
 /// Every transform of this version.
-pub(super) static TRANSFORMS: &[&Shape] = &[
+pub(in crate::spec) static TRANSFORMS: &[&Shape] = &[
     &BIND_MOUNT_VOLUME,
     &TEMPORARY_VOLUME,
     &TEMPORARY_VOLUME_DEFAULT,
@@ -36,11 +37,11 @@ pub(super) static TRANSFORMS: &[&Shape] = &[
     &ITEM_METADATA,
 ];
 
-pub(super) static VOLUMES: &[&Shape] =
+pub(in crate::spec) static VOLUMES: &[&Shape] =
     &[&BIND_MOUNT_VOLUME, &TEMPORARY_VOLUME, &TEMPORARY_VOLUME_DEFAULT];
 
 /// What is downloaded into a volume.
-pub(super) static DOWNLOADS: &[&Shape] = &[
+pub(in crate::spec) static DOWNLOADS: &[&Shape] = &[
     &GIRDER_FILE_ID_TO_VOLUME,
     &DIRECT_GIRDER_FILE_ID_TO_VOLUME,
     &GIRDER_ITEM_ID_TO_VOLUME,
@@ -75,7 +76,7 @@ const VOLUME: Kind = Kind::Any(&[Kind::Typed(VOLUMES), Kind::Text(&rule::NAME)])
 const ABOUT_VOLUME: &str =
     "A volume, or the name of a temporary one. Default: the default temporary volume.";
 
-pub(super) static BIND_MOUNT_VOLUME: Shape = Shape::new(
+pub(in crate::spec) static BIND_MOUNT_VOLUME: Shape = Shape::new(
     "BindMountVolume",
     A_VOLUME,
     "A path of the host that is mounted into the container. As an argument it becomes its path there.",
@@ -96,7 +97,7 @@ pub(super) static BIND_MOUNT_VOLUME: Shape = Shape::new(
     ],
 );
 
-pub(super) static TEMPORARY_VOLUME: Shape = Shape::new(
+pub(in crate::spec) static TEMPORARY_VOLUME: Shape = Shape::new(
     "TemporaryVolume",
     A_VOLUME,
     "A new directory that is mounted into the container and removed after the run. As an argument it \
@@ -125,14 +126,14 @@ pub(super) static TEMPORARY_VOLUME: Shape = Shape::new(
     ],
 );
 
-pub(super) static TEMPORARY_VOLUME_DEFAULT: Shape = Shape::new(
+pub(in crate::spec) static TEMPORARY_VOLUME_DEFAULT: Shape = Shape::new(
     "TemporaryVolume.default",
     A_VOLUME,
     "The temporary volume that every run has. As an argument it becomes its path in the container.",
     &[],
 );
 
-pub(super) static VOLUME_PATH: Shape = Shape::new(
+pub(in crate::spec) static VOLUME_PATH: Shape = Shape::new(
     "VolumePath",
     "`container_args` or the `volumepath` of a hook",
     "A file or folder in a volume. As an argument it becomes its path in the container.",
@@ -143,7 +144,7 @@ pub(super) static VOLUME_PATH: Shape = Shape::new(
     ],
 );
 
-pub(super) static NAMED_INPUT_PIPE: Shape = Shape::new(
+pub(in crate::spec) static NAMED_INPUT_PIPE: Shape = Shape::new(
     "NamedInputPipe",
     "`container_args` or the `output` of a Connect",
     "A FIFO that the container reads. As an argument it becomes its path in the container.",
@@ -151,7 +152,7 @@ pub(super) static NAMED_INPUT_PIPE: Shape = Shape::new(
 )
 .with_relations(PIPE_RELATIONS);
 
-pub(super) static NAMED_OUTPUT_PIPE: Shape = Shape::new(
+pub(in crate::spec) static NAMED_OUTPUT_PIPE: Shape = Shape::new(
     "NamedOutputPipe",
     "`container_args` or the `input` of a Connect",
     "A FIFO that the container writes. As an argument it becomes its path in the container.",
@@ -180,7 +181,7 @@ const PIPE_RELATIONS: &[Relation] = &[
     Relation::Exclusive("volume", "container_path"),
 ];
 
-pub(super) static CONNECT: Shape = Shape::new(
+pub(in crate::spec) static CONNECT: Shape = Shape::new(
     "Connect",
     "`container_args` or `stream_connectors`",
     "Streams from one source to one sink, one of which is the container's. As an argument it becomes \
@@ -195,7 +196,7 @@ pub(super) static CONNECT: Shape = Shape::new(
     ("output", &[&NAMED_INPUT_PIPE]),
 ])]);
 
-pub(super) static GIRDER_FILE_ID_TO_STREAM: Shape = Shape::new(
+pub(in crate::spec) static GIRDER_FILE_ID_TO_STREAM: Shape = Shape::new(
     "GirderFileIdToStream",
     A_SOURCE,
     "A file of the Girder server.",
@@ -203,7 +204,7 @@ pub(super) static GIRDER_FILE_ID_TO_STREAM: Shape = Shape::new(
         .example(r#""6b02c2bf8ed649d13bc50b4f""#)],
 );
 
-pub(super) static URL_TO_STREAM: Shape = Shape::new(
+pub(in crate::spec) static URL_TO_STREAM: Shape = Shape::new(
     "UrlToStream",
     A_SOURCE,
     "What an HTTP server has at an address.",
@@ -222,43 +223,40 @@ pub(super) static URL_TO_STREAM: Shape = Shape::new(
 );
 
 /// Headers of a request.
-pub(super) const HEADERS: Kind = Kind::Map {
+pub(in crate::spec) const HEADERS: Kind = Kind::Map {
     names: &rule::HEADER_NAME,
     of: &Kind::Text(&rule::HEADER_VALUE),
     most: MAX_HEADERS,
     unit: "headers",
 };
 
-/// Servers refuse more than 100 (Apache's LimitRequestFields, Go's and nginx's by size).
-pub(super) const MAX_HEADERS: usize = 90;
-
-pub(super) static HOST_FILE_TO_STREAM: Shape = Shape::new(
+pub(in crate::spec) static HOST_FILE_TO_STREAM: Shape = Shape::new(
     "HostFileToStream",
     A_SOURCE,
     "A file of the host.",
     &[Member::required("path", Kind::Text(&rule::PATH), "Its path.").example(r#""/srv/in.bin""#)],
 );
 
-pub(super) static CONTAINER_STD_OUT: Shape =
+pub(in crate::spec) static CONTAINER_STD_OUT: Shape =
     Shape::new("ContainerStdOut", A_SOURCE, "The container's standard output.", &[]);
 
-pub(super) static CONTAINER_STD_ERR: Shape =
+pub(in crate::spec) static CONTAINER_STD_ERR: Shape =
     Shape::new("ContainerStdErr", A_SOURCE, "The container's standard error.", &[]);
 
-pub(super) static HOST_STD_OUT: Shape =
+pub(in crate::spec) static HOST_STD_OUT: Shape =
     Shape::new("HostStdOut", A_SINK, "Gantline's own standard output.", &[]);
 
-pub(super) static HOST_STD_ERR: Shape =
+pub(in crate::spec) static HOST_STD_ERR: Shape =
     Shape::new("HostStdErr", A_SINK, "Gantline's own standard error.", &[]);
 
-pub(super) static HOST_FILE: Shape = Shape::new(
+pub(in crate::spec) static HOST_FILE: Shape = Shape::new(
     "HostFile",
     A_SINK,
     "A file of the host, which appears under its name when it is whole.",
     &[Member::required("path", Kind::Text(&rule::PATH), "Its path.").example(r#""/srv/out.bin""#)],
 );
 
-pub(super) static CHUNKED_TRANSFER_ENCODING_STREAM: Shape = Shape::new(
+pub(in crate::spec) static CHUNKED_TRANSFER_ENCODING_STREAM: Shape = Shape::new(
     "ChunkedTransferEncodingStream",
     A_SINK,
     "An HTTP server, which is sent the bytes as they come: a POST with a chunked body.",
@@ -275,7 +273,7 @@ pub(super) static CHUNKED_TRANSFER_ENCODING_STREAM: Shape = Shape::new(
     ],
 );
 
-pub(super) static GIRDER_STREAM_TO_ITEM: Shape = Shape::new(
+pub(in crate::spec) static GIRDER_STREAM_TO_ITEM: Shape = Shape::new(
     "GirderStreamToItem",
     A_SINK,
     "A new file in an item of the Girder server. It is there when the container has exited with 0; \
@@ -296,10 +294,7 @@ pub(super) static GIRDER_STREAM_TO_ITEM: Shape = Shape::new(
     ],
 );
 
-/// The greatest whole number that every reader of JSON keeps.
-pub(super) const MAX_SIZE: u64 = (1 << 53) - 1;
-
-pub(super) static GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
+pub(in crate::spec) static GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
     "GirderFileIdToVolume",
     AN_ARGUMENT,
     "A file of the Girder server, downloaded into a volume. As an argument it becomes its path in \
@@ -320,7 +315,7 @@ const FILENAME: Member = Member::optional(
 .or_null()
 .example(r#""in.csv""#);
 
-pub(super) static DIRECT_GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
+pub(in crate::spec) static DIRECT_GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
     "DirectGirderFileIdToVolume",
     AN_ARGUMENT,
     "A file of the Girder server: mounted, read-only, under `/mnt/girder_direct_worker` if this host \
@@ -347,7 +342,7 @@ pub(super) static DIRECT_GIRDER_FILE_ID_TO_VOLUME: Shape = Shape::new(
     ],
 );
 
-pub(super) static GIRDER_ITEM_ID_TO_VOLUME: Shape = Shape::new(
+pub(in crate::spec) static GIRDER_ITEM_ID_TO_VOLUME: Shape = Shape::new(
     "GirderItemIdToVolume",
     AN_ARGUMENT,
     "All files of an item of the Girder server, downloaded into a volume. As an argument it becomes \
@@ -359,7 +354,7 @@ pub(super) static GIRDER_ITEM_ID_TO_VOLUME: Shape = Shape::new(
     ],
 );
 
-pub(super) static GIRDER_FOLDER_ID_TO_VOLUME: Shape = Shape::new(
+pub(in crate::spec) static GIRDER_FOLDER_ID_TO_VOLUME: Shape = Shape::new(
     "GirderFolderIdToVolume",
     AN_ARGUMENT,
     "A folder of the Girder server with all that is in it, downloaded into a volume. As an argument \
@@ -378,7 +373,7 @@ pub(super) static GIRDER_FOLDER_ID_TO_VOLUME: Shape = Shape::new(
     ],
 );
 
-pub(super) static PROGRESS_PIPE: Shape = Shape::new(
+pub(in crate::spec) static PROGRESS_PIPE: Shape = Shape::new(
     "ProgressPipe",
     AN_ARGUMENT,
     "A FIFO that the container writes its progress to: lines of JSON with `total`, `current`, \
@@ -390,14 +385,14 @@ pub(super) static PROGRESS_PIPE: Shape = Shape::new(
     ],
 );
 
-pub(super) static GIRDER_API_URL: Shape = Shape::new(
+pub(in crate::spec) static GIRDER_API_URL: Shape = Shape::new(
     "GirderApiUrl",
     AN_ARGUMENT,
     "As an argument it becomes the address of the Girder server's API.",
     &[],
 );
 
-pub(super) static GIRDER_TOKEN: Shape = Shape::new(
+pub(in crate::spec) static GIRDER_TOKEN: Shape = Shape::new(
     "GirderToken",
     AN_ARGUMENT,
     "As an argument it becomes the token for the Girder server. Whoever may list processes or inspect \

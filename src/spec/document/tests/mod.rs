@@ -2,7 +2,6 @@
 
 mod girder;
 mod limits;
-mod rules;
 
 use super::*;
 use crate::spec::{

@@ -1,8 +1,7 @@
 //! Every limit: just within it, and just beyond.
 
-use crate::spec::json::document::{MAX_ARGUMENTS, MAX_STREAMS, MAX_VOLUMES};
 use crate::spec::json::node::{MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES};
-use crate::spec::json::transform::MAX_HEADERS;
+use crate::spec::limits::{MAX_ARGUMENTS, MAX_HEADERS, MAX_STREAMS, MAX_VOLUMES};
 use crate::spec::{JobSpec, Problem, SpecError};
 
 fn error(text: &str) -> SpecError {

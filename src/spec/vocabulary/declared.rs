@@ -4,17 +4,15 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::Fault;
-use super::document::MAX_VOLUMES;
-use super::fields::Fields;
-use super::node::{Node, Value, shortened, too_many};
-use super::rule;
 use super::transform::{BIND_MOUNT_VOLUME, TEMPORARY_VOLUME_DEFAULT};
 use crate::spec::error::{Hint, Problem};
+use crate::spec::json::fields::Fields;
+use crate::spec::json::{Fault, Node, Value, rule, shortened, too_many};
+use crate::spec::limits::MAX_VOLUMES;
 use crate::spec::volume::{BindMount, TemporaryVolume, Volume, VolumeRef};
 
 #[derive(Default)]
-pub(super) struct Volumes {
+pub(in crate::spec) struct Volumes {
     listed: Vec<Listed>,
     /// Places in `listed`, by the names of temporary volumes.
     names: HashMap<String, usize>,
@@ -37,7 +35,7 @@ struct Temporary {
 
 impl Volumes {
     /// Takes the document's `volumes`, in any of its three forms.
-    pub(super) fn declare(&mut self, node: &Node) -> Result<(), Fault> {
+    pub(in crate::spec) fn declare(&mut self, node: &Node) -> Result<(), Fault> {
         for item in node.items() {
             match item.as_str() {
                 Some(text) => self.bind(docker_string(text), item.at)?,
@@ -53,7 +51,7 @@ impl Volumes {
     }
 
     /// Takes volumes of which a string without a mode is mounted read-only.
-    pub(super) fn declare_read_only(&mut self, node: &Node) -> Result<(), Fault> {
+    pub(in crate::spec) fn declare_read_only(&mut self, node: &Node) -> Result<(), Fault> {
         for item in node.items() {
             let text = item.as_str().unwrap_or_default();
             let mut bind = docker_string(text);
@@ -66,7 +64,7 @@ impl Volumes {
     }
 
     /// The volume that a transform means: by an object, by a name, or the default one.
-    pub(super) fn referenced(&mut self, node: Option<&Node>) -> Result<VolumeRef, Fault> {
+    pub(in crate::spec) fn referenced(&mut self, node: Option<&Node>) -> Result<VolumeRef, Fault> {
         let Some(node) = node else { return Ok(VolumeRef::Default) };
         let Some(name) = node.as_str() else { return self.volume(node) };
         let unknown = || {
@@ -80,7 +78,7 @@ impl Volumes {
     }
 
     /// The volume that an object says, which is one of the job from now on.
-    pub(super) fn volume(&mut self, node: &Node) -> Result<VolumeRef, Fault> {
+    pub(in crate::spec) fn volume(&mut self, node: &Node) -> Result<VolumeRef, Fault> {
         let fields = Fields::of(node);
         let kind = fields.type_name();
         if kind == TEMPORARY_VOLUME_DEFAULT.name {
@@ -105,7 +103,12 @@ impl Volumes {
     }
 
     /// Refuses an engine's volume for `what`, which needs a folder of the host.
-    pub(super) fn on_host(&self, volume: VolumeRef, at: usize, what: String) -> Result<(), Fault> {
+    pub(in crate::spec) fn on_host(
+        &self,
+        volume: VolumeRef,
+        at: usize,
+        what: String,
+    ) -> Result<(), Fault> {
         match self.host_path(volume) {
             Some(name) if !name.starts_with('/') => {
                 let volume = shortened(name);
@@ -117,7 +120,7 @@ impl Volumes {
 
     /// What docker mounts at `volume`, if it is known before the run: a folder of the host, or the
     /// name of an engine's volume.
-    pub(super) fn host_path(&self, volume: VolumeRef) -> Option<&str> {
+    pub(in crate::spec) fn host_path(&self, volume: VolumeRef) -> Option<&str> {
         match volume {
             VolumeRef::Listed(index) => match self.listed.get(index)? {
                 Listed::Bind(bind) => Some(&bind.host_path),
@@ -127,7 +130,7 @@ impl Volumes {
         }
     }
 
-    pub(super) fn into_list(self) -> Vec<Volume> {
+    pub(in crate::spec) fn into_list(self) -> Vec<Volume> {
         let volume = |listed| match listed {
             Listed::Bind(bind) => Volume::Bind(bind),
             Listed::Temporary(Temporary { name, host_dir, mode }) => {
@@ -194,7 +197,7 @@ impl Volumes {
 }
 
 /// A path without empty and `.` components: as the engine compares mount points.
-pub(super) fn cleaned(path: &str) -> String {
+pub(in crate::spec) fn cleaned(path: &str) -> String {
     let mut clean = String::with_capacity(path.len());
     for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
         clean.push('/');

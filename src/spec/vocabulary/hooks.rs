@@ -4,23 +4,22 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::Fault;
-use super::fields::Fields;
-use super::node::{Node, Value, shortened};
+use super::declared::Volumes;
 use super::result_hook::{ITEM_METADATA, JOB_ARTIFACT, UPLOAD_TO_FOLDER};
 use super::streams;
 use super::transform::{
     DIRECT_GIRDER_FILE_ID_TO_VOLUME, GIRDER_FOLDER_ID_TO_VOLUME, GIRDER_ITEM_ID_TO_VOLUME,
     VOLUME_PATH,
 };
-use super::volumes::Volumes;
 use crate::spec::download::{Download, Downloaded};
 use crate::spec::girder_job::GirderJob;
 use crate::spec::hook::{Hook, Metadata, UploadOptions};
+use crate::spec::json::fields::Fields;
+use crate::spec::json::{Fault, Node, Value, shortened};
 use crate::spec::volume::VolumePath;
 
 /// What is downloaded into a volume.
-pub(super) fn download(node: &Node, volumes: &mut Volumes) -> Result<Download, Fault> {
+pub(in crate::spec) fn download(node: &Node, volumes: &mut Volumes) -> Result<Download, Fault> {
     let fields = Fields::of(node);
     let kind = fields.type_name();
     let id = fields.text("id")?.to_owned();
@@ -44,7 +43,7 @@ pub(super) fn download(node: &Node, volumes: &mut Volumes) -> Result<Download, F
 }
 
 /// What is done with results.
-pub(super) fn hook(node: &Node, volumes: &mut Volumes) -> Result<Hook, Fault> {
+pub(in crate::spec) fn hook(node: &Node, volumes: &mut Volumes) -> Result<Hook, Fault> {
     let fields = Fields::of(node);
     let kind = fields.type_name();
     if kind == ITEM_METADATA.name {
@@ -70,7 +69,7 @@ pub(super) fn hook(node: &Node, volumes: &mut Volumes) -> Result<Hook, Fault> {
 }
 
 /// The job in Girder that is told about the run.
-pub(super) fn girder_job(node: &Node) -> Result<GirderJob, Fault> {
+pub(in crate::spec) fn girder_job(node: &Node) -> Result<GirderJob, Fault> {
     let fields = Fields::of(node);
     Ok(GirderJob {
         url: streams::url(&fields)?,
@@ -80,7 +79,10 @@ pub(super) fn girder_job(node: &Node) -> Result<GirderJob, Fault> {
 }
 
 /// A path in a volume.
-pub(super) fn volume_path(node: &Node, volumes: &mut Volumes) -> Result<VolumePath, Fault> {
+pub(in crate::spec) fn volume_path(
+    node: &Node,
+    volumes: &mut Volumes,
+) -> Result<VolumePath, Fault> {
     let fields = Fields::of(node);
     let filename = fields.text("filename")?.to_owned();
     let volume = volumes.referenced(fields.get("volume"))?;

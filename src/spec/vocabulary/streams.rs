@@ -3,23 +3,22 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use super::Fault;
-use super::document::MAX_STREAMS;
-use super::fields::Fields;
-use super::node::{Node, shortened, too_many};
+use super::declared::{Volumes, cleaned};
 use super::transform::{
     CHUNKED_TRANSFER_ENCODING_STREAM, CONTAINER_STD_ERR, GIRDER_FILE_ID_TO_STREAM,
     GIRDER_STREAM_TO_ITEM, HOST_FILE, HOST_FILE_TO_STREAM, HOST_STD_ERR, HOST_STD_OUT,
     NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, URL_TO_STREAM,
 };
-use super::volumes::{Volumes, cleaned};
 use crate::spec::error::Problem;
+use crate::spec::json::fields::Fields;
+use crate::spec::json::{Fault, Node, rule, shortened, too_many};
+use crate::spec::limits::MAX_STREAMS;
 use crate::spec::secret::{HttpUrl, Secret};
 use crate::spec::stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 use crate::spec::volume::VolumeRef;
 
 #[derive(Default)]
-pub(super) struct Streams {
+pub(in crate::spec) struct Streams {
     connects: usize,
     fifos: HashSet<(Folder, String)>,
     files: HashSet<PathBuf>,
@@ -35,7 +34,11 @@ enum Folder {
 }
 
 impl Streams {
-    pub(super) fn connect(&mut self, node: &Node, volumes: &mut Volumes) -> Result<Connect, Fault> {
+    pub(in crate::spec) fn connect(
+        &mut self,
+        node: &Node,
+        volumes: &mut Volumes,
+    ) -> Result<Connect, Fault> {
         self.count(node)?;
         let fields = Fields::of(node);
         let (input, output) = (fields.need("input")?, fields.need("output")?);
@@ -43,7 +46,11 @@ impl Streams {
     }
 
     /// The FIFO of a `ProgressPipe`, which is a stream too.
-    pub(super) fn progress(&mut self, node: &Node, volumes: &mut Volumes) -> Result<Fifo, Fault> {
+    pub(in crate::spec) fn progress(
+        &mut self,
+        node: &Node,
+        volumes: &mut Volumes,
+    ) -> Result<Fifo, Fault> {
         self.count(node)?;
         let fields = Fields::of(node);
         let name = fields.optional_text("name").unwrap_or(Fifo::PROGRESS).to_owned();
@@ -135,7 +142,7 @@ impl Streams {
 }
 
 /// A named pipe, of either direction.
-pub(super) fn fifo(node: &Node, volumes: &mut Volumes) -> Result<Fifo, Fault> {
+pub(in crate::spec) fn fifo(node: &Node, volumes: &mut Volumes) -> Result<Fifo, Fault> {
     let fields = Fields::of(node);
     let direction = match fields.type_name() == NAMED_INPUT_PIPE.name {
         true => Direction::Input,
@@ -154,17 +161,17 @@ pub(super) fn fifo(node: &Node, volumes: &mut Volumes) -> Result<Fifo, Fault> {
 }
 
 /// The member `url`.
-pub(super) fn url(fields: &Fields<'_>) -> Result<HttpUrl, Fault> {
+pub(in crate::spec) fn url(fields: &Fields<'_>) -> Result<HttpUrl, Fault> {
     let address = fields.need("url")?;
     let unreadable = || {
-        let (found, expected) = (address.describe(true), super::rule::URL.expected.to_owned());
+        let (found, expected) = (address.describe(true), rule::URL.expected.to_owned());
         Fault::new(address.at, Problem::Unexpected { found, expected })
     };
     address.as_str().and_then(HttpUrl::parse).ok_or_else(unreadable)
 }
 
 /// The member `headers`; none if it is not there.
-pub(super) fn headers(fields: &Fields<'_>) -> Result<BTreeMap<String, Secret>, Fault> {
+pub(in crate::spec) fn headers(fields: &Fields<'_>) -> Result<BTreeMap<String, Secret>, Fault> {
     let mut headers = BTreeMap::new();
     let mut names = HashSet::new();
     for (name, value) in fields.get("headers").iter().flat_map(|node| Fields::of(node).iter()) {

@@ -1,11 +1,11 @@
 //! The table of the result hooks, and of the job in Girder.
 
-use super::rule;
-use super::table::{Kind, Member, Shape};
 use super::transform::{HEADERS, VOLUME_PATH};
+use crate::spec::json::rule;
+use crate::spec::json::table::{Kind, Member, Shape};
 
 /// Every hook.
-pub(super) static HOOKS: &[&Shape] =
+pub(in crate::spec) static HOOKS: &[&Shape] =
     &[&UPLOAD_TO_ITEM, &UPLOAD_TO_FOLDER, &JOB_ARTIFACT, &ITEM_METADATA];
 
 const A_HOOK: &str = "`girder_result_hooks`";
@@ -13,7 +13,7 @@ const A_HOOK: &str = "`girder_result_hooks`";
 const VOLUMEPATH: Kind = Kind::Typed(&[&VOLUME_PATH]);
 const VOLUMEPATH_EXAMPLE: &str = r#"{"type": "VolumePath", "filename": "out.csv"}"#;
 
-pub(super) static UPLOAD_TO_ITEM: Shape = Shape::new(
+pub(in crate::spec) static UPLOAD_TO_ITEM: Shape = Shape::new(
     "GirderUploadVolumePathToItem",
     A_HOOK,
     "Uploads a file, or the files directly in a folder, to an item in Girder.",
@@ -29,7 +29,7 @@ pub(super) static UPLOAD_TO_ITEM: Shape = Shape::new(
     ],
 );
 
-pub(super) static UPLOAD_TO_FOLDER: Shape = Shape::new(
+pub(in crate::spec) static UPLOAD_TO_FOLDER: Shape = Shape::new(
     "GirderUploadVolumePathToFolder",
     A_HOOK,
     "Uploads a file, or a folder with all that is in it, to a folder in Girder.",
@@ -45,7 +45,7 @@ pub(super) static UPLOAD_TO_FOLDER: Shape = Shape::new(
     ],
 );
 
-pub(super) static JOB_ARTIFACT: Shape = Shape::new(
+pub(in crate::spec) static JOB_ARTIFACT: Shape = Shape::new(
     "GirderUploadVolumePathJobArtifact",
     A_HOOK,
     "Attaches a file, or the files directly in a folder, to the job in Girder; nothing if there is none.",
@@ -69,7 +69,7 @@ pub(super) static JOB_ARTIFACT: Shape = Shape::new(
     ],
 );
 
-pub(super) static ITEM_METADATA: Shape = Shape::new(
+pub(in crate::spec) static ITEM_METADATA: Shape = Shape::new(
     "GirderItemMetadata",
     A_HOOK,
     "Merges values into an item's metadata.",
@@ -134,7 +134,7 @@ static UPLOAD_KWARGS_SHAPE: Shape = Shape::new(
 );
 
 /// The job in Girder, as `jobInfoSpec` says it.
-pub(super) static GIRDER_JOB: Shape = Shape::new(
+pub(in crate::spec) static GIRDER_JOB: Shape = Shape::new(
     "girder_job",
     "a job",
     "Where status, log and progress are sent: what Girder calls jobInfoSpec.",
