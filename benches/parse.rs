@@ -64,7 +64,7 @@ fn job_documents(criterion: &mut Criterion) {
 fn messages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("message");
     for name in ["plain", "stream_in", "upload_to_item"] {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/message");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/message");
         let text = fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_with_input(BenchmarkId::new("of", name), &text, |b, text| {

@@ -73,6 +73,20 @@ the_library_by_itself() {
         RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features --lib
 }
 
+# What is published builds by itself, and passes what it can show without an engine. The dependencies are the ones that
+# are built already.
+the_package() {
+    local package=$GANTLINE_TEST_STATE/package target
+    target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+    mkdir -p "$package"
+    rm -f "$target/package/gantline-"*.crate
+    cargo package --locked --allow-dirty --no-verify &&
+        tar -xf "$target/package/gantline-"*.crate -C "$package" --strip-components 1 &&
+        (cd "$package" && CARGO_TARGET_DIR=$target cargo clippy --locked --all-targets -- -D warnings &&
+            CARGO_TARGET_DIR=$target cargo nextest run --locked --lib --test it --profile ci \
+                -E 'kind(lib) + test(/^(cli|message|plan|spec)/)')
+}
+
 each_fuzz_target() {
     local target code=0
     for target in $(cargo fuzz list); do
@@ -109,6 +123,7 @@ check "tests" cargo nextest run --locked --all-features --profile ci
 check "benches" cargo test --locked --benches
 check "rivals" rivals_are_whole
 check "nothing left" nothing_left
+check "package" the_package
 check "doc tests" cargo test --locked --doc
 check "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 if [[ -d fuzz ]]; then check "fuzz targets" each_fuzz_target; fi

@@ -156,6 +156,22 @@ fn every_module_of_src_has_its_chapter() {
     assert_clean(wrong);
 }
 
+#[test]
+fn every_fuzz_target_has_its_line_its_entry_and_its_corpus() {
+    let fuzz = root().join("fuzz");
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(fuzz.join(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_owned());
+        names.map(|name| name.into_string().unwrap()).collect()
+    };
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    let entries = manifest.split("\n[[bin]]\n").skip(1);
+    let entries: BTreeSet<_> =
+        entries.map(|entry| entry.split('"').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(entries, names("fuzz_targets"));
+    assert_eq!(entries, names("corpus"));
+}
+
 /// A Rust file.
 struct Source {
     /// From the root of the repository.
