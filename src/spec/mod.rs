@@ -26,11 +26,11 @@ mod vocabulary;
 mod volume;
 
 pub use docker_py::{ContainerOptions, Gpu, RunOptions};
+pub use document::schema;
 pub use download::{Download, Downloaded};
 pub use error::{Hint, Place, Problem, SpecError};
 pub use girder_job::GirderJob;
 pub use hook::{Hook, Metadata, UploadOptions};
-pub use json::schema::schema;
 pub use secret::{HttpUrl, Secret};
 pub use stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 pub use volume::{BindMount, TemporaryVolume, Volume, VolumePath, VolumeRef};

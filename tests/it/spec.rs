@@ -115,7 +115,7 @@ fn a_type_in_the_wrong_place_is_refused_with_the_right_one() {
         ),
         "$.container_args[0].input.type (line 1, column 73): `NamedInputPipe` does not belong here, but \
          in `container_args` or the `output` of a Connect; expected an object of type \
-         GirderFileIdToStream, UrlToStream, HostFileToStream, NamedOutputPipe, ContainerStdOut or \
+         NamedOutputPipe, GirderFileIdToStream, UrlToStream, HostFileToStream, ContainerStdOut or \
          ContainerStdErr"
     );
     // Two sources.

@@ -1,13 +1,15 @@
 //! The job document: JSON text into a [`JobSpec`].
 //!
-//! The text becomes a tree, the tree is held against the table of what there is ([`table`], and the
-//! transforms' in `vocabulary`), and what has passed is put together: what no table can say, such as
-//! that a named volume exists, is found then.
+//! The text becomes a tree; the tree is held against the tables of what there is (`docker_run`'s
+//! parameters in [`table`], docker-py's keywords, the transforms); what has passed is put together.
+//! What no table can say, such as that a named volume exists, is found then.
 
+mod girder_job;
 mod run_options;
-pub(super) mod table;
+mod table;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub(super) use run_options::{read_one, read_run_options};
 use table::DOCUMENT;
@@ -16,15 +18,10 @@ use super::error::SpecError;
 use super::json::check::check;
 use super::json::fields::Fields;
 use super::json::table::Kind;
-use super::json::{Fault, Node, Value, docker_py, number};
+use super::json::{self, Fault, Node, Value, docker_py, number};
 use super::secret::Secret;
-use super::vocabulary::declared::Volumes;
-use super::vocabulary::hooks;
-use super::vocabulary::streams::{self, Streams};
-use super::vocabulary::transform::{
-    CONNECT, DOWNLOADS, GIRDER_API_URL, GIRDER_TOKEN, NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE,
-    PROGRESS_PIPE, VOLUME_PATH,
-};
+use super::vocabulary::reading::Reading;
+use super::vocabulary::{self, WORDS};
 use super::{Argument, JobSpec, PullPolicy};
 
 /// Reads a job document.
@@ -37,15 +34,14 @@ pub(super) fn read(text: &str) -> Result<JobSpec, SpecError> {
 
 /// Makes a job of a document.
 pub(super) fn build(document: &Node) -> Result<JobSpec, Fault> {
-    check(document, &Kind::Object(&DOCUMENT))?;
+    check(document, &Kind::Object(&DOCUMENT), WORDS)?;
     document.without_repetitions()?;
     job(document)
 }
 
 fn job(document: &Node) -> Result<JobSpec, Fault> {
     let fields = Fields::of(document);
-    let mut volumes = Volumes::default();
-    let mut streams = Streams::default();
+    let mut reading = vocabulary::reading();
     let mut job = JobSpec::new(fields.text("image")?);
 
     job.pull = fields.get("pull_image").map_or(PullPolicy::Always, |node| match node.value {
@@ -63,47 +59,39 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
 
     job.container = docker_py::options(document)?;
     if let Some(node) = fields.get("volumes") {
-        volumes.declare(node)?;
+        volumes::declare(node, &mut reading)?;
     }
     for node in fields.get("container_args").map(Node::items).unwrap_or_default() {
-        job.container_args.push(argument(node, &mut volumes, &mut streams)?);
+        job.container_args.push(argument(node, &mut reading)?);
     }
     for node in fields.get("stream_connectors").map(Node::items).unwrap_or_default() {
-        job.stream_connectors.push(streams.connect(node, &mut volumes)?);
+        job.stream_connectors.push(reading.connect(node)?);
     }
     for node in fields.get("girder_result_hooks").map(Node::items).unwrap_or_default() {
-        job.result_hooks.push(hooks::hook(node, &mut volumes)?);
+        job.result_hooks.push(reading.hook(node)?);
     }
-    job.girder_job = fields.get("girder_job").map(hooks::girder_job).transpose()?;
-    job.volumes = volumes.into_list();
+    let girder_job = fields.get("girder_job").map(Fields::of);
+    job.girder_job = girder_job.map(|fields| girder_job::girder_job(&fields)).transpose()?;
+    job.volumes = reading.volumes.into_list();
     Ok(job)
 }
 
-fn argument(node: &Node, volumes: &mut Volumes, streams: &mut Streams) -> Result<Argument, Fault> {
-    match &node.value {
-        Value::String(text) => return Ok(Argument::Literal(text.clone())),
-        Value::Number(digits) => {
-            return Ok(Argument::Literal(number::python_str(digits).unwrap_or_default()));
-        }
-        _ => {}
-    }
-    let fields = Fields::of(node);
-    let kind = fields.type_name();
-    if kind == CONNECT.name {
-        Ok(Argument::Connect(Box::new(streams.connect(node, volumes)?)))
-    } else if kind == VOLUME_PATH.name {
-        Ok(Argument::VolumePath(hooks::volume_path(node, volumes)?))
-    } else if kind == NAMED_INPUT_PIPE.name || kind == NAMED_OUTPUT_PIPE.name {
-        Ok(Argument::Fifo(streams::fifo(node, volumes)?))
-    } else if kind == PROGRESS_PIPE.name {
-        Ok(Argument::ProgressPipe(streams.progress(node, volumes)?))
-    } else if kind == GIRDER_API_URL.name {
-        Ok(Argument::GirderApiUrl)
-    } else if kind == GIRDER_TOKEN.name {
-        Ok(Argument::GirderToken)
-    } else if DOWNLOADS.iter().any(|download| download.name == kind) {
-        Ok(Argument::Download(hooks::download(node, volumes)?))
-    } else {
-        Ok(Argument::Volume(volumes.volume(node)?))
-    }
+fn argument(node: &Node, reading: &mut Reading) -> Result<Argument, Fault> {
+    Ok(match &node.value {
+        Value::String(text) => Argument::Literal(text.clone()),
+        Value::Number(digits) => Argument::Literal(number::python_str(digits).unwrap_or_default()),
+        _ => reading.argument(node)?,
+    })
+}
+
+/// The JSON Schema (2020-12) of the job document.
+///
+/// It accepts what [`JobSpec::from_json`](JobSpec::from_json) accepts, but for what a schema
+/// cannot say: that a volume that is named exists, that two volumes are not mounted on one path,
+/// that two Connects do not share an end, that an address can be parsed. It counts a string's
+/// characters where the parser counts bytes.
+pub fn schema() -> serde_json::Value {
+    let mut schema = json::schema::of(&DOCUMENT, WORDS);
+    schema["title"] = "Gantline job".into();
+    schema
 }

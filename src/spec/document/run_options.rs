@@ -1,14 +1,14 @@
 //! docker-py's keywords by themselves: one of them, or what `GIRDER_WORKER_DOCKER_RUN_OPTIONS` says.
 
-use super::table::{ENTRYPOINT_LIST, REFUSED, VOLUME_MAP};
+use super::table::{ENTRYPOINT_LIST, REFUSED};
+use super::volumes::{BIND_LIST, VOLUME_MAP, declare_read_only};
 use crate::spec::docker_py::{ContainerOptions, RunOptions};
 use crate::spec::error::SpecError;
 use crate::spec::json::check::check;
 use crate::spec::json::docker_py::{KEYWORDS, options, words};
 use crate::spec::json::fields::Fields;
-use crate::spec::json::table::{Kind, Member, Shape};
+use crate::spec::json::table::{Kind, Member, Shape, Words};
 use crate::spec::json::{Fault, Node, rule};
-use crate::spec::limits::MAX_VOLUMES;
 use crate::spec::vocabulary::declared::Volumes;
 use crate::spec::volume::Volume;
 
@@ -28,7 +28,7 @@ fn read<T>(
     make: impl Fn(&Node) -> Result<T, Fault>,
 ) -> Result<T, SpecError> {
     let document = Node::read(text)?;
-    check(&document, &Kind::Object(shape))
+    check(&document, &Kind::Object(shape), Words::NONE)
         .and_then(|()| document.without_repetitions())
         .and_then(|()| make(&document))
         .map_err(|fault| SpecError::new(document.place(text, fault.at), fault.problem))
@@ -42,7 +42,7 @@ fn run_options(document: &Node) -> Result<RunOptions, Fault> {
     };
     let mut volumes = Volumes::default();
     if let Some(node) = fields.get("volumes") {
-        volumes.declare_read_only(node)?;
+        declare_read_only(node, &mut volumes)?;
     }
     let bind = |volume| match volume {
         Volume::Bind(bind) => Some(bind),
@@ -52,13 +52,11 @@ fn run_options(document: &Node) -> Result<RunOptions, Fault> {
     Ok(RunOptions { container: options(document)?, entrypoint, volumes })
 }
 
-static ONE: Shape =
-    Shape::new("docker-py's run", "a job", "One keyword.", &[]).with_keywords(KEYWORDS);
+static ONE: Shape = Shape::new("docker-py's run", "One keyword.", &[]).with_keywords(KEYWORDS);
 
 /// What Girder Worker merges into every container. As there, `tty` and `detach` are passed over.
 static RUN_OPTIONS: Shape = Shape::new(
     "the run options",
-    "GIRDER_WORKER_DOCKER_RUN_OPTIONS",
     "docker-py's keywords for every container.",
     &[
         Member::optional(
@@ -79,7 +77,3 @@ static RUN_OPTIONS: Shape = Shape::new(
 )
 .with_keywords(KEYWORDS)
 .with_refused(REFUSED);
-
-/// docker-py's strings of volumes, and no transforms.
-const BIND_LIST: Kind =
-    Kind::List { of: &Kind::Text(&rule::BIND), most: MAX_VOLUMES, unit: "volumes" };

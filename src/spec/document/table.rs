@@ -1,23 +1,17 @@
 //! The table of the job document: `docker_run`'s parameters, and docker-py's.
 
+use super::girder_job::GIRDER_JOB;
+use super::volumes::{VOLUME_LIST, VOLUME_MAP};
 use crate::spec::json::docker_py::KEYWORDS;
 use crate::spec::json::rule;
-use crate::spec::json::table::{Kind, Member, Relation, Shape};
-use crate::spec::limits::{MAX_ARGUMENTS, MAX_HOOKS, MAX_STREAMS, MAX_VOLUMES};
-use crate::spec::vocabulary::result_hook::{GIRDER_JOB, HOOKS};
-use crate::spec::vocabulary::transform::{
-    BIND_MOUNT_VOLUME, CONNECT, DIRECT_GIRDER_FILE_ID_TO_VOLUME, GIRDER_API_URL,
-    GIRDER_FILE_ID_TO_VOLUME, GIRDER_FOLDER_ID_TO_VOLUME, GIRDER_ITEM_ID_TO_VOLUME, GIRDER_TOKEN,
-    NAMED_INPUT_PIPE, NAMED_OUTPUT_PIPE, PROGRESS_PIPE, TEMPORARY_VOLUME, TEMPORARY_VOLUME_DEFAULT,
-    VOLUME_PATH, VOLUMES,
-};
+use crate::spec::json::table::{Kind, Member, Role, Shape};
+use crate::spec::limits::{MAX_ARGUMENTS, MAX_HOOKS, MAX_STREAMS};
 
 /// The whole document.
-pub(in crate::spec) static DOCUMENT: Shape = Shape {
+pub(super) static DOCUMENT: Shape = Shape {
     name: "a job",
     about: "A container to run, what it is given, and where its data comes from and goes to. The \
             members are those of Girder Worker's docker_run.",
-    belongs: "a file of its own",
     members: &[
         Member::optional(
             "$schema",
@@ -70,7 +64,7 @@ pub(in crate::spec) static DOCUMENT: Shape = Shape {
         .default("true"),
         Member::optional(
             "stream_connectors",
-            Kind::List { of: &Kind::Typed(&[&CONNECT]), most: MAX_STREAMS, unit: "streams" },
+            Kind::List { of: &Kind::Typed(Role::Connect), most: MAX_STREAMS, unit: "streams" },
             "Streams beside those in container_args.",
         )
         .or_null()
@@ -81,7 +75,7 @@ pub(in crate::spec) static DOCUMENT: Shape = Shape {
         ),
         Member::optional(
             "girder_result_hooks",
-            Kind::List { of: &Kind::Typed(HOOKS), most: MAX_HOOKS, unit: "hooks" },
+            Kind::List { of: &Kind::Typed(Role::Hook), most: MAX_HOOKS, unit: "hooks" },
             "What is done with results when the container has exited, in this order.",
         )
         .or_null()
@@ -116,12 +110,11 @@ pub(in crate::spec) static DOCUMENT: Shape = Shape {
     ],
     keywords: KEYWORDS,
     relations: &[],
-    later: &[],
     refused: REFUSED,
 };
 
 /// docker-py's keywords that a run does not take.
-pub(in crate::spec) static REFUSED: &[(&str, &str)] = &[
+pub(super) static REFUSED: &[(&str, &str)] = &[
     ("tty", "a terminal would mix standard output and error, and change their bytes"),
     ("detach", "a run always waits for its container, and streams meanwhile"),
     ("command", "the command is `container_args`"),
@@ -134,58 +127,8 @@ pub(in crate::spec) static REFUSED: &[(&str, &str)] = &[
     ("lxc_conf", "engines have no LXC any more"),
 ];
 
-pub(in crate::spec) const ENTRYPOINT_LIST: Kind =
+pub(super) const ENTRYPOINT_LIST: Kind =
     Kind::List { of: &Kind::Text(&rule::ARGUMENT), most: MAX_ARGUMENTS, unit: "arguments" };
 
-static ARGUMENT: Kind = Kind::Any(&[
-    Kind::Text(&rule::ARGUMENT),
-    Kind::Number,
-    Kind::Typed(&[
-        &BIND_MOUNT_VOLUME,
-        &TEMPORARY_VOLUME,
-        &TEMPORARY_VOLUME_DEFAULT,
-        &VOLUME_PATH,
-        &NAMED_INPUT_PIPE,
-        &NAMED_OUTPUT_PIPE,
-        &CONNECT,
-        &GIRDER_FILE_ID_TO_VOLUME,
-        &DIRECT_GIRDER_FILE_ID_TO_VOLUME,
-        &GIRDER_ITEM_ID_TO_VOLUME,
-        &GIRDER_FOLDER_ID_TO_VOLUME,
-        &PROGRESS_PIPE,
-        &GIRDER_API_URL,
-        &GIRDER_TOKEN,
-    ]),
-]);
-
-pub(in crate::spec) const VOLUME_MAP: Kind = Kind::Map {
-    names: &rule::BIND_HOST,
-    of: &Kind::Any(&[Kind::Text(&rule::MOUNT_POINT), Kind::Object(&DOCKER_BIND)]),
-    most: MAX_VOLUMES,
-    unit: "volumes",
-};
-
-const VOLUME_LIST: Kind = Kind::List {
-    of: &Kind::Any(&[Kind::Text(&rule::BIND), Kind::Typed(VOLUMES)]),
-    most: MAX_VOLUMES,
-    unit: "volumes",
-};
-
-/// The value of docker-py's mapping of volumes.
-pub(in crate::spec) static DOCKER_BIND: Shape = Shape::new(
-    "docker-py's volume",
-    "the mapping `volumes`",
-    "Where a path of the host, or an engine's volume, is mounted.",
-    &[
-        Member::required("bind", Kind::Text(&rule::MOUNT_POINT), "The path in the container.")
-            .example(r#""/mnt/data""#),
-        Member::optional("mode", Kind::Text(&rule::MODE), "docker's mode.").default(r#""rw""#),
-        Member::optional("ro", Kind::Bool, "true is mode `ro`, false `rw`."),
-        Member::optional(
-            "propagation",
-            Kind::Text(&rule::PROPAGATION),
-            "How mounts beneath it spread; added to the mode.",
-        ),
-    ],
-)
-.with_relations(&[Relation::Exclusive("mode", "ro")]);
+static ARGUMENT: Kind =
+    Kind::Any(&[Kind::Text(&rule::ARGUMENT), Kind::Number, Kind::Typed(Role::Argument)]);

@@ -7,12 +7,14 @@
 use std::cell::{Cell, RefCell};
 
 use super::TASKS;
-use super::classes::{CLASSES, Class, DICTIONARIES, REFUSED};
+use super::classes::{DICTIONARIES, REFUSED};
 use crate::spec::JobSpec;
 use crate::spec::document;
 use crate::spec::error::{Hint, Problem, SpecError};
 use crate::spec::json::{Fault, MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
 use crate::spec::jsonpickle::{Object, Pickle, Pickled};
+use crate::spec::vocabulary;
+use crate::spec::vocabulary::row::{Class, Row};
 
 /// `docker_run`'s parameters, in their order.
 const PARAMETERS: &[&str] =
@@ -158,12 +160,11 @@ impl Translator {
             let entries = entries.collect::<Result<_, Fault>>()?;
             return Ok(Node { at: node.at, value: Value::Object(entries) });
         }
-        let class = known(&object)?;
+        let (class, row) = known(&object)?;
         let text = |at, text: &str| Node { at, value: Value::String(text.to_owned()) };
-        let mut members = vec![("type".to_owned(), text(object.class.at, class.kind))];
-        if let Some(number) = object.shared.filter(|_| class.kind == "TemporaryVolume") {
-            // The same object elsewhere is the same volume.
-            members.push(("name".to_owned(), text(object.class.at, &format!("py/id {number}"))));
+        let mut members = vec![("type".to_owned(), text(object.class.at, row.shape.name))];
+        if let (Some(number), Some(member)) = (object.shared, class.identity) {
+            members.push((member.to_owned(), text(object.class.at, &format!("py/id {number}"))));
         }
         for (name, value) in object.attributes() {
             if name == "gc" {
@@ -176,7 +177,7 @@ impl Translator {
                 }
             } else if !class.ignored.contains(&name) && !is_empty(value) {
                 let hint = Hint::new(name, class.members.iter().map(|(theirs, _)| *theirs));
-                let (owner, member) = (class.kind, shortened(name));
+                let (owner, member) = (row.shape.name, shortened(name));
                 return Err(Fault::new(value.at, Problem::UnknownMember { owner, member, hint }));
             }
         }
@@ -232,14 +233,14 @@ fn object_id<'n>(pickle: &Pickle<'n>, node: &'n Node, id: Object<'n>) -> Result<
     Ok(Node { at: node.at, value: Value::String(digits) })
 }
 
-fn known(object: &Object<'_>) -> Result<&'static Class, Fault> {
+fn known(object: &Object<'_>) -> Result<(&'static Class, &'static Row), Fault> {
     let name = object.class_name();
     if let Some((_, member, why)) = REFUSED.iter().find(|(class, ..)| *class == name) {
         let problem = Problem::Refused { member, why };
         return Err(Fault::new(object.class.at, problem));
     }
-    CLASSES.iter().find(|class| class.name == name).ok_or_else(|| {
-        let hint = Hint::new(name, CLASSES.iter().map(|class| class.name));
+    vocabulary::classes().find(|(class, _)| class.name == name).ok_or_else(|| {
+        let hint = Hint::new(name, vocabulary::classes().map(|(class, _)| class.name));
         Fault::new(object.class.at, Problem::UnknownClass { name: shortened(name), hint })
     })
 }

@@ -5,21 +5,20 @@ use super::fields::Fields;
 use super::node::{Node, Value, shortened, too_many};
 use super::number::python_str;
 use super::rule::{self, Rule};
-use super::table::{Kind, Member, Relation, Shape};
+use super::table::{Kind, Member, Relation, Role, Shape, Words};
 use crate::spec::error::{Hint, Problem};
-use crate::spec::vocabulary::transform::TRANSFORMS;
 
 /// Finds the first thing in `node` that `kind` does not allow.
-pub(in crate::spec) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
+pub(in crate::spec) fn check(node: &Node, kind: &Kind, words: Words) -> Result<(), Fault> {
     match (kind, &node.value) {
         (Kind::Bool, Value::Bool(_)) => Ok(()),
         (Kind::Number, Value::Number(digits)) => match python_str(digits) {
             Some(text) if rule::ARGUMENT.accepts(&text) => Ok(()),
-            _ => Err(unexpected(node, kind)),
+            _ => Err(unexpected(node, kind, words)),
         },
         (Kind::Whole(most), Value::Number(digits)) => match whole(digits) {
             Some(number) if number <= *most => Ok(()),
-            _ => Err(unexpected(node, kind)),
+            _ => Err(unexpected(node, kind, words)),
         },
         (Kind::Integer, Value::Number(digits)) if integer(digits).is_some() => Ok(()),
         (Kind::Anything, _) | (Kind::Null, Value::Null) => Ok(()),
@@ -29,19 +28,23 @@ pub(in crate::spec) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
             if items.len() > *most {
                 return Err(Fault::new(node.at, too_many(items.len(), unit, *most)));
             }
-            items.iter().try_for_each(|item| check(item, of))
+            items.iter().try_for_each(|item| check(item, of, words))
         }
         (Kind::Map { names, of, most, unit }, Value::Object(members)) => {
             if members.len() > *most {
                 return Err(Fault::new(node.at, too_many(members.len(), unit, *most)));
             }
-            members.iter().try_for_each(|(name, member)| entry(node, name, member, (names, of)))
+            members
+                .iter()
+                .try_for_each(|(name, member)| entry(node, name, member, (names, of), words))
         }
-        (Kind::Object(shape), Value::Object(members)) => object(node, members, shape, false),
-        (Kind::Typed(shapes), Value::Object(members)) => typed(node, members, shapes),
+        (Kind::Object(shape), Value::Object(members)) => {
+            object(node, members, (shape, false), words)
+        }
+        (Kind::Typed(role), Value::Object(members)) => typed(node, members, *role, words),
         (Kind::Values { or }, Value::Object(members)) => {
-            if Fields::of(node).type_name() == or.name {
-                return object(node, members, or, true);
+            if let Some(shape) = named(Fields::of(node).type_name(), *or, words) {
+                return object(node, members, (shape, true), words);
             }
             members.iter().try_for_each(|(_, value)| free(value))
         }
@@ -49,19 +52,19 @@ pub(in crate::spec) fn check(node: &Node, kind: &Kind) -> Result<(), Fault> {
         // says more about what is wrong than a list of all.
         (Kind::Any(kinds), _) => match kinds.iter().find(|kind| same_json_type(node, kind)) {
             Some(Kind::Text(_) | Kind::Word(_)) | None => {
-                let fits = kinds.iter().any(|kind| check(node, kind).is_ok());
-                if fits { Ok(()) } else { Err(unexpected(node, kind)) }
+                let fits = kinds.iter().any(|kind| check(node, kind, words).is_ok());
+                if fits { Ok(()) } else { Err(unexpected(node, kind, words)) }
             }
-            Some(kind) => check(node, kind),
+            Some(kind) => check(node, kind, words),
         },
-        _ => Err(unexpected(node, kind)),
+        _ => Err(unexpected(node, kind, words)),
     }
 }
 
 /// Finds the first thing in a value of any kind that cannot be kept as it is.
 fn free(node: &Node) -> Result<(), Fault> {
     match &node.value {
-        Value::Number(_) => check(node, &Kind::Number),
+        Value::Number(_) => check(node, &Kind::Number, Words::NONE),
         Value::Array(items) => items.iter().try_for_each(free),
         Value::Object(members) => members.iter().try_for_each(|(_, value)| free(value)),
         _ => Ok(()),
@@ -90,9 +93,15 @@ pub(in crate::spec) fn integer(digits: &str) -> Option<i64> {
 pub(in crate::spec) const MAX_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// One entry of a map whose names keep to a rule.
-fn entry(map: &Node, name: &str, value: &Node, (names, of): (&Rule, &Kind)) -> Result<(), Fault> {
+fn entry(
+    map: &Node,
+    name: &str,
+    value: &Node,
+    (names, of): (&Rule, &Kind),
+    words: Words,
+) -> Result<(), Fault> {
     if names.accepts(name) {
-        return check(value, of);
+        return check(value, of, words);
     }
     let expected = names.expected.to_owned();
     // The path of the value would show a name that may be a secret in the wrong place.
@@ -103,7 +112,7 @@ fn entry(map: &Node, name: &str, value: &Node, (names, of): (&Rule, &Kind)) -> R
     Err(Fault::new(at, Problem::Unexpected { found, expected }))
 }
 
-fn typed(node: &Node, members: &[(String, Node)], shapes: &[&'static Shape]) -> Result<(), Fault> {
+fn typed(node: &Node, members: &[(String, Node)], role: Role, words: Words) -> Result<(), Fault> {
     let Some((_, kind)) = members.iter().find(|(name, _)| name == "type") else {
         let problem = Problem::Missing { owner: "a transform", member: "type" };
         return Err(Fault::new(node.at, problem));
@@ -113,15 +122,16 @@ fn typed(node: &Node, members: &[(String, Node)], shapes: &[&'static Shape]) -> 
         let problem = Problem::Unexpected { found: kind.describe(false), expected };
         return Err(Fault::new(kind.at, problem));
     };
-    if let Some(shape) = shapes.iter().find(|shape| shape.name == name) {
-        return object(node, members, shape, true);
+    if let Some(shape) = named(name, role, words) {
+        return object(node, members, (shape, true), words);
     }
-    let problem = if let Some(shape) = TRANSFORMS.iter().find(|shape| shape.name == name) {
-        let expected = types(shapes);
-        Problem::Misplaced { name: shape.name, belongs: shape.belongs, expected }
+    let everywhere = (words.everywhere)();
+    let elsewhere = everywhere.iter().find(|(shape, _)| shape.name == name);
+    let problem = if let Some((shape, belongs)) = elsewhere {
+        Problem::Misplaced { name: shape.name, belongs, expected: types(role, words) }
     } else {
-        let known = shapes.iter().map(|shape| shape.name);
-        let others = TRANSFORMS.iter().map(|shape| shape.name);
+        let known = (words.here)(role).into_iter().map(|shape| shape.name);
+        let others = everywhere.iter().map(|(shape, _)| shape.name);
         let hint = match Hint::new(name, known.clone().chain(others)) {
             Hint::Known(_) => Hint::Known(known.map(str::to_owned).collect()),
             nearest => nearest,
@@ -131,11 +141,15 @@ fn typed(node: &Node, members: &[(String, Node)], shapes: &[&'static Shape]) -> 
     Err(Fault::new(kind.at, problem))
 }
 
+fn named(name: &str, role: Role, words: Words) -> Option<&'static Shape> {
+    (words.here)(role).into_iter().find(|shape| shape.name == name)
+}
+
 fn object(
     node: &Node,
     members: &[(String, Node)],
-    shape: &'static Shape,
-    typed: bool,
+    (shape, typed): (&'static Shape, bool),
+    words: Words,
 ) -> Result<(), Fault> {
     for (name, value) in members {
         if typed && name == "type" {
@@ -145,7 +159,7 @@ fn object(
             return Err(Fault::new(value.at, unknown_member(shape, name)));
         };
         if !(member.or_null && matches!(value.value, Value::Null)) {
-            check(value, &member.kind)?;
+            check(value, &member.kind, words)?;
         }
     }
     let there = |name: &str| {
@@ -169,13 +183,13 @@ fn object(
                 Problem::Exclusive { member: one, other }
             }
             Relation::Exclusive(..) => continue,
-            Relation::InContainer(ends) => {
-                let inside = |(name, shapes): &(&str, &[&Shape])| {
+            Relation::OneIs(ends) => {
+                let is = |(name, role): &(&str, Role)| {
                     let end = members.iter().find(|(other, _)| other == name);
                     let kind = end.map_or("", |(_, end)| Fields::of(end).type_name());
-                    shapes.iter().any(|shape| shape.name == kind)
+                    named(kind, *role, words).is_some()
                 };
-                if ends.iter().any(inside) {
+                if ends.iter().any(is) {
                     continue;
                 }
                 Problem::NotInContainer
@@ -190,11 +204,8 @@ fn unknown_member(shape: &'static Shape, name: &str) -> Problem {
     if let Some((member, why)) = shape.refused.iter().find(|(member, _)| *member == name) {
         return Problem::Refused { member, why };
     }
-    if shape.later.contains(&name) {
-        return Problem::NotSupported(name.to_owned());
-    }
     let known = shape.all_members().map(|member| member.name).filter(|name| *name != "$schema");
-    let hint = match Hint::new(name, known.clone().chain(shape.later.iter().copied())) {
+    let hint = match Hint::new(name, known) {
         // docker-py's are too many to list.
         Hint::Known(_) => Hint::Known(shape.own_names().map(str::to_owned).collect()),
         nearest => nearest,
@@ -218,13 +229,13 @@ fn same_json_type(node: &Node, kind: &Kind) -> bool {
     )
 }
 
-fn unexpected(node: &Node, kind: &Kind) -> Fault {
-    let expected = expectation(kind);
+fn unexpected(node: &Node, kind: &Kind, words: Words) -> Fault {
+    let expected = expectation(kind, words);
     Fault::new(node.at, Problem::Unexpected { found: node.describe(kind.is_secret()), expected })
 }
 
 /// What `kind` would take, in words.
-fn expectation(kind: &Kind) -> String {
+fn expectation(kind: &Kind, words: Words) -> String {
     match kind {
         Kind::Bool => "true or false".to_owned(),
         Kind::Number => "a number (one that a 64-bit float can hold)".to_owned(),
@@ -237,14 +248,16 @@ fn expectation(kind: &Kind) -> String {
         Kind::List { unit, .. } => format!("an array of {unit}"),
         Kind::Map { unit, .. } => format!("an object of {unit}"),
         Kind::Object(shape) => format!("an object ({})", shape.name),
-        Kind::Typed(shapes) => types(shapes),
-        Kind::Values { or } => format!("an object of values, or one of type {}", or.name),
-        Kind::Any(kinds) => alternatives(kinds.iter().map(expectation).collect()),
+        Kind::Typed(role) => types(*role, words),
+        Kind::Values { or } => format!("an object of values, or {}", types(*or, words)),
+        Kind::Any(kinds) => {
+            alternatives(kinds.iter().map(|kind| expectation(kind, words)).collect())
+        }
     }
 }
 
-fn types(shapes: &[&Shape]) -> String {
-    let names = shapes.iter().map(|shape| shape.name.to_owned());
+fn types(role: Role, words: Words) -> String {
+    let names = (words.here)(role).into_iter().map(|shape| shape.name.to_owned());
     format!("an object of type {}", alternatives(names.collect()))
 }
 

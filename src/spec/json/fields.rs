@@ -22,6 +22,11 @@ impl<'n> Fields<'n> {
         Self { at: node.at, members }
     }
 
+    /// Where the object begins.
+    pub(in crate::spec) fn at(&self) -> usize {
+        self.at
+    }
+
     /// A member that is there and not null.
     pub(in crate::spec) fn get(&self, name: &str) -> Option<&'n Node> {
         let (_, node) = self.members.iter().find(|(other, _)| other == name)?;

@@ -1,7 +1,8 @@
-//! The words that the table of the job document is written in.
+//! The words that the tables of what there is are written in: the job document's in `document`, the
+//! transforms' in `vocabulary`, docker-py's in [`docker_py`](super::docker_py).
 //!
-//! The table itself is in `document` and `transform`. It says once what there is: the parser checks
-//! every document against it, and the JSON Schema is made of it.
+//! They say once what there is: every document is checked against them, and the JSON Schema is made
+//! of them.
 
 use super::docker_py::Keyword;
 use super::rule::Rule;
@@ -38,11 +39,11 @@ pub(in crate::spec) enum Kind {
     },
     /// An object with these members.
     Object(&'static Shape),
-    /// An object whose `type` is the name of one of these.
-    Typed(&'static [&'static Shape]),
-    /// An object with any names and values; or, if its `type` is the name of this one, this.
+    /// An object with a `type` that may stand in such a place.
+    Typed(Role),
+    /// An object with any names and values; or one with a `type` that may stand in such a place.
     Values {
-        or: &'static Shape,
+        or: Role,
     },
     /// Any one of these; no two of them are objects, or arrays.
     Any(&'static [Self]),
@@ -72,17 +73,13 @@ impl Kind {
 
 /// A kind of object.
 pub(in crate::spec) struct Shape {
-    /// For a transform: Girder Worker's class name, which `type` says.
+    /// What `type` says, if there is one.
     pub(in crate::spec) name: &'static str,
     pub(in crate::spec) about: &'static str,
-    /// Where it belongs, for those who have put it elsewhere.
-    pub(in crate::spec) belongs: &'static str,
     pub(in crate::spec) members: &'static [Member],
     /// docker-py's, behind the members.
     pub(in crate::spec) keywords: &'static [&'static [Keyword]],
     pub(in crate::spec) relations: &'static [Relation],
-    /// Members that a later version will have.
-    pub(in crate::spec) later: &'static [&'static str],
     /// Members that are never to be set, and why.
     pub(in crate::spec) refused: &'static [(&'static str, &'static str)],
 }
@@ -90,20 +87,10 @@ pub(in crate::spec) struct Shape {
 impl Shape {
     pub(in crate::spec) const fn new(
         name: &'static str,
-        belongs: &'static str,
         about: &'static str,
         members: &'static [Member],
     ) -> Self {
-        Self {
-            name,
-            about,
-            belongs,
-            members,
-            keywords: &[],
-            relations: &[],
-            later: &[],
-            refused: &[],
-        }
+        Self { name, about, members, keywords: &[], relations: &[], refused: &[] }
     }
 
     pub(in crate::spec) const fn with_keywords(
@@ -200,6 +187,43 @@ pub(in crate::spec) enum Relation {
     Either(&'static str, &'static str),
     /// Not both.
     Exclusive(&'static str, &'static str),
-    /// One member at least is a transform of the container: its name, and those that are.
-    InContainer(&'static [(&'static str, &'static [&'static Shape])]),
+    /// One member at least is an object with a `type` that could stand in such a place.
+    OneIs(&'static [(&'static str, Role)]),
+}
+
+/// A place of the document in which an object with a `type` may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::spec) enum Role {
+    /// An argument of the container's command.
+    Argument,
+    /// A volume.
+    Volume,
+    /// A path in a volume.
+    Path,
+    /// One of `stream_connectors`.
+    Connect,
+    /// Where bytes come from.
+    Source,
+    /// The same, out of the container.
+    ContainerSource,
+    /// Where bytes go.
+    Sink,
+    /// The same, into the container.
+    ContainerSink,
+    /// What is done with results.
+    Hook,
+}
+
+/// Which objects with a `type` there are.
+#[derive(Clone, Copy)]
+pub(in crate::spec) struct Words {
+    /// Those that may stand in a place.
+    pub(in crate::spec) here: fn(Role) -> Vec<&'static Shape>,
+    /// All there are, and where each belongs.
+    pub(in crate::spec) everywhere: fn() -> Vec<(&'static Shape, &'static str)>,
+}
+
+impl Words {
+    /// None: where only docker-py's keywords are read.
+    pub(in crate::spec) const NONE: Self = Self { here: |_| Vec::new(), everywhere: Vec::new };
 }

@@ -94,7 +94,6 @@ const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Member
 
 static BINDING: Shape = Shape::new(
     "a binding of a port",
-    "the mapping `ports`",
     "Where a port of the container is to be had on the host.",
     &[
         Member::required(
@@ -112,7 +111,6 @@ static BINDING: Shape = Shape::new(
 
 static DEVICE: Shape = Shape::new(
     "a device",
-    "the list `devices`",
     "A device of the host.",
     &[
         Member::required("PathOnHost", TEXT, "The device on the host."),
@@ -123,7 +121,6 @@ static DEVICE: Shape = Shape::new(
 
 static RATE: Shape = Shape::new(
     "a limit on a device",
-    "the lists `device_read_bps` and kin",
     "How fast a device may be used.",
     &[
         Member::required("Path", TEXT, "The device on the host."),
@@ -133,7 +130,6 @@ static RATE: Shape = Shape::new(
 
 static WEIGHT: Shape = Shape::new(
     "the weight of a device",
-    "the list `blkio_weight_device`",
     "A container's share of a device.",
     &[
         Member::required("Path", TEXT, "The device on the host."),
@@ -143,7 +139,6 @@ static WEIGHT: Shape = Shape::new(
 
 static ULIMIT: Shape = Shape::new(
     "a ulimit",
-    "the list `ulimits`",
     "A limit of the kernel on a process.",
     &[
         optional("name", TEXT, "Which: `nofile`, `nproc`, …"),
@@ -158,7 +153,6 @@ static ULIMIT: Shape = Shape::new(
 
 static DEVICE_REQUEST: Shape = Shape::new(
     "a device request",
-    "the list `device_requests`",
     "Devices that a driver gives, such as GPUs.",
     &[
         optional("driver", TEXT, "The driver, such as `nvidia`."),
@@ -176,7 +170,6 @@ static DEVICE_REQUEST: Shape = Shape::new(
 
 pub(super) static HEALTHCHECK: Shape = Shape::new(
     "a healthcheck",
-    "`healthcheck`",
     "How the engine sees whether the container is well. Times are nanoseconds.",
     &[
         optional(
@@ -201,7 +194,6 @@ const LOG_OPTIONS: Kind = map!(Kind::Text(&rule::HIDDEN));
 
 pub(super) static LOG_CONFIG: Shape = Shape::new(
     "a log configuration",
-    "`log_config`",
     "Where the engine keeps what the container prints. What is streamed does not depend on it.",
     &[
         optional("type", TEXT, "The driver: `json-file`, `none`, …"),
@@ -213,7 +205,6 @@ pub(super) static LOG_CONFIG: Shape = Shape::new(
 
 pub(super) static RESTART_POLICY: Shape = Shape::new(
     "a restart policy",
-    "`restart_policy`",
     "docker's.",
     &[
         Member::optional("Name", TEXT, "`on-failure`, `always`, …"),

@@ -1,0 +1,40 @@
+//! A source and a sink, joined.
+
+use super::row::{Class, Reads, Row};
+use crate::spec::builder::{Arg, Input, Output};
+use crate::spec::json::table::{Kind, Member, Relation, Role, Shape};
+use crate::spec::stream::Connect;
+
+pub(super) static ROWS: &[&Row] = &[&CONNECT];
+
+static CONNECT: Row = Row::new(
+    Shape::new(
+        "Connect",
+        "Streams from one source to one sink, one of which is the container's. As an argument it becomes \
+         the path of the FIFO in it, or an empty string.",
+        &[
+            Member::required("input", Kind::Typed(Role::Source), "Where the bytes come from."),
+            Member::required("output", Kind::Typed(Role::Sink), "Where they go."),
+        ],
+    )
+    .with_relations(&[Relation::OneIs(&[
+        ("input", Role::ContainerSource),
+        ("output", Role::ContainerSink),
+    ])]),
+    Reads::Connect(|fields, reading| {
+        reading.streams.count(fields)?;
+        let (input, output) = (fields.need("input")?, fields.need("output")?);
+        Ok(Connect { source: reading.source(input)?, sink: reading.sink(output)? })
+    }),
+)
+.of_class(Class::new(
+    "girder_worker.docker.transforms.Connect",
+    &[("_input", "input"), ("_output", "output")],
+));
+
+impl Arg {
+    /// Streams from one end to the other; becomes the path of the pipe among them (`Connect`).
+    pub fn connect(input: impl Into<Input>, output: impl Into<Output>) -> Self {
+        Self::of(&CONNECT).with("input", input.into().0).with("output", output.into().0)
+    }
+}
