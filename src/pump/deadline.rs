@@ -3,9 +3,9 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use super::driver::{Driver, Life, TELL_EVERY};
-use super::sink::Sink;
-use super::source::Source;
+use crate::pump::driver::{Driver, Life, TELL_EVERY};
+use crate::pump::sink::Sink;
+use crate::pump::source::Source;
 use crate::sys::socket::set_receive_low_water;
 
 impl Driver {

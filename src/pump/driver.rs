@@ -13,22 +13,22 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-use super::carrier::{Carrier, Load, SplicePipe};
-use super::deadline::set_low_water;
-use super::error::TransferError;
-use super::fetch::{Opening, Ticket};
-use super::interest::Hearing;
-use super::low_water::LowWater;
-use super::pace::Pace;
-use super::pool::Pool;
-use super::report::{Finish, Notice, TransferReport};
-use super::route;
-use super::sink::Sink;
-use super::source::Source;
-use super::stall::Stall;
-use super::transfer::{Step, Transfer};
-use super::widen::Considered;
 use crate::http::Lookup;
+use crate::pump::carrier::pool::Pool;
+use crate::pump::carrier::route;
+use crate::pump::carrier::{Carrier, Load, SplicePipe};
+use crate::pump::deadline::set_low_water;
+use crate::pump::error::TransferError;
+use crate::pump::far::fetch::{Opening, Ticket};
+use crate::pump::far::hearing::Hearing;
+use crate::pump::far::low_water::LowWater;
+use crate::pump::far::pace::Pace;
+use crate::pump::far::stall::Stall;
+use crate::pump::far::widen::Considered;
+use crate::pump::report::{Finish, Notice, TransferReport};
+use crate::pump::sink::Sink;
+use crate::pump::source::Source;
+use crate::pump::transfer::{Step, Transfer};
 use crate::sys::inotify::{Seen, Watches};
 
 /// How often a transfer tells how far it is.

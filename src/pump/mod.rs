@@ -6,61 +6,35 @@
 //!
 //! 1. `transfer` decides, as a pure state machine: fill, drain, move, wait, yield, finish.
 //! 2. `carrier` is what lies between the ends: nothing (*direct*), a kernel pipe (*splice*), a
-//!    `buffer` of the `pool` (*copy*), memory and a file (`spool`), or parts that are fetched
+//!    buffer of the pool (*copy*), memory and a file (`spool`), or parts that are fetched
 //!    ahead (`ring`). `route` picks one.
-//! 3. `source` and `sink` are the ends, `shared` our standard output as one; `fetch` is a GET that resumes where it broke off, `open` an
-//!    input FIFO that is held until its reader comes (without inotify a `waiter` waits for it), and
-//!    served again to the next.
-//! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says,
-//!    `reading` what the readers of a FIFO bring about (as a `glimpse` of inotify has it), `stall`,
-//!    `low_water` and `interest` watch the source, `deadline` says when it is looked at anyway.
-//! 5. A body that comes a long way is fetched over several connections, the `lanes`, into the ring:
-//!    `pace` measures whether that is faster, `speed` how fast each of them is and so how much it is
-//!    asked for at once, `relief` helps one that has become slow, `widen` changes from one to several
-//!    and back.
-//! 6. `streams` takes a container's output apart; `slot`, `reactor`, `alarms` and `worker` give the
-//!    turns, `obey` does what the handles ask for.
+//! 3. `source` and `sink` are the ends, `shared` our standard output as one, `post` a POST. `fifo` is an
+//!    input FIFO: held until its reader comes, and served again to the next.
+//! 4. `driver` puts one of each together and takes turns; `step` does what `transfer` says, `deadline`
+//!    says when it is looked at without an event.
+//! 5. `far` is a GET: resumed where it broke off, watched, and fetched over several connections, the
+//!    lanes, into the ring where one is too slow.
+//! 6. `streams` takes a container's output apart; `worker` has the threads, and gives the turns.
 //!
 //! What is promised: a byte that a source gave is delivered once and in its order, or the transfer
 //! fails; an input FIFO is never closed before its last byte while the container runs; the output
 //! of a container is taken at once, however slow its sink; a transfer that has nothing to do costs
 //! no wake-up and no buffer.
 
-mod alarms;
-mod buffer;
 mod carrier;
 mod deadline;
 mod driver;
 mod error;
-mod fetch;
-mod glimpse;
-mod interest;
-mod lane;
-mod lanes;
-mod low_water;
-mod obey;
-mod open;
-mod pace;
-mod pool;
+mod far;
+mod fifo;
 mod post;
-mod reactor;
-mod reading;
-mod relief;
 mod report;
-mod ring;
-mod route;
 mod shared;
 mod sink;
-mod slot;
 mod source;
-mod speed;
-mod spool;
-mod stall;
 mod step;
 mod streams;
 mod transfer;
-mod waiter;
-mod widen;
 mod worker;
 
 use std::fs::File;

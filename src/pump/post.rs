@@ -17,13 +17,13 @@ use std::time::{Duration, Instant};
 use mio::Interest;
 use mio::net::TcpStream;
 
-use super::driver::{Context, Driver, Turn};
-use super::error::TransferError;
-use super::fetch::Ticket;
-use super::report::Finish;
-use super::route::is_to_fall_back;
-use super::sink::{Gave, Sink, Spliced};
 use crate::http::{Answer, Client, Lookup, Post, Posting, Progress, Wrote};
+use crate::pump::carrier::route::is_to_fall_back;
+use crate::pump::driver::{Context, Driver, Turn};
+use crate::pump::error::TransferError;
+use crate::pump::far::fetch::Ticket;
+use crate::pump::report::Finish;
+use crate::pump::sink::{Gave, Sink, Spliced};
 use crate::sys::splice::splice_bytes;
 
 /// A chunk of this size comes of a fast writer, whose next one is not far.

@@ -1,7 +1,7 @@
 //! What a transfer tells while it goes on and when it is over.
 
-use super::carrier::Carrier;
-use super::error::TransferError;
+use crate::pump::carrier::Carrier;
+use crate::pump::error::TransferError;
 
 /// Told to the callback of [`Pump::flow`](super::Pump::flow), in a worker's thread: return quickly.
 #[derive(Debug)]

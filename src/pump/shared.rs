@@ -12,7 +12,7 @@ use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::uio::writev;
 
-use super::open::PIPE_BYTES;
+use crate::pump::fifo::input::PIPE_BYTES;
 use crate::sys::pipe;
 
 /// Our own standard output or error.
@@ -122,8 +122,8 @@ impl AsFd for Shared {
 mod tests {
     use std::io::Read;
 
-    use super::super::sink::{Gave, Sink};
     use super::*;
+    use crate::pump::sink::{Gave, Sink};
 
     #[test]
     fn a_shared_pipe_does_not_become_non_blocking_for_the_others() {

@@ -8,11 +8,11 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::sys::uio::writev;
 
-use super::error::TransferError;
-use super::open::InputFifo;
-use super::post::PostSink;
-use super::route::is_to_fall_back;
-use super::shared::Shared;
+use crate::pump::carrier::route::is_to_fall_back;
+use crate::pump::error::TransferError;
+use crate::pump::fifo::input::InputFifo;
+use crate::pump::post::PostSink;
+use crate::pump::shared::Shared;
 use crate::sys::splice::splice_bytes;
 use crate::sys::{pipe, uninterrupted};
 

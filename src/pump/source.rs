@@ -5,10 +5,10 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::error::TransferError;
-use super::fetch::{Fetch, Opening};
-use super::lanes::Lanes;
 use crate::http::{HttpError, Read};
+use crate::pump::error::TransferError;
+use crate::pump::far::fetch::{Fetch, Opening};
+use crate::pump::far::lanes::Lanes;
 use crate::sys::{pipe, uninterrupted};
 
 /// One end of a transfer.

@@ -2,14 +2,14 @@
 
 use nix::errno::Errno;
 
-use super::buffer::CopyBuffer;
-use super::carrier::{Carrier, Load};
-use super::driver::{Context, Driver, Outcome};
-use super::error::TransferError;
-use super::route::{is_the_sinks, is_to_fall_back};
-use super::sink::{Gave, Sink, Spliced};
-use super::source::{Source, Took};
-use super::transfer::Room;
+use crate::pump::carrier::copy::CopyBuffer;
+use crate::pump::carrier::route::{is_the_sinks, is_to_fall_back};
+use crate::pump::carrier::{Carrier, Load};
+use crate::pump::driver::{Context, Driver, Outcome};
+use crate::pump::error::TransferError;
+use crate::pump::sink::{Gave, Sink, Spliced};
+use crate::pump::source::{Source, Took};
+use crate::pump::transfer::Room;
 use crate::sys::pipe::unread;
 use crate::sys::splice::splice_bytes;
 

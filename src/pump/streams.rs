@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use nix::errno::Errno;
 
-use super::error::TransferError;
-use super::pool::Pool;
+use crate::pump::carrier::pool::Pool;
+use crate::pump::error::TransferError;
 use crate::sys::uninterrupted;
 
 /// How much one read takes at most, so that it stays in the cache until it is taken apart.

@@ -2,9 +2,9 @@
 
 use nix::errno::Errno;
 
-use super::carrier::Carrier;
-use super::sink::Sink;
-use super::source::Source;
+use crate::pump::carrier::Carrier;
+use crate::pump::sink::Sink;
+use crate::pump::source::Source;
 
 /// The fastest carrier that this pair allows.
 pub(crate) fn choose(source: &Source, sink: &Sink) -> Carrier {

@@ -1,5 +1,10 @@
 //! The pump's threads, and the handles by which they are told what to do.
 
+mod alarms;
+mod obey;
+pub(in crate::pump) mod reactor;
+pub(in crate::pump) mod slot;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -8,13 +13,13 @@ use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use super::driver::Notify;
-use super::error::PumpError;
-use super::reactor::{Mailbox, Reactor, Senses};
-use super::report::Notice;
-use super::slot::{Command, NewSource, NewTransfer};
-use super::streams::Attach;
-use super::{Options, Sink, Source};
+use crate::pump::driver::Notify;
+use crate::pump::error::PumpError;
+use crate::pump::report::Notice;
+use crate::pump::streams::Attach;
+use crate::pump::worker::reactor::{Mailbox, Reactor, Senses};
+use crate::pump::worker::slot::{Command, NewSource, NewTransfer};
+use crate::pump::{Options, Sink, Source};
 
 /// Worker threads that move bytes, for as many runs as there are. Dropping it stops them, and
 /// cancels what is not over.

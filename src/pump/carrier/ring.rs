@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::pool::{Loan, Pool, SEGMENT_BYTES};
+use crate::pump::carrier::pool::{Loan, Pool, SEGMENT_BYTES};
 
 /// Segments of one transfer at once: 64 MiB. A gigabit a second at a round trip of 50 ms has 44 MB in
 /// parts that take seven round trips each; the rest is whole, and waits for the first.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::error::TransferError;
-use super::lane::PERIOD;
-use super::lanes::{Lanes, Standing};
-use super::ring::Ring;
+use crate::pump::carrier::ring::Ring;
+use crate::pump::error::TransferError;
+use crate::pump::far::lane::PERIOD;
+use crate::pump::far::lanes::{Lanes, Standing};
 
 /// What a part is split into has this many bytes, at least.
 const LEAST_SHARE: u64 = 64 << 10;
@@ -17,7 +17,7 @@ const LEAST_GAIN: f64 = 10.0;
 impl Lanes {
     /// A lane has nothing to do, since there is no memory for more, or nothing more: it takes over the
     /// end of the part that all wait for, or all of it, if that comes too slowly. Whether it does.
-    pub(super) fn relieve(
+    pub(in crate::pump) fn relieve(
         &mut self,
         at: usize,
         ring: &mut Ring,

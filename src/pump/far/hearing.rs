@@ -6,9 +6,9 @@
 
 use mio::{Interest, Registry};
 
-use super::driver::Driver;
-use super::error::TransferError;
-use super::source::Source;
+use crate::pump::driver::Driver;
+use crate::pump::error::TransferError;
+use crate::pump::source::Source;
 
 /// Wake-ups for nothing before the socket is not listened to: a change of interest costs about as
 /// much as one.
@@ -24,7 +24,7 @@ pub(crate) struct Hearing {
 
 impl Hearing {
     /// An edge came; `is_needed` if it was waited for.
-    pub(super) fn edge(&mut self, is_needed: bool) {
+    pub(in crate::pump) fn edge(&mut self, is_needed: bool) {
         self.wasted = if is_needed { 0 } else { self.wasted.saturating_add(1) };
     }
 
@@ -42,12 +42,12 @@ impl Hearing {
 
 impl Driver {
     /// Listens to the source's socket, whatever it was found to tell.
-    pub(super) fn hear(&mut self, registry: &Registry) -> Result<(), TransferError> {
+    pub(in crate::pump) fn hear(&mut self, registry: &Registry) -> Result<(), TransferError> {
         self.listen_if(true, registry)
     }
 
     /// Nothing can be moved now: listens to the source's socket only if that is what it waits for.
-    pub(super) fn listen(&mut self, registry: &Registry) -> Result<(), TransferError> {
+    pub(in crate::pump) fn listen(&mut self, registry: &Registry) -> Result<(), TransferError> {
         self.listen_if(self.transfer.waits_for_source(), registry)
     }
 

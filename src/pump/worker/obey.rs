@@ -7,17 +7,17 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
-use super::driver::{Tokens, Turn};
-use super::error::PumpError;
-use super::fetch::Ticket;
-use super::reactor::Reactor;
-use super::slot::{Command, Key, NewTransfer, Slot, Work};
-use super::streams::{Attach, Streams};
 use crate::http::Lookup;
+use crate::pump::driver::{Tokens, Turn};
+use crate::pump::error::PumpError;
+use crate::pump::far::fetch::Ticket;
+use crate::pump::streams::{Attach, Streams};
+use crate::pump::worker::reactor::Reactor;
+use crate::pump::worker::slot::{Command, Key, NewTransfer, Slot, Work};
 
 impl Reactor {
     /// Does what a command says. False: stop.
-    pub(super) fn obey(&mut self, command: Command) -> bool {
+    pub(in crate::pump) fn obey(&mut self, command: Command) -> bool {
         match command {
             Command::Add(new, reply) => {
                 // Whoever asked and does not wait any more has dropped the flow, too.
@@ -115,7 +115,7 @@ impl Reactor {
         }
     }
 
-    pub(super) fn look_up(&self, key: Key, ticket: Ticket, lookup: Lookup) {
+    pub(in crate::pump) fn look_up(&self, key: Key, ticket: Ticket, lookup: Lookup) {
         let mailbox = self.mailbox.clone();
         let spawned = thread::Builder::new().name("gantline-lookup".into()).spawn(move || {
             // A worker that is gone has no use for it.

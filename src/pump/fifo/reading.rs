@@ -4,15 +4,15 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use super::carrier::Load;
-use super::driver::{Context, Driver, Life, Turn};
-use super::error::TransferError;
-use super::glimpse::Glimpse;
-use super::open::{Finished, Reaction};
-use super::report::Finish;
-use super::sink::{Gave, Sink};
-use super::source::Source;
-use super::transfer::{Step, Transfer};
+use crate::pump::carrier::Load;
+use crate::pump::driver::{Context, Driver, Life, Turn};
+use crate::pump::error::TransferError;
+use crate::pump::fifo::glimpse::Glimpse;
+use crate::pump::fifo::input::{Finished, Reaction};
+use crate::pump::report::Finish;
+use crate::pump::sink::{Gave, Sink};
+use crate::pump::source::Source;
+use crate::pump::transfer::{Step, Transfer};
 use crate::sys::inotify::Watch;
 use crate::sys::pipe;
 
@@ -95,7 +95,7 @@ impl Driver {
     }
 
     /// The source has ended and the carrier is empty.
-    pub(super) fn source_is_done(
+    pub(in crate::pump) fn source_is_done(
         &mut self,
         context: &mut Context<'_>,
     ) -> Result<Turn, TransferError> {
@@ -142,7 +142,10 @@ impl Driver {
     }
 
     /// The sink takes no more.
-    pub(super) fn refused(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
+    pub(in crate::pump) fn refused(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Result<Turn, TransferError> {
         // Another reader may have come since, and may have left again.
         let turn = self.catch_up(context);
         if !matches!(self.life, Life::Running | Life::Unread) || turn == Turn::Again {

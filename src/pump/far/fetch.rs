@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-use super::error::TransferError;
 use crate::http::{Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read};
+use crate::pump::error::TransferError;
 
 /// Requests for the rest of a body that may fail one after the other, without a byte in between.
 /// With the pauses below that is a little more than six seconds, enough for a proxy's restart.

@@ -14,14 +14,14 @@ use crossbeam_channel::{Receiver, Sender};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::alarms::Alarms;
-use super::driver::{Context, Driver, Turn};
-use super::error::{PumpError, TransferError};
-use super::glimpse::Glimpse;
-use super::pool::Pool;
-use super::report::Finish;
-use super::slot::{Command, Key, Slot, Work};
-use super::streams::{Flowing, Outlet};
+use crate::pump::carrier::pool::Pool;
+use crate::pump::driver::{Context, Driver, Turn};
+use crate::pump::error::{PumpError, TransferError};
+use crate::pump::fifo::glimpse::Glimpse;
+use crate::pump::report::Finish;
+use crate::pump::streams::{Flowing, Outlet};
+use crate::pump::worker::alarms::Alarms;
+use crate::pump::worker::slot::{Command, Key, Slot, Work};
 use crate::sys::inotify::{Seen, Watches};
 
 const WAKER: Token = Token(0);
@@ -32,18 +32,18 @@ const EVENTS: usize = 256;
 
 /// The loop of one worker.
 pub(crate) struct Reactor {
-    pub(super) poll: Poll,
+    pub(in crate::pump) poll: Poll,
     commands: Receiver<Command>,
-    pub(super) mailbox: Mailbox,
-    pub(super) watches: Option<Watches>,
+    pub(in crate::pump) mailbox: Mailbox,
+    pub(in crate::pump) watches: Option<Watches>,
     /// What inotify has told and nobody has heard yet.
     sightings: Vec<Seen>,
     pool: Pool,
     connections: usize,
-    pub(super) slots: HashMap<Key, Slot>,
+    pub(in crate::pump) slots: HashMap<Key, Slot>,
     ready: VecDeque<Key>,
     alarms: Alarms,
-    pub(super) next_key: Key,
+    pub(in crate::pump) next_key: Key,
 }
 
 /// Sends commands to a worker and wakes it.
@@ -77,7 +77,7 @@ impl Senses {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, commands) = crossbeam_channel::unbounded();
         let mailbox = Mailbox { commands: sender, waker };
-        // Without inotify a thread waits for each reader instead, see `open`.
+        // Without inotify a thread waits for each reader instead, see `fifo`.
         let watches =
             Watches::new().inspect_err(|error| tracing::debug!(%error, "no inotify")).ok();
         if let Some(watches) = &watches {
@@ -181,7 +181,7 @@ impl Reactor {
         !self.sightings.is_empty() || self.watches.as_ref().is_some_and(Watches::has_unheard)
     }
 
-    pub(super) fn enqueue(&mut self, key: Key) {
+    pub(in crate::pump) fn enqueue(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(&key)
             && !std::mem::replace(&mut slot.is_queued, true)
         {
@@ -215,7 +215,7 @@ impl Reactor {
     }
 
     /// Sees to it that the loop wakes for a slot's deadline.
-    pub(super) fn arm(&mut self, key: Key) {
+    pub(in crate::pump) fn arm(&mut self, key: Key) {
         if let Some(deadline) = self.slots.get(&key).and_then(|slot| slot.work.deadline()) {
             self.alarms.arm(key, deadline);
         }
@@ -232,7 +232,7 @@ impl Reactor {
     }
 
     /// Calls a driver and heeds how its turn ended.
-    pub(super) fn with_driver(
+    pub(in crate::pump) fn with_driver(
         &mut self,
         key: Key,
         call: impl FnOnce(&mut Driver, &mut Context<'_>) -> Turn,
@@ -264,7 +264,7 @@ impl Reactor {
         self.arm(key);
     }
 
-    pub(super) fn remove(&mut self, key: Key) {
+    pub(in crate::pump) fn remove(&mut self, key: Key) {
         let Some(slot) = self.slots.remove(&key) else { return };
         self.alarms.disarm(key);
         if let Work::Driver(driver) = &slot.work {
@@ -322,7 +322,7 @@ impl Reactor {
     }
 
     /// Hears all that inotify has to tell, then lets each FIFO's transfer know.
-    pub(super) fn look_at_fifos(&mut self) {
+    pub(in crate::pump) fn look_at_fifos(&mut self) {
         let Some(watches) = &self.watches else { return };
         loop {
             match watches.seen() {

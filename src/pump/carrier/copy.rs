@@ -1,6 +1,6 @@
 //! The copy carrier: one buffer of the pool, filled at its end and drained at its start.
 
-use super::pool::Loan;
+use crate::pump::carrier::pool::Loan;
 
 /// Less room than this is not filled: a TLS record (16 KiB) is decrypted where it is to stay.
 const LEAST_FILL: usize = 32 << 10;
@@ -54,8 +54,8 @@ impl CopyBuffer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pool::{BUFFER_BYTES, Pool};
     use super::*;
+    use crate::pump::carrier::pool::{BUFFER_BYTES, Pool};
 
     #[test]
     fn bytes_come_out_as_they_went_in() {

@@ -1,19 +1,19 @@
 //! From one connection to several and back, while a transfer goes on.
 
-use super::carrier::{Carrier, Load};
-use super::deadline::set_low_water;
-use super::driver::{Context, Driver};
-use super::error::TransferError;
-use super::lanes::Lanes;
-use super::low_water::LowWater;
-use super::pace::Verdict;
-use super::ring::Ring;
-use super::source::Source;
+use crate::pump::carrier::ring::Ring;
+use crate::pump::carrier::{Carrier, Load};
+use crate::pump::deadline::set_low_water;
+use crate::pump::driver::{Context, Driver};
+use crate::pump::error::TransferError;
+use crate::pump::far::lanes::Lanes;
+use crate::pump::far::low_water::LowWater;
+use crate::pump::far::pace::Verdict;
+use crate::pump::source::Source;
 
 /// What came of a look at the connections.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Considered {
+pub(in crate::pump) enum Considered {
     /// They stay as they are.
     Nothing,
     /// There is another step to do now.
@@ -27,7 +27,7 @@ const LEAST_LEFT: u64 = 8 << 20;
 
 impl Driver {
     /// Nothing can be moved now: whether that would be otherwise with more connections.
-    pub(super) fn consider_lanes(
+    pub(in crate::pump) fn consider_lanes(
         &mut self,
         context: &Context<'_>,
     ) -> Result<Considered, TransferError> {

@@ -14,26 +14,26 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 
-use super::driver::Context;
-use super::error::TransferError;
-use super::fetch::{Fetch, Ticket};
-use super::lane::{FIRST_PART, Lane};
-use super::pool::Pool;
-use super::ring::Ring;
 use crate::http::Read;
+use crate::pump::carrier::pool::Pool;
+use crate::pump::carrier::ring::Ring;
+use crate::pump::driver::Context;
+use crate::pump::error::TransferError;
+use crate::pump::far::fetch::{Fetch, Ticket};
+use crate::pump::far::lane::{FIRST_PART, Lane};
 
 /// Connections that fetch one body.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    pub(super) lanes: Vec<Lane>,
-    pub(super) standing: Standing,
+    pub(in crate::pump) lanes: Vec<Lane>,
+    pub(in crate::pump) standing: Standing,
     /// How long the first connection, at its part's end, waits for an answer to another.
     patience_ends: Option<Instant>,
     width: usize,
     /// How long a connection takes to be there.
-    pub(super) round_trip: Duration,
+    pub(in crate::pump) round_trip: Duration,
     /// One that has nothing to do looks again whether the first is too slow.
-    pub(super) looks_again: Option<Instant>,
+    pub(in crate::pump) looks_again: Option<Instant>,
     /// Lanes that there have been, which number their requests.
     made: u32,
     /// Bytes that have come over all of them.
@@ -43,7 +43,7 @@ pub(crate) struct Lanes {
 
 /// Whether the server gives parts of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(in crate::pump) enum Standing {
     /// It has been asked.
     Unproven,
     Proven,

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use mio::{Interest, Token};
 
-use super::driver::Context;
-use super::error::TransferError;
-use super::fetch::{Fetch, Opening};
-use super::pool::SEGMENT_BYTES;
-use super::ring::{LEAST_PART, MOST_SEGMENTS, Ring};
-use super::speed::Speed;
+use crate::pump::carrier::pool::SEGMENT_BYTES;
+use crate::pump::carrier::ring::{LEAST_PART, MOST_SEGMENTS, Ring};
+use crate::pump::driver::Context;
+use crate::pump::error::TransferError;
+use crate::pump::far::fetch::{Fetch, Opening};
+use crate::pump::far::speed::Speed;
 
 /// How long a connection fetches a part, in round trips: one of them is the pause between its request and
 /// the first byte. Longer parts wait longer behind one that has become slow.
@@ -23,33 +23,33 @@ const PART_ROUND_TRIPS: u32 = 7;
 const UNKNOWN_PART: u64 = 4 << 20;
 
 /// What the first one goes on with while the others gain their speed: half of what a ring has.
-pub(super) const FIRST_PART: u64 = (MOST_SEGMENTS * SEGMENT_BYTES / 2) as u64;
+pub(in crate::pump) const FIRST_PART: u64 = (MOST_SEGMENTS * SEGMENT_BYTES / 2) as u64;
 
 /// How long a connection's speed is measured, in round trips.
-pub(super) const PERIOD: u32 = 2;
+pub(in crate::pump) const PERIOD: u32 = 2;
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) fetch: Fetch,
+pub(in crate::pump) struct Lane {
+    pub(in crate::pump) fetch: Fetch,
     /// Where it goes on, and to where; empty if it has nothing to fetch.
-    pub(super) part: Range<u64>,
+    pub(in crate::pump) part: Range<u64>,
     /// No byte has come of what was asked for last.
-    pub(super) has_nothing_yet: bool,
+    pub(in crate::pump) has_nothing_yet: bool,
     /// How fast it fetches its part.
-    pub(super) speed: Speed,
+    pub(in crate::pump) speed: Speed,
     round_trip: Duration,
     /// When it asked for its part, and where that began.
     asked: (Instant, u64),
     /// Bytes a second of the part before.
-    pub(super) rate: Option<f64>,
-    pub(super) registered: Option<(u32, u32)>,
-    pub(super) opening_until: Option<Instant>,
+    pub(in crate::pump) rate: Option<f64>,
+    pub(in crate::pump) registered: Option<(u32, u32)>,
+    pub(in crate::pump) opening_until: Option<Instant>,
 }
 
 impl Lane {
     /// A connection that has not begun.
-    pub(super) fn new(fetch: Fetch, round_trip: Duration, now: Instant) -> Self {
+    pub(in crate::pump) fn new(fetch: Fetch, round_trip: Duration, now: Instant) -> Self {
         Self {
             fetch,
             part: 0..0,
@@ -64,7 +64,7 @@ impl Lane {
     }
 
     /// Finds something to fetch and asks for it. False: there is nothing now.
-    pub(super) fn find_part(
+    pub(in crate::pump) fn find_part(
         &mut self,
         ring: &mut Ring,
         width: usize,
@@ -95,20 +95,24 @@ impl Lane {
         wanted.min(share).max(LEAST_PART)
     }
 
-    pub(super) fn ask(&mut self, part: Range<u64>, now: Instant) -> Result<(), TransferError> {
+    pub(in crate::pump) fn ask(
+        &mut self,
+        part: Range<u64>,
+        now: Instant,
+    ) -> Result<(), TransferError> {
         self.has_nothing_yet = true;
         self.takes(part.clone(), now);
         self.fetch.ask(part)
     }
 
     /// Others fetch what it has not fetched.
-    pub(super) fn leaves_its_part(&self, ring: &mut Ring) {
+    pub(in crate::pump) fn leaves_its_part(&self, ring: &mut Ring) {
         if !self.part.is_empty() {
             ring.disclaim(self.part.start);
         }
     }
 
-    pub(super) fn takes(&mut self, part: Range<u64>, now: Instant) {
+    pub(in crate::pump) fn takes(&mut self, part: Range<u64>, now: Instant) {
         self.asked = (now, part.start);
         self.speed.begin(part.start, now);
         self.part = part;
@@ -128,7 +132,7 @@ impl Lane {
 
     /// There is nothing to fetch. What still comes of a part that others took over, or to the end,
     /// is not wanted, unless it `may_go_on` with it.
-    pub(super) fn rest(&mut self, may_go_on: bool) {
+    pub(in crate::pump) fn rest(&mut self, may_go_on: bool) {
         self.asked.1 = self.part.start;
         if !may_go_on && self.fetch.is_open() && !self.fetch.has_all(self.part.start) {
             self.fetch.stop();
@@ -136,12 +140,12 @@ impl Lane {
     }
 
     /// Whether it fetches what is next.
-    pub(super) fn is_at(&self, frontier: u64) -> bool {
+    pub(in crate::pump) fn is_at(&self, frontier: u64) -> bool {
         !self.part.is_empty() && self.part.start == frontier
     }
 
     /// Goes towards the first byte. False: it has to wait.
-    pub(super) fn open(
+    pub(in crate::pump) fn open(
         &mut self,
         token: Token,
         context: &mut Context<'_>,

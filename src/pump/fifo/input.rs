@@ -16,9 +16,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::error::TransferError;
-use super::glimpse::Glimpse;
-use super::waiter::Waiter;
+use crate::pump::error::TransferError;
+use crate::pump::fifo::glimpse::Glimpse;
+use crate::pump::fifo::waiter::Waiter;
 use crate::sys::fifo::Fifo;
 use crate::sys::inotify::{Watch, Watches};
 use crate::sys::pipe;
@@ -453,5 +453,5 @@ fn empty(reader: &OwnedFd) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-#[path = "open_tests.rs"]
+#[path = "input_tests.rs"]
 mod tests;

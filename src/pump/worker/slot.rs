@@ -7,18 +7,18 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
-use super::carrier::Load;
-use super::driver::{Driver, Notify, Tokens};
-use super::error::{PumpError, TransferError};
-use super::fetch::{Fetch, Ticket};
-use super::open::InputFifo;
-use super::post::PostSink;
-use super::shared::Shared;
-use super::sink;
-use super::source::{self, FifoSource, FileSource};
-use super::spool::Spool;
-use super::streams::{Attach, Streams};
-use super::{Sink, Source};
+use crate::pump::carrier::Load;
+use crate::pump::carrier::spool::Spool;
+use crate::pump::driver::{Driver, Notify, Tokens};
+use crate::pump::error::{PumpError, TransferError};
+use crate::pump::far::fetch::{Fetch, Ticket};
+use crate::pump::fifo::input::InputFifo;
+use crate::pump::post::PostSink;
+use crate::pump::shared::Shared;
+use crate::pump::sink;
+use crate::pump::source::{self, FifoSource, FileSource};
+use crate::pump::streams::{Attach, Streams};
+use crate::pump::{Sink, Source};
 use crate::sys::inotify::Watches;
 use crate::sys::pipe;
 
@@ -69,7 +69,8 @@ impl NewTransfer {
             }
             NewSource::Given(Source::Fifo(fifo)) => {
                 let reader = fifo.open_reader().map_err(PumpError::OpenFifo)?;
-                pipe::resize(&reader, super::open::PIPE_BYTES).map_err(PumpError::OpenFifo)?;
+                pipe::resize(&reader, crate::pump::fifo::input::PIPE_BYTES)
+                    .map_err(PumpError::OpenFifo)?;
                 source::Source::Fifo(FifoSource::new(reader))
             }
             NewSource::Fed(folder) => {

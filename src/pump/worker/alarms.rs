@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use super::slot::Key;
+use crate::pump::worker::slot::Key;
 
 /// One alarm a slot, at most.
 ///

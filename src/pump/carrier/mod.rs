@@ -1,16 +1,22 @@
 //! What bytes lie in between the ends, and the one that a transfer uses now.
 
+pub(in crate::pump) mod copy;
+pub(in crate::pump) mod pool;
+pub(in crate::pump) mod ring;
+pub(in crate::pump) mod route;
+pub(in crate::pump) mod spool;
+
 use std::io;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 
-use super::buffer::CopyBuffer;
-use super::open::PIPE_BYTES;
-use super::pool::{BUFFER_BYTES, Pool, SPARE_BYTES};
-use super::ring::Ring;
-use super::spool::Spool;
-use super::transfer::Room;
+use crate::pump::carrier::copy::CopyBuffer;
+use crate::pump::carrier::pool::{BUFFER_BYTES, Pool, SPARE_BYTES};
+use crate::pump::carrier::ring::Ring;
+use crate::pump::carrier::spool::Spool;
+use crate::pump::fifo::input::PIPE_BYTES;
+use crate::pump::transfer::Room;
 use crate::sys::{pipe, uninterrupted};
 
 /// How the bytes of a transfer travel.
