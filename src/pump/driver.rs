@@ -1,7 +1,7 @@
 //! One transfer with its descriptors: a thin driver around the state machine.
 //!
 //! A turn does what [`Transfer::next`] says until it waits, yields or finishes. The steps
-//! themselves are in `step`; what a FIFO's readers bring about is in `reading`.
+//! themselves are in `step`; what a FIFO's readers bring about is in `fifo`.
 
 use std::fmt;
 use std::io;
