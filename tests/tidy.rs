@@ -6,6 +6,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
 
 /// The table of imports. A module is a folder or a file of `src/`; a new edge needs a reason in the commit.
 const IMPORTS: &[(&str, &[&str])] = &[
@@ -170,6 +173,23 @@ fn every_fuzz_target_has_its_line_its_entry_and_its_corpus() {
         entries.map(|entry| entry.split('"').nth(1).unwrap().to_owned()).collect();
     assert_eq!(entries, names("fuzz_targets"));
     assert_eq!(entries, names("corpus"));
+}
+
+#[test]
+fn the_rust_version_is_the_most_that_a_dependency_asks_for() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--locked", "--offline", "--all-features", "--format-version", "1"]);
+    cargo.args(["--filter-platform", "x86_64-unknown-linux-gnu"]).current_dir(root());
+    let metadata: Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
+    let version = |package: &Value| -> Option<(u32, u32)> {
+        let mut parts = package["rust_version"].as_str()?.split('.');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    };
+    let packages = metadata["packages"].as_array().unwrap();
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        packages.iter().partition(|package| package["name"] == "gantline");
+    let asks = theirs.iter().max_by_key(|package| version(package)).unwrap();
+    assert_eq!(version(ours[0]), version(asks), "rust-version, and that of {}", asks["name"]);
 }
 
 /// A Rust file.

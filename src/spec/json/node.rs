@@ -155,7 +155,8 @@ fn push_member(path: &mut String, name: &str) {
 }
 
 fn place_at(text: &str, offset: usize, path: String) -> Place {
-    let before = text.get(..text.floor_char_boundary(offset)).unwrap_or(text);
+    let whole = |end| text.get(..end);
+    let before = (0..=offset.min(text.len())).rev().find_map(whole).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = 1 + before.matches('\n').count();
     let column = 1 + before.get(line_start..).unwrap_or_default().chars().count();

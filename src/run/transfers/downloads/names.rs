@@ -64,8 +64,9 @@ fn shortened(name: &str, ending: &str) -> String {
     {
         return shortened(stem, &format!(".{own}"));
     }
-    let end = name.floor_char_boundary(NAME_MAX.saturating_sub(ending.len()));
-    format!("{}{ending}", name.get(..end).unwrap_or_default())
+    let most = NAME_MAX.saturating_sub(ending.len()).min(name.len());
+    let begin = (0..=most).rev().find_map(|end| name.get(..end)).unwrap_or_default();
+    format!("{begin}{ending}")
 }
 
 /// Bytes of a file's name, on every usual file system.
