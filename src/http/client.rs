@@ -1,4 +1,4 @@
-//! The client: what all GETs have in common.
+//! The client: what all requests have in common.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,8 +35,7 @@ impl Client {
     /// # Errors
     /// The URL is not http or https, or a header cannot be sent.
     pub fn get(&self, get: Get) -> Result<Exchange, HttpError> {
-        get.check()?;
-        Ok(Exchange::new(self.shared.clone(), get))
+        Exchange::new(self.shared.clone(), get)
     }
 
     /// Starts an exchange over a connection that was kept. Where that cannot be (the URL leads
@@ -45,8 +44,7 @@ impl Client {
     /// # Errors
     /// The URL is not http or https, or a header cannot be sent.
     pub fn get_over(&self, kept: Kept, get: Get) -> Result<Exchange, HttpError> {
-        get.check()?;
-        Ok(Exchange::over(self.shared.clone(), get, kept))
+        Exchange::over(self.shared.clone(), get, kept)
     }
 
     /// Likewise for a POST whose body comes piece by piece.
@@ -54,8 +52,7 @@ impl Client {
     /// # Errors
     /// The URL is not http or https, or a header cannot be sent.
     pub fn post(&self, post: Post) -> Result<Posting, HttpError> {
-        post.0.check()?;
-        Ok(Posting::new(self.shared.clone(), post))
+        Posting::new(self.shared.clone(), &post)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a GET.
+//! What can go wrong with a request.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use super::head::HeadError;
 use super::range::RangeError;
 use super::redirect::RedirectError;
 
-/// Why a GET failed. A `place` is a URL without user, password and query.
+/// Why a GET or a POST failed. A `place` is a URL without user, password and query.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The URL cannot be asked for.
-    #[error("cannot get {place}: {reason}")]
+    /// No request can be made to the URL.
+    #[error("cannot use the URL {place}: {reason}")]
     Url {
         /// The URL.
         place: String,

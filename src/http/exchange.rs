@@ -1,26 +1,24 @@
-//! One GET under way: look-up, connection, TLS, request, head, redirects.
+//! One GET under way: the way to the server, the head of its answer, redirects.
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use rustls::pki_types::ServerName;
-use url::Host;
 
-use super::addresses::Addresses;
 use super::client::Shared;
+use super::dial::{Dial, Dialled};
 use super::framing::Course;
-use super::get::place;
 use super::head::{self, Collector, Head};
 use super::kept::{Kept, Origin};
 use super::range::{self, RangeError};
 use super::redirect::{Trail, is_redirect};
-use super::tls::Session;
-use super::transport::{self, Fault, Step as Io, Transport};
-use super::{Body, Get, HttpError, Lookup, Read, excerpt};
+use super::refusal::{Refusal, without_a_word};
+use super::request::Request;
+use super::transport::{Step as Io, Transport};
+use super::{Body, Get, HttpError, Lookup};
 
 /// One GET under way, made by [`Client::get`](super::Client::get).
 ///
@@ -29,7 +27,8 @@ use super::{Body, Get, HttpError, Lookup, Read, excerpt};
 pub struct Exchange {
     shared: Arc<Shared>,
     get: Get,
-    is_post: bool,
+    /// What is sent for it.
+    request: Request,
     trail: Trail,
     /// The number of the present socket.
     socket: u32,
@@ -73,26 +72,14 @@ pub struct Response {
 }
 
 enum State {
-    /// Needs addresses; with a deadline once it has asked.
-    Resolve { deadline: Option<Instant> },
-    /// Was told what the look-up found.
-    Resolved(io::Result<Vec<SocketAddr>>),
-    /// Is about to try the next address.
-    Connect(Addresses),
-    /// Waits for a connection to one.
-    Connecting { stream: TcpStream, address: SocketAddr, deadline: Instant, rest: Addresses },
-    /// Has a connection that was kept, with the request on it.
-    Kept(Transport),
-    /// Connected; sends the request.
-    Send { transport: Transport, deadline: Instant },
+    /// On its way to the server.
+    Dial(Dial),
     /// Waits for the head.
     Head { transport: Transport, deadline: Instant, collector: Collector },
     /// Reads what an error says.
-    Refused { body: Box<Body>, status: u16, deadline: Instant, text: Vec<u8> },
+    Refused(Refusal),
     /// Has a response.
     Ready(Box<Response>),
-    /// A POST's head is sent, and its body may follow.
-    Sent(Transport),
     /// Has returned an error.
     Failed,
 }
@@ -104,33 +91,21 @@ enum Step {
 }
 
 impl Exchange {
-    pub(super) fn new(shared: Arc<Shared>, get: Get) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, get: Get) -> Result<Self, HttpError> {
+        let request = get.request()?;
         let trail = Trail::new(get.url.clone(), shared.limits.redirects);
-        let state = State::Resolve { deadline: None };
-        Self { shared, get, is_post: false, trail, socket: 0, round_trip: Duration::ZERO, state }
+        let state = State::Dial(Dial::new(Arc::clone(&shared), 0));
+        Ok(Self { shared, get, request, trail, socket: 0, round_trip: Duration::ZERO, state })
     }
 
     /// Goes over a connection that was kept; if that cannot be, it makes one of its own.
-    pub(super) fn over(shared: Arc<Shared>, get: Get, kept: Kept) -> Self {
-        let asked = kept.asked(&get, &shared.user_agent);
-        let exchange = Self::new(shared, get);
-        match asked {
-            Some((transport, socket)) => Self { socket, state: State::Kept(transport), ..exchange },
-            None => exchange,
+    pub(super) fn over(shared: Arc<Shared>, get: Get, kept: Kept) -> Result<Self, HttpError> {
+        let mut exchange = Self::new(shared, get)?;
+        let shared = &exchange.shared;
+        if let Some((transport, socket)) = kept.asked(&exchange.request, &shared.user_agent) {
+            exchange.state = State::Dial(Dial::over(Arc::clone(shared), transport, socket));
         }
-    }
-
-    /// Goes only as far as the head of a POST's request, see [`into_sent`](Self::into_sent).
-    pub(super) fn post(shared: Arc<Shared>, get: Get) -> Self {
-        Self { is_post: true, ..Self::new(shared, get) }
-    }
-
-    /// The connection of a POST whose head is sent.
-    pub(super) fn into_sent(self) -> Option<Transport> {
-        match self.state {
-            State::Sent(transport) => Some(transport),
-            _ => None,
-        }
+        Ok(exchange)
     }
 
     /// Goes as far as it can without blocking.
@@ -153,27 +128,24 @@ impl Exchange {
 
     /// Told what a look-up has found; [`advance`](Self::advance) goes on with it.
     pub fn resolved(&mut self, outcome: io::Result<Vec<SocketAddr>>) {
-        if let State::Resolve { .. } = self.state {
-            self.state = State::Resolved(outcome);
+        if let State::Dial(dial) = &mut self.state {
+            dial.resolved(outcome);
         }
     }
 
     /// The socket, when there is one. The number changes with every other socket: one that was not
     /// seen before has to be registered (readable, writable, edge-triggered).
     pub fn connection(&mut self) -> Option<(u32, &mut TcpStream)> {
-        let stream = match &mut self.state {
-            State::Connecting { stream, .. } => stream,
-            State::Kept(transport)
-            | State::Send { transport, .. }
-            | State::Head { transport, .. } => transport.stream(),
-            State::Refused { body, .. } => body.connection(),
-            State::Ready(response) => response.body.connection(),
-            State::Sent(transport) => transport.stream(),
-            State::Resolve { .. } | State::Resolved(_) | State::Connect(_) | State::Failed => {
-                return None;
+        match &mut self.state {
+            State::Dial(dial) => {
+                let number = dial.socket();
+                dial.connection().map(|stream| (number, stream))
             }
-        };
-        Some((self.socket, stream))
+            State::Head { transport, .. } => Some((self.socket, transport.stream())),
+            State::Refused(refusal) => Some((self.socket, refusal.connection())),
+            State::Ready(response) => Some((self.socket, response.body.connection())),
+            State::Failed => None,
+        }
     }
 
     /// The response, after [`Progress::Ready`]. Its body goes on with the same socket, which is
@@ -187,112 +159,26 @@ impl Exchange {
 
     fn step(&mut self, state: State, now: Instant) -> Result<Step, HttpError> {
         match state {
-            State::Resolve { deadline } => self.resolve(deadline, now),
-            State::Connect(addresses) => self.connect(addresses, now),
-            State::Resolved(outcome) => self.resolved_to(outcome),
-            State::Connecting { stream, address, deadline, rest } => {
-                match transport::connected(&stream) {
-                    Some(Ok(())) => {
-                        let left = deadline.saturating_duration_since(now);
-                        self.round_trip = self.shared.limits.connect.saturating_sub(left);
-                        self.connected(stream, now)
-                    }
-                    Some(Err(error)) => Ok(Step::To(State::Connect(rest.without(address, error)))),
-                    None if now >= deadline => {
-                        let error = io::ErrorKind::TimedOut.into();
-                        Ok(Step::To(State::Connect(rest.without(address, error))))
-                    }
-                    None => Ok(Step::Stay(
-                        State::Connecting { stream, address, deadline, rest },
-                        Progress::Blocked { deadline },
-                    )),
+            State::Dial(mut dial) => match dial.advance(&self.request, now)? {
+                Dialled::Waits(progress) => Ok(Step::Stay(State::Dial(dial), progress)),
+                Dialled::Sent { transport, deadline } => {
+                    (self.socket, self.round_trip) = (dial.socket(), dial.round_trip());
+                    let collector = Collector::new(self.shared.limits.head_bytes);
+                    Ok(Step::To(State::Head { transport, deadline, collector }))
                 }
-            }
-            State::Kept(transport) => {
-                Ok(Step::To(State::Send { transport, deadline: now + self.shared.limits.head }))
-            }
-            State::Send { transport, deadline } => self.send(transport, deadline, now),
+            },
             State::Head { transport, deadline, collector } => {
                 self.head(transport, deadline, collector, now)
             }
-            State::Refused { body, status, deadline, text } => {
-                self.refused(body, status, deadline, text, now)
-            }
-            state @ (State::Ready(_) | State::Sent(_)) => Ok(Step::Stay(state, Progress::Ready)),
+            State::Refused(mut refusal) => match refusal.read(now) {
+                true => Err(refusal.into_error(&self.request)),
+                false => {
+                    let deadline = refusal.deadline();
+                    Ok(Step::Stay(State::Refused(refusal), Progress::Blocked { deadline }))
+                }
+            },
+            State::Ready(response) => Ok(Step::Stay(State::Ready(response), Progress::Ready)),
             State::Failed => Err(HttpError::Bug("an exchange was advanced after it had failed")),
-        }
-    }
-
-    fn resolve(&self, asked: Option<Instant>, now: Instant) -> Result<Step, HttpError> {
-        let port = self.port()?;
-        let host = match self.host()? {
-            Host::Domain(name) => name.to_owned(),
-            Host::Ipv4(address) => return Ok(literal(address.into(), port)),
-            Host::Ipv6(address) => return Ok(literal(address.into(), port)),
-        };
-        let limit = self.shared.limits.connect;
-        let Some(deadline) = asked else {
-            let state = State::Resolve { deadline: Some(now + limit) };
-            return Ok(Step::Stay(state, Progress::Lookup(Lookup::new(host, port))));
-        };
-        let state = State::Resolve { deadline: Some(deadline) };
-        self.wait(state, deadline, now, "the host's address is not known", limit)
-    }
-
-    fn resolved_to(&self, outcome: io::Result<Vec<SocketAddr>>) -> Result<Step, HttpError> {
-        let found = outcome.and_then(|found| match found.is_empty() {
-            true => Err(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
-            false => Ok(found),
-        });
-        match found {
-            Ok(found) => Ok(Step::To(State::Connect(Addresses::new(found)))),
-            Err(source) => Err(HttpError::Lookup { host: self.host()?.to_string(), source }),
-        }
-    }
-
-    fn connect(&mut self, mut addresses: Addresses, now: Instant) -> Result<Step, HttpError> {
-        let Some(address) = addresses.next() else {
-            let (address, source) =
-                addresses.failed.ok_or(HttpError::Bug("a host without an address"))?;
-            let (host, addresses) = (self.host()?.to_string(), addresses.count);
-            return Err(HttpError::Connect { host, address, addresses, source });
-        };
-        let opened = transport::connect(address, self.shared.receive_buffer)
-            .map_err(|source| HttpError::Socket { source })?;
-        let stream = match opened {
-            Ok(stream) => stream,
-            Err(error) => {
-                return Ok(Step::To(State::Connect(addresses.without(address, error))));
-            }
-        };
-        self.socket = self.socket.wrapping_add(1);
-        let deadline = now + self.shared.limits.connect;
-        Ok(Step::To(State::Connecting { stream, address, deadline, rest: addresses }))
-    }
-
-    fn connected(&self, stream: TcpStream, now: Instant) -> Result<Step, HttpError> {
-        let deadline = now + self.shared.limits.head;
-        Ok(Step::To(State::Send { transport: self.transport(stream)?, deadline }))
-    }
-
-    fn send(
-        &self,
-        mut transport: Transport,
-        deadline: Instant,
-        now: Instant,
-    ) -> Result<Step, HttpError> {
-        match transport.send().map_err(|fault| self.fault(fault))? {
-            Io::Done(_) if self.is_post => Ok(Step::To(State::Sent(transport))),
-            Io::Done(_) => {
-                let collector = Collector::new(self.shared.limits.head_bytes);
-                Ok(Step::To(State::Head { transport, deadline, collector }))
-            }
-            Io::Blocked => {
-                let limit = self.shared.limits.head;
-                let state = State::Send { transport, deadline };
-                self.wait(state, deadline, now, "the request is not sent", limit)
-            }
-            Io::Closed { .. } => Err(HttpError::NoAnswer { place: self.place() }),
         }
     }
 
@@ -303,11 +189,15 @@ impl Exchange {
         mut collector: Collector,
         now: Instant,
     ) -> Result<Step, HttpError> {
-        match transport.head(&mut collector).map_err(|fault| self.fault(fault))? {
+        match transport.head(&mut collector).map_err(|fault| fault.of(self.request.url()))? {
+            Io::Blocked if now >= deadline => {
+                let (place, after) = (self.place(), self.shared.limits.head);
+                let waiting = "the response has no whole head";
+                return Err(HttpError::TimedOut { place, waiting, after });
+            }
             Io::Blocked => {
-                let limit = self.shared.limits.head;
                 let state = State::Head { transport, deadline, collector };
-                return self.wait(state, deadline, now, "the response has no whole head", limit);
+                return Ok(Step::Stay(state, Progress::Blocked { deadline }));
             }
             Io::Closed { .. } => return Err(HttpError::NoAnswer { place: self.place() }),
             Io::Done(_) => {}
@@ -317,7 +207,7 @@ impl Exchange {
         tracing::debug!(place = self.place(), status = head.status, "a response");
         match head.status {
             // A protocol that nobody asked for.
-            101 => Err(self.status(101, &[])),
+            101 => Err(without_a_word(&self.request, 101)),
             100..200 => {
                 collector.next();
                 Ok(Step::To(State::Head { transport, deadline, collector }))
@@ -328,11 +218,10 @@ impl Exchange {
                 Err(HttpError::RangeNotSatisfiable { place: self.place(), from })
             }
             status if is_redirect(status) => self.redirect(&head),
-            status => {
-                let course = Course::new(head.framing, None);
-                let body = Box::new(Body::new(transport, course, self.place(), 0));
-                let deadline = deadline.min(now + EXCERPT_WAIT);
-                Ok(Step::To(State::Refused { body, status, deadline, text: Vec::new() }))
+            _ => {
+                let place = self.place();
+                let refusal = Refusal::new(&head, transport, place, now, Some(deadline));
+                Ok(Step::To(State::Refused(refusal)))
             }
         }
     }
@@ -370,115 +259,26 @@ impl Exchange {
             .follow(head.location.as_deref())
             .map_err(|source| HttpError::Redirect { place: self.place(), source })?;
         self.get = self.get.redirected(url);
-        Ok(Step::To(State::Resolve { deadline: None }))
-    }
-
-    fn refused(
-        &self,
-        mut body: Box<Body>,
-        status: u16,
-        deadline: Instant,
-        mut text: Vec<u8>,
-        now: Instant,
-    ) -> Result<Step, HttpError> {
-        let mut buf = [0; 1024];
-        while text.len() < EXCERPT {
-            match body.read(&mut buf) {
-                Ok(Read::Bytes(count)) => text.extend_from_slice(&buf[..count]),
-                Ok(Read::Blocked) if now < deadline => {
-                    return Ok(Step::Stay(
-                        State::Refused { body, status, deadline, text },
-                        Progress::Blocked { deadline },
-                    ));
-                }
-                // However it ended: the status is the news.
-                Ok(Read::Blocked | Read::Ended) | Err(_) => break,
-            }
-        }
-        Err(self.status(status, &text))
-    }
-
-    fn status(&self, status: u16, text: &[u8]) -> HttpError {
-        let message = excerpt::message(text).map(|message| self.get.redact(message));
-        HttpError::Status { place: self.place(), status, message }
-    }
-
-    fn transport(&self, stream: TcpStream) -> Result<Transport, HttpError> {
-        let user_agent = &self.shared.user_agent;
-        let request = match self.is_post {
-            true => self.get.post_request(user_agent),
-            false => self.get.request(user_agent),
-        };
-        if self.get.url.scheme() != "https" {
-            return Ok(Transport::plain(stream, request));
-        }
-        let host = self.host()?;
-        let error = |source| HttpError::Tls { host: host.to_string(), source };
-        let name = match &host {
-            Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
-                .map_err(|_| HttpError::Url { place: self.place(), reason: "no name for TLS" })?,
-            Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
-            Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
-        };
-        let config = self.shared.roots.config()?;
-        let session = Session::new(config, name, request).map_err(error)?;
-        Ok(Transport::tls(stream, session))
-    }
-
-    /// Stays, unless the deadline has passed.
-    fn wait(
-        &self,
-        state: State,
-        deadline: Instant,
-        now: Instant,
-        waiting: &'static str,
-        after: Duration,
-    ) -> Result<Step, HttpError> {
-        if now >= deadline {
-            return Err(HttpError::TimedOut { place: self.place(), waiting, after });
-        }
-        Ok(Step::Stay(state, Progress::Blocked { deadline }))
-    }
-
-    fn fault(&self, fault: Fault) -> HttpError {
-        fault.of(&self.get.url)
+        self.request = self.get.request()?;
+        Ok(Step::To(State::Dial(Dial::new(Arc::clone(&self.shared), self.socket))))
     }
 
     fn place(&self) -> String {
-        place(&self.get.url)
-    }
-
-    fn host(&self) -> Result<Host<&str>, HttpError> {
-        self.get.url.host().ok_or(HttpError::Bug("a URL without a host was let through"))
-    }
-
-    fn port(&self) -> Result<u16, HttpError> {
-        let port = self.get.url.port_or_known_default();
-        port.ok_or(HttpError::Bug("a URL without a port was let through"))
+        self.request.place()
     }
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Resolve { .. } | State::Resolved(_) => "resolve",
-            State::Connect(_) | State::Connecting { .. } => "connect",
-            State::Kept(_) | State::Send { .. } => "send",
-            State::Head { .. } => "head",
-            State::Refused { .. } => "refused",
-            State::Ready(_) | State::Sent(_) => "ready",
-            State::Failed => "failed",
+        let mut shown = f.debug_struct("Exchange");
+        shown.field("get", &self.get);
+        match &self.state {
+            State::Dial(dial) => shown.field("state", dial),
+            State::Head { .. } => shown.field("state", &"head"),
+            State::Refused(_) => shown.field("state", &"refused"),
+            State::Ready(_) => shown.field("state", &"ready"),
+            State::Failed => shown.field("state", &"failed"),
         };
-        f.debug_struct("Exchange").field("get", &self.get).field("state", &state).finish()
+        shown.finish()
     }
 }
-
-fn literal(address: IpAddr, port: u16) -> Step {
-    Step::To(State::Connect(Addresses::literal(address, port)))
-}
-
-/// Bytes of an error's body that are looked at.
-pub(super) const EXCERPT: usize = 8 * 1024;
-
-/// How long an error's body is waited for.
-pub(super) const EXCERPT_WAIT: Duration = Duration::from_secs(2);

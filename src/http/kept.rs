@@ -4,8 +4,8 @@ use std::fmt;
 
 use url::Url;
 
-use super::Get;
 use super::redirect::is_same_origin;
+use super::request::Request;
 use super::transport::Transport;
 
 /// A connection whose last answer has been read to its end. Dropping it closes it.
@@ -31,11 +31,11 @@ impl Kept {
 
     /// The transport with another request on it, and the socket's number; none if the request is
     /// for another scheme, host or port, or the connection cannot take one.
-    pub(super) fn asked(self, get: &Get, user_agent: &str) -> Option<(Transport, u32)> {
-        if !is_same_origin(&self.origin.url, &get.url) {
+    pub(super) fn asked(self, request: &Request, user_agent: &str) -> Option<(Transport, u32)> {
+        if !is_same_origin(&self.origin.url, request.url()) {
             return None;
         }
-        let transport = self.transport.with_request(get.request(user_agent))?;
+        let transport = self.transport.with_request(request.bytes(user_agent))?;
         Some((transport, self.origin.socket))
     }
 }

@@ -15,29 +15,49 @@ use mio::net::TcpStream;
 use url::Url;
 
 use super::client::Shared;
-use super::exchange::{EXCERPT, EXCERPT_WAIT};
-use super::framing::Course;
-use super::get::place;
+use super::dial::{Dial, Dialled};
 use super::head::{self, Collector};
 use super::redirect::is_redirect;
+use super::refusal::{Refusal, without_a_word};
+use super::request::{HeaderValue, Request, place};
 use super::transport::{Fault, Step, Transport};
-use super::{Body, Exchange, Get, HeaderValue, HttpError, Progress, Read, RedirectError, excerpt};
+use super::{HttpError, Progress, RedirectError};
 
 /// One POST with a body of unknown length. `Debug` shows neither the headers' values nor what may
 /// be secret in the URL.
-#[derive(Debug, Clone)]
-pub struct Post(pub(super) Get);
+#[derive(Clone)]
+pub struct Post {
+    url: Url,
+    headers: Vec<(String, HeaderValue)>,
+}
 
 impl Post {
     /// To `http` or `https`.
     pub fn new(url: Url) -> Self {
-        Self(Get::new(url))
+        Self { url, headers: Vec::new() }
     }
 
     /// Adds a header.
     #[must_use]
-    pub fn with_header(self, name: impl Into<String>, value: HeaderValue) -> Self {
-        Self(self.0.with_header(name, value))
+    pub fn with_header(mut self, name: impl Into<String>, value: HeaderValue) -> Self {
+        self.headers.push((name.into(), value));
+        self
+    }
+
+    /// The request, up to its first chunk.
+    fn request(&self) -> Result<Request, HttpError> {
+        let fields = [("Connection", "close"), ("Transfer-Encoding", "chunked")];
+        let fields = fields.map(|(name, value)| (name, value.to_owned())).to_vec();
+        Request::new("POST", &self.url, fields, &self.headers)
+    }
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Post")
+            .field("url", &place(&self.url))
+            .field("headers", &self.headers)
+            .finish()
     }
 }
 
@@ -48,9 +68,9 @@ impl Post {
 /// [`end`](Self::end), and [`look`](Self::look) until the server has accepted.
 pub struct Posting {
     shared: Arc<Shared>,
-    get: Get,
+    request: Request,
     state: State,
-    /// The exchange's number of the socket.
+    /// The number of the socket.
     socket: u32,
     /// The framing that is to be sent before anything else.
     framing: Vec<u8>,
@@ -63,13 +83,13 @@ pub struct Posting {
 
 enum State {
     /// On its way to the server.
-    Going(Box<Exchange>),
+    Going(Dial),
     /// The body goes out; the answer may come.
     Open(Transport, Collector),
     /// The server has accepted before everything was sent, and still takes bytes, maybe.
     Accepted(Transport),
     /// Reads what an error says.
-    Refused { body: Box<Body>, status: u16, deadline: Instant, text: Vec<u8> },
+    Refused(Refusal),
     /// Has returned an error.
     Failed,
 }
@@ -99,56 +119,55 @@ pub enum Answer {
 }
 
 impl Posting {
-    pub(super) fn new(shared: Arc<Shared>, post: Post) -> Self {
-        let Post(get) = post;
-        Self {
-            state: State::Going(Box::new(Exchange::post(Arc::clone(&shared), get.clone()))),
+    pub(super) fn new(shared: Arc<Shared>, post: &Post) -> Result<Self, HttpError> {
+        Ok(Self {
+            request: post.request()?,
+            state: State::Going(Dial::new(Arc::clone(&shared), 0)),
             shared,
-            get,
             socket: 0,
             framing: Vec::new(),
             has_ended: false,
             left: 0,
             patience: None,
-        }
+        })
     }
 
-    /// Goes towards the body as far as it can without blocking; see [`Exchange::advance`].
+    /// Goes towards the body as far as it can without blocking; see
+    /// [`Exchange::advance`](super::Exchange::advance).
     ///
     /// # Errors
     /// The server cannot be reached.
     pub fn advance(&mut self, now: Instant) -> Result<Progress, HttpError> {
-        let State::Going(exchange) = &mut self.state else { return Ok(Progress::Ready) };
-        match exchange.advance(now) {
-            Ok(Progress::Ready) => {}
-            Ok(other) => return Ok(other),
-            Err(error) => return Err(self.failed(error)),
+        let State::Going(dial) = &mut self.state else { return Ok(Progress::Ready) };
+        match dial.advance(&self.request, now) {
+            Ok(Dialled::Waits(progress)) => Ok(progress),
+            Ok(Dialled::Sent { transport, .. }) => {
+                self.socket = dial.socket();
+                self.state = State::Open(transport, Collector::new(self.shared.limits.head_bytes));
+                Ok(Progress::Ready)
+            }
+            Err(error) => Err(self.failed(error)),
         }
-        self.socket = exchange.connection().map_or(0, |(number, _)| number);
-        let State::Going(exchange) = std::mem::replace(&mut self.state, State::Failed) else {
-            return Err(HttpError::Bug("a POST became another"));
-        };
-        let transport =
-            exchange.into_sent().ok_or(HttpError::Bug("a POST that was not sent is ready"))?;
-        self.state = State::Open(transport, Collector::new(self.shared.limits.head_bytes));
-        Ok(Progress::Ready)
     }
 
     /// Told what a look-up has found.
     pub fn resolved(&mut self, outcome: io::Result<Vec<std::net::SocketAddr>>) {
-        if let State::Going(exchange) = &mut self.state {
-            exchange.resolved(outcome);
+        if let State::Going(dial) = &mut self.state {
+            dial.resolved(outcome);
         }
     }
 
     /// The socket, when there is one, and a number that is another one for every socket.
     pub fn connection(&mut self) -> Option<(u32, &mut TcpStream)> {
         match &mut self.state {
-            State::Going(exchange) => exchange.connection(),
+            State::Going(dial) => {
+                let number = dial.socket();
+                dial.connection().map(|stream| (number, stream))
+            }
             State::Open(transport, _) | State::Accepted(transport) => {
                 Some((self.socket, transport.stream()))
             }
-            State::Refused { body, .. } => Some((self.socket, body.connection())),
+            State::Refused(refusal) => Some((self.socket, refusal.connection())),
             State::Failed => None,
         }
     }
@@ -165,7 +184,7 @@ impl Posting {
 
     /// Whether bytes can be spliced into the connection, once it is open: no TLS.
     pub fn is_plain(&self) -> bool {
-        self.get.url.scheme() == "http"
+        self.request.url().scheme() == "http"
     }
 
     /// Whether [`flush`](Self::flush) has something to send.
@@ -301,7 +320,7 @@ impl Posting {
             // It may have said why, or that it is content, before it closed.
             Ok(Step::Closed { .. }) => self.broke(HttpError::NoAnswer { place: self.place() }, now),
             Err(fault) => {
-                let error = fault.of(&self.get.url);
+                let error = fault.of(self.request.url());
                 self.broke(error, now)
             }
         }
@@ -311,7 +330,7 @@ impl Posting {
         match self.look(now) {
             Ok(Answer::Accepted) => Ok(Wrote::Refused),
             // The text of a refusal is still to be read.
-            Ok(Answer::None) if matches!(self.state, State::Refused { .. }) => Ok(Wrote::Blocked),
+            Ok(Answer::None) if matches!(self.state, State::Refused(_)) => Ok(Wrote::Blocked),
             Err(
                 told @ (HttpError::Status { .. }
                 | HttpError::Redirect { .. }
@@ -330,9 +349,7 @@ impl Posting {
         let state = std::mem::replace(&mut self.state, State::Failed);
         match state {
             State::Open(transport, collector) => self.look_at_head(transport, collector, now),
-            State::Refused { body, status, deadline, text } => {
-                self.read_refusal(body, status, deadline, text, now)
-            }
+            State::Refused(refusal) => self.read_refusal(refusal, now),
             State::Accepted(transport) => {
                 self.state = State::Accepted(discard(transport));
                 self.keep_patience(now)?;
@@ -349,7 +366,7 @@ impl Posting {
     /// When to [`look`](Self::look) at the latest.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Refused { deadline, .. } => Some(*deadline),
+            State::Refused(refusal) => Some(refusal.deadline()),
             State::Open(..) | State::Accepted(_) => self.patience,
             State::Going(_) | State::Failed => None,
         }
@@ -367,7 +384,7 @@ impl Posting {
         now: Instant,
     ) -> Result<Answer, HttpError> {
         loop {
-            match transport.head(&mut collector).map_err(|fault| fault.of(&self.get.url))? {
+            match transport.head(&mut collector).map_err(|fault| fault.of(self.request.url()))? {
                 Step::Blocked => {
                     self.state = State::Open(transport, collector);
                     self.keep_patience(now)?;
@@ -380,7 +397,7 @@ impl Posting {
                 .map_err(|source| HttpError::Head { place: self.place(), source })?;
             tracing::debug!(place = self.place(), status = head.status, "a response to a POST");
             match head.status {
-                101 => return Err(self.status(101, &[])),
+                101 => return Err(without_a_word(&self.request, 101)),
                 100..200 => collector.next(),
                 200..300 => {
                     self.state = State::Accepted(discard(transport));
@@ -390,43 +407,20 @@ impl Posting {
                     let source = RedirectError::Post;
                     return Err(HttpError::Redirect { place: self.place(), source });
                 }
-                status => {
-                    let course = Course::new(head.framing, None);
-                    let body = Box::new(Body::new(transport, course, self.place(), 0));
-                    return self.read_refusal(body, status, now + EXCERPT_WAIT, Vec::new(), now);
+                _ => {
+                    let refusal = Refusal::new(&head, transport, self.place(), now, None);
+                    return self.read_refusal(refusal, now);
                 }
             }
         }
     }
 
-    fn read_refusal(
-        &mut self,
-        mut body: Box<Body>,
-        status: u16,
-        deadline: Instant,
-        mut text: Vec<u8>,
-        now: Instant,
-    ) -> Result<Answer, HttpError> {
-        let mut buf = [0; 1024];
-        while text.len() < EXCERPT {
-            match body.read(&mut buf) {
-                Ok(Read::Bytes(count)) => {
-                    text.extend_from_slice(buf.get(..count).unwrap_or_default());
-                }
-                Ok(Read::Blocked) if now < deadline => {
-                    self.state = State::Refused { body, status, deadline, text };
-                    return Ok(Answer::None);
-                }
-                // However it ended: the status is the news.
-                Ok(Read::Blocked | Read::Ended) | Err(_) => break,
-            }
+    fn read_refusal(&mut self, mut refusal: Refusal, now: Instant) -> Result<Answer, HttpError> {
+        if refusal.read(now) {
+            return Err(refusal.into_error(&self.request));
         }
-        Err(self.status(status, &text))
-    }
-
-    fn status(&self, status: u16, text: &[u8]) -> HttpError {
-        let message = excerpt::message(text).map(|message| self.get.redact(message));
-        HttpError::Status { place: self.place(), status, message }
+        self.state = State::Refused(refusal);
+        Ok(Answer::None)
     }
 
     fn keep_patience(&mut self, now: Instant) -> Result<(), HttpError> {
@@ -447,7 +441,7 @@ impl Posting {
     }
 
     fn place(&self) -> String {
-        place(&self.get.url)
+        self.request.place()
     }
 }
 
@@ -468,6 +462,6 @@ const DISCARDS: usize = 16;
 
 impl fmt::Debug for Posting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Posting").field("get", &self.get).finish_non_exhaustive()
+        f.debug_struct("Posting").field("request", &self.request).finish_non_exhaustive()
     }
 }

@@ -12,8 +12,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use url::Url;
 
 use super::HttpError;
-use super::get::place;
+
 use super::head::{Collector, HeadError, Taken};
+use super::request::place;
 use super::tls::Session;
 
 /// A connected socket, and the TLS session on it.
