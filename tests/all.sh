@@ -73,6 +73,22 @@ the_library_by_itself() {
         RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features --lib
 }
 
+# Whether Cargo.lock, or what may be in it, is another than in the commit that landed last: main, or the one before.
+dependencies_changed() {
+    local landed
+    landed=$(git rev-parse --quiet --verify origin/main || git rev-parse --quiet --verify main) || return 0
+    if [[ $landed == "$(git rev-parse HEAD)" ]]; then
+        landed=$(git rev-parse --quiet --verify HEAD^) || return 0
+    fi
+    ! git diff --quiet "$landed" -- Cargo.lock .cargo/deny.toml
+}
+
+# Licences, banned crates, and where crates come from. Only for new dependencies: it takes minutes to install.
+dependencies_are_fit() {
+    cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+    cargo deny --locked check bans licenses sources
+}
+
 # What is published builds by itself, and passes what it can show without an engine. The dependencies are the ones that
 # are built already.
 the_package() {
@@ -118,6 +134,7 @@ mkdir "$TMPDIR"
 check "format" cargo fmt --check
 check "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 check "library by itself" the_library_by_itself
+if dependencies_changed; then check "dependencies" dependencies_are_fit; fi
 check "tests" cargo nextest run --locked --all-features --profile ci
 # Each bench once, untimed, so that none rots.
 check "benches" cargo test --locked --benches
