@@ -1,9 +1,9 @@
 //! Temporary directories that are mounted into a container.
 //!
 //! The mounted directory is open to everyone (mode 2777): images run as whom they like. It lies in
-//! a directory of ours that only lets through who knows the way (mode 0711 and a random name
-//! inside), so that it is not open to everyone on the host. An engine that maps user ids can still
-//! pass.
+//! a directory of ours that lets nobody through but us (mode 0700). Its path is no secret: every
+//! user of the host may read it in `/proc/<pid>/mountinfo`. The engine mounts what is below, and a
+//! container needs no way through what is above its mount.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -49,7 +49,6 @@ impl TempDirectory {
         DirBuilder::new().mode(0o700).create(&made.inner).map_err(failed)?;
         // Not by mkdir's mode, which the umask cuts down.
         fs::set_permissions(&made.inner, Permissions::from_mode(0o2777)).map_err(failed)?;
-        fs::set_permissions(&made.outer, Permissions::from_mode(0o711)).map_err(failed)?;
         Ok(made)
     }
 
@@ -141,7 +140,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let made = TempDirectory::create(parent.path(), &Owner::this_process()).unwrap();
         assert_eq!(fs::metadata(made.path()).unwrap().mode() & 0o7777, 0o2777);
-        assert_eq!(fs::metadata(made.root()).unwrap().mode() & 0o7777, 0o711);
+        assert_eq!(fs::metadata(made.root()).unwrap().mode() & 0o7777, 0o700);
         fs::write(made.path().join("left"), "x").unwrap();
         made.remove().unwrap();
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);

@@ -3,7 +3,9 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Output};
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -130,6 +132,36 @@ fn a_temporary_volume_is_made_in_the_folder_that_the_job_says() {
 }
 
 #[test]
+fn no_other_user_of_the_host_gets_into_a_temporary_volume_and_the_container_does() {
+    let place = folder();
+    let volume = json!({"type": "TemporaryVolume", "host_dir": place.path()});
+    let job = Job::script("echo word > $1/file && cat $1/file; exec sleep 600").arg(volume);
+    let job = job.set("image", "gantline-test:user1000");
+    let run = job.invocation().arg("--stop-timeout").arg("0").start();
+    let container = run.container_started();
+    // As the engine has mounted it, and as anybody may read it in /proc/*/mountinfo.
+    let format = "{{range .Mounts}}{{println .Source}}{{end}}";
+    let mounts = docker(&["inspect", "--format", format, &container]);
+    let mounts = String::from_utf8(mounts.stdout).unwrap();
+    let volume = mounts.lines().find_map(|path| Path::new(path).strip_prefix(place.path()).ok());
+    let volume = Path::new("/host").join(volume.unwrap_or_else(|| panic!("{mounts}")));
+    let bound = format!("{}:/host", text(place.path()));
+    let other = ["run", "--rm", "--user", "65534", "--volume", &bound, "gantline-test:busybox"];
+    for command in [["ls", text(&volume)], ["touch", text(&volume.join("planted"))]] {
+        let tried = docker(&[&other[..], &command[..]].concat());
+        let said = String::from_utf8_lossy(&tried.stderr).into_owned();
+        assert!(said.contains("Permission denied"), "{command:?}: {tried:?}");
+    }
+    run.signal(Signal::SIGTERM);
+    let run = run.finish();
+    assert_eq!((run.code, run.text()), (143, "word\n"), "{run}");
+}
+
+fn docker(arguments: &[&str]) -> Output {
+    Command::new("docker").args(arguments).output().unwrap()
+}
+
+#[test]
 fn the_default_temporary_volume_is_one_for_all_who_use_it() {
     let job = Job::script("echo $1; echo word > $2; cat $1/file; ls -ld $1 | cut -c 1-10")
         .arg(end("TemporaryVolume.default"))
@@ -158,8 +190,8 @@ fn a_volume_of_the_engine_is_mounted_by_its_name() {
     let job = |script| Job::script(script).volume(format!("{name}:/mnt/kept"));
     let wrote = job("echo word > /mnt/kept/file").finish();
     let read = job("cat /mnt/kept/file").finish();
-    let removed = std::process::Command::new("docker").args(["volume", "rm", &name]).output();
+    let removed = docker(&["volume", "rm", &name]);
     assert_eq!(wrote.code, 0, "{wrote}");
     assert_eq!((read.code, read.text()), (0, "word\n"), "{read}");
-    assert!(removed.unwrap().status.success(), "a named volume outlives the run");
+    assert!(removed.status.success(), "a named volume outlives the run");
 }
