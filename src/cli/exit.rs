@@ -15,11 +15,14 @@ pub(super) const FAILED: u8 = 125;
 pub(super) fn of_run(ended: &Result<Outcome, RunError>, signal: Option<i32>) -> u8 {
     match ended {
         Err(error) => error.exit_code(),
-        Ok(outcome) if outcome.is_cancelled() => of_signal(signal),
+        // Without a signal it was cancelled in Girder, which stops it as SIGTERM does.
+        Ok(outcome) if outcome.is_cancelled() => of_signal(signal.or(Some(SIGTERM))),
         // The exit status of a process has eight bits.
         Ok(outcome) => outcome.exit_code().map_or(FAILED, |code| code.to_le_bytes()[0]),
     }
 }
+
+const SIGTERM: i32 = 15;
 
 /// A shell's code for a command that a signal ended.
 pub(super) fn of_signal(signal: Option<i32>) -> u8 {
@@ -51,7 +54,7 @@ mod tests {
     fn a_cancelled_run_tells_the_signal() {
         assert_eq!(of_run(&outcome(Some(143), true), Some(2)), 130);
         assert_eq!(of_run(&outcome(None, true), Some(15)), 143);
-        assert_eq!(of_run(&outcome(Some(0), true), None), 125);
+        assert_eq!(of_run(&outcome(Some(0), true), None), 143);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
     drop(runner);
     display.end();
     let (ended, signal) = ended;
-    tell(&ended);
+    tell(&ended, signal);
     let code = exit::of_run(&ended, signal);
     if let Some(file) = report {
         file.write(report_of(&ended)).map_err(|error| Failure::failed(&error))?;
@@ -62,10 +62,13 @@ fn runner(args: &RunArgs, environment: &Environment, display: &Display) -> Resul
 }
 
 /// Says what the exit code does not.
-fn tell(ended: &Result<Outcome, RunError>) {
+fn tell(ended: &Result<Outcome, RunError>, signal: Option<i32>) {
     let report = report_of(ended);
     match ended {
         Err(error) => render::say(&chain(error)),
+        Ok(outcome) if outcome.is_cancelled() && signal.is_none() => {
+            render::say("the job was cancelled in Girder");
+        }
         Ok(outcome) if report.oom_killed && outcome.exit_code() != Some(0) => {
             render::say("the container, or a process in it, was killed for want of memory");
         }

@@ -201,9 +201,12 @@ pub(super) fn reply(
     let mut response = outcome.map_err(error)?;
     let location = response.headers().get("location");
     let location = location.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let retry_after = response.headers().get("retry-after");
+    let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let retry_after = retry_after.map(Duration::from_secs);
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(limit).read_to_vec().map_err(error)?;
-    Ok(Reply { status, location, body })
+    Ok(Reply { status, location, retry_after, body })
 }
 
 /// What an error of the HTTP client means.

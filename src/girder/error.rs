@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::JobStatus;
 use crate::http::HttpError;
 
 /// Why Girder did not give what was asked for. An `object` is what it was, with its id.
@@ -144,6 +145,18 @@ pub enum GirderError {
         status: u16,
         /// What Girder says.
         message: Option<String>,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// 400: a job cannot come from the status that it has to this one.
+    #[error("the job at {server} does not become {}{}", status.as_str(), says(message.as_deref()))]
+    JobStatus {
+        /// The API's URL.
+        server: String,
+        /// The status that it does not take.
+        status: JobStatus,
+        /// What Girder says.
+        message: Option<String>,
     },
     /// The record is not what it should be.
     #[error("cannot understand what Girder at {server} says about {object}")]
@@ -158,6 +171,14 @@ pub enum GirderError {
 }
 
 impl GirderError {
+    /// How long the server wants to be left alone, if it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the same request may well succeed a little later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -175,6 +196,7 @@ impl GirderError {
             | Self::Unauthorized { .. }
             | Self::Forbidden { .. }
             | Self::ApiKeyRefused { .. }
+            | Self::JobStatus { .. }
             | Self::Record { .. } => false,
         }
     }

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use ureq::Agent;
+use serde::Deserialize;
 use ureq::http::{Method, Request};
+use ureq::{Agent, AsSendBody};
 use url::Url;
 
 use super::client::{MAX_RECORD, Options, agent, reply};
-use super::reply::Asked;
+use super::job_status::JobStatus;
+use super::reply::{Asked, Reply};
 use super::url::ApiUrl;
 use super::{GirderError, Token, auth};
 
@@ -38,29 +40,25 @@ pub struct JobUpdate {
     pub progress_message: Option<String>,
 }
 
-/// How a job is, in Girder's numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What Girder says of a job.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum JobStatus {
-    /// It runs.
-    Running,
-    /// It has done what it should.
-    Success,
-    /// It has failed.
-    Error,
-    /// It was stopped.
-    Canceled,
+pub struct JobRecord {
+    /// How it is.
+    pub status: JobStatus,
+    /// When it was queued, in ISO 8601.
+    pub created: Option<String>,
+    /// What its log has; an answer to an update does not say.
+    pub log: Option<LogSize>,
 }
 
-impl JobStatus {
-    fn number(self) -> &'static str {
-        match self {
-            Self::Running => "2",
-            Self::Success => "3",
-            Self::Error => "4",
-            Self::Canceled => "5",
-        }
-    }
+/// How much a job's log has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogSize {
+    /// Entries: one for each update that had a log.
+    pub entries: u64,
+    /// Bytes of all of them.
+    pub bytes: u64,
 }
 
 impl JobClient {
@@ -92,35 +90,111 @@ impl JobClient {
         Ok(Self { agent, api, url: url.clone(), method, headers, timeout: options.timeout })
     }
 
-    /// Sends one update.
+    /// Lets each request from now on take so long.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// Sends one update, and gives what Girder says of the job then.
     ///
     /// # Errors
     /// Girder does not take it, or cannot be asked. A status that cannot follow the one that the
-    /// job has is a [`GirderError::Status`] with 400.
-    pub fn update(&self, update: &JobUpdate) -> Result<(), GirderError> {
-        let asked = Asked {
-            api: &self.api,
-            object: "the job".to_owned(),
-            object_id: true,
-            with_token: !self.headers.is_empty(),
-            is_write: true,
-        };
-        let mut request = Request::builder()
+    /// job has is [`GirderError::JobStatus`]; a job that was deleted is [`GirderError::NotFound`].
+    pub fn update(&self, update: &JobUpdate) -> Result<Option<JobRecord>, GirderError> {
+        let request = Request::builder()
             .method(self.method.clone())
-            .uri(self.url.as_str())
             .header("Content-Type", "application/x-www-form-urlencoded");
-        for (name, value) in &self.headers {
-            request = request.header(name, value.expose());
-        }
-        let request = request.body(update.to_form()).map_err(|error| GirderError::Protocol {
-            server: self.api.as_str().to_owned(),
-            reason: error.to_string(),
-        })?;
-        let answer = reply(self.agent.run(request), &asked, self.timeout, MAX_RECORD)?;
+        let request = self.addressed(request).body(update.to_form());
+        let request = request.map_err(|error| self.unusable(error.to_string()))?;
+        let answer = self.agent.run(self.timed(request));
+        let answer = reply(answer, &self.asked(true), self.timeout, MAX_RECORD)?;
         match answer.status {
-            200..300 => Ok(()),
-            _ => answer.record::<serde_json::Value>(&asked).map(drop),
+            // What stands in for Girder may say nothing.
+            200..300 => Ok(serde_json::from_slice::<Answer>(&answer.body).ok().map(Into::into)),
+            400 => Err(self.refusal(&answer, update.status)),
+            _ => Err(self.failure(&answer, true)),
         }
+    }
+
+    /// Asks what Girder says of the job. The whole log comes along, so ask rarely: an empty update
+    /// tells the status, too.
+    ///
+    /// # Errors
+    /// The job was deleted ([`GirderError::NotFound`]), is not given to us, or Girder cannot be
+    /// asked.
+    pub fn record(&self) -> Result<JobRecord, GirderError> {
+        let request = self.addressed(Request::builder()).body(());
+        let request = request.map_err(|error| self.unusable(error.to_string()))?;
+        let asked = self.asked(false);
+        let answer = reply(self.agent.run(self.timed(request)), &asked, self.timeout, MAX_JOB)?;
+        answer.record::<Answer>(&asked).map(Into::into)
+    }
+
+    fn addressed(&self, request: ureq::http::request::Builder) -> ureq::http::request::Builder {
+        let headers = self.headers.iter();
+        headers.fold(request.uri(self.url.as_str()), |request, (name, value)| {
+            request.header(name, value.expose())
+        })
+    }
+
+    fn timed<S: AsSendBody>(&self, request: Request<S>) -> Request<impl AsSendBody> {
+        self.agent.configure_request(request).timeout_global(Some(self.timeout)).build()
+    }
+
+    fn asked(&self, is_write: bool) -> Asked<'_> {
+        let with_token = !self.headers.is_empty();
+        Asked { api: &self.api, object: OBJECT.to_owned(), object_id: true, with_token, is_write }
+    }
+
+    fn unusable(&self, reason: String) -> GirderError {
+        GirderError::Protocol { server: self.api.as_str().to_owned(), reason }
+    }
+
+    fn failure(&self, answer: &Reply, is_write: bool) -> GirderError {
+        match answer.record::<serde_json::Value>(&self.asked(is_write)) {
+            Err(error) => error,
+            Ok(_) => self.unusable(format!("status {}", answer.status)),
+        }
+    }
+
+    /// What a 400 means.
+    fn refusal(&self, answer: &Reply, status: Option<JobStatus>) -> GirderError {
+        #[derive(Deserialize)]
+        struct Refusal {
+            message: Option<String>,
+            field: Option<String>,
+        }
+        let server = self.api.as_str().to_owned();
+        match (serde_json::from_slice::<Refusal>(&answer.body), status) {
+            (Ok(Refusal { message, field: Some(field) }), Some(status)) if field == "status" => {
+                GirderError::JobStatus { server, status, message }
+            }
+            (Ok(Refusal { message: Some(message), field: None }), _)
+                if message.starts_with("Invalid job id") =>
+            {
+                let message = Some(message);
+                GirderError::NotFound { object: OBJECT.to_owned(), server, message }
+            }
+            _ => self.failure(answer, true),
+        }
+    }
+}
+
+/// A job's record, as far as it is of use.
+#[derive(Deserialize)]
+struct Answer {
+    status: i64,
+    created: Option<String>,
+    log: Option<Vec<String>>,
+}
+
+impl From<Answer> for JobRecord {
+    fn from(Answer { status, created, log }: Answer) -> Self {
+        let log = log.map(|entries| LogSize {
+            entries: entries.len() as u64,
+            bytes: entries.iter().map(|entry| entry.len() as u64).sum(),
+        });
+        Self { status: JobStatus::from_number(status), created, log }
     }
 }
 
@@ -142,7 +216,7 @@ impl JobUpdate {
             form.append_pair("log", &self.log);
         }
         if let Some(status) = self.status {
-            form.append_pair("status", status.number());
+            form.append_pair("status", &status.number().to_string());
         }
         for (name, number) in
             [("progressTotal", self.progress_total), ("progressCurrent", self.progress_current)]
@@ -157,6 +231,12 @@ impl JobUpdate {
         form.finish()
     }
 }
+
+/// What is asked about.
+const OBJECT: &str = "the job";
+
+/// Bytes of a job's record: MongoDB has at most 16 MiB, and JSON may make three of one.
+const MAX_JOB: u64 = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -10,15 +10,19 @@ mod client;
 mod error;
 mod file;
 mod job;
+mod job_status;
 mod listing;
 mod reply;
 mod upload;
 mod url;
 
+/// How whoever asks again pauses.
+pub use crate::http::Backoff;
 pub use auth::{ApiKey, Credentials, Token};
 pub use client::{Client, Options};
 pub use error::GirderError;
 pub use file::FileRecord;
-pub use job::{JobClient, JobStatus, JobUpdate};
+pub use job::{JobClient, JobRecord, JobUpdate, LogSize};
+pub use job_status::JobStatus;
 pub use listing::{FolderRecord, ItemRecord, Pages};
 pub use upload::{NewFile, Parent, UploadId, UploadState, UploadedFile};

@@ -1,5 +1,7 @@
 //! What an answer of Girder's means. Pure.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 
 use super::GirderError;
@@ -10,6 +12,8 @@ use crate::http::excerpt;
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) location: Option<String>,
+    /// What the server asks for before the next request.
+    pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
 }
 
@@ -36,14 +40,21 @@ impl Reply {
         let is_json = self.body.trim_ascii_start().starts_with(b"{")
             || self.body.trim_ascii_start().starts_with(b"[");
         let message = excerpt::message(&self.body);
-        let status = self.status;
+        let (status, retry_after) = (self.status, self.retry_after);
+        let other = |object, server, message| GirderError::Status {
+            object,
+            server,
+            status,
+            message,
+            retry_after,
+        };
         match status {
             300..400 => {
                 let location = self.location.as_deref().map(|place| place_of(place, asked));
                 Err(GirderError::Redirected { server, location })
             }
             // A proxy's own pages for these are HTML.
-            408 | 429 | 500.. => Err(GirderError::Status { object, server, status, message }),
+            408 | 429 | 500.. => Err(other(object, server, message)),
             401 => {
                 let with_token = asked.with_token;
                 Err(GirderError::Unauthorized { object, server, with_token, message })
@@ -60,10 +71,10 @@ impl Reply {
             }
             // Girder says 400 of an id that is none, and of one that nothing has.
             400 if !asked.object_id => Err(GirderError::InvalidId { object }),
-            400 if asked.is_write => Err(GirderError::Status { object, server, status, message }),
+            400 if asked.is_write => Err(other(object, server, message)),
             400 | 404 => Err(GirderError::NotFound { object, server, message }),
             403 => Err(GirderError::Forbidden { object, server, message }),
-            _ => Err(GirderError::Status { object, server, status, message }),
+            _ => Err(other(object, server, message)),
         }
     }
 }
@@ -91,7 +102,8 @@ mod tests {
         let object = "file 1".to_owned();
         let asked = Asked { api: &api, object, object_id, with_token: true, is_write: false };
         let location = Some("https://g/api/v1/file/1?token=s3cret".to_owned());
-        let reply = Reply { status, location, body: body.as_bytes().to_vec() };
+        let retry_after = Some(Duration::from_secs(12));
+        let reply = Reply { status, location, retry_after, body: body.as_bytes().to_vec() };
         reply.record::<FileRecord>(&asked).unwrap_err()
     }
 
@@ -109,6 +121,7 @@ mod tests {
             let error = error(status, json, true);
             assert!(error.to_string().contains("so it is"), "{error}");
             assert_eq!(error.is_transient(), status >= 500);
+            assert_eq!(error.retry_after().is_some(), status == 418 || status >= 500);
         }
     }
 

@@ -25,6 +25,7 @@
 //! knows what has been delivered.
 
 mod addresses;
+mod backoff;
 mod body;
 pub(crate) mod chunked;
 mod client;
@@ -46,6 +47,7 @@ mod roots;
 pub(crate) mod tls;
 mod transport;
 
+pub use backoff::Backoff;
 pub use body::{Body, Read};
 pub use chunked::ChunkError;
 pub use client::{Client, ClientOptions, Limits};

@@ -1,10 +1,11 @@
-//! Why the job in Girder cannot be reported to.
+//! Why the job in Girder cannot be reported to, or was not told everything.
 
 use std::io;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::girder::GirderError;
+use crate::girder::{GirderError, JobStatus};
 
 /// Why there is no reporter.
 #[derive(Debug, Error)]
@@ -18,25 +19,24 @@ pub enum ReporterError {
     Thread(#[source] io::Error),
 }
 
-/// What the job in Girder was not told.
-#[derive(Debug, Error)]
+/// Why the job in Girder was not told everything.
+#[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum Untold {
-    /// Girder took it, but not all of it in time.
+    /// Girder took updates, but there was no time for all of them.
     #[error("the job in Girder was not told everything in time")]
     Late,
-    /// Girder did not take it.
-    #[error(
-        "{failures} update{} of the job in Girder failed{}",
-        if *failures == 1 { "" } else { "s" },
-        if *is_all_sent { "" } else { ", and not all is sent" }
-    )]
-    Failed {
-        /// Updates that failed.
-        failures: u64,
-        /// Whether what came after them was sent.
-        is_all_sent: bool,
-        /// Why the last one failed.
-        source: Box<GirderError>,
-    },
+    /// Girder could not be asked, for as long as it is waited for.
+    #[error("the job in Girder was not told everything: the last update of it failed")]
+    Unreachable(#[source] Arc<GirderError>),
+    /// Girder takes no updates of this job from us. Nothing was sent after the first that it
+    /// refused.
+    #[error("an update of the job in Girder failed, and no other was sent after it")]
+    Refused(#[source] Arc<GirderError>),
+    /// The job had ended before.
+    #[error("the job in Girder was {} before this began, and is not told of it", .0.as_str())]
+    Ended(JobStatus),
+    /// We are to blame.
+    #[error("bug: {0}")]
+    Bug(&'static str),
 }

@@ -3,6 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::pace::INTERVAL;
 use super::*;
 use crate::spec::HttpUrl;
 
@@ -12,17 +15,44 @@ const JITTER: Duration = Duration::from_millis(250);
 /// What came: when, and the form's members.
 type Came = (Instant, Vec<(String, String)>);
 
-/// A Girder that answers with these statuses, then always with the last; what came to it.
-fn girder(answers: Vec<u16>) -> (GirderJob, Receiver<Came>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/api/v1/job/5f", listener.local_addr().unwrap());
-    let (sender, came) = crossbeam_channel::unbounded();
-    thread::spawn(move || {
-        let last = *answers.last().unwrap();
-        let mut answers = answers.into_iter();
+/// What Girder answers: the HTTP status, and the job's status in the body.
+type Answer = (u16, i64);
+
+/// A Girder that answers updates so, and always with the last in the end; asked for the job's record
+/// it says `found`.
+struct Script {
+    answers: Vec<Answer>,
+    found: i64,
+}
+
+impl Script {
+    fn all(answers: &[Answer]) -> Self {
+        Self { answers: answers.to_vec(), found: 2 }
+    }
+
+    fn answer(&mut self, method: &str) -> String {
+        let (code, status) = match method {
+            "GET" => (200, self.found),
+            _ if self.answers.len() > 1 => self.answers.remove(0),
+            _ => self.answers[0],
+        };
+        let text = match code {
+            200 => format!(r#"{{"status": {status}, "log": ["before\n"]}}"#),
+            400 if status == DELETED => r#"{"message": "Invalid job id (5f)."}"#.to_owned(),
+            400 => r#"{"message": "no", "field": "status", "type": "validation"}"#.to_owned(),
+            _ => r#"{"message": "as it was told"}"#.to_owned(),
+        };
+        let length = text.len();
+        format!("HTTP/1.1 {code} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}")
+    }
+
+    fn serve(mut self, listener: &TcpListener, came: &Sender<Came>) {
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
             let (mut length, mut line) = (0, String::new());
+            stream.read_line(&mut line).unwrap();
+            let method = line.split(' ').next().unwrap().to_owned();
+            line.clear();
             while stream.read_line(&mut line).unwrap() > 2 {
                 let lower = line.to_ascii_lowercase();
                 if let Some(value) = lower.strip_prefix("content-length:") {
@@ -33,25 +63,32 @@ fn girder(answers: Vec<u16>) -> (GirderJob, Receiver<Came>) {
             let mut body = vec![0; length];
             stream.read_exact(&mut body).unwrap();
             let form = url::form_urlencoded::parse(&body).into_owned().collect();
-            if sender.send((Instant::now(), form)).is_err() {
+            if method != "GET" && came.send((Instant::now(), form)).is_err() {
                 return;
             }
-            let status = answers.next().unwrap_or(last);
-            let text = "{\"message\": \"as it was told\"}";
-            let answer = format!(
-                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
-                text.len()
-            );
+            let answer = self.answer(&method);
             stream.get_mut().write_all(answer.as_bytes()).unwrap();
         }
-    });
-    let url = HttpUrl::parse(&url).unwrap();
-    (GirderJob { url, headers: [].into(), method: "PUT".to_owned() }, came)
+    }
 }
 
-fn start(answers: Vec<u16>) -> (JobReporter, Receiver<Came>) {
-    let (job, came) = girder(answers);
-    (JobReporter::start(&job, &Options::default()).unwrap(), came)
+const DELETED: i64 = -1;
+
+/// A reporter to such a Girder, what comes there, and whether the job was cancelled.
+fn start(script: Script) -> (JobReporter, Receiver<Came>, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/api/v1/job/5f", listener.local_addr().unwrap());
+    let (sender, came) = unbounded();
+    thread::spawn(move || script.serve(&listener, &sender));
+    let (sender, cancelled) = unbounded();
+    let cancel = move || sender.send(()).unwrap();
+    let reporter = JobReporter::start(&job(&url), ReporterOptions::default(), cancel).unwrap();
+    (reporter, came, cancelled)
+}
+
+fn job(url: &str) -> GirderJob {
+    let url = HttpUrl::parse(url).unwrap();
+    GirderJob { url, headers: [].into(), method: "PUT".to_owned() }
 }
 
 /// The error with what lies behind it.
@@ -64,80 +101,160 @@ fn next(came: &Receiver<Came>) -> Came {
     came.recv_timeout(Duration::from_secs(20)).expect("an update in time")
 }
 
-fn all(came: &Receiver<Came>, name: &str) -> Vec<String> {
-    let named = |(_, form): Came| form.into_iter().find(|(key, _)| key == name).map(|(_, v)| v);
-    came.try_iter().filter_map(named).collect()
+fn form(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn forms(came: &Receiver<Came>) -> Vec<Vec<(String, String)>> {
+    came.try_iter().map(|(_, form)| form).collect()
 }
 
 #[test]
 fn updates_keep_their_order_and_their_pace() {
-    let (reporter, came) = start(vec![200]);
+    let (reporter, came, _) = start(Script::all(&[(200, 2)]));
     let teller = reporter.teller();
-    teller.status(JobStatus::Running);
-    let (first, form) = next(&came);
-    assert_eq!(form, [("status".to_owned(), "2".to_owned())]);
+    assert!(matches!(reporter.begin(), Begun::Running));
+    let (first, begins) = next(&came);
+    assert_eq!(begins, form(&[("status", "2")]));
     (0..1000).for_each(|number| teller.log(&format!("{number}\n")));
     let (second, _) = next(&came);
     assert!(second - first >= INTERVAL - JITTER, "{:?}", second - first);
     teller.log("end");
     teller.status(JobStatus::Success);
     reporter.flush().unwrap();
-    let (third, form) = next(&came);
+    let (third, ends) = next(&came);
     assert!(third - second >= INTERVAL - JITTER);
-    assert_eq!(form, [("log", "end"), ("status", "3")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    assert_eq!(ends, form(&[("log", "end"), ("status", "3")]));
     assert!(came.try_recv().is_err());
 }
 
 #[test]
-fn an_update_that_fails_is_sent_again() {
-    let (reporter, came) = start(vec![503, 500, 200]);
-    reporter.teller().log("kept");
+fn an_update_that_fails_is_sent_again_with_what_came_meanwhile() {
+    let (reporter, came, _) = start(Script::all(&[(503, 0), (500, 0), (200, 2)]));
+    let teller = reporter.teller();
+    teller.log("kept");
+    assert_eq!(next(&came).1, form(&[("log", "kept")]));
+    teller.log(", too");
     reporter.flush().unwrap();
-    assert_eq!(all(&came, "log"), ["kept"; 3]);
+    assert_eq!(forms(&came).last().unwrap(), &form(&[("log", "kept, too")]));
 }
 
 #[test]
 fn a_girder_that_takes_nothing_from_us_is_left_alone() {
-    let (reporter, came) = start(vec![403]);
+    let (reporter, came, cancelled) = start(Script::all(&[(403, 0)]));
     let teller = reporter.teller();
-    teller.log("a");
+    assert!(matches!(reporter.begin(), Begun::Refused(_)));
     next(&came);
     teller.log("b");
     let warning = told(&reporter.flush().unwrap_err());
-    assert!(warning.starts_with("1 update of the job in Girder failed: "), "{warning}");
+    assert!(warning.starts_with("an update of the job in Girder failed"), "{warning}");
     assert!(warning.contains("as it was told"), "{warning}");
-    assert!(came.try_iter().count() <= 1);
+    assert!(came.try_recv().is_err() && cancelled.try_recv().is_err());
+}
+
+#[test]
+fn a_job_that_does_not_begin_says_why_and_is_told_nothing_more() {
+    for (found, last) in [(3, None), (4, None), (5, None), (824, Some("5"))] {
+        let answers = [(400, 0), (200, 5)];
+        let (reporter, came, cancelled) = start(Script { answers: answers.to_vec(), found });
+        let begun = reporter.begin();
+        match found {
+            3 => assert!(matches!(begun, Begun::Ended(JobStatus::Success))),
+            4 => assert!(matches!(begun, Begun::Ended(JobStatus::Error))),
+            _ => assert!(matches!(begun, Begun::Canceled), "{begun:?}"),
+        }
+        reporter.teller().log("never seen");
+        reporter.teller().status(JobStatus::Success);
+        let flushed = reporter.flush();
+        assert_eq!(matches!(flushed, Err(Untold::Ended(_))), found < 5, "{flushed:?}");
+        let expected = [Some("2"), last].into_iter().flatten();
+        let expected: Vec<_> = expected.map(|status| form(&[("status", status)])).collect();
+        assert_eq!(forms(&came), expected, "of {found}");
+        assert!(cancelled.try_recv().is_err(), "it did not begin");
+    }
+}
+
+#[test]
+fn a_job_that_was_deleted_is_not_begun() {
+    let (reporter, _came, _) = start(Script::all(&[(400, DELETED)]));
+    assert!(matches!(reporter.begin(), Begun::Deleted));
+    assert!(matches!(reporter.flush(), Err(Untold::Refused(_))));
+}
+
+#[test]
+fn an_answer_that_says_canceling_cancels_once() {
+    let (reporter, came, cancelled) = start(Script::all(&[(200, 2), (200, 824)]));
+    assert!(matches!(reporter.begin(), Begun::Running));
+    let teller = reporter.teller();
+    teller.log("a");
+    cancelled.recv_timeout(Duration::from_secs(20)).unwrap();
+    teller.log("the run was cancelled\n");
+    teller.status(JobStatus::Canceled);
+    reporter.flush().unwrap();
+    assert!(cancelled.try_recv().is_err());
+    let last = form(&[("log", "the run was cancelled\n"), ("status", "5")]);
+    assert_eq!(forms(&came).last(), Some(&last));
+}
+
+#[test]
+fn a_job_that_is_told_nothing_is_looked_at() {
+    let (reporter, came, cancelled) = start(Script::all(&[(200, 2), (200, 824)]));
+    assert!(matches!(reporter.begin(), Begun::Running));
+    next(&came);
+    reporter.teller().look();
+    assert_eq!(next(&came).1, [], "nothing changes");
+    cancelled.recv_timeout(Duration::from_secs(20)).unwrap();
 }
 
 #[test]
 fn what_was_done_in_spite_of_a_cancel_is_canceled_and_its_log_kept() {
-    let (reporter, came) = start(vec![400, 200]);
+    let script = Script { answers: vec![(400, 0), (200, 5)], found: 824 };
+    let (reporter, came, _) = start(script);
     let teller = reporter.teller();
-    teller.log("text");
     teller.status(JobStatus::Success);
+    teller.log("text");
     reporter.flush().unwrap();
-    let forms: Vec<_> = came.try_iter().map(|(_, form)| form).collect();
-    let form = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
-    };
-    let expected = [
-        form(&[("log", "text"), ("status", "3")]),
-        form(&[("log", "text")]),
-        form(&[("status", "5")]),
-    ];
-    assert_eq!(forms, expected);
+    let all = forms(&came);
+    assert_eq!(all.first().unwrap().last().unwrap().1, "3");
+    assert_eq!(all.last().unwrap(), &form(&[("log", "text"), ("status", "5")]));
 }
 
 #[test]
-fn a_server_that_is_not_there_costs_a_warning() {
+fn a_job_that_never_started_is_canceled() {
+    let (reporter, came, _) = start(Script::all(&[(200, 5)]));
+    reporter.teller().log("it has expired\n");
+    reporter.teller().status(JobStatus::Canceled);
+    let (sender, all_told) = unbounded();
+    reporter.finish(move |told| sender.send(told.is_ok()).unwrap());
+    assert!(all_told.recv_timeout(Duration::from_secs(20)).unwrap());
+    let all = forms(&came).concat();
+    assert_eq!(all, form(&[("log", "it has expired\n"), ("status", "5")]));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_waited_for_as_long_as_patience_is() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = HttpUrl::parse(&format!("http://{}/job/5f", listener.local_addr().unwrap())).unwrap();
+    let job = job(&format!("http://{}/job/5f", listener.local_addr().unwrap()));
     drop(listener);
-    let job = GirderJob { url, headers: [].into(), method: "PUT".to_owned() };
-    let reporter = JobReporter::start(&job, &Options::default()).unwrap();
-    reporter.teller().log("a");
+    let patience = Duration::from_secs(2);
+    let options = ReporterOptions { patience, ..ReporterOptions::default() };
+    let reporter = JobReporter::start(&job, options, || {}).unwrap();
     let began = Instant::now();
+    assert!(matches!(reporter.begin(), Begun::Unreachable(_)));
+    assert!(began.elapsed() >= patience);
+    let closed = Instant::now();
     let warning = told(&reporter.flush().unwrap_err());
     assert!(warning.contains("cannot reach") || warning.contains("refused"), "{warning}");
-    assert!(began.elapsed() < FLUSH + Duration::from_secs(5));
+    assert!(closed.elapsed() < patience + Duration::from_secs(5));
+}
+
+#[test]
+fn who_has_no_time_left_does_not_wait() {
+    let (reporter, _came, _) = start(Script::all(&[(503, 0)]));
+    let teller = reporter.teller();
+    teller.log("a");
+    teller.hurry(Duration::ZERO);
+    let began = Instant::now();
+    reporter.flush().unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(5));
 }

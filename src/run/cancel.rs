@@ -26,15 +26,21 @@ impl Canceller {
     /// One that has not been asked yet, and the run's side of it.
     pub(crate) fn new() -> (Self, Cancellation) {
         let (sender, receiver) = watch::channel(Asked::Nothing);
-        (Self(Arc::new(sender)), Cancellation(receiver))
+        let canceller = Self(Arc::new(sender));
+        (canceller.clone(), Cancellation(receiver, canceller))
     }
 }
 
 /// The run's side of a [`Canceller`].
 #[derive(Debug, Clone)]
-pub(crate) struct Cancellation(watch::Receiver<Asked>);
+pub(crate) struct Cancellation(watch::Receiver<Asked>, Canceller);
 
 impl Cancellation {
+    /// What stops the run from within: the job in Girder was cancelled.
+    pub(crate) fn canceller(&self) -> Canceller {
+        self.1.clone()
+    }
+
     /// Whether the run is to stop.
     pub(crate) fn is_asked(&self) -> bool {
         *self.0.borrow() != Asked::Nothing

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::cancel::Cancellation;
 use super::error::{Cause, chain};
 use super::failure;
 use super::live::{Live, Stop};
@@ -12,9 +17,8 @@ use crate::event::Event;
 use crate::girder::JobStatus;
 use crate::plan::{GirderArgument, PlannedSink, PlannedSource};
 use crate::pump::Sink;
-use crate::reporter::JobReporter;
+use crate::reporter::{Begun, JobReporter, ReporterOptions, Untold};
 use crate::run::phases::collect::Collected;
-use crate::run::phases::prepare::blocking;
 use crate::run::transfers::ear::Ear;
 use crate::run::transfers::progress_pipe::{ProgressLines, TellProgress};
 
@@ -22,9 +26,18 @@ impl Live {
     /// The job in Girder runs from now on, if there is one.
     pub(super) fn begins_job(&mut self) -> Result<(), Cause> {
         let Some(job) = &self.plan.girder_job else { return Ok(()) };
-        let reporter =
-            JobReporter::start(job, &self.shared.girder_options).map_err(Cause::Report)?;
-        reporter.teller().status(JobStatus::Running);
+        let girder = self.shared.girder_options.clone();
+        let options = ReporterOptions { girder, ..ReporterOptions::default() };
+        let canceller = self.cancellation.canceller();
+        let reporter = JobReporter::start(job, options, move || canceller.cancel());
+        let reporter = reporter.map_err(Cause::Report)?;
+        let canceller = self.cancellation.canceller();
+        // The run does not wait for it: a job that is not there to be told is a warning.
+        reporter.begin_then(move |begun| {
+            if let Begun::Canceled = begun {
+                canceller.cancel();
+            }
+        });
         self.job = Some(reporter);
         Ok(())
     }
@@ -153,12 +166,30 @@ impl Live {
         teller.status(status);
     }
 
-    /// Waits until the job in Girder has been told everything, for a while.
+    /// Waits until the job in Girder has been told everything. A run that was cancelled does not
+    /// wait long.
     pub(super) async fn ends_job(&mut self) {
         let Some(job) = self.job.take() else { return };
-        let flushed = blocking(move || Ok(job.flush())).await;
-        if let Ok(Err(untold)) = flushed {
-            self.warns(chain(&untold));
+        let (teller, mut cancellation) = (job.teller(), self.cancellation.clone());
+        let (sender, mut told) = oneshot::channel();
+        job.finish(move |result| drop(sender.send(result)));
+        let result = tokio::select! {
+            result = &mut told => result.ok(),
+            () = hurry(&mut cancellation, self.shared.stop_timeout) => {
+                teller.hurry(Duration::ZERO);
+                Some(Err(Untold::Late))
+            }
+        };
+        match result {
+            Some(Err(untold)) => self.warns(chain(&untold)),
+            Some(Ok(())) => {}
+            None => self.warns(chain(&Untold::Bug("the reporter's thread panicked"))),
         }
     }
+}
+
+/// Comes back when a run that was cancelled has waited long enough.
+async fn hurry(cancellation: &mut Cancellation, grace: Duration) {
+    cancellation.asked().await;
+    let _ = timeout(grace, cancellation.insisted()).await;
 }

@@ -93,17 +93,79 @@ fn a_cancelled_run_is_canceled() {
 }
 
 #[test]
-fn a_job_that_was_cancelled_in_girder_ends_as_canceled() {
+fn a_job_that_is_cancelled_in_girder_stops_its_run() {
     let girder = Girder::log_in();
     let reported = Job::new(&girder);
-    let run = Invocation::job(&script(&reported, "sleep 2; echo late"));
-    let run = run.start();
+    let text = "trap 'echo stopped; exit 7' TERM; while :; do echo busy; sleep 0.3; done";
+    let run = Invocation::job(&script(&reported, text)).start();
     run.container_started();
     reported.set("status", "824");
     let run = run.finish();
-    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(run.code, 143, "{run}");
+    assert!(run.stderr.contains("the job was cancelled in Girder"), "{run}");
+    assert_eq!(run.report.as_ref().unwrap()["cancelled"], true, "{run}");
     assert_eq!(reported.statuses(), [2, 824, 5]);
-    assert!(reported.log().contains("late\n"));
+    let log = reported.log();
+    assert!(log.contains("stopped\n") && log.contains("the run was cancelled\n"), "{log}");
+}
+
+#[test]
+fn a_job_that_was_cancelled_in_girder_before_its_run_begins_runs_nothing() {
+    let girder = Girder::log_in();
+    let reported = Job::new(&girder);
+    reported.set("status", "2");
+    reported.set("status", "824");
+    let run = Invocation::job(&script(&reported, "sleep 60")).finish();
+    assert_eq!(run.report.as_ref().unwrap()["cancelled"], true, "{run}");
+    assert_eq!(reported.statuses(), [2, 824, 5]);
+}
+
+#[test]
+fn a_job_that_has_ended_is_left_as_it_is() {
+    let girder = Girder::log_in();
+    let reported = Job::new(&girder);
+    reported.set("status", "2");
+    reported.set("status", "3");
+    let run = Invocation::job(&script(&reported, "echo again")).finish();
+    assert_eq!((run.code, run.stdout.as_slice()), (0, b"again\n".as_slice()), "{run}");
+    let warnings = run.report.as_ref().unwrap()["warnings"].to_string();
+    assert!(warnings.contains("the job in Girder was a success before this began"), "{run}");
+    assert_eq!(reported.statuses(), [2, 3]);
+    assert!(!reported.log().contains("again"));
+}
+
+#[test]
+fn early_lines_are_still_in_the_log_after_a_burst() {
+    let girder = Girder::log_in();
+    let reported = Job::new(&girder);
+    let before = "there before\n".repeat(40);
+    reported.set("log", &before);
+    let text = "for i in $(seq 40); do echo early $i; sleep 0.1; done; \
+                yes 0123456789abcde | head -c 1048576; echo the end";
+    let run = Invocation::job(&script(&reported, text)).finish();
+    assert_eq!(run.code, 0, "{run}");
+    let log = reported.log();
+    let early: String = (1..=40).map(|number| format!("early {number}\n")).collect();
+    let burst = "0123456789abcde\n".repeat(1 << 16);
+    assert!(log.starts_with(&before), "{}", &log[..2000]);
+    assert!(log.contains(&format!("{early}{burst}the end\n")));
+}
+
+#[test]
+fn of_a_log_of_20_mib_the_first_and_the_last_line_are_in_girder() {
+    let girder = Girder::log_in();
+    let reported = Job::new(&girder);
+    let text = "echo first; yes 0123456789abcde | head -c 20971520; echo last";
+    let run = Invocation::job(&script(&reported, text)).finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(reported.statuses(), [2, 3]);
+    let record = reported.record();
+    assert!(record.to_string().len() < 10 << 20, "the job stays under 10 MiB");
+    let updates = record["log"].as_array().unwrap().len();
+    assert!(updates <= 400, "{updates} updates");
+    let log = reported.log();
+    assert!(log.contains("\nfirst\n0123") && log.contains("abcde\nlast\n"));
+    assert!(log.contains("bytes of the log are left out here"));
 }
 
 #[test]
