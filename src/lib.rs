@@ -78,12 +78,13 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 | `cli` |
-//! | 4 | `bench` |
-//! | 3 | [`run`] |
-//! | 2 | [`hook`], [`plan`], [`reporter`] |
+//! | 6 | `cli` |
+//! | 5 | `bench` |
+//! | 4 | [`run`] |
+//! | 3 | [`hook`], [`plan`], [`reporter`] |
+//! | 2 | [`event`] |
 //! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
-//! | 0 | [`spec`], [`event`], [`http`], [`sys`] |
+//! | 0 | [`spec`], [`http`], [`sys`] |
 //!
 //! # What holds everywhere
 //!
@@ -116,7 +117,7 @@ pub mod sys;
 pub mod volume;
 
 pub use self::{
-    event::{Event, EventSink, Phase},
+    event::{Event, EventSink, Phase, RunId, TransferId},
     plan::{Plan, PlanError},
     run::{Canceller, GirderSettings, Outcome, Report, RunError, RunHandle, Runner, RunnerBuilder},
     spec::{JobSpec, SpecError},

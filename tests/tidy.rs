@@ -32,7 +32,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("docker", &[]),
     ("depot", &[]),
     ("spec", &[]),
-    ("event", &[]),
+    ("event", &["pump"]),
     ("sys", &[]),
     ("http", &[]),
 ];

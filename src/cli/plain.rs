@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::progress::is_worth_showing;
 use super::render;
-use crate::event::{Event, EventSink, JobProgress, PullProgress};
+use crate::event::{Event, EventSink, Finish, JobProgress, PullProgress, RunId, TransferId};
 
 /// A line where something begins or ends, and every [`PAUSE`] between. It has no clock of its own:
 /// what does not move is not reported again.
@@ -15,7 +15,7 @@ pub(super) struct Lines(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    transfers: HashMap<usize, Transfer>,
+    transfers: HashMap<TransferId, Transfer>,
     pulling: Option<Instant>,
     progressed: Option<Instant>,
 }
@@ -29,7 +29,7 @@ struct Transfer {
 }
 
 impl EventSink for Lines {
-    fn event(&self, event: &Event) {
+    fn event(&self, _: &RunId, event: &Event) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = state.line(event, Instant::now()) {
             render::say(&line);
@@ -61,7 +61,7 @@ impl State {
                 self.transfers.get_mut(transfer)?.advanced(*bytes, *total, now)
             }
             Event::TransferEnded { transfer, bytes, finish } => {
-                Some(self.transfers.remove(transfer)?.ended(*bytes, finish, now))
+                Some(self.transfers.remove(transfer)?.ended(*bytes, *finish, now))
             }
             _ => None,
         }
@@ -113,11 +113,11 @@ impl Transfer {
         Some(format!("{}: {}{total}, {rate}", self.label, render::bytes(bytes)))
     }
 
-    fn ended(self, bytes: u64, finish: &str, now: Instant) -> String {
+    fn ended(self, bytes: u64, finish: Finish, now: Instant) -> String {
         let took = now.duration_since(self.began);
         let (label, rate) = (self.label, rate(bytes, took));
         let seconds = took.as_secs_f64();
-        format!("{label}: {finish}, {} in {seconds:.1} s, {rate}", render::bytes(bytes))
+        format!("{label}: {}, {} in {seconds:.1} s, {rate}", finish.as_str(), render::bytes(bytes))
     }
 }
 
@@ -137,19 +137,27 @@ mod tests {
         let (mut state, began) = (State::default(), Instant::now());
         let mut at = |seconds, event| state.line(&event, began + Duration::from_secs(seconds));
         let started = Event::TransferStarted {
-            transfer: 0,
+            transfer: TransferId::new(0),
             label: "girder:5f → fifo:in".to_owned(),
             total: Some(1 << 30),
         };
         assert_eq!(at(0, started).unwrap(), "girder:5f → fifo:in: begins, 1.00 GiB");
-        let advanced = |bytes| Event::TransferAdvanced { transfer: 0, bytes, total: Some(1 << 30) };
+        let advanced = |bytes| Event::TransferAdvanced {
+            transfer: TransferId::new(0),
+            bytes,
+            total: Some(1 << 30),
+        };
         assert_eq!(at(1, advanced(1)), None);
         assert_eq!(
             at(8, advanced(512 << 20)).unwrap(),
             "girder:5f → fifo:in: 512.00 MiB of 1.00 GiB, 64.00 MiB/s"
         );
         assert_eq!(at(9, advanced(513 << 20)), None);
-        let ended = Event::TransferEnded { transfer: 0, bytes: 1 << 30, finish: "complete" };
+        let ended = Event::TransferEnded {
+            transfer: TransferId::new(0),
+            bytes: 1 << 30,
+            finish: Finish::Complete,
+        };
         assert_eq!(
             at(16, ended).unwrap(),
             "girder:5f → fifo:in: complete, 1.00 GiB in 16.0 s, 64.00 MiB/s"

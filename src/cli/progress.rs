@@ -10,7 +10,7 @@ use super::args::Progress;
 use super::plain::Lines;
 use super::relay::Relay;
 use super::render;
-use crate::event::{Event, EventSink, PullProgress};
+use crate::event::{Event, EventSink, PullProgress, RunId, TransferId};
 use crate::run::RunnerBuilder;
 
 /// What one run is shown by.
@@ -72,7 +72,7 @@ impl Display {
 struct WarningsOnly;
 
 impl EventSink for WarningsOnly {
-    fn event(&self, event: &Event) {
+    fn event(&self, _: &RunId, event: &Event) {
         if let Event::Warning(warning) = event {
             render::say(&format!("warning: {warning}"));
         }
@@ -89,7 +89,7 @@ struct Bars {
 #[derive(Debug, Default)]
 struct Drawn {
     layers: HashMap<String, ProgressBar>,
-    transfers: HashMap<usize, ProgressBar>,
+    transfers: HashMap<TransferId, ProgressBar>,
 }
 
 impl Bars {
@@ -122,7 +122,7 @@ impl Bars {
 }
 
 impl EventSink for Bars {
-    fn event(&self, event: &Event) {
+    fn event(&self, _: &RunId, event: &Event) {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Pull(line) => self.layer(&mut drawn, line),

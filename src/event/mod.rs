@@ -1,19 +1,43 @@
 //! What a run tells the world while it goes on.
 //!
-//! The engine never prints. It calls an [`EventSink`], from whichever thread the event happened in;
-//! the command draws bars with it, the worker writes Girder's job log.
+//! The engine never prints. It calls an [`EventSink`], from whichever thread the event happened in, and
+//! says which run it is: many runs may share one sink. What moves bytes has a [`TransferId`], whether it is
+//! a transfer, a download into a volume or an upload; the `ledger` of the run gives it. The command draws
+//! bars with the events.
 
+mod id;
+mod ledger;
+
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::id::{BadRunId, RunId, TransferId};
+pub(crate) use self::ledger::Ledger;
+pub use crate::pump::Finish;
+
 /// Takes events. Called from several threads, also from those that move bytes: return quickly.
+///
+/// A closure with these arguments is one.
 pub trait EventSink: Send + Sync {
-    /// Told of one event.
-    fn event(&self, event: &Event);
+    /// Told of one event of a run.
+    fn event(&self, run: &RunId, event: &Event);
+}
+
+impl<F: Fn(&RunId, &Event) + Send + Sync> EventSink for F {
+    fn event(&self, run: &RunId, event: &Event) {
+        self(run, event);
+    }
 }
 
 impl EventSink for Box<dyn EventSink> {
-    fn event(&self, event: &Event) {
-        (**self).event(event);
+    fn event(&self, run: &RunId, event: &Event) {
+        (**self).event(run, event);
+    }
+}
+
+impl EventSink for Arc<dyn EventSink> {
+    fn event(&self, run: &RunId, event: &Event) {
+        (**self).event(run, event);
     }
 }
 
@@ -46,8 +70,8 @@ pub enum Event {
     },
     /// A transfer began.
     TransferStarted {
-        /// Which one: its place in the report; the numbers behind those are downloads and uploads.
-        transfer: usize,
+        /// Which one. Downloads and uploads are told in the same way.
+        transfer: TransferId,
         /// `<source> → <sink>`, without secrets.
         label: String,
         /// Bytes, when the source says.
@@ -56,7 +80,7 @@ pub enum Event {
     /// Bytes have arrived; at most ten times a second and transfer.
     TransferAdvanced {
         /// Which one.
-        transfer: usize,
+        transfer: TransferId,
         /// Bytes that the sink has taken so far.
         bytes: u64,
         /// Bytes, when the source says.
@@ -65,11 +89,11 @@ pub enum Event {
     /// A transfer is over, in whichever way.
     TransferEnded {
         /// Which one.
-        transfer: usize,
+        transfer: TransferId,
         /// Bytes that the sink took.
         bytes: u64,
-        /// The report's word for how it ended.
-        finish: &'static str,
+        /// How it ended.
+        finish: Finish,
     },
     /// The container says how far it is.
     Progress(JobProgress),
@@ -138,5 +162,5 @@ pub struct JobProgress {
 pub struct Silent;
 
 impl EventSink for Silent {
-    fn event(&self, _: &Event) {}
+    fn event(&self, _: &RunId, _: &Event) {}
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::send::{Content, file_name, guess};
 use super::{HookError, Session, Uploaded};
+use crate::event::Finish;
 use crate::girder::GirderError;
 use crate::volume::{Written, WrittenFile, find_written};
 
@@ -50,12 +51,13 @@ impl Session {
     ) -> Result<Option<()>, HookError> {
         let content = Content::open(path, file)?;
         let size = content.size();
-        let number = self.begins(&format!("{path} → girder:job/{job}"), size);
-        let mut part = content.part(0, size, self, Some(number));
+        let id = self.ledger.begin(format!("{path} → girder:job/{job}"), Some(size));
+        let mut part = content.part(0, size, self, Some(id));
         let sent =
             self.client.upload_artifact(job, (name, guess(name).as_deref()), (&mut part, size));
         let stopped = part.stopped();
-        self.ends(number, size, if sent.is_ok() { "complete" } else { "failed" });
+        let finish = if sent.is_ok() { Finish::Complete } else { Finish::Failed };
+        self.ledger.ended(id, size, finish);
         match sent {
             Ok(()) => {
                 self.uploads.push(Uploaded {

@@ -15,13 +15,12 @@ mod upload;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
 pub use self::error::HookError;
 pub(crate) use self::stream::{Inlet, Settled, StreamUpload, StreamedFile};
-use crate::event::EventSink;
+use crate::event::Ledger;
 use crate::girder::{Client, UploadedFile};
 use crate::spec::Hook;
 
@@ -60,11 +59,9 @@ impl Uploaded {
 /// Where hooks are carried out, and what came of them.
 pub(crate) struct Session {
     pub(crate) client: Client,
-    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) ledger: Ledger,
     /// Disconnected when the hook has to stop.
     pub(crate) cancelled: Receiver<Infallible>,
-    /// What the world knows the next upload by.
-    pub(crate) next_number: usize,
     pub(crate) uploads: Vec<Uploaded>,
     pub(crate) warnings: Vec<String>,
 }

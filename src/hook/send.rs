@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{HookError, Session, Uploaded};
-use crate::event::Event;
+use crate::event::{Finish, TransferId};
 use crate::girder::{GirderError, NewFile, Parent, UploadId, UploadState, UploadedFile};
 use crate::spec::UploadOptions;
 use crate::volume::WrittenFile;
@@ -41,32 +41,19 @@ impl Session {
             Parent::Item(id) => format!("item/{id}"),
             Parent::Folder(id) => format!("folder/{id}"),
         };
-        let number = self.begins(&format!("{} → girder:{parent}", content.path), content.size);
-        let sent = Sending::new(self, content, target).told_as(number).send();
-        self.ends(
-            number,
-            sent.as_ref().map_or(0, |(_, bytes)| *bytes),
-            match &sent {
-                Ok(_) => "complete",
-                Err(HookError::Cancelled { .. }) => "cancelled",
-                Err(_) => "failed",
-            },
-        );
+        let label = format!("{} → girder:{parent}", content.path);
+        let id = self.ledger.begin(label, Some(content.size));
+        let sent = Sending::new(self, content, target).told_as(id).send();
+        let bytes = sent.as_ref().map_or(0, |(_, bytes)| *bytes);
+        let finish = match &sent {
+            Ok(_) => Finish::Complete,
+            Err(HookError::Cancelled { .. }) => Finish::Cancelled,
+            Err(_) => Finish::Failed,
+        };
+        self.ledger.ended(id, bytes, finish);
         let (file, bytes) = sent?;
         self.uploads.push(Uploaded::to_item(file, target.name, bytes));
         Ok(())
-    }
-
-    pub(super) fn begins(&mut self, label: &str, size: u64) -> usize {
-        let transfer = self.next_number;
-        self.next_number += 1;
-        let (label, total) = (label.to_owned(), Some(size));
-        self.events.event(&Event::TransferStarted { transfer, label, total });
-        transfer
-    }
-
-    pub(super) fn ends(&self, transfer: usize, bytes: u64, finish: &'static str) {
-        self.events.event(&Event::TransferEnded { transfer, bytes, finish });
     }
 }
 
@@ -84,8 +71,8 @@ pub(super) struct Sending<'a, 'b> {
     session: &'a Session,
     content: Content,
     target: &'a Target<'b>,
-    /// What the world knows it by, if it is told of it.
-    number: Option<usize>,
+    /// None: events do not tell of it.
+    id: Option<TransferId>,
     /// None: everything is there.
     supply: Option<&'a mut dyn Supply>,
     /// One after the other, without a chunk in between.
@@ -94,12 +81,12 @@ pub(super) struct Sending<'a, 'b> {
 
 impl<'a, 'b> Sending<'a, 'b> {
     pub(super) fn new(session: &'a Session, content: Content, target: &'a Target<'b>) -> Self {
-        Self { session, content, target, number: None, supply: None, failures: 0 }
+        Self { session, content, target, id: None, supply: None, failures: 0 }
     }
 
-    /// Tells the world how far it is.
-    pub(super) fn told_as(self, number: usize) -> Self {
-        Self { number: Some(number), ..self }
+    /// Events tell how far it is.
+    pub(super) fn told_as(self, id: TransferId) -> Self {
+        Self { id: Some(id), ..self }
     }
 
     /// What is sent is still on its way.
@@ -127,7 +114,7 @@ impl<'a, 'b> Sending<'a, 'b> {
                 let _ = self.session.client.discard_upload(&upload);
                 return Err(error);
             }
-            let mut part = self.content.part(offset, length, self.session, self.number);
+            let mut part = self.content.part(offset, length, self.session, self.id);
             let sent = self.session.client.upload_chunk(&upload, offset, (&mut part, length));
             let stopped = part.stopped();
             match sent {
@@ -287,10 +274,10 @@ impl Content {
         at: u64,
         length: u64,
         session: &'a Session,
-        number: Option<usize>,
+        id: Option<TransferId>,
     ) -> Part<'a> {
         let told = Instant::now();
-        Part { content: self, at, left: length, session, number, told, stopped: None }
+        Part { content: self, at, left: length, session, id, told, stopped: None }
     }
 
     /// What the failure of a part means.
@@ -321,7 +308,7 @@ pub(super) struct Part<'a> {
     at: u64,
     left: u64,
     session: &'a Session,
-    number: Option<usize>,
+    id: Option<TransferId>,
     told: Instant,
     stopped: Option<Stopped>,
 }
@@ -362,15 +349,11 @@ impl Read for Part<'_> {
             Ok(bytes) => {
                 self.at += bytes as u64;
                 self.left -= bytes as u64;
-                if let Some(transfer) = self.number
+                if let Some(id) = self.id
                     && self.told.elapsed() >= TELL
                 {
                     self.told = Instant::now();
-                    self.session.events.event(&Event::TransferAdvanced {
-                        transfer,
-                        bytes: self.at,
-                        total: Some(self.content.size),
-                    });
+                    self.session.ledger.advanced(id, self.at, Some(self.content.size));
                 }
                 Ok(bytes)
             }

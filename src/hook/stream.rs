@@ -16,14 +16,13 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::send::{CHUNK, Content, Sending, Supply, Target};
 use super::{HookError, Session, Uploaded};
-use crate::event::EventSink;
+use crate::event::Ledger;
 use crate::girder::{Client, Parent, UploadState};
 use crate::spec::UploadOptions;
 
@@ -49,7 +48,7 @@ pub(crate) type Settled = Box<dyn FnOnce(Result<Uploaded, HookError>) + Send>;
 /// An upload that goes on. Dropping it gives it up; `Settled` is told when that is done.
 #[derive(Debug)]
 pub(crate) struct StreamUpload {
-    keep: Sender<usize>,
+    keep: Sender<()>,
     _stop: Sender<Infallible>,
 }
 
@@ -62,19 +61,12 @@ impl StreamUpload {
     pub(crate) fn begin(
         file: StreamedFile,
         folder: &Path,
-        (client, events): (Client, Arc<dyn EventSink>),
+        (client, ledger): (Client, Ledger),
         settled: Settled,
     ) -> Result<(Self, Inlet), HookError> {
         let (keep, verdict) = bounded(1);
         let (stop, cancelled) = bounded(0);
-        let session = Session {
-            client,
-            events,
-            cancelled,
-            next_number: 0,
-            uploads: vec![],
-            warnings: vec![],
-        };
+        let session = Session { client, ledger, cancelled, uploads: vec![], warnings: vec![] };
         let unusable = |source| HookError::Gather { source };
         session.look_for(&file)?;
         let gathered = tempfile::tempfile_in(folder).map_err(unusable)?;
@@ -98,11 +90,10 @@ impl StreamUpload {
         Ok((Self { keep, _stop: stop }, inlet))
     }
 
-    /// Everything was written, and is to stay. What is sent from now on is told to the world as
-    /// `number`, if the size was not known.
-    pub(crate) fn keep(&self, number: usize) {
+    /// Everything was written, and is to stay. If the size was not known, the upload begins now.
+    pub(crate) fn keep(&self) {
         // One that has failed has said so.
-        let _ = self.keep.try_send(number);
+        let _ = self.keep.try_send(());
     }
 }
 
@@ -146,11 +137,11 @@ fn unsized_upload(
     mut session: Session,
     file: &StreamedFile,
     gathered: File,
-    verdict: &Receiver<usize>,
+    verdict: &Receiver<()>,
 ) -> Result<Uploaded, HookError> {
     let name = &file.name;
     let cancelled = || HookError::Cancelled { path: name.clone() };
-    session.next_number = verdict.recv().map_err(|_| cancelled())?;
+    verdict.recv().map_err(|_| cancelled())?;
     let content = Content::of(name, gathered)?;
     session.send_content(content, &file.target(&UploadOptions::default()))?;
     session.uploads.pop().ok_or_else(cancelled)
@@ -160,7 +151,7 @@ fn sized_upload(
     session: &Session,
     file: &StreamedFile,
     (begun, gathered): (Option<UploadState>, File),
-    (chunks, verdict): (Chunks, Receiver<usize>),
+    (chunks, verdict): (Chunks, Receiver<()>),
 ) -> Result<Uploaded, HookError> {
     let size = chunks.size;
     let mut supply =
@@ -269,7 +260,7 @@ struct Gathering<'a> {
     session: &'a Session,
     path: &'a str,
     chunks: Chunks,
-    verdict: Receiver<usize>,
+    verdict: Receiver<()>,
     /// Bytes that were gathered so far.
     there: u64,
     is_kept: bool,

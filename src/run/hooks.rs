@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -100,12 +99,10 @@ async fn one(live: &mut Live, planned: PlannedHook) -> Result<(), Cause> {
     let label = planned.label();
     let task = Task { hook: planned.hook, root, job_id: planned.job_id };
     let (stop, cancelled) = crossbeam_channel::bounded::<Infallible>(0);
-    let before = live.report.downloads.len() + live.transfers.arrived().count();
     let mut session = Session {
         client: live.girder_client().await?,
-        events: Arc::clone(&live.shared.events),
+        ledger: live.ledger.clone(),
         cancelled,
-        next_number: live.plan.transfers.len() + before + live.report.uploads.len(),
         uploads: Vec::new(),
         warnings: Vec::new(),
     };

@@ -24,7 +24,7 @@ use super::prune::{
 };
 use super::runner::Shared;
 use crate::docker::{Client, ContainerId, DockerError};
-use crate::event::{Event, Phase};
+use crate::event::{Event, Ledger, Phase, TransferId};
 use crate::girder;
 use crate::plan::{FifoFolder, Mount, Plan};
 use crate::reporter::JobReporter;
@@ -37,7 +37,7 @@ use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
 /// One run.
 #[derive(Debug)]
 pub(super) struct Live {
-    pub(super) id: String,
+    pub(super) ledger: Ledger,
     pub(super) plan: Plan,
     pub(super) girder: Option<GirderServer>,
     /// Made when it is first needed.
@@ -70,7 +70,7 @@ pub(super) struct Made {
     /// Those of the temporary mounts, in the plan's order.
     pub(super) directories: Vec<TempDirectory>,
     /// Files under temporary names, with the transfers that write them.
-    pub(super) files: Vec<(usize, Unfinished)>,
+    pub(super) files: Vec<(TransferId, Unfinished)>,
 }
 
 /// How far the container has come.
@@ -109,16 +109,17 @@ impl From<Cause> for Stop {
 impl Live {
     /// Begins with nothing made. The first phase begins here.
     pub(super) fn new(
-        id: String,
+        ledger: Ledger,
         plan: Plan,
         girder: Option<GirderServer>,
         shared: Arc<Shared>,
         cancellation: Cancellation,
     ) -> Self {
-        let transfers = Transfers::new(&shared.pump, &plan.transfers, Arc::clone(&shared.events));
-        let report = Report { run_id: id.clone(), image: plan.image.clone(), ..Report::default() };
+        let transfers = Transfers::new(&shared.pump, &plan.transfers, ledger.clone());
+        let run_id = ledger.run().to_string();
+        let report = Report { run_id, image: plan.image.clone(), ..Report::default() };
         let live = Self {
-            id,
+            ledger,
             plan,
             girder,
             girder_client: OnceCell::new(),
@@ -142,7 +143,7 @@ impl Live {
     pub(super) fn enters(&mut self, phase: Phase) {
         self.leaves();
         self.phase = (phase, Instant::now());
-        tracing::debug!(run = %self.id, phase = phase.as_str(), "enters");
+        tracing::debug!(phase = phase.as_str(), "enters");
         self.tell(&Event::PhaseStarted(phase));
     }
 
@@ -161,7 +162,7 @@ impl Live {
 
     /// Tells the world.
     pub(super) fn tell(&self, event: &Event) {
-        self.shared.events.event(event);
+        self.ledger.tell(event);
         self.tells_job(event);
     }
 
@@ -188,7 +189,7 @@ impl Live {
     /// The container's name.
     pub(super) fn container_name(&self) -> String {
         let own = self.plan.container.name();
-        own.map_or_else(|| format!("gantline-{}", self.id), str::to_owned)
+        own.map_or_else(|| format!("gantline-{}", self.ledger.run()), str::to_owned)
     }
 
     /// Lets `work` go on until it is done or the run is cancelled; then it is dropped.
@@ -216,7 +217,7 @@ impl Live {
         let keep = (!self.plan.remove_container).then(|| (KEEP_LABEL.to_owned(), String::new()));
         let (pid, since) = self.owner.to_parts();
         let labels = [
-            (RUN_LABEL.to_owned(), self.id.clone()),
+            (RUN_LABEL.to_owned(), self.ledger.run().to_string()),
             (HOST_LABEL.to_owned(), this_host()),
             (PID_LABEL.to_owned(), pid),
             (SINCE_LABEL.to_owned(), since),

@@ -31,7 +31,7 @@ pub use self::{
     cancel::Canceller,
     error::{Cause, CleanUpError, RunError, chain},
     girder_server::GirderSettings,
-    outcome::{DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
+    outcome::{DownloadCarrier, DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, RunHandle, Runner, RunnerBuilder},
     transfers::{downloads::DownloadError, host_file::HostFileError},

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::event::Phase;
+use crate::event::{Finish, Phase, TransferId};
+use crate::pump::Carrier;
 
 /// What came of a run that went as it could: the container's end, whichever it was.
 ///
@@ -73,6 +74,8 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TransferRecord {
+    /// What events call it.
+    pub id: TransferId,
     /// `girder:<id>`, `url:<host>`, `file:<path>`, `fifo:<name>`, `container:stdout`.
     pub source: String,
     /// `fifo:<name>`, `file:<path>`, `host:stdout`, `girder:item/<id>/<name>`.
@@ -81,18 +84,20 @@ pub struct TransferRecord {
     pub bytes: u64,
     /// From the first byte to the last.
     pub seconds: f64,
-    /// `direct`, `splice` or `copy`.
-    pub carrier: String,
+    /// How the bytes travelled last.
+    pub carrier: Carrier,
     /// How often the source was resumed.
     pub resumed: u32,
-    /// `complete`, `refused`, `not_opened`, `cancelled` or `failed`.
-    pub finish: String,
+    /// How it ended.
+    pub finish: Finish,
 }
 
 /// One download into a volume in numbers.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct DownloadRecord {
+    /// What events call it; none of a file that was mounted.
+    pub id: Option<TransferId>,
     /// The file's id.
     pub file_id: String,
     /// Its path in the volume.
@@ -101,14 +106,37 @@ pub struct DownloadRecord {
     pub bytes: u64,
     /// From the first byte to the last.
     pub seconds: f64,
-    /// `splice` or `copy`; `mount` of a file that this host has itself.
-    pub carrier: String,
+    /// How it came to the volume.
+    pub carrier: DownloadCarrier,
     /// How often it was resumed.
     pub resumed: u32,
     /// Whether its SHA-512 is the one in Girder's record; a record may have none.
     pub checked: bool,
-    /// `complete`, `cancelled` or `failed`.
-    pub finish: String,
+    /// How it ended.
+    pub finish: Finish,
+}
+
+/// How a file of a volume came there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DownloadCarrier {
+    /// The file is this host's, and was mounted.
+    Mount,
+    /// It was moved.
+    Moved(Carrier),
+    /// It broke off; nothing is known of its way.
+    Unknown,
+}
+
+impl DownloadCarrier {
+    /// The report's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mount => "mount",
+            Self::Moved(carrier) => carrier.as_str(),
+            Self::Unknown => "",
+        }
+    }
 }
 
 /// One file that was uploaded.
@@ -164,10 +192,10 @@ impl DownloadRecord {
             "path": self.path,
             "bytes": self.bytes,
             "seconds": rounded(self.seconds),
-            "carrier": self.carrier,
+            "carrier": self.carrier.as_str(),
             "resumed": self.resumed,
             "checked": self.checked,
-            "finish": self.finish,
+            "finish": self.finish.as_str(),
         })
     }
 }
@@ -194,9 +222,9 @@ impl TransferRecord {
             "sink": self.sink,
             "bytes": self.bytes,
             "seconds": rounded(self.seconds),
-            "carrier": self.carrier,
+            "carrier": self.carrier.as_str(),
             "resumed": self.resumed,
-            "finish": self.finish,
+            "finish": self.finish.as_str(),
         })
     }
 }
@@ -218,13 +246,14 @@ mod tests {
             exit_code: Some(0),
             phases: vec![(Phase::Prepare, Duration::from_micros(100_400))],
             transfers: vec![TransferRecord {
+                id: TransferId::new(0),
                 source: "girder:5f".to_owned(),
                 sink: "fifo:in".to_owned(),
                 bytes: 4_294_967_296,
                 seconds: 1.9,
-                carrier: "direct".to_owned(),
+                carrier: Carrier::Direct,
                 resumed: 0,
-                finish: "complete".to_owned(),
+                finish: Finish::Complete,
             }],
             ..Report::default()
         };

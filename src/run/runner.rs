@@ -15,7 +15,7 @@ use super::girder_server::{GirderServer, GirderSettings};
 use super::live::Live;
 use super::{Outcome, Report, RunError};
 use crate::docker;
-use crate::event::{EventSink, Phase, Silent};
+use crate::event::{EventSink, Ledger, Phase, RunId, Silent};
 use crate::girder;
 use crate::http::{self, HttpError};
 use crate::plan::Plan;
@@ -62,7 +62,7 @@ impl Runner {
     /// # Errors
     /// [`RunError`]: the job cannot be planned, or there is no thread for it.
     pub fn start(&self, job: &JobSpec) -> Result<RunHandle, RunError> {
-        let id = Uuid::new_v4().simple().to_string();
+        let id = RunId::random();
         let failed = |cause| before_the_run(&id, &job.image, cause);
         let plan = Plan::new(job, || Uuid::new_v4().simple().to_string())
             .map_err(|error| failed(Cause::Plan(error)))?;
@@ -73,10 +73,10 @@ impl Runner {
         let (canceller, cancellation) = Canceller::new();
         let shared = Arc::clone(&self.shared);
         let begin = {
-            let id = id.clone();
-            move || in_its_thread(id, plan, girder, shared, cancellation)
+            let ledger = Ledger::new(id.clone(), Arc::clone(&self.shared.events));
+            move || in_its_thread(ledger, plan, girder, shared, cancellation)
         };
-        let name = format!("gantline-{}", id.get(..6).unwrap_or_default());
+        let name = format!("gantline-{}", id.as_str().get(..6).unwrap_or_default());
         let thread = thread::Builder::new().name(name).spawn(begin);
         let thread = thread.map_err(|error| failed(Cause::Begin(error)))?;
         Ok(RunHandle { id, image: job.image.clone(), canceller, thread })
@@ -86,7 +86,7 @@ impl Runner {
 /// A run that goes on. Dropping it lets it go on.
 #[derive(Debug)]
 pub struct RunHandle {
-    id: String,
+    id: RunId,
     image: String,
     canceller: Canceller,
     thread: JoinHandle<Result<Outcome, RunError>>,
@@ -94,7 +94,7 @@ pub struct RunHandle {
 
 impl RunHandle {
     /// The run's id.
-    pub fn id(&self) -> &str {
+    pub fn id(&self) -> &RunId {
         &self.id
     }
 
@@ -121,19 +121,21 @@ impl RunHandle {
 }
 
 fn in_its_thread(
-    id: String,
+    ledger: Ledger,
     plan: Plan,
     girder: Option<GirderServer>,
     shared: Arc<Shared>,
     cancellation: Cancellation,
 ) -> Result<Outcome, RunError> {
+    let span = tracing::info_span!("run", id = %ledger.run());
+    let _entered = span.enter();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING)
         .thread_name("gantline-blocking")
         .build()
-        .map_err(|error| before_the_run(&id, &plan.image, Cause::Begin(error)))?;
-    let live = Live::new(id, plan, girder, shared, cancellation);
+        .map_err(|error| before_the_run(ledger.run(), &plan.image, Cause::Begin(error)))?;
+    let live = Live::new(ledger, plan, girder, shared, cancellation);
     let ended = runtime.block_on(super::run(live));
     // A call that was given up may still block a thread; nobody waits for it.
     runtime.shutdown_background();
@@ -145,9 +147,9 @@ fn in_its_thread(
 const MAX_BLOCKING: usize = 8;
 
 /// An error of a run that made nothing.
-fn before_the_run(id: &str, image: &str, cause: Cause) -> RunError {
+fn before_the_run(id: &RunId, image: &str, cause: Cause) -> RunError {
     let report = Report {
-        run_id: id.to_owned(),
+        run_id: id.to_string(),
         image: image.to_owned(),
         error: Some(chain(&cause)),
         ..Report::default()

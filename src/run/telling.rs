@@ -90,10 +90,10 @@ impl Live {
     }
 
     fn tell_progress(&self) -> TellProgress {
-        let events = Arc::clone(&self.shared.events);
+        let ledger = self.ledger.clone();
         let teller = self.job.as_ref().map(JobReporter::teller);
         Arc::new(move |progress| {
-            events.event(&Event::Progress(progress.clone()));
+            ledger.tell(&Event::Progress(progress.clone()));
             if let Some(teller) = &teller {
                 teller.progress(progress);
             }

@@ -129,7 +129,7 @@ fn the_world_is_told_how_far_it_is() {
     let begun = |wanted: &str| {
         told.iter().find_map(|event| match event {
             Event::TransferStarted { transfer, label, total } if label.ends_with(wanted) => {
-                Some((*transfer, *total))
+                Some((transfer.number(), *total))
             }
             _ => None,
         })
@@ -137,7 +137,7 @@ fn the_world_is_told_how_far_it_is() {
     let known = begun(&format!("girder:item/{item}/known")).unwrap();
     assert_eq!(known, (0, Some(6_888_896)), "{told:?}");
     let mut totals = told.iter().filter_map(|event| match event {
-        Event::TransferAdvanced { transfer: 0, total, .. } => Some(*total),
+        Event::TransferAdvanced { transfer, total, .. } if transfer.number() == 0 => Some(*total),
         _ => None,
     });
     assert!(totals.all(|total| total == Some(6_888_896)), "{told:?}");

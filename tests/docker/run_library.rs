@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use gantline::event::RunId;
 use gantline::{Event, EventSink, JobSpec, Phase, Runner};
 use serde_json::json;
 
@@ -68,7 +69,7 @@ fn host_streams_can_be_given() {
 pub(crate) struct Told(pub(crate) Arc<Mutex<Vec<Event>>>);
 
 impl EventSink for Told {
-    fn event(&self, event: &Event) {
+    fn event(&self, _: &RunId, event: &Event) {
         self.0.lock().unwrap().push(event.clone());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use gantline::docker::DockerError;
-use gantline::event::{Event, EventSink};
+use gantline::event::{Event, EventSink, RunId};
 use gantline::run::{Cause, CleanUpError};
 use gantline::{JobSpec, Phase, Runner, RunnerBuilder};
 use serde_json::json;
@@ -52,7 +52,7 @@ fn a_run_is_cancelled_while_its_image_is_pulled() {
     });
     struct Told(std::sync::mpsc::Sender<()>);
     impl EventSink for Told {
-        fn event(&self, event: &Event) {
+        fn event(&self, _: &RunId, event: &Event) {
             if matches!(event, Event::Pull(_)) {
                 let _ = self.0.send(());
             }

@@ -53,7 +53,7 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
     match std::mem::take(&mut live.made.container) {
         MadeContainer::None => Ok(()),
         MadeContainer::Asked => {
-            let mine = [(RUN_LABEL, Some(live.id.as_str()))];
+            let mine = [(RUN_LABEL, Some(live.ledger.run().as_str()))];
             for found in engine.list(&mine).await.map_err(failed)? {
                 remove(engine, &found.id).await.map_err(failed)?;
             }

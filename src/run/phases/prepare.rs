@@ -13,16 +13,15 @@ use tokio::task::spawn_blocking;
 use crate::docker::{
     ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, Image, PullLine,
 };
-use crate::event::{Event, PullProgress};
+use crate::event::{Event, PullProgress, TransferId};
 use crate::plan::Mount;
-use crate::pump::Sink;
 use crate::run::container::body;
 use crate::run::container::gpu::{Attempts, IMAGE_LABEL};
 use crate::run::container::network::{OwnNetwork, own_network};
 use crate::run::error::Cause;
 use crate::run::live::{Live, MadeContainer, Stop};
 use crate::run::transfers::downloads::Fetched;
-use crate::run::transfers::sinks::open_sinks;
+use crate::run::transfers::sinks::Sinks;
 use crate::run::transfers::sources::{Found, find_sources};
 use crate::spec::PullPolicy;
 use crate::volume::{HostFifo, TempDirectory};
@@ -32,8 +31,7 @@ use crate::volume::{HostFifo, TempDirectory};
 pub(crate) struct Prepared {
     pub(crate) engine: Client,
     pub(crate) container: ContainerId,
-    /// Those of the transfers that have not begun.
-    pub(crate) sinks: Vec<Option<Sink>>,
+    pub(crate) sinks: Sinks,
     pub(crate) recipe: Recipe,
 }
 
@@ -58,7 +56,7 @@ impl Prepared {
         let gathered = gathered?;
         live.made.engine = Some(gathered.engine.clone());
         warn_about_distance(live, &gathered.engine);
-        let mut sinks = Live::unless_cancelled(&cancellation, open_sinks(live)).await?;
+        let mut sinks = Live::unless_cancelled(&cancellation, Sinks::open(live)).await?;
         begin_inputs(live, gathered.sources, &mut sinks)?;
         let mut recipe = Recipe { attempts: gathered.attempts, own_network: None };
         recipe.join(live, gathered.own_network);
@@ -75,7 +73,7 @@ struct Gathered {
     engine: Client,
     attempts: Attempts,
     own_network: OwnNetwork,
-    sources: BTreeMap<usize, Found>,
+    sources: BTreeMap<TransferId, Found>,
 }
 
 /// The image, the files' records and the downloads, side by side; and the look at the image beside the
@@ -208,18 +206,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// Begins every transfer that does not come out of the container.
 fn begin_inputs(
     live: &mut Live,
-    sources: BTreeMap<usize, Found>,
-    sinks: &mut [Option<Sink>],
+    sources: BTreeMap<TransferId, Found>,
+    sinks: &mut Sinks,
 ) -> Result<(), Cause> {
-    for (at, Found { source, size }) in sources {
-        let sink = sinks.get_mut(at).and_then(Option::take);
-        live.transfers.begin(at, source, sink.ok_or(NO_SINK)?, size)?;
+    for (id, Found { source, size }) in sources {
+        live.transfers.begin(id, source, sinks.take(id)?, size)?;
     }
     Ok(())
 }
-
-/// Each transfer has its sink, and begins once.
-pub(crate) const NO_SINK: Cause = Cause::Bug("a transfer without a sink");
 
 impl Recipe {
     fn join(&mut self, live: &mut Live, found: OwnNetwork) {

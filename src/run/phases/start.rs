@@ -6,13 +6,14 @@
 use crate::docker::{Client, ContainerId, DockerError, ExitWait};
 use crate::event::Event;
 use crate::plan::PlannedSource;
-use crate::pump::{Attach, Sink, Source};
+use crate::pump::{Attach, Source};
 use crate::run::error::Cause;
 use crate::run::live::{Live, MadeContainer, Stop};
 use crate::run::phases::clean_up::remove;
-use crate::run::phases::prepare::{NO_SINK, Prepared};
+use crate::run::phases::prepare::Prepared;
 use crate::run::transfers::Turn;
 use crate::run::transfers::ear::Ear;
+use crate::run::transfers::sinks::Sinks;
 use crate::run::transfers::split::Frames;
 
 /// The container runs.
@@ -103,12 +104,12 @@ enum Begun {
     Refused(DockerError),
 }
 
-fn begin_outputs(live: &mut Live, sinks: &mut [Option<Sink>]) -> Result<(), Cause> {
-    for (at, transfer) in live.plan.transfers.iter().enumerate() {
+fn begin_outputs(live: &mut Live, sinks: &mut Sinks) -> Result<(), Cause> {
+    for (id, transfer) in live.transfers.ids().into_iter().zip(&live.plan.transfers) {
         let PlannedSource::Fifo(fifo) = transfer.source else { continue };
         let fifo = live.made.fifos.get(fifo).ok_or(Cause::Bug("a FIFO was not made"))?;
         let source = Source::Fifo(fifo.share().map_err(Cause::Volume)?);
-        live.transfers.begin(at, source, take(sinks, at)?, None)?;
+        live.transfers.begin(id, source, sinks.take(id)?, None)?;
     }
     Ok(())
 }
@@ -122,24 +123,17 @@ async fn attach(engine: &Client, container: &ContainerId, ear: Ear) -> Result<At
     Ok(Attach { socket: attached.socket, read_ahead: attached.read_ahead, split })
 }
 
-fn begin_streams(
-    live: &mut Live,
-    attach: Option<Attach>,
-    sinks: &mut [Option<Sink>],
-) -> Result<(), Cause> {
+fn begin_streams(live: &mut Live, attach: Option<Attach>, sinks: &mut Sinks) -> Result<(), Cause> {
     let mut stream = |source: PlannedSource| {
-        let at = live.plan.transfers.iter().position(|transfer| transfer.source == source);
-        let at = at.ok_or(Cause::Bug("a stream of the container that goes nowhere"))?;
-        Ok((at, take(sinks, at)?))
+        let mut transfers = live.transfers.ids().into_iter().zip(&live.plan.transfers);
+        let found = transfers.find(|(_, transfer)| transfer.source == source);
+        let (id, _) = found.ok_or(Cause::Bug("a stream of the container that goes nowhere"))?;
+        Ok((id, sinks.take(id)?))
     };
     let stdout = stream(PlannedSource::ContainerStdOut)?;
     let stderr = stream(PlannedSource::ContainerStdErr)?;
     let attach = attach.ok_or(Cause::Bug("the container was not attached to"))?;
     live.transfers.begin_streams(attach, stdout, stderr)
-}
-
-fn take(sinks: &mut [Option<Sink>], at: usize) -> Result<Sink, Cause> {
-    sinks.get_mut(at).and_then(Option::take).ok_or(NO_SINK)
 }
 
 /// A source that has failed already fails the run before the container does anything.

@@ -13,24 +13,25 @@ pub(crate) mod sources;
 pub(crate) mod split;
 pub(crate) mod uploads;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::event::{Event, EventSink};
+use crate::event::{Ledger, TransferId};
 use crate::hook::{HookError, Settled, StreamUpload, Uploaded};
 use crate::plan::{PlannedSink, PlannedTransfer};
 use crate::pump::{Attach, Finish, Flow, Notice, Pump, Sink, Source, TransferReport};
 use crate::run::error::Cause;
 use crate::run::outcome::TransferRecord;
 
-/// All transfers of one run, by their place in the plan.
+/// All transfers of one run.
 pub(crate) struct Transfers {
     flow: Flow,
     sender: UnboundedSender<News>,
     news: UnboundedReceiver<News>,
-    tracks: Vec<Track>,
-    events: Arc<dyn EventSink>,
+    tracks: BTreeMap<TransferId, Track>,
+    ledger: Ledger,
 }
 
 /// One transfer's way.
@@ -54,7 +55,7 @@ enum Upload {
 /// What is told to a run.
 enum News {
     Pump(Notice),
-    Upload { transfer: usize, settled: Result<Uploaded, HookError> },
+    Upload { transfer: TransferId, settled: Result<Uploaded, HookError> },
 }
 
 #[derive(Debug)]
@@ -76,11 +77,7 @@ pub(crate) enum Turn {
 
 impl Transfers {
     /// Tracks `planned`; nothing moves yet.
-    pub(crate) fn new(
-        pump: &Pump,
-        planned: &[PlannedTransfer],
-        events: Arc<dyn EventSink>,
-    ) -> Self {
+    pub(crate) fn new(pump: &Pump, planned: &[PlannedTransfer], ledger: Ledger) -> Self {
         // The pump's threads never wait for us.
         let (sender, news) = unbounded_channel();
         let told = sender.clone();
@@ -88,25 +85,30 @@ impl Transfers {
             // A run that is over wants no notices.
             let _ = told.send(News::Pump(notice));
         }));
-        let track = |planned: &PlannedTransfer| Track {
-            planned: planned.clone(),
-            state: State::Planned,
-            upload: None,
+        let track = |planned: &PlannedTransfer| {
+            let planned = planned.clone();
+            (ledger.next_id(), Track { planned, state: State::Planned, upload: None })
         };
-        Self { flow, sender, news, tracks: planned.iter().map(track).collect(), events }
+        let tracks = planned.iter().map(track).collect();
+        Self { flow, sender, news, tracks, ledger }
+    }
+
+    /// Their ids, in the plan's order.
+    pub(crate) fn ids(&self) -> Vec<TransferId> {
+        self.tracks.keys().copied().collect()
     }
 
     /// Begins a transfer. `total` is what the source's owner says of its size.
     pub(crate) fn begin(
         &mut self,
-        transfer: usize,
+        transfer: TransferId,
         source: Source,
         sink: Sink,
         total: Option<u64>,
     ) -> Result<(), Cause> {
         let label = self.label(transfer);
         self.flow
-            .add(transfer, source, sink)
+            .add(transfer.number(), source, sink)
             .map_err(|error| Cause::Begun { label, source: Box::new(error) })?;
         self.begun(transfer, total);
         Ok(())
@@ -116,25 +118,25 @@ impl Transfers {
     pub(crate) fn begin_streams(
         &mut self,
         attach: Attach,
-        stdout: (usize, Sink),
-        stderr: (usize, Sink),
+        stdout: (TransferId, Sink),
+        stderr: (TransferId, Sink),
     ) -> Result<(), Cause> {
-        let places = [stdout.0, stderr.0];
+        let both = [stdout.0, stderr.0];
         let label = self.label(stdout.0);
         self.flow
-            .attach(attach, stdout, stderr)
+            .attach(attach, (stdout.0.number(), stdout.1), (stderr.0.number(), stderr.1))
             .map_err(|error| Cause::Begun { label, source: Box::new(error) })?;
-        places.into_iter().for_each(|transfer| self.begun(transfer, None));
+        both.into_iter().for_each(|transfer| self.begun(transfer, None));
         Ok(())
     }
 
-    fn begun(&mut self, transfer: usize, total: Option<u64>) {
+    fn begun(&mut self, transfer: TransferId, total: Option<u64>) {
         let label = self.label(transfer);
-        if let Some(track) = self.tracks.get_mut(transfer) {
+        if let Some(track) = self.tracks.get_mut(&transfer) {
             track.state = State::Begun;
         }
         let total = total.or_else(|| self.size(transfer));
-        self.events.event(&Event::TransferStarted { transfer, label, total });
+        self.ledger.began(transfer, label, total);
     }
 
     /// Waits for the pump to say something. May be dropped and asked again.
@@ -158,27 +160,28 @@ impl Transfers {
         };
         match notice {
             Notice::Advanced { id, bytes, total } => {
-                let total = total.or_else(|| self.size(id));
-                self.events.event(&Event::TransferAdvanced { transfer: id, bytes, total });
+                let id = TransferId::new(id);
+                self.ledger.advanced(id, bytes, total.or_else(|| self.size(id)));
             }
             Notice::Ended { id, report } => {
-                let (bytes, finish) = (report.bytes, report.finish.as_str());
-                self.events.event(&Event::TransferEnded { transfer: id, bytes, finish });
-                if let Some(track) = self.tracks.get_mut(id) {
+                let id = TransferId::new(id);
+                self.ledger.ended(id, report.bytes, report.finish);
+                if let Some(track) = self.tracks.get_mut(&id) {
                     track.state = State::Ended(report);
                 }
             }
             Notice::Failed { id, error } => {
-                let (label, source) = (self.label(id), Box::new(error));
+                let label = self.label(TransferId::new(id));
+                let source = Box::new(error);
                 return Turn::Failed { cause: Cause::Transfer { label, source } };
             }
         }
         Turn::GoOn
     }
 
-    fn settled(&mut self, transfer: usize, settled: Result<Uploaded, HookError>) -> Turn {
+    fn settled(&mut self, transfer: TransferId, settled: Result<Uploaded, HookError>) -> Turn {
         let label = self.label(transfer);
-        let Some(track) = self.tracks.get_mut(transfer) else { return Turn::GoOn };
+        let Some(track) = self.tracks.get_mut(&transfer) else { return Turn::GoOn };
         match settled {
             Ok(uploaded) => track.upload = Some(Upload::Arrived(uploaded)),
             // Only those are that were given up.
@@ -192,15 +195,15 @@ impl Transfers {
     }
 
     /// What the job says of the sink's size.
-    fn size(&self, transfer: usize) -> Option<u64> {
-        match self.tracks.get(transfer)?.planned.sink {
+    fn size(&self, transfer: TransferId) -> Option<u64> {
+        match self.tracks.get(&transfer)?.planned.sink {
             PlannedSink::GirderItem { size, .. } => size,
             _ => None,
         }
     }
 
     /// What tells this run how the upload of a transfer's bytes settles.
-    pub(crate) fn settler(&self, transfer: usize) -> Settled {
+    pub(crate) fn settler(&self, transfer: TransferId) -> Settled {
         let sender = self.sender.clone();
         Box::new(move |settled| {
             // A run that is over wants no news.
@@ -209,32 +212,31 @@ impl Transfers {
     }
 
     /// The upload of a transfer's bytes has begun.
-    pub(crate) fn uploads(&mut self, transfer: usize, upload: StreamUpload) {
-        if let Some(track) = self.tracks.get_mut(transfer) {
+    pub(crate) fn uploads(&mut self, transfer: TransferId, upload: StreamUpload) {
+        if let Some(track) = self.tracks.get_mut(&transfer) {
             track.upload = Some(Upload::GoesOn(upload));
         }
     }
 
     /// The transfers whose uploads wait for what becomes of them.
-    pub(crate) fn uploading(&self) -> Vec<usize> {
+    pub(crate) fn uploading(&self) -> Vec<TransferId> {
         let goes_on = |track: &Track| matches!(track.upload, Some(Upload::GoesOn(_)));
-        let tracks = self.tracks.iter().enumerate();
-        tracks.filter(|(_, track)| goes_on(track)).map(|(at, _)| at).collect()
+        self.tracks.iter().filter(|(_, track)| goes_on(track)).map(|(id, _)| *id).collect()
     }
 
     /// The upload of a transfer's bytes is to become a file. See [`StreamUpload::keep`].
-    pub(crate) fn keep(&self, transfer: usize, number: usize) {
+    pub(crate) fn keep(&self, transfer: TransferId) {
         if let Some(Upload::GoesOn(upload)) =
-            self.tracks.get(transfer).and_then(|track| track.upload.as_ref())
+            self.tracks.get(&transfer).and_then(|track| track.upload.as_ref())
         {
-            upload.keep(number);
+            upload.keep();
         }
     }
 
     /// The upload of a transfer's bytes is not to become a file.
-    pub(crate) fn give_up(&mut self, transfer: usize) {
+    pub(crate) fn give_up(&mut self, transfer: TransferId) {
         if let Some(Track { upload: Some(upload @ Upload::GoesOn(_)), .. }) =
-            self.tracks.get_mut(transfer)
+            self.tracks.get_mut(&transfer)
         {
             *upload = Upload::GivenUp;
         }
@@ -242,12 +244,12 @@ impl Transfers {
 
     /// Whether no upload goes on, or is being given up.
     pub(crate) fn have_settled(&self) -> bool {
-        !self.tracks.iter().any(Track::is_settling)
+        !self.tracks.values().any(Track::is_settling)
     }
 
     /// What has become a file in Girder.
     pub(crate) fn arrived(&self) -> impl Iterator<Item = &Uploaded> {
-        self.tracks.iter().filter_map(|track| match &track.upload {
+        self.tracks.values().filter_map(|track| match &track.upload {
             Some(Upload::Arrived(uploaded)) => Some(uploaded),
             _ => None,
         })
@@ -255,19 +257,19 @@ impl Transfers {
 
     /// Whether every transfer that began has ended.
     pub(crate) fn have_ended(&self) -> bool {
-        !self.tracks.iter().any(|track| matches!(track.state, State::Begun))
+        !self.tracks.values().any(|track| matches!(track.state, State::Begun))
     }
 
     /// The labels of those that have begun and not ended, or whose uploads have not settled.
     pub(crate) fn under_way(&self) -> Vec<String> {
         let goes_on = |track: &&Track| matches!(track.state, State::Begun) || track.is_settling();
-        let begun = self.tracks.iter().filter(goes_on);
+        let begun = self.tracks.values().filter(goes_on);
         begun.map(|track| track.planned.label()).collect()
     }
 
     /// How a transfer ended.
-    pub(crate) fn report(&self, transfer: usize) -> Option<&TransferReport> {
-        match &self.tracks.get(transfer)?.state {
+    pub(crate) fn report(&self, transfer: TransferId) -> Option<&TransferReport> {
+        match &self.tracks.get(&transfer)?.state {
             State::Ended(report) => Some(report),
             State::Planned | State::Begun => None,
         }
@@ -284,21 +286,22 @@ impl Transfers {
     }
 
     /// `<source> → <sink>`.
-    pub(crate) fn label(&self, transfer: usize) -> String {
-        self.tracks.get(transfer).map(|track| track.planned.label()).unwrap_or_default()
+    pub(crate) fn label(&self, transfer: TransferId) -> String {
+        self.tracks.get(&transfer).map(|track| track.planned.label()).unwrap_or_default()
     }
 
     /// Those that ended, for the report.
     pub(crate) fn records(&self) -> Vec<TransferRecord> {
-        let record = |track: &Track| match &track.state {
+        let record = |(id, track): (&TransferId, &Track)| match &track.state {
             State::Ended(report) => Some(TransferRecord {
+                id: *id,
                 source: track.planned.source_label.clone(),
                 sink: track.planned.sink_label.clone(),
                 bytes: report.bytes,
                 seconds: report.seconds,
-                carrier: report.carrier.as_str().to_owned(),
+                carrier: report.carrier,
                 resumed: report.resumed,
-                finish: track.finish(report).as_str().to_owned(),
+                finish: track.finish(report),
             }),
             State::Planned | State::Begun => None,
         };

@@ -1,9 +1,10 @@
 //! Where a run's bytes go to.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
+use crate::event::TransferId;
 use crate::hook::{Inlet, StreamUpload, StreamedFile};
 use crate::http::{HeaderValue, Post};
 use crate::plan::PlannedSink;
@@ -13,16 +14,27 @@ use crate::run::live::Live;
 use crate::run::phases::prepare::blocking;
 use crate::run::transfers::host_file::{self, Opened};
 
-/// Opens the sink of every transfer, in the plan's order. FIFOs must have been made.
-pub(crate) async fn open_sinks(live: &mut Live) -> Result<Vec<Option<Sink>>, Cause> {
-    let mut sinks = Vec::new();
-    for at in 0..live.plan.transfers.len() {
-        sinks.push(Some(open_sink(live, at).await?));
+/// The sinks of transfers that have not begun.
+#[derive(Debug, Default)]
+pub(crate) struct Sinks(BTreeMap<TransferId, Sink>);
+
+impl Sinks {
+    /// Opens the sink of every transfer. FIFOs must have been made.
+    pub(crate) async fn open(live: &mut Live) -> Result<Self, Cause> {
+        let mut sinks = BTreeMap::new();
+        for (at, id) in live.transfers.ids().into_iter().enumerate() {
+            sinks.insert(id, open_sink(live, at, id).await?);
+        }
+        Ok(Self(sinks))
     }
-    Ok(sinks)
+
+    /// The sink of a transfer that begins.
+    pub(crate) fn take(&mut self, transfer: TransferId) -> Result<Sink, Cause> {
+        self.0.remove(&transfer).ok_or(Cause::Bug("a transfer without a sink"))
+    }
 }
 
-async fn open_sink(live: &mut Live, at: usize) -> Result<Sink, Cause> {
+async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, Cause> {
     let transfer = live.plan.transfers.get(at).ok_or(Cause::Bug("a transfer out of the plan"))?;
     match &transfer.sink {
         PlannedSink::Fifo(fifo) => {
@@ -52,15 +64,15 @@ async fn open_sink(live: &mut Live, at: usize) -> Result<Sink, Cause> {
         }
         PlannedSink::GirderItem { item_id, name, size } => {
             let file = StreamedFile { item_id: item_id.clone(), name: name.clone(), size: *size };
-            let access = (live.girder_client().await?, Arc::clone(&live.shared.events));
+            let access = (live.girder_client().await?, live.ledger.clone());
             let folder = live.shared.temporary_folder.clone();
-            let (settler, label) = (live.transfers.settler(at), live.transfers.label(at));
+            let (settler, label) = (live.transfers.settler(id), live.transfers.label(id));
             let begin = move || {
                 StreamUpload::begin(file, &folder, access, settler)
                     .map_err(|error| Cause::Upload { label, source: Box::new(error) })
             };
             let (upload, inlet) = blocking(begin).await?;
-            live.transfers.uploads(at, upload);
+            live.transfers.uploads(id, upload);
             Ok(match inlet {
                 Inlet::Pipe(writer) => Sink::Inherited(writer),
                 Inlet::File(file) => Sink::File(file),
@@ -68,12 +80,12 @@ async fn open_sink(live: &mut Live, at: usize) -> Result<Sink, Cause> {
         }
         PlannedSink::Progress => Ok(live.progress_sink()),
         PlannedSink::HostFile { path } => {
-            let (path, id) = (path.clone(), live.id.clone());
-            let open = move || host_file::open(&path, &id).map_err(Cause::HostFile);
+            let (path, run) = (path.clone(), live.ledger.run().clone());
+            let open = move || host_file::open(&path, run.as_str()).map_err(Cause::HostFile);
             Ok(match blocking(open).await? {
                 Opened::Special(special) => Sink::Inherited(special),
                 Opened::Regular(file, unfinished) => {
-                    live.made.files.push((at, unfinished));
+                    live.made.files.push((id, unfinished));
                     Sink::File(file)
                 }
             })

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tokio::task::JoinSet;
 
+use crate::event::TransferId;
 use crate::girder::{FileRecord, GirderError};
 use crate::http::{Get, HeaderValue};
 use crate::plan::PlannedSource;
@@ -25,12 +26,12 @@ pub(crate) struct Found {
 ///
 /// Girder is asked for each file, so that one that is not there, or that is not for us, fails by
 /// name and before any container exists.
-pub(crate) async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Found>, Cause> {
+pub(crate) async fn find_sources(live: &Live) -> Result<BTreeMap<TransferId, Found>, Cause> {
     let mut found = BTreeMap::new();
     let mut wanted = Vec::new();
-    for (at, transfer) in live.plan.transfers.iter().enumerate() {
+    for (id, transfer) in live.transfers.ids().into_iter().zip(&live.plan.transfers) {
         match &transfer.source {
-            PlannedSource::GirderFile { id } => wanted.push((at, id.clone())),
+            PlannedSource::GirderFile { id: file } => wanted.push((id, file.clone())),
             PlannedSource::Url { url, headers } => {
                 let get =
                     headers.iter().fold(Get::new(url.as_url().clone()), |get, (name, value)| {
@@ -41,12 +42,12 @@ pub(crate) async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Found>, 
                     label: transfer.source_label.clone(),
                     source: Box::new(error),
                 })?;
-                found.insert(at, fetched(live, get, None));
+                found.insert(id, fetched(live, get, None));
             }
             PlannedSource::HostFile { path } => {
                 let opened = open_file(path)
                     .map_err(|source| Cause::HostFileSource { path: path.clone(), source })?;
-                found.insert(at, opened);
+                found.insert(id, opened);
             }
             PlannedSource::Fifo(_)
             | PlannedSource::ContainerStdOut
@@ -59,25 +60,25 @@ pub(crate) async fn find_sources(live: &Live) -> Result<BTreeMap<usize, Found>, 
 
 async fn ask_girder(
     live: &Live,
-    wanted: Vec<(usize, String)>,
-    found: &mut BTreeMap<usize, Found>,
+    wanted: Vec<(TransferId, String)>,
+    found: &mut BTreeMap<TransferId, Found>,
 ) -> Result<(), Cause> {
     if wanted.is_empty() {
         return Ok(());
     }
     let client = live.girder_client().await?;
     let mut records = JoinSet::new();
-    for (at, id) in wanted {
+    for (id, file) in wanted {
         let client = client.clone();
         records.spawn_blocking(move || {
-            let FileRecord { size, .. } = client.file(&id).map_err(failed)?;
-            let get = client.download(&id).map_err(failed)?;
-            Ok((at, get, size))
+            let FileRecord { size, .. } = client.file(&file).map_err(failed)?;
+            let get = client.download(&file).map_err(failed)?;
+            Ok((id, get, size))
         });
     }
     while let Some(record) = records.join_next().await {
-        let (at, get, size) = record.map_err(|_| Cause::Bug("a question to Girder panicked"))??;
-        found.insert(at, fetched(live, get, size));
+        let (id, get, size) = record.map_err(|_| Cause::Bug("a question to Girder panicked"))??;
+        found.insert(id, fetched(live, get, size));
     }
     Ok(())
 }

@@ -10,13 +10,11 @@ use crate::run::transfers::Turn;
 pub(crate) async fn finish_uploads(live: &mut Live) -> Result<(), Cause> {
     let uploading = live.transfers.uploading();
     let has_succeeded = live.report.exit_code == Some(0) && !live.report.cancelled;
-    let mut number = live.plan.transfers.len() + live.report.downloads.len();
     for transfer in uploading {
         match live.transfers.report(transfer).map(|report| report.finish) {
             // A FIFO that nobody opened has given all of its nothing.
             Some(Finish::Complete | Finish::NotOpened) if has_succeeded => {
-                live.transfers.keep(transfer, number);
-                number += 1;
+                live.transfers.keep(transfer);
             }
             finish => {
                 let why = match finish {

@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 
 use crate::docker::{Client, Endpoint, MountPoint};
+use crate::event::Finish;
 use crate::plan::{Mount, PlannedDownload};
 use crate::run::container::network::own_container;
 use crate::run::live::Live;
-use crate::run::outcome::DownloadRecord;
+use crate::run::outcome::{DownloadCarrier, DownloadRecord};
 use crate::run::phases::prepare::blocking;
 use crate::spec::Downloaded;
 use crate::sys::peer::peer_process;
@@ -102,14 +103,15 @@ impl Direct {
 
     pub(crate) fn record(&self) -> DownloadRecord {
         DownloadRecord {
+            id: None,
             file_id: self.file_id.clone(),
             path: self.filename.clone(),
             bytes: self.bytes,
             seconds: 0.0,
-            carrier: "mount".to_owned(),
+            carrier: DownloadCarrier::Mount,
             resumed: 0,
             checked: false,
-            finish: "complete".to_owned(),
+            finish: Finish::Complete,
         }
     }
 }

@@ -22,13 +22,13 @@ use self::checksum::Checksum;
 use self::direct::{Direct, find_direct};
 pub use self::error::DownloadError;
 use self::listing::{Listed, list};
-use crate::event::{Event, EventSink};
+use crate::event::{Finish, Ledger, TransferId};
 use crate::http::{self, Get};
 use crate::plan::{PlanError, PlannedDownload};
-use crate::pump::{Finish, Flow, Notice, Sink, Source, TransferReport};
+use crate::pump::{Flow, Notice, Sink, Source, TransferReport};
 use crate::run::error::Cause;
 use crate::run::live::Live;
-use crate::run::outcome::DownloadRecord;
+use crate::run::outcome::{DownloadCarrier, DownloadRecord};
 use crate::run::phases::prepare::blocking;
 use crate::spec::Downloaded;
 use crate::volume::{Place, Placed, UnfinishedFile};
@@ -129,26 +129,26 @@ impl Fetched {
 
     fn moved(&mut self, notice: Notice, transit: &mut Transit) -> Result<(), Cause> {
         match notice {
-            Notice::Advanced { id, bytes, total } => transit.advanced(id, bytes, total),
+            Notice::Advanced { id, bytes, total } => {
+                transit.advanced(TransferId::new(id), bytes, total);
+            }
             Notice::Failed { id, error } => {
+                let id = TransferId::new(id);
                 let Some(moving) = transit.under_way.remove(&id) else { return Ok(()) };
                 let got = moving.file.metadata().map_or(0, |found| found.len());
-                self.records.push(moving.record(got, "failed"));
+                transit.ledger.ended(id, got, Finish::Failed);
+                self.records.push(moving.record(got, Finish::Failed));
                 let (file, total) = (moving.wanted.label(), moving.wanted.size);
                 return Err(failed(DownloadError::Transfer { file, got, total, source: error }));
             }
             Notice::Ended { id, report } => {
+                let id = TransferId::new(id);
                 let Some(mut moving) = transit.under_way.remove(&id) else { return Ok(()) };
-                let (bytes, finish) = (report.bytes, report.finish.as_str());
-                transit.events.event(&Event::TransferEnded {
-                    transfer: moving.number,
-                    bytes,
-                    finish,
-                });
+                transit.ledger.ended(id, report.bytes, report.finish);
                 moving.report = Some(report);
                 if report.finish != Finish::Complete {
-                    self.records.push(moving.record(report.bytes, finish));
-                    let file = moving.wanted.label();
+                    self.records.push(moving.record(report.bytes, report.finish));
+                    let (file, finish) = (moving.wanted.label(), report.finish.as_str());
                     return Err(failed(DownloadError::Stopped { file, finish }));
                 }
                 transit.checking += 1;
@@ -162,10 +162,10 @@ impl Fetched {
         transit.checking -= 1;
         let Checked { moving, bytes, error } = checked;
         if let Some(error) = error {
-            self.records.push(moving.record(bytes, "failed"));
+            self.records.push(moving.record(bytes, Finish::Failed));
             return Err(failed(error));
         }
-        self.records.push(moving.record(bytes, Finish::Complete.as_str()));
+        self.records.push(moving.record(bytes, Finish::Complete));
         let file = moving.wanted.label();
         let Moving { file: open, unfinished, .. } = moving;
         unfinished.keep(&open).map_err(|source| failed(DownloadError::Place { file, source }))
@@ -203,16 +203,12 @@ struct Transit {
     flow: Flow,
     notices: UnboundedReceiver<Notice>,
     http: http::Client,
-    events: Arc<dyn EventSink>,
-    run: String,
+    ledger: Ledger,
     /// By their place in the plan.
     places: Vec<Place>,
-    under_way: HashMap<usize, Moving>,
+    under_way: HashMap<TransferId, Moving>,
     checks: JoinSet<Checked>,
     checking: usize,
-    begun: usize,
-    /// What the world knows the first one by: the transfers come before.
-    first_number: usize,
 }
 
 impl Transit {
@@ -226,14 +222,11 @@ impl Transit {
             flow,
             notices,
             http: live.shared.http.clone(),
-            events: Arc::clone(&live.shared.events),
-            run: live.id.clone(),
+            ledger: live.ledger.clone(),
             places,
             under_way: HashMap::new(),
             checks: JoinSet::new(),
             checking: 0,
-            begun: 0,
-            first_number: live.plan.transfers.len(),
         }
     }
 
@@ -246,8 +239,8 @@ impl Transit {
     }
 
     fn begin(&mut self, wanted: Wanted) -> Result<(), Cause> {
-        let id = self.begun;
-        let mark = format!("{id}-{}", self.run);
+        let id = self.ledger.next_id();
+        let mark = format!("{id}-{}", self.ledger.run());
         let label = wanted.label();
         let Placed { file, unfinished } = self
             .place(wanted.download)?
@@ -261,22 +254,19 @@ impl Transit {
         };
         let (client, get) = (self.http.clone(), wanted.get.clone());
         let source = Source::Http { client, get, size: wanted.size };
-        let number = self.first_number + id;
         let shown = format!("girder:{} → {}", wanted.id, wanted.inside.display());
-        let total = wanted.size;
-        self.events.event(&Event::TransferStarted { transfer: number, label: shown, total });
+        self.ledger.began(id, shown, wanted.size);
         self.flow
-            .add(id, source, sink)
+            .add(id.number(), source, sink)
             .map_err(|source| failed(DownloadError::Begun { file: label, source }))?;
-        let moving = Moving { wanted, file, unfinished, checksum, number, report: None };
+        let moving = Moving { wanted, file, unfinished, checksum, id, report: None };
         self.under_way.insert(id, moving);
-        self.begun += 1;
         Ok(())
     }
 
-    fn advanced(&self, id: usize, bytes: u64, total: Option<u64>) {
+    fn advanced(&self, id: TransferId, bytes: u64, total: Option<u64>) {
         let Some(moving) = self.under_way.get(&id) else { return };
-        self.events.event(&Event::TransferAdvanced { transfer: moving.number, bytes, total });
+        self.ledger.advanced(id, bytes, total);
         if let Some(checksum) = &moving.checksum {
             checksum.written(bytes);
         }
@@ -290,7 +280,7 @@ struct Moving {
     file: File,
     unfinished: UnfinishedFile,
     checksum: Option<Checksum>,
-    number: usize,
+    id: TransferId,
     report: Option<TransferReport>,
 }
 
@@ -309,16 +299,20 @@ impl Moving {
         Checked { moving: self, bytes, error }
     }
 
-    fn record(&self, bytes: u64, finish: &str) -> DownloadRecord {
+    fn record(&self, bytes: u64, finish: Finish) -> DownloadRecord {
+        let carrier = self
+            .report
+            .map_or(DownloadCarrier::Unknown, |report| DownloadCarrier::Moved(report.carrier));
         DownloadRecord {
+            id: Some(self.id),
             file_id: self.wanted.id.clone(),
             path: self.wanted.inside.display().to_string(),
             bytes,
             seconds: self.report.map_or(0.0, |report| report.seconds),
-            carrier: self.report.map_or_else(String::new, |r| r.carrier.as_str().to_owned()),
+            carrier,
             resumed: self.report.map_or(0, |report| report.resumed),
-            checked: self.wanted.sha512.is_some() && finish == Finish::Complete.as_str(),
-            finish: finish.to_owned(),
+            checked: self.wanted.sha512.is_some() && finish == Finish::Complete,
+            finish,
         }
     }
 }
