@@ -57,7 +57,7 @@
 //!    container's stdout and stderr share one connection.
 //! 4. [`girder`]: Girder's REST API, as far as jobs need it: records, listings, uploads in chunks,
 //!    jobs. It makes a GET of a file's id; the bytes of a download are moved by others.
-//! 5. [`http`]: the GET, and the POST of a stream. An HTTP/1.1 client whose bodies stay in the
+//! 5. [`http`]: the GET of a body, and the POST of one. An HTTP/1.1 client whose bodies stay in the
 //!    kernel until somebody splices them.
 //! 6. [`pump`]: the streaming core. Worker threads with an epoll loop each, transfers as state
 //!    machines that decide and do nothing, carriers that do and decide nothing.
@@ -78,13 +78,14 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 6 | `cli` |
-//! | 5 | `bench` |
-//! | 4 | [`run`] |
-//! | 3 | [`hook`], [`plan`], [`reporter`] |
-//! | 2 | [`event`] |
-//! | 1 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
-//! | 0 | [`spec`], [`http`], [`sys`] |
+//! | 7 | `cli` |
+//! | 6 | `bench`, `worker` |
+//! | 5 | [`run`] |
+//! | 4 | [`hook`], [`plan`], [`reporter`] |
+//! | 3 | [`event`] |
+//! | 2 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
+//! | 1 | [`spec`], [`http`] |
+//! | 0 | [`sys`] |
 //!
 //! # What holds everywhere
 //!

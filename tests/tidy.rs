@@ -3,7 +3,7 @@
 
 #![cfg(test)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,11 +30,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("pump", &["sys", "http"]),
     ("volume", &["sys", "spec"]),
     ("docker", &[]),
-    ("depot", &[]),
+    ("depot", &["sys"]),
     ("spec", &[]),
     ("event", &["pump"]),
     ("sys", &[]),
-    ("http", &[]),
+    ("http", &["sys"]),
 ];
 
 /// These see everything: the tour, and what fuzz targets call.
@@ -67,6 +67,31 @@ fn modules_import_only_what_the_table_allows() {
         }
     }
     assert_clean(wrong);
+}
+
+/// The crate's documentation has a table of layers, in which every edge of ours leads down.
+#[test]
+fn the_table_of_layers_in_the_documentation_is_this_one() {
+    let text = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let rows = text.lines().skip_while(|line| *line != "//! | layer | modules |").skip(2);
+    let rows: Vec<_> = rows.map_while(|line| line.strip_prefix("//! | ")).collect();
+    let layers: BTreeMap<&str, &str> = rows
+        .iter()
+        .filter_map(|row| row.split_once(" | "))
+        .flat_map(|(layer, row)| words(row).map(move |module| (module, layer)))
+        .collect();
+    let modules = IMPORTS.iter().map(|(module, _)| *module).filter(|module| *module != "main");
+    assert_eq!(modules.collect::<BTreeSet<_>>(), layers.keys().copied().collect());
+    let named = rows.iter().filter_map(|row| Some(words(row.split_once(" | ")?.1).count()));
+    assert_eq!(named.sum::<usize>(), layers.len(), "a module has one layer");
+    for (module, imports) in IMPORTS.iter().filter(|(module, _)| *module != "main") {
+        for import in *imports {
+            assert!(
+                layers[import] < layers[module],
+                "{module} imports {import}, of its layer or above"
+            );
+        }
+    }
 }
 
 #[test]

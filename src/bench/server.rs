@@ -13,11 +13,11 @@ use nix::sys::socket::{MsgFlags, recv};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use socket2::SockRef;
 
 use super::error::PeerError;
 use super::message::{Message, say};
 use super::peer::{each_piece, noise};
+use crate::sys::socket::send_unpaced;
 
 /// As large as the buffers of common servers.
 const CHUNK: usize = 64 << 10;
@@ -153,8 +153,8 @@ fn serve(
 ) -> Result<(), PeerError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let listener = listener.map_err(|error| PeerError::System("listen", error))?;
-    // As the depot's, which does not pace over loopback.
-    let _ = SockRef::from(&listener).set_tcp_congestion(b"reno");
+    // Without it they are slower.
+    let _ = send_unpaced(&listener);
     let address = listener.local_addr();
     let address = address.map_err(|error| PeerError::System("listen", error))?;
     say(out, &Message::Listening(address))?;

@@ -9,14 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use socket2::SockRef;
-
 use super::connection;
 use super::error::DepotError;
 use super::reply::{Answer, ErrorType};
 use super::route::Routes;
+use crate::sys::socket::send_unpaced;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A listening socket and what is said on its connections.
 #[derive(Debug)]
@@ -78,14 +77,6 @@ struct Stop {
 /// The sockets of the threads at work, to be shut down from outside.
 type Connections = Mutex<HashMap<u64, Arc<TcpStream>>>;
 
-/// Connections over loopback have no line whose rate would have to be found. Where the system's default is
-/// BBR, pacing them by a timer halves what 64 of them get together; Reno, which every kernel has, does
-/// not pace. They inherit it from their listener, and could not be freed of pacing later.
-fn send_unpaced(listener: &TcpListener) {
-    // Without it they are slower.
-    let _ = SockRef::from(listener).set_tcp_congestion(b"reno");
-}
-
 impl Server {
     pub(super) fn new(
         listener: TcpListener,
@@ -97,7 +88,8 @@ impl Server {
         // A client that went away between poll and accept must not hold the loop.
         listener.set_nonblocking(true).map_err(wait)?;
         if address.ip().to_canonical().is_loopback() {
-            send_unpaced(&listener);
+            // Without it they are slower.
+            let _ = send_unpaced(&listener);
         }
         let (stopped, waker) = io::pipe().map_err(wait)?;
         let stop = Arc::new(Stop { asked: AtomicBool::new(false), waker });
@@ -250,7 +242,7 @@ mod tests {
         let _client = connect(server.address());
         // It is complete: connect has returned.
         let (accepted, _) = server.listener.accept().unwrap();
-        let name = SockRef::from(&accepted).tcp_congestion().unwrap();
+        let name = socket2::SockRef::from(&accepted).tcp_congestion().unwrap();
         assert!(name.starts_with(b"reno"), "{name:?}");
     }
 

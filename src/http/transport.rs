@@ -16,6 +16,7 @@ use super::HttpError;
 use super::head::{Collector, HeadError, Taken};
 use super::request::place;
 use super::tls::Session;
+use crate::sys::socket::send_unpaced;
 
 /// A connected socket, and the TLS session on it.
 #[derive(Debug)]
@@ -203,22 +204,14 @@ pub(super) fn connect(
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
     }
-    if address.ip().to_canonical().is_loopback() {
-        send_unpaced(&socket);
+    if address.ip().to_canonical().is_loopback()
+        && let Err(error) = send_unpaced(&socket)
+    {
+        tracing::debug!(%error, "the connection keeps the system's congestion control");
     }
     match socket.connect(&address.into()) {
         Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Ok(Err(error)),
         _ => Ok(Ok(TcpStream::from_std(socket.into()))),
-    }
-}
-
-/// Over loopback there is no line whose rate would have to be found. A system whose default is BBR paces
-/// every segment there, by a timer, and halves what a POST can send; Reno, which every kernel has and,
-/// unless it was forbidden, everybody may choose (tcp(7)), does not. It is set before connecting:
-/// pacing that has begun stays.
-fn send_unpaced(socket: &Socket) {
-    if let Err(error) = socket.set_tcp_congestion(b"reno") {
-        tracing::debug!(%error, "the connection keeps the system's congestion control");
     }
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
+use socket2::SockRef;
+
 /// Asks that a socket counts as readable only when `bytes` have come (`SO_RCVLOWAT`), or its end.
 ///
 /// With fewer bytes to come than that, and a peer that keeps the connection open, it never does.
@@ -43,6 +45,21 @@ pub fn set_receive_low_water(socket: &impl AsFd, bytes: usize) -> io::Result<usi
         return Err(io::Error::last_os_error());
     }
     Ok(usize::try_from(value).unwrap_or(1))
+}
+
+/// Lets a TCP socket send over loopback without pacing.
+///
+/// There is no line there whose rate would have to be found. A system whose default is BBR paces every
+/// segment all the same, by a timer, and halves what a POST can send, or what 64 readers get together.
+/// Reno, which every kernel has and, unless it was forbidden, everybody may choose (tcp(7)), does not
+/// pace. It is to be set before connecting, since pacing that has begun stays; what a listener accepts
+/// inherits it.
+///
+/// # Errors
+/// `EPERM`: it was forbidden. The socket keeps the system's congestion control, which is no more than
+/// slower.
+pub fn send_unpaced(socket: &impl AsFd) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_congestion(b"reno")
 }
 
 #[cfg(test)]
