@@ -116,6 +116,8 @@ pub mod run;
 pub mod spec;
 pub mod sys;
 pub mod volume;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use self::{
     event::{Event, EventSink, Phase, RunId, TransferId},
