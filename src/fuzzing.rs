@@ -4,8 +4,6 @@
 //! promises. A target has a row in [`TARGETS`], a line in `fuzz/fuzz_targets/`, an entry in
 //! `fuzz/Cargo.toml` and a folder in `fuzz/corpus/`, all of one name; tests say which is missing.
 
-use std::collections::BTreeMap;
-
 use rustls::crypto::cipher::{AeadKey, Iv};
 use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion};
 
@@ -15,9 +13,7 @@ use crate::docker::frame;
 use crate::http::chunked;
 use crate::http::head::{self, Collector, Framing, Taken};
 use crate::http::tls::record::{Opener, Sealer};
-use crate::spec::{
-    Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, Sink, Source, SpecError, VolumeRef,
-};
+use crate::spec::{Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, SpecError, VolumeRef};
 
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -201,17 +197,15 @@ pub fn depot_request(data: &[u8]) {
 }
 
 fn assert_hangs_together(job: &JobSpec) {
-    let there = |volume: &VolumeRef| match volume {
-        VolumeRef::Default => true,
-        VolumeRef::Listed(index) => *index < job.volumes.len(),
-    };
+    let there =
+        |volume: &VolumeRef| volume.listed().is_none_or(|index| index < job.volumes().len());
     let place = |place: &FifoPlace| match place {
         FifoPlace::Volume(volume) => there(volume),
         FifoPlace::Paths { container_path, host_path } => {
             container_path.starts_with('/') && host_path.is_absolute()
         }
     };
-    for argument in &job.container_args {
+    for argument in job.container_args() {
         assert!(match argument {
             Argument::Literal(text) => !text.contains('\0'),
             Argument::Volume(volume) => there(volume),
@@ -219,42 +213,28 @@ fn assert_hangs_together(job: &JobSpec) {
             Argument::Fifo(fifo) => place(&fifo.place) && !fifo.name.starts_with('/'),
             Argument::Connect(_) | Argument::GirderApiUrl | Argument::GirderToken => true,
             Argument::Download(download) => there(&download.volume),
-            Argument::ProgressPipe(fifo) => place(&fifo.place) && !fifo.name.starts_with('/'),
         });
     }
-    for path in job.result_hooks.iter().filter_map(Hook::path) {
+    for path in job.result_hooks().iter().filter_map(Hook::path) {
         assert!(there(&path.volume) && !path.filename.starts_with('/'));
     }
     for connect in job.connects() {
-        let container = matches!(connect.source, Source::ContainerStdOut | Source::ContainerStdErr);
-        assert!(container || connect.fifo().is_some_and(|fifo| place(&fifo.place)));
+        assert!(
+            connect.source.is_container_stream()
+                || connect.fifo().is_some_and(|fifo| place(&fifo.place))
+        );
     }
 }
 
 /// Puts other secrets in the places of all there are: what is shown must not depend on them.
 fn replace_secrets(job: &mut JobSpec) {
-    let replace = |url: &mut HttpUrl, headers: &mut BTreeMap<String, Secret>| {
-        headers.values_mut().for_each(|value| *value = Secret::new("other"));
-        let mut other = url.as_url().clone();
+    let (secrets, addresses) = job.secrets_mut();
+    secrets.into_iter().for_each(|secret| *secret = Secret::new("other"));
+    for address in addresses {
+        let mut other = address.as_url().clone();
         other.set_query(other.query().map(|_| "other"));
         other.set_fragment(None);
-        *url = HttpUrl::parse(other.as_str()).unwrap_or_else(|| url.clone());
-    };
-    if let Some(job) = &mut job.girder_job {
-        replace(&mut job.url, &mut job.headers);
-    }
-    job.girder_client_token = job.girder_client_token.take().map(|_| Secret::new("other"));
-    let connects = job.container_args.iter_mut().filter_map(|argument| match argument {
-        Argument::Connect(connect) => Some(connect.as_mut()),
-        _ => None,
-    });
-    for connect in connects.chain(&mut job.stream_connectors) {
-        if let Source::Url { url, headers } = &mut connect.source {
-            replace(url, headers);
-        }
-        if let Sink::ChunkedPost { url, headers } = &mut connect.sink {
-            replace(url, headers);
-        }
+        *address = HttpUrl::parse(other.as_str()).unwrap_or_else(|| address.clone());
     }
 }
 

@@ -61,7 +61,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out, "transfers:")?;
     for transfer in &plan.transfers {
-        writeln!(out, "  {}", transfer.label())?;
+        writeln!(out, "  {}", transfer)?;
     }
     for (what, lines) in [("downloads", plan.downloads()), ("results", plan.hooks())] {
         if !lines.is_empty() {

@@ -98,13 +98,12 @@ impl std::fmt::Debug for Environment {
 
 impl RunArgs {
     /// Puts into the job what was given on the command line.
-    pub(super) fn override_job(&self, job: &mut JobSpec) {
-        if let Some(url) = &self.girder_url {
-            job.girder_api_url = Some(url.clone());
-        }
-        if let Some(token) = &self.girder_token {
-            job.girder_client_token = Some(Secret::new(token.as_str()));
-        }
+    ///
+    /// # Errors
+    /// An address or a token that a job cannot have.
+    pub(super) fn override_job(&self, job: &mut JobSpec) -> Result<(), SpecError> {
+        let token = self.girder_token.as_deref().map(Secret::new);
+        job.set_girder(self.girder_url.as_deref(), token.as_ref())
     }
 
     /// How downloads are made.
@@ -184,9 +183,9 @@ mod tests {
     #[test]
     fn run_options_are_girder_workers() {
         let options = environment(&[("GIRDER_WORKER_DOCKER_RUN_OPTIONS", r#"{"init": true}"#)]);
-        let mut job = JobSpec::new("i");
+        let mut job = JobSpec::builder("i").build().unwrap();
         options.run_options().unwrap().merge_into(&mut job);
-        assert!(job.container.is_set("init"));
+        assert!(job.container().is_set("init"));
         let wrong = environment(&[("GIRDER_WORKER_DOCKER_RUN_OPTIONS", r#"{"init": 1}"#)]);
         let error = crate::run::chain(&wrong.run_options().unwrap_err());
         assert!(

@@ -13,7 +13,7 @@ use crate::run::{Outcome, PumpOptions, Report, RunError, Runner, chain};
 /// Runs a job, and gives its exit code.
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
     let mut job = job::read(&args.job)?;
-    args.override_job(&mut job);
+    args.override_job(&mut job).map_err(|error| Failure::bad_usage(&error))?;
     let options = environment.run_options().map_err(|error| Failure::bad_usage(&error))?;
     options.merge_into(&mut job);
     let report = args.report.as_deref().map(ReportFile::open).transpose();

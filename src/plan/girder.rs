@@ -1,15 +1,15 @@
 //! The part of a plan that is put into volumes from Girder, and taken out of them to it.
 
 use super::planner::{Planner, place};
-use super::{GirderArgument, Mount, PlanError, PlannedDownload, PlannedHook};
-use crate::spec::{Argument, Download, Downloaded, GirderJob, Hook, JobSpec, VolumeRef};
+use super::{GirderArgument, PlanError, PlannedDownload, PlannedHook};
+use crate::spec::{Argument, Download, Downloaded, GirderJob, Hook, JobSpec};
 
 impl Planner<'_> {
     /// Plans a download once, however often it is asked for, and gives its path in the container
     /// as far as it can be told without Girder.
     pub(crate) fn download(&mut self, at: usize, download: &Download) -> Result<String, PlanError> {
         let target = self.target(download.volume)?.clone();
-        let mount = self.host_folder(download.volume, "a download")?;
+        let mount = place(download.volume);
         let what = download.what.clone();
         let inside = match &what {
             Downloaded::File { filename: Some(filename), .. } => filename.clone(),
@@ -37,29 +37,15 @@ impl Planner<'_> {
     }
 
     pub(crate) fn hook(&self, hook: &Hook) -> Result<PlannedHook, PlanError> {
-        let mount = match hook.path() {
-            Some(path) => Some(self.host_folder(path.volume, "a result hook")?),
-            None => None,
-        };
+        let mount = hook.path().map(|path| place(path.volume));
         let job_id = match hook {
             Hook::JobArtifact { job_id, .. } => {
-                let of_the_job = || self.job.girder_job.as_ref().and_then(job_of);
+                let of_the_job = || self.job.girder_job().and_then(job_of);
                 Some(job_id.clone().or_else(of_the_job).ok_or(PlanError::NoJob)?)
             }
             _ => None,
         };
         Ok(PlannedHook { hook: hook.clone(), mount, job_id })
-    }
-
-    /// The mount of a volume that has a folder on the host.
-    fn host_folder(&self, volume: VolumeRef, what: &'static str) -> Result<usize, PlanError> {
-        let at = place(volume);
-        match self.mounts.get(at) {
-            Some(Mount::Bind { host_path, .. }) if !host_path.starts_with('/') => {
-                Err(PlanError::EngineVolume { what, volume: host_path.clone() })
-            }
-            _ => Ok(at),
-        }
     }
 }
 
@@ -70,7 +56,7 @@ pub(crate) fn girder_arguments(job: &JobSpec) -> Vec<(usize, GirderArgument)> {
         Argument::GirderToken => Some((at, GirderArgument::Token)),
         _ => None,
     };
-    job.container_args.iter().enumerate().filter_map(known).collect()
+    job.container_args().iter().enumerate().filter_map(known).collect()
 }
 
 /// Stands for a name that only Girder knows, until it is asked.

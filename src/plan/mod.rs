@@ -8,14 +8,15 @@ mod girder;
 pub(crate) mod planner;
 mod warnings;
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use self::planner::Planner;
 use crate::spec::{
-    ContainerOptions, Direction, Downloaded, GirderJob, Hook, HttpUrl, JobSpec, PullPolicy, Secret,
+    Connect, ContainerOptions, Direction, Downloaded, GirderJob, Hook, JobSpec, PullPolicy, Sink,
+    Source,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
@@ -59,10 +60,7 @@ impl Plan {
     /// takes, on a disk that it may fill; and nobody could read that log after the run.
     pub(crate) fn output_is_data(&self) -> bool {
         let is_data = |transfer: &PlannedTransfer| {
-            matches!(
-                transfer.source,
-                PlannedSource::ContainerStdOut | PlannedSource::ContainerStdErr
-            ) && !matches!(transfer.sink, PlannedSink::HostStdOut | PlannedSink::HostStdErr)
+            transfer.source.is_container_stream() && !transfer.sink.is_our_stream()
         };
         self.remove_container && self.transfers.iter().any(is_data)
     }
@@ -93,7 +91,7 @@ impl Plan {
 
     /// What will be moved: `<source> → <sink>`, as the report calls them.
     pub fn transfers(&self) -> Vec<String> {
-        self.transfers.iter().map(PlannedTransfer::label).collect()
+        self.transfers.iter().map(PlannedTransfer::to_string).collect()
     }
 
     /// What will be downloaded into volumes: `girder:<id> → <path in the container>`.
@@ -133,8 +131,8 @@ impl Plan {
             || !self.girder_arguments.is_empty()
             || !self.hooks.is_empty()
             || self.transfers.iter().any(|t| {
-                matches!(t.source, PlannedSource::GirderFile { .. })
-                    || matches!(t.sink, PlannedSink::GirderItem { .. })
+                matches!(t.source, Source::GirderFile { .. })
+                    || matches!(t.sink, Sink::GirderItem { .. })
             })
     }
 }
@@ -222,66 +220,21 @@ pub(crate) enum FifoFolder {
     Host(HostPath),
 }
 
-/// One transfer.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PlannedTransfer {
-    pub(crate) source: PlannedSource,
-    pub(crate) sink: PlannedSink,
-    /// As in the report: `girder:<id>`, `fifo:<name>`, ….
-    pub(crate) source_label: String,
-    /// As in the report.
-    pub(crate) sink_label: String,
-}
+/// One transfer. Displayed as `<source> → <sink>`, without secrets.
+pub(crate) type PlannedTransfer = Connect<FifoRef>;
 
-impl PlannedTransfer {
-    /// `<source> → <sink>`, without secrets.
-    pub(crate) fn label(&self) -> String {
-        format!("{} → {}", self.source_label, self.sink_label)
-    }
-}
-
-/// Where a transfer's bytes come from.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum PlannedSource {
-    GirderFile {
-        id: String,
-    },
-    Url {
-        url: HttpUrl,
-        headers: BTreeMap<String, Secret>,
-    },
-    HostFile {
-        path: PathBuf,
-    },
-    /// An index into [`Plan::fifos`].
-    Fifo(usize),
-    ContainerStdOut,
-    ContainerStdErr,
-}
-
-/// Where a transfer's bytes go.
+/// A FIFO of a plan. Displayed as its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PlannedSink {
+pub(crate) struct FifoRef {
     /// An index into [`Plan::fifos`].
-    Fifo(usize),
-    HostStdOut,
-    HostStdErr,
-    HostFile {
-        path: PathBuf,
-    },
-    /// The body of a POST.
-    Post {
-        url: HttpUrl,
-        headers: BTreeMap<String, Secret>,
-    },
-    /// A new file of an item.
-    GirderItem {
-        item_id: String,
-        name: String,
-        size: Option<u64>,
-    },
-    /// Whoever wants to know how far the container is.
-    Progress,
+    pub(crate) at: usize,
+    name: String,
+}
+
+impl fmt::Display for FifoRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 /// An argument that says where Girder is, or lets the container in.
@@ -303,21 +256,6 @@ pub enum PlanError {
         /// What is wrong with it.
         source: PathError,
     },
-    /// A volume that the job does not have; the parser makes none such.
-    #[error("the job has no volume {volume}")]
-    NoSuchVolume {
-        /// Its place; 0 is the default temporary volume.
-        volume: usize,
-    },
-    /// Something has to be put into a volume, or taken out of it, on the host, and an engine's
-    /// volume has no path there.
-    #[error("{what} needs a folder of the host, which the volume {volume:?} is not")]
-    EngineVolume {
-        /// What it is for.
-        what: &'static str,
-        /// The volume's name.
-        volume: String,
-    },
     /// Two downloads would overwrite each other.
     #[error("two files are downloaded to {path}")]
     DownloadedTwice {
@@ -332,14 +270,6 @@ pub enum PlanError {
     MountedTwice {
         /// The path in the container.
         target: String,
-    },
-    /// A FIFO has to be made on the host, and an engine's volume has no path there.
-    #[error("the FIFO {fifo} cannot be made in {volume:?}, which is no folder of the host")]
-    FifoInEngineVolume {
-        /// The FIFO's name.
-        fifo: String,
-        /// The volume's name.
-        volume: String,
     },
     /// The container looks for a FIFO where it has none of the host's folders.
     #[error(
@@ -358,10 +288,7 @@ pub enum PlanError {
         /// The FIFO's name.
         fifo: String,
     },
-    /// Two transfers would mix their bytes, or share them.
-    #[error("{end} is connected twice")]
-    ConnectedTwice {
-        /// The end, as the report calls it.
-        end: String,
-    },
+    /// A mistake of ours.
+    #[error("a bug in Gantline: {0}")]
+    Bug(&'static str),
 }

@@ -6,8 +6,7 @@ use std::path::Path;
 use super::girder;
 use super::warnings;
 use super::{
-    FifoFolder, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedSink, PlannedSource,
-    PlannedTransfer,
+    FifoFolder, FifoRef, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedTransfer,
 };
 use crate::spec::{
     Argument, BindMount, Connect, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
@@ -43,31 +42,30 @@ impl<'a> Planner<'a> {
     pub(crate) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
         self.mount_all(name)?;
         let job = self.job;
-        let arguments = job.container_args.iter().enumerate();
+        let arguments = job.container_args().iter().enumerate();
         let arguments = arguments.map(|(at, argument)| self.argument(at, argument));
         let arguments = arguments.collect::<Result<_, _>>()?;
-        for connect in &job.stream_connectors {
+        for connect in job.stream_connectors() {
             self.connect(connect)?;
         }
-        self.connect_streams()?;
-        self.refuse_shared_ends()?;
+        self.connect_streams();
         let hooks =
-            job.result_hooks.iter().map(|hook| self.hook(hook)).collect::<Result<_, _>>()?;
+            job.result_hooks().iter().map(|hook| self.hook(hook)).collect::<Result<_, _>>()?;
         Ok(Plan {
-            image: job.image.clone(),
-            pull: job.pull,
-            entrypoint: job.entrypoint.clone(),
+            image: job.image().to_owned(),
+            pull: job.pull(),
+            entrypoint: job.entrypoint().map(<[String]>::to_vec),
             arguments,
             girder_arguments: girder::girder_arguments(job),
-            girder_job: job.girder_job.clone(),
+            girder_job: job.girder_job().cloned(),
             warnings: self.warnings(),
             mounts: self.mounts,
             downloads: self.downloads,
             hooks,
             fifos: self.fifos,
             transfers: self.transfers,
-            remove_container: job.remove_container || job.container.removes_itself(),
-            container: job.container.clone(),
+            remove_container: job.remove_container() || job.container().removes_itself(),
+            container: job.container().clone(),
         })
     }
 
@@ -81,7 +79,7 @@ impl<'a> Planner<'a> {
             Ok::<_, PlanError>(Mount::Temporary { host_dir, mode, target })
         };
         self.mounts.push(temporary(None, 0o777)?);
-        for volume in &self.job.volumes {
+        for volume in self.job.volumes() {
             self.mounts.push(match volume {
                 Volume::Bind(mount) => bind(mount)?,
                 Volume::Temporary(volume) => temporary(volume.host_dir.clone(), volume.mode)?,
@@ -108,7 +106,6 @@ impl<'a> Planner<'a> {
             }
             Argument::Fifo(fifo) => self.fifo(fifo)?.1.as_str().to_owned(),
             Argument::Connect(connect) => self.connect(connect)?,
-            Argument::ProgressPipe(fifo) => self.progress_pipe(fifo)?,
             Argument::GirderApiUrl | Argument::GirderToken => String::new(),
             Argument::Download(download) => self.download(at, download)?,
         })
@@ -117,99 +114,23 @@ impl<'a> Planner<'a> {
     /// Plans a transfer, and gives the path of the FIFO in it: the sink's, as Girder Worker does,
     /// when both ends are one.
     fn connect(&mut self, connect: &Connect) -> Result<String, PlanError> {
-        let (source, source_label, source_path) = self.source(&connect.source)?;
-        let (sink, sink_label, sink_path) = self.sink(&connect.sink)?;
-        self.transfers.push(PlannedTransfer { source, sink, source_label, sink_label });
-        Ok(sink_path.or(source_path).map_or_else(String::new, |path| path.as_str().to_owned()))
-    }
-
-    /// A FIFO whose lines say how far the container is; it may be named more than once.
-    fn progress_pipe(&mut self, fifo: &Fifo) -> Result<String, PlanError> {
-        let (at, path) = self.fifo(fifo)?;
-        let planned = PlannedTransfer {
-            source: PlannedSource::Fifo(at),
-            sink: PlannedSink::Progress,
-            source_label: format!("fifo:{}", fifo.name),
-            sink_label: "progress".to_owned(),
-        };
-        if !self.transfers.contains(&planned) {
-            self.transfers.push(planned);
-        }
-        Ok(path.as_str().to_owned())
-    }
-
-    fn source(
-        &mut self,
-        source: &Source,
-    ) -> Result<(PlannedSource, String, Option<ContainerPath>), PlanError> {
-        Ok(match source {
-            Source::GirderFile { id } => {
-                (PlannedSource::GirderFile { id: id.clone() }, format!("girder:{id}"), None)
-            }
-            Source::Url { url, headers } => {
-                let label = format!("url:{}", url.as_url().host_str().unwrap_or_default());
-                (PlannedSource::Url { url: url.clone(), headers: headers.clone() }, label, None)
-            }
-            Source::HostFile { path } => {
-                let label = format!("file:{}", path.display());
-                (PlannedSource::HostFile { path: path.clone() }, label, None)
-            }
-            Source::Fifo(fifo) => {
-                let (at, path) = self.fifo(fifo)?;
-                (PlannedSource::Fifo(at), format!("fifo:{}", fifo.name), Some(path))
-            }
-            Source::ContainerStdOut => {
-                (PlannedSource::ContainerStdOut, "container:stdout".to_owned(), None)
-            }
-            Source::ContainerStdErr => {
-                (PlannedSource::ContainerStdErr, "container:stderr".to_owned(), None)
-            }
-        })
-    }
-
-    fn sink(
-        &mut self,
-        sink: &Sink,
-    ) -> Result<(PlannedSink, String, Option<ContainerPath>), PlanError> {
-        Ok(match sink {
-            Sink::Fifo(fifo) => {
-                let (at, path) = self.fifo(fifo)?;
-                (PlannedSink::Fifo(at), format!("fifo:{}", fifo.name), Some(path))
-            }
-            Sink::HostStdOut => (PlannedSink::HostStdOut, "host:stdout".to_owned(), None),
-            Sink::HostStdErr => (PlannedSink::HostStdErr, "host:stderr".to_owned(), None),
-            Sink::HostFile { path } => {
-                let label = format!("file:{}", path.display());
-                (PlannedSink::HostFile { path: path.clone() }, label, None)
-            }
-            Sink::ChunkedPost { url, headers } => {
-                let label = format!("post:{}", url.as_url().host_str().unwrap_or_default());
-                (PlannedSink::Post { url: url.clone(), headers: headers.clone() }, label, None)
-            }
-            Sink::GirderItem { item_id, name, size } => {
-                let label = format!("girder:item/{item_id}/{name}");
-                let (item_id, name, size) = (item_id.clone(), name.clone(), *size);
-                (PlannedSink::GirderItem { item_id, name, size }, label, None)
-            }
-        })
+        let mut path = None;
+        let transfer = connect.try_map_fifo(|fifo| {
+            let (at, inside) = self.fifo(fifo)?;
+            path = Some(inside);
+            Ok(at)
+        })?;
+        self.transfers.push(transfer);
+        Ok(path.map_or_else(String::new, |path| path.as_str().to_owned()))
     }
 
     /// Plans a FIFO once, however often it is named, and gives its path in the container.
-    fn fifo(&mut self, fifo: &Fifo) -> Result<(usize, ContainerPath), PlanError> {
+    fn fifo(&mut self, fifo: &Fifo) -> Result<(FifoRef, ContainerPath), PlanError> {
         let wrong = |source| PlanError::Path { what: format!("the FIFO {}", fifo.name), source };
         let name = RelativePath::new(&fifo.name).map_err(wrong)?;
         let (folder, target) = match &fifo.place {
             FifoPlace::Volume(volume) => {
-                let at = place(*volume);
-                if let Some(Mount::Bind { host_path, .. }) = self.mounts.get(at)
-                    && !host_path.starts_with('/')
-                {
-                    return Err(PlanError::FifoInEngineVolume {
-                        fifo: fifo.name.clone(),
-                        volume: host_path.clone(),
-                    });
-                }
-                (FifoFolder::Mount(at), self.target(*volume)?.join(&name))
+                (FifoFolder::Mount(place(*volume)), self.target(*volume)?.join(&name))
             }
             FifoPlace::Paths { container_path, host_path } => {
                 let folder = HostPath::new(host_path).map_err(wrong)?;
@@ -231,13 +152,13 @@ impl<'a> Planner<'a> {
                 self.fifos.len() - 1
             }
         };
-        Ok((at, target))
+        Ok((FifoRef { at, name: fifo.name.clone() }, target))
     }
 
     /// A container that looks where nothing is mounted does not find the FIFO, or writes a file of
     /// its own.
     fn refuse_unmounted(&self, fifo: &Fifo, container_path: &str) -> Result<(), PlanError> {
-        let options = &self.job.container;
+        let options = self.job.container();
         let mounts_more = ["mounts", "volumes_from"].iter().any(|keyword| options.is_set(keyword));
         let folder = Path::new(container_path);
         let mut targets = self.mounts.iter().map(|mount| mount.target().as_str());
@@ -251,56 +172,34 @@ impl<'a> Planner<'a> {
     }
 
     /// The container's own streams go to ours unless the job takes them elsewhere.
-    fn connect_streams(&mut self) -> Result<(), PlanError> {
-        for (stream, ours) in [
+    fn connect_streams(&mut self) {
+        for (source, ours) in [
             (Source::ContainerStdOut, Sink::HostStdOut),
             (Source::ContainerStdErr, Sink::HostStdErr),
         ] {
-            let (source, ..) = self.source(&stream)?;
             if !self.transfers.iter().any(|transfer| transfer.source == source) {
-                self.connect(&Connect { source: stream, sink: ours })?;
+                self.transfers.push(Connect::new(source, ours));
             }
         }
-        Ok(())
-    }
-
-    fn refuse_shared_ends(&self) -> Result<(), PlanError> {
-        for (at, transfer) in self.transfers.iter().enumerate() {
-            let mut before = self.transfers.iter().take(at);
-            let shared_source = matches!(
-                transfer.source,
-                PlannedSource::Fifo(_)
-                    | PlannedSource::ContainerStdOut
-                    | PlannedSource::ContainerStdErr
-            ) && before.clone().any(|other| other.source == transfer.source);
-            if shared_source {
-                return Err(PlanError::ConnectedTwice { end: transfer.source_label.clone() });
-            }
-            let shared_sink =
-                matches!(transfer.sink, PlannedSink::Fifo(_) | PlannedSink::HostFile { .. })
-                    && before.any(|other| other.sink == transfer.sink);
-            if shared_sink {
-                return Err(PlanError::ConnectedTwice { end: transfer.sink_label.clone() });
-            }
-        }
-        Ok(())
     }
 
     fn warnings(&self) -> Vec<String> {
         let is_streamed = |at: usize| {
-            let (source, sink) = (PlannedSource::Fifo(at), PlannedSink::Fifo(at));
-            self.transfers.iter().any(|transfer| transfer.source == source || transfer.sink == sink)
+            self.transfers.iter().any(|transfer| {
+                matches!(&transfer.source, Source::Fifo(fifo) if fifo.at == at)
+                    || matches!(&transfer.sink, Sink::Fifo(fifo) if fifo.at == at)
+            })
         };
         let idle = self.fifos.iter().enumerate().filter(|(at, _)| !is_streamed(*at));
         let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
         });
-        idle.chain(warnings::of_keywords(&self.job.container).map(str::to_owned)).collect()
+        idle.chain(warnings::of_keywords(self.job.container()).map(str::to_owned)).collect()
     }
 
     pub(crate) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
-        let at = place(volume);
-        self.mounts.get(at).map(Mount::target).ok_or(PlanError::NoSuchVolume { volume: at })
+        let mount = self.mounts.get(place(volume));
+        mount.map(Mount::target).ok_or(PlanError::Bug("a volume that the job does not have"))
     }
 }
 
@@ -314,79 +213,44 @@ fn bind(mount: &BindMount) -> Result<Mount, PlanError> {
 
 /// The default temporary volume comes first.
 pub(crate) fn place(volume: VolumeRef) -> usize {
-    match volume {
-        VolumeRef::Default => 0,
-        VolumeRef::Listed(at) => at + 1,
-    }
+    volume.listed().map_or(0, |index| index + 1)
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
+mod tests {
     use super::*;
-    use crate::spec::{Direction, HttpUrl, Secret, TemporaryVolume, VolumePath};
+    use crate::spec::RunOptions;
 
-    pub(crate) fn job() -> JobSpec {
-        JobSpec::new("busybox")
-    }
-
-    fn plan(job: &JobSpec) -> Result<Plan, PlanError> {
+    fn plan(members: &str) -> Result<Plan, PlanError> {
+        let job = JobSpec::from_json(&format!(r#"{{"image": "busybox", {members}}}"#)).unwrap();
         let mut next = 0;
-        Plan::new(job, || {
+        Plan::new(&job, || {
             next += 1;
             format!("t{next}")
         })
     }
 
-    fn bind(host_path: &str, container_path: &str) -> Volume {
-        let mode = "rw".to_owned();
-        Volume::Bind(BindMount {
-            host_path: host_path.to_owned(),
-            container_path: container_path.to_owned(),
-            mode,
-        })
-    }
-
-    fn fifo(name: &str, volume: VolumeRef, direction: Direction) -> Fifo {
-        Fifo { name: name.to_owned(), place: FifoPlace::Volume(volume), direction }
-    }
-
-    fn input(name: &str) -> Fifo {
-        fifo(name, VolumeRef::Default, Direction::Input)
-    }
-
-    fn file_into(fifo: Fifo) -> Connect {
-        Connect { source: Source::GirderFile { id: "5f".to_owned() }, sink: Sink::Fifo(fifo) }
-    }
+    const FILE_INTO_IN: &str = r#"{"type": "Connect",
+        "input": {"type": "GirderFileIdToStream", "id": "5f"},
+        "output": {"type": "NamedInputPipe", "name": "in"}}"#;
 
     #[test]
     fn every_argument_becomes_what_the_container_sees() {
-        let temporary = TemporaryVolume { name: None, host_dir: None, mode: 0o777 };
-        let job = JobSpec {
-            volumes: vec![bind("/data", "/mnt/data/"), Volume::Temporary(temporary)],
-            container_args: vec![
-                Argument::Literal("-n".to_owned()),
-                Argument::Volume(VolumeRef::Default),
-                Argument::Volume(VolumeRef::Listed(0)),
-                Argument::VolumePath(VolumePath {
-                    filename: "a//b/".to_owned(),
-                    volume: VolumeRef::Listed(1),
-                }),
-                Argument::VolumePath(VolumePath {
-                    filename: "c".to_owned(),
-                    volume: VolumeRef::Listed(0),
-                }),
-                Argument::Fifo(input("idle")),
-                Argument::Connect(Box::new(file_into(input("in")))),
-                Argument::Connect(Box::new(Connect {
-                    source: Source::HostFile { path: "/x".into() },
-                    sink: Sink::HostFile { path: "/y".into() },
-                })),
-            ],
-            ..job()
-        };
-        let plan = plan(&job).unwrap();
+        let plan = plan(&format!(
+            r#""volumes": ["/data:/mnt/data/", {{"type": "TemporaryVolume", "name": "t"}}],
+               "container_args": [
+                 "-n",
+                 {{"type": "TemporaryVolume.default"}},
+                 {{"type": "BindMountVolume", "host_path": "/data", "container_path": "/mnt/data/"}},
+                 {{"type": "VolumePath", "filename": "a//b/", "volume": "t"}},
+                 {{"type": "VolumePath", "filename": "c", "volume":
+                   {{"type": "BindMountVolume", "host_path": "/data", "container_path": "/mnt/data/"}}}},
+                 {{"type": "NamedInputPipe", "name": "idle"}},
+                 {FILE_INTO_IN},
+                 {{"type": "Connect", "input": {{"type": "ContainerStdOut"}},
+                   "output": {{"type": "HostFile", "path": "/y"}}}}]"#
+        ))
+        .unwrap();
         assert_eq!(
             plan.arguments,
             [
@@ -408,82 +272,58 @@ pub(crate) mod tests {
 
     #[test]
     fn the_containers_streams_go_to_ours_unless_the_job_takes_them() {
-        let labels = |job: &JobSpec| -> Vec<String> {
-            plan(job).unwrap().transfers.iter().map(PlannedTransfer::label).collect()
-        };
         assert_eq!(
-            labels(&job()),
+            plan(r#""pull_image": true"#).unwrap().transfers(),
             ["container:stdout → host:stdout", "container:stderr → host:stderr"]
         );
-        let taken = Connect {
-            source: Source::ContainerStdOut,
-            sink: Sink::HostFile { path: "/out".into() },
-        };
-        let job = JobSpec { stream_connectors: vec![taken], ..job() };
+        let taken = r#""stream_connectors": [{"type": "Connect",
+            "input": {"type": "ContainerStdOut"}, "output": {"type": "HostFile", "path": "/out"}}]"#;
         assert_eq!(
-            labels(&job),
+            plan(taken).unwrap().transfers(),
             ["container:stdout → file:/out", "container:stderr → host:stderr"]
         );
     }
 
     #[test]
     fn a_fifo_that_is_named_twice_is_made_once() {
-        let job = JobSpec {
-            container_args: vec![Argument::Fifo(input("in"))],
-            stream_connectors: vec![file_into(input("./in"))],
-            ..job()
-        };
-        let plan = plan(&job).unwrap();
+        let plan = plan(&format!(
+            r#""container_args": [{{"type": "NamedInputPipe", "name": "in"}}],
+               "stream_connectors": [{FILE_INTO_IN}]"#
+        ))
+        .unwrap();
         assert_eq!(plan.fifos.len(), 1);
         assert!(plan.warnings.is_empty());
     }
 
     #[test]
-    fn an_end_takes_one_transfer() {
-        let twice =
-            |connects: [Connect; 2]| plan(&JobSpec { stream_connectors: connects.into(), ..job() });
-        let error = twice([file_into(input("in")), file_into(input("in"))]);
-        assert!(matches!(error, Err(PlanError::ConnectedTwice { end }) if end == "fifo:in"));
-        let stdout = Connect { source: Source::ContainerStdOut, sink: Sink::HostStdErr };
-        let error = twice([stdout.clone(), stdout]);
-        assert!(
-            matches!(error, Err(PlanError::ConnectedTwice { end }) if end == "container:stdout")
-        );
-        let output = fifo("in", VolumeRef::Default, Direction::Output);
-        let output = Connect { source: Source::Fifo(output), sink: Sink::HostStdOut };
-        let error = twice([file_into(input("in")), output]);
+    fn a_fifo_has_one_direction() {
+        let error = plan(&format!(
+            r#""container_args": [{{"type": "NamedOutputPipe", "name": "in"}}],
+               "stream_connectors": [{FILE_INTO_IN}]"#
+        ));
         assert!(matches!(error, Err(PlanError::FifoBothWays { fifo }) if fifo == "in"));
     }
 
     #[test]
-    fn a_fifo_needs_a_folder_of_the_host() {
-        let fifo = fifo("in", VolumeRef::Listed(0), Direction::Input);
-        let job = JobSpec {
-            volumes: vec![bind("named", "/mnt")],
-            container_args: vec![Argument::Fifo(fifo)],
-            ..job()
-        };
-        let error = plan(&job);
-        assert!(
-            matches!(error, Err(PlanError::FifoInEngineVolume { volume, .. }) if volume == "named")
-        );
+    fn a_place_is_mounted_once_also_when_the_workers_options_mount_there() {
+        let mut job =
+            JobSpec::from_json(r#"{"image": "busybox", "volumes": ["/a:/mnt"]}"#).unwrap();
+        let options = RunOptions::from_json(r#"{"volumes": ["/b:/mnt/"]}"#).unwrap();
+        options.merge_into(&mut job);
+        let error = Plan::new(&job, || "t".to_owned());
+        assert!(matches!(error, Err(PlanError::MountedTwice { target }) if target == "/mnt"));
     }
 
     #[test]
-    fn a_place_is_mounted_once() {
-        let job = JobSpec { volumes: vec![bind("/a", "/mnt"), bind("/b", "/mnt/")], ..job() };
-        assert!(matches!(plan(&job), Err(PlanError::MountedTwice { target }) if target == "/mnt"));
-    }
-
-    #[test]
-    fn labels_hold_no_secret() {
-        let url = HttpUrl::parse("http://host:81/p?token=hidden").unwrap();
-        let headers = BTreeMap::from([("Girder-Token".to_owned(), Secret::new("hidden"))]);
-        let source = Source::Url { url, headers };
-        let connect = Connect { source, sink: Sink::HostStdOut };
-        let job = JobSpec { stream_connectors: vec![connect], ..job() };
-        let plan = plan(&job).unwrap();
-        assert_eq!(plan.transfers[0].label(), "url:host → host:stdout");
+    fn a_plan_shows_no_secret() {
+        let plan = plan(
+            r#""stream_connectors": [{"type": "Connect",
+                "input": {"type": "UrlToStream", "url": "http://host:81/p?token=hidden",
+                          "headers": {"Girder-Token": "hidden"}},
+                "output": {"type": "NamedInputPipe", "name": "in"}}]"#,
+        )
+        .unwrap();
+        assert_eq!(plan.transfers()[0], "url:host → fifo:in");
         assert!(!format!("{plan:?}").contains("hidden"));
     }
 }

@@ -45,14 +45,14 @@ impl GirderSettings {
     /// with it.
     pub(super) fn server_for(&self, job: &JobSpec) -> Option<GirderServer> {
         let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
-        let url = job.girder_api_url.as_ref().or(self.url.as_ref())?;
+        let url = job.girder_api_url().or(self.url.as_deref())?;
         let may_have_ours = self.url.as_ref().is_none_or(|ours| same(ours, url));
-        let credentials = match (&job.girder_client_token, &self.credentials) {
+        let credentials = match (job.girder_client_token(), &self.credentials) {
             (Some(token), _) => Credentials::Token(Token::new(token.expose())),
             (None, Some(ours)) if may_have_ours => ours.clone(),
             (None, _) => Credentials::Anonymous,
         };
-        Some(GirderServer { url: url.clone(), credentials })
+        Some(GirderServer { url: url.to_owned(), credentials })
     }
 }
 
@@ -66,14 +66,10 @@ pub(super) struct GirderServer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::planner::tests::job;
 
     fn token_for(settings: &GirderSettings, url: Option<&str>, token: Option<&str>) -> String {
-        let job = JobSpec {
-            girder_api_url: url.map(str::to_owned),
-            girder_client_token: token.map(Secret::new),
-            ..job()
-        };
+        let mut job = JobSpec::builder("i").build().unwrap();
+        job.set_girder(url, token.map(Secret::new).as_ref()).unwrap();
         let Some(server) = settings.server_for(&job) else { return "no server".to_owned() };
         match server.credentials {
             Credentials::Token(token) => format!("{} to {}", token.expose(), server.url),
@@ -86,8 +82,8 @@ mod tests {
     fn what_the_job_says_goes_first() {
         let ours = GirderSettings::new().with_url("http://ours").with_token(Secret::new("ours"));
         assert_eq!(token_for(&ours, None, None), "ours to http://ours");
-        assert_eq!(token_for(&ours, None, Some("job's")), "job's to http://ours");
-        assert_eq!(token_for(&ours, Some("http://job"), Some("job's")), "job's to http://job");
+        assert_eq!(token_for(&ours, None, Some("jobs")), "jobs to http://ours");
+        assert_eq!(token_for(&ours, Some("http://job"), Some("jobs")), "jobs to http://job");
         assert_eq!(token_for(&GirderSettings::new(), None, None), "no server");
     }
 

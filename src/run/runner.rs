@@ -63,7 +63,7 @@ impl Runner {
     /// [`RunError`]: the job cannot be planned, or there is no thread for it.
     pub fn start(&self, job: &JobSpec) -> Result<RunHandle, RunError> {
         let id = RunId::random();
-        let failed = |cause| before_the_run(&id, &job.image, cause);
+        let failed = |cause| before_the_run(&id, job.image(), cause);
         let plan = Plan::new(job, || Uuid::new_v4().simple().to_string())
             .map_err(|error| failed(Cause::Plan(error)))?;
         let girder = self.shared.girder.server_for(job);
@@ -79,7 +79,7 @@ impl Runner {
         let name = format!("gantline-{}", id.as_str().get(..6).unwrap_or_default());
         let thread = thread::Builder::new().name(name).spawn(begin);
         let thread = thread.map_err(|error| failed(Cause::Begin(error)))?;
-        Ok(RunHandle { id, image: job.image.clone(), canceller, thread })
+        Ok(RunHandle { id, image: job.image().to_owned(), canceller, thread })
     }
 }
 

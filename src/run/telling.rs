@@ -15,12 +15,13 @@ use super::live::{Live, Stop};
 use crate::docker::{self, ContainerId};
 use crate::event::Event;
 use crate::girder::JobStatus;
-use crate::plan::{GirderArgument, PlannedSink, PlannedSource};
+use crate::plan::{GirderArgument, PlannedTransfer};
 use crate::pump::Sink;
 use crate::reporter::{Begun, JobReporter, ReporterOptions, Untold};
 use crate::run::phases::collect::Collected;
 use crate::run::transfers::ear::Ear;
 use crate::run::transfers::progress_pipe::{ProgressLines, TellProgress};
+use crate::spec;
 
 impl Live {
     /// The job in Girder runs from now on, if there is one.
@@ -69,15 +70,13 @@ impl Live {
     pub(super) fn ear(&self) -> Ear {
         let ear = Ear::new(Arc::clone(&self.stderr_tail));
         let Some(job) = &self.job else { return ear };
-        let goes = |source: &PlannedSource, sink: &PlannedSink| {
-            self.plan.transfers.iter().any(|t| t.source == *source && t.sink == *sink)
-        };
+        let goes = |source, sink| self.plan.transfers.contains(&PlannedTransfer::new(source, sink));
         let teller = job.teller();
-        let ear = match goes(&PlannedSource::ContainerStdOut, &PlannedSink::HostStdOut) {
+        let ear = match goes(spec::Source::ContainerStdOut, spec::Sink::HostStdOut) {
             true => ear.with_stdout(&teller, self.tell_progress()),
             false => ear,
         };
-        match goes(&PlannedSource::ContainerStdErr, &PlannedSink::HostStdErr) {
+        match goes(spec::Source::ContainerStdErr, spec::Sink::HostStdErr) {
             true => ear.with_stderr(&teller),
             false => ear,
         }

@@ -47,27 +47,6 @@ pub enum Gpu {
 }
 
 impl ContainerOptions {
-    /// Sets a keyword to what the job document would have for it.
-    ///
-    /// # Errors
-    /// As [`JobSpec::from_json`]; the place is in an object that has only this keyword.
-    ///
-    /// ```
-    /// use gantline::JobSpec;
-    /// use serde_json::json;
-    ///
-    /// let mut job = JobSpec::new("debian:12");
-    /// job.container.set("mem_limit", &json!("512m"))?;
-    /// job.container.set("environment", &json!({"LANG": "C"}))?;
-    /// assert!(job.container.set("mem_limit", &json!("much")).is_err());
-    /// # Ok::<(), gantline::SpecError>(())
-    /// ```
-    pub fn set(&mut self, keyword: &str, value: &Value) -> Result<(), SpecError> {
-        let one = document::read_one(&json!({ keyword: value }).to_string())?;
-        self.settings.extend(one.settings);
-        Ok(())
-    }
-
     /// Whether a keyword is set, if only to null.
     pub fn is_set(&self, keyword: &str) -> bool {
         self.settings.contains_key(keyword)

@@ -6,6 +6,7 @@ use super::volume::VolumeRef;
 
 /// A file, an item or a folder of Girder that is downloaded into a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Download {
     /// What is downloaded.
     pub what: Downloaded,

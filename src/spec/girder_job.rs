@@ -6,6 +6,7 @@ use super::secret::{HttpUrl, Secret};
 
 /// Where status, log and progress of a run are sent, as Girder's `jobInfoSpec` says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GirderJob {
     /// The job's own address, `…/api/v1/job/<id>`.
     pub url: HttpUrl,

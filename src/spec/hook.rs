@@ -64,6 +64,7 @@ impl Hook {
 
 /// How something is uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UploadOptions {
     /// Deletes what was uploaded. Default: false.
     pub delete_file: bool,

@@ -36,40 +36,28 @@ pub use stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 pub use volume::{BindMount, TemporaryVolume, Volume, VolumePath, VolumeRef};
 
 /// One job: an image, what it is given, and where its results go.
+///
+/// It is made by a parser or by the builder, and cannot be put together otherwise: what it names is
+/// there, and no two of its streams share an end.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub struct JobSpec {
-    /// The image reference, as `docker run` takes it.
-    pub image: String,
-    /// Whether the image is pulled first. Default: [`PullPolicy::Always`], as `docker_run`'s.
-    pub pull: PullPolicy,
-    /// Replaces the image's entrypoint; an empty list removes it.
-    pub entrypoint: Option<Vec<String>>,
-    /// What the container's command is given, in order.
-    pub container_args: Vec<Argument>,
-    /// Every volume but the default temporary one, in the order in which they were first named:
-    /// those of `volumes`, then those that only a transform holds.
-    pub volumes: Vec<Volume>,
-    /// Removes the container when the run is over. Default: true.
-    pub remove_container: bool,
-    /// Streams beside those in `container_args`.
-    pub stream_connectors: Vec<Connect>,
-    /// docker-py's keywords.
-    pub container: ContainerOptions,
-    /// What is done with results, in this order.
-    pub result_hooks: Vec<Hook>,
-    /// The job in Girder that is told status, log and progress.
-    pub girder_job: Option<GirderJob>,
-    /// The Girder server of the job's files, when the document names one: an address without
-    /// credentials or query.
-    pub girder_api_url: Option<String>,
-    /// The token for it.
-    pub girder_client_token: Option<Secret>,
+    image: String,
+    pull: PullPolicy,
+    entrypoint: Option<Vec<String>>,
+    container_args: Vec<Argument>,
+    volumes: Vec<Volume>,
+    remove_container: bool,
+    stream_connectors: Vec<Connect>,
+    container: ContainerOptions,
+    result_hooks: Vec<Hook>,
+    girder_job: Option<GirderJob>,
+    girder_api_url: Option<String>,
+    girder_client_token: Option<Secret>,
 }
 
 impl JobSpec {
     /// A job that runs `image` with its own command and nothing else.
-    pub fn new(image: impl Into<String>) -> Self {
+    fn new(image: impl Into<String>) -> Self {
         Self {
             image: image.into(),
             pull: PullPolicy::default(),
@@ -102,7 +90,7 @@ impl JobSpec {
     /// use gantline::spec::{Argument, JobSpec};
     ///
     /// let job = JobSpec::from_json(r#"{"image": "debian:12", "container_args": ["echo", 1.0]}"#)?;
-    /// assert_eq!(job.container_args[1], Argument::Literal("1.0".to_owned()));
+    /// assert_eq!(job.container_args()[1], Argument::Literal("1.0".to_owned()));
     ///
     /// let document = r#"{"image": "debian:12", "container_arg": []}"#;
     /// assert_eq!(
@@ -127,6 +115,47 @@ impl JobSpec {
         girder_worker::read(text)
     }
 
+    /// The image reference, as `docker run` takes it.
+    pub fn image(&self) -> &str {
+        &self.image
+    }
+
+    /// Whether the image is pulled first. Default: [`PullPolicy::Always`], as `docker_run`'s.
+    pub fn pull(&self) -> PullPolicy {
+        self.pull
+    }
+
+    /// Replaces the image's entrypoint; an empty list removes it.
+    pub fn entrypoint(&self) -> Option<&[String]> {
+        self.entrypoint.as_deref()
+    }
+
+    /// What the container's command is given, in order.
+    pub fn container_args(&self) -> &[Argument] {
+        &self.container_args
+    }
+
+    /// Every volume but the default temporary one, in the order in which they were first named:
+    /// those of `volumes`, then those that only a transform holds.
+    pub fn volumes(&self) -> &[Volume] {
+        &self.volumes
+    }
+
+    /// The volume that a part of this job means; `None` is the default temporary volume.
+    pub fn volume(&self, volume: VolumeRef) -> Option<&Volume> {
+        self.volumes.get(volume.listed()?)
+    }
+
+    /// Whether the container is removed when the run is over. Default: true.
+    pub fn remove_container(&self) -> bool {
+        self.remove_container
+    }
+
+    /// Streams beside those in [`container_args`](Self::container_args).
+    pub fn stream_connectors(&self) -> &[Connect] {
+        &self.stream_connectors
+    }
+
     /// Every `Connect` of the job: those in `container_args`, then `stream_connectors`.
     pub fn connects(&self) -> impl Iterator<Item = &Connect> {
         let in_arguments = self.container_args.iter().filter_map(|argument| match argument {
@@ -134,6 +163,76 @@ impl JobSpec {
             _ => None,
         });
         in_arguments.chain(&self.stream_connectors)
+    }
+
+    /// docker-py's keywords.
+    pub fn container(&self) -> &ContainerOptions {
+        &self.container
+    }
+
+    /// What is done with results, in this order.
+    pub fn result_hooks(&self) -> &[Hook] {
+        &self.result_hooks
+    }
+
+    /// The job in Girder that is told status, log and progress.
+    pub fn girder_job(&self) -> Option<&GirderJob> {
+        self.girder_job.as_ref()
+    }
+
+    /// The Girder server of the job's files, when the document names one: an address without
+    /// credentials or query.
+    pub fn girder_api_url(&self) -> Option<&str> {
+        self.girder_api_url.as_deref()
+    }
+
+    /// The token for that server.
+    pub fn girder_client_token(&self) -> Option<&Secret> {
+        self.girder_client_token.as_ref()
+    }
+
+    /// Names another Girder server, or another token for it; with `None`, what the job says stays.
+    ///
+    /// # Errors
+    /// As [`JobSpec::from_json`]'s, of `girder_api_url` and `girder_client_token`.
+    pub fn set_girder(
+        &mut self,
+        api_url: Option<&str>,
+        token: Option<&Secret>,
+    ) -> Result<(), SpecError> {
+        let said = Self::builder("none")
+            .option("girder_api_url", api_url)
+            .option("girder_client_token", token.map(Secret::expose))
+            .build()?;
+        self.girder_api_url = said.girder_api_url.or_else(|| self.girder_api_url.take());
+        let token = said.girder_client_token;
+        self.girder_client_token = token.or_else(|| self.girder_client_token.take());
+        Ok(())
+    }
+
+    /// Every secret of the job, and every address that may hold one.
+    pub(crate) fn secrets_mut(&mut self) -> (Vec<&mut Secret>, Vec<&mut HttpUrl>) {
+        let mut secrets: Vec<&mut Secret> = self.girder_client_token.iter_mut().collect();
+        let mut addresses = Vec::new();
+        if let Some(job) = &mut self.girder_job {
+            addresses.push(&mut job.url);
+            secrets.extend(job.headers.values_mut());
+        }
+        let in_arguments = self.container_args.iter_mut().filter_map(|argument| match argument {
+            Argument::Connect(connect) => Some(connect.as_mut()),
+            _ => None,
+        });
+        for connect in in_arguments.chain(&mut self.stream_connectors) {
+            if let Source::Url { url, headers } = &mut connect.source {
+                addresses.push(url);
+                secrets.extend(headers.values_mut());
+            }
+            if let Sink::ChunkedPost { url, headers } = &mut connect.sink {
+                addresses.push(url);
+                secrets.extend(headers.values_mut());
+            }
+        }
+        (secrets, addresses)
     }
 }
 
@@ -167,8 +266,6 @@ pub enum Argument {
     Connect(Box<Connect>),
     /// Becomes the path in the container of what is downloaded.
     Download(Download),
-    /// Becomes the path of a FIFO that the container writes its progress to, as lines of JSON.
-    ProgressPipe(Fifo),
     /// Becomes the address of the Girder server's API, with a slash at its end, as Girder Worker's.
     GirderApiUrl,
     /// Becomes the token for it: the container's other users can read it there.

@@ -48,6 +48,11 @@ impl HttpUrl {
         Url::parse(text).ok().filter(Url::has_host).map(Self)
     }
 
+    /// The host, without its port.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
     /// The address itself, for the request.
     pub fn as_url(&self) -> &Url {
         &self.0

@@ -1,6 +1,12 @@
-//! What is streamed: FIFOs, and the sources and sinks that a `Connect` joins.
+//! What is streamed: FIFOs, and the sources and sinks that a [`Connect`] joins.
+//!
+//! An end is named once, from the document to where a run opens it. What changes on the way is how a
+//! FIFO is named: the `F` of [`Source`] and [`Sink`]. In a job it is the [`Fifo`] that the document
+//! describes, in a plan the place among those that are made. An end is displayed as the report calls
+//! it, without secrets.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use super::secret::{HttpUrl, Secret};
@@ -8,28 +14,51 @@ use super::volume::VolumeRef;
 
 /// One source joined to one sink. At least one end is the container's: a FIFO, or its standard
 /// output or error.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Connect {
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connect<F = Fifo> {
     /// Where the bytes come from.
-    pub source: Source,
+    pub source: Source<F>,
     /// Where they go.
-    pub sink: Sink,
+    pub sink: Sink<F>,
 }
 
-impl Connect {
+impl<F> Connect<F> {
+    pub(crate) fn new(source: Source<F>, sink: Sink<F>) -> Self {
+        Self { source, sink }
+    }
+
     /// The FIFO whose path this is as an argument: the sink's, or else the source's.
-    pub fn fifo(&self) -> Option<&Fifo> {
+    pub fn fifo(&self) -> Option<&F> {
         match (&self.source, &self.sink) {
             (_, Sink::Fifo(fifo)) | (Source::Fifo(fifo), _) => Some(fifo),
             _ => None,
         }
     }
+
+    /// The same with its FIFOs named in another way, the source's first.
+    ///
+    /// # Errors
+    /// The first of `name`.
+    pub fn try_map_fifo<G, E>(
+        &self,
+        mut name: impl FnMut(&F) -> Result<G, E>,
+    ) -> Result<Connect<G>, E> {
+        let source = self.source.try_map_fifo(&mut name)?;
+        Ok(Connect { source, sink: self.sink.try_map_fifo(name)? })
+    }
+}
+
+impl<F: fmt::Display> fmt::Display for Connect<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.source, self.sink)
+    }
 }
 
 /// Where bytes come from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Source {
+pub enum Source<F = Fifo> {
     /// A Girder file, by its id (`GirderFileIdToStream`).
     GirderFile {
         /// The file's id: letters, digits, `-` and `_`, so that it is safe in a path.
@@ -48,19 +77,59 @@ pub enum Source {
         path: PathBuf,
     },
     /// A FIFO that the container writes (`NamedOutputPipe`).
-    Fifo(Fifo),
+    Fifo(F),
     /// The container's standard output (`ContainerStdOut`).
     ContainerStdOut,
     /// The container's standard error (`ContainerStdErr`).
     ContainerStdErr,
 }
 
+impl<F> Source<F> {
+    /// The same with its FIFO named in another way.
+    ///
+    /// # Errors
+    /// That of `name`.
+    pub fn try_map_fifo<G, E>(
+        &self,
+        name: impl FnOnce(&F) -> Result<G, E>,
+    ) -> Result<Source<G>, E> {
+        Ok(match self {
+            Self::GirderFile { id } => Source::GirderFile { id: id.clone() },
+            Self::Url { url, headers } => {
+                Source::Url { url: url.clone(), headers: headers.clone() }
+            }
+            Self::HostFile { path } => Source::HostFile { path: path.clone() },
+            Self::Fifo(fifo) => Source::Fifo(name(fifo)?),
+            Self::ContainerStdOut => Source::ContainerStdOut,
+            Self::ContainerStdErr => Source::ContainerStdErr,
+        })
+    }
+
+    /// Whether it is a stream of the container's.
+    pub(crate) fn is_container_stream(&self) -> bool {
+        matches!(self, Self::ContainerStdOut | Self::ContainerStdErr)
+    }
+}
+
+impl<F: fmt::Display> fmt::Display for Source<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GirderFile { id } => write!(f, "girder:{id}"),
+            Self::Url { url, .. } => write!(f, "url:{}", url.host()),
+            Self::HostFile { path } => write!(f, "file:{}", path.display()),
+            Self::Fifo(fifo) => write!(f, "fifo:{fifo}"),
+            Self::ContainerStdOut => f.write_str("container:stdout"),
+            Self::ContainerStdErr => f.write_str("container:stderr"),
+        }
+    }
+}
+
 /// Where bytes go.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Sink {
+pub enum Sink<F = Fifo> {
     /// A FIFO that the container reads (`NamedInputPipe`).
-    Fifo(Fifo),
+    Fifo(F),
     /// Our own standard output (`HostStdOut`).
     HostStdOut,
     /// Our own standard error (`HostStdErr`).
@@ -86,10 +155,55 @@ pub enum Sink {
         /// Its size in bytes, if it is known beforehand; another one fails the run.
         size: Option<u64>,
     },
+    /// Whoever wants to know how far the container is: the events, and the job in Girder
+    /// (`ProgressPipe`).
+    Progress,
 }
 
-/// A named pipe between the host and the container.
+impl<F> Sink<F> {
+    /// The same with its FIFO named in another way.
+    ///
+    /// # Errors
+    /// That of `name`.
+    pub fn try_map_fifo<G, E>(&self, name: impl FnOnce(&F) -> Result<G, E>) -> Result<Sink<G>, E> {
+        Ok(match self {
+            Self::Fifo(fifo) => Sink::Fifo(name(fifo)?),
+            Self::HostStdOut => Sink::HostStdOut,
+            Self::HostStdErr => Sink::HostStdErr,
+            Self::HostFile { path } => Sink::HostFile { path: path.clone() },
+            Self::ChunkedPost { url, headers } => {
+                Sink::ChunkedPost { url: url.clone(), headers: headers.clone() }
+            }
+            Self::GirderItem { item_id, name, size } => {
+                Sink::GirderItem { item_id: item_id.clone(), name: name.clone(), size: *size }
+            }
+            Self::Progress => Sink::Progress,
+        })
+    }
+
+    /// Whether it is our own standard output or error.
+    pub(crate) fn is_our_stream(&self) -> bool {
+        matches!(self, Self::HostStdOut | Self::HostStdErr)
+    }
+}
+
+impl<F: fmt::Display> fmt::Display for Sink<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fifo(fifo) => write!(f, "fifo:{fifo}"),
+            Self::HostStdOut => f.write_str("host:stdout"),
+            Self::HostStdErr => f.write_str("host:stderr"),
+            Self::HostFile { path } => write!(f, "file:{}", path.display()),
+            Self::ChunkedPost { url, .. } => write!(f, "post:{}", url.host()),
+            Self::GirderItem { item_id, name, .. } => write!(f, "girder:item/{item_id}/{name}"),
+            Self::Progress => f.write_str("progress"),
+        }
+    }
+}
+
+/// A named pipe between the host and the container. Displayed as its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fifo {
     /// Its file name: one or more ordinary components, relative, without `.` and `..`.
     pub name: String,
@@ -102,6 +216,12 @@ pub struct Fifo {
 impl Fifo {
     /// The name of a `ProgressPipe` that does not say another.
     pub const PROGRESS: &str = ".girder_progress";
+}
+
+impl fmt::Display for Fifo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 /// Where a FIFO is made.
@@ -127,4 +247,58 @@ pub enum Direction {
     Input,
     /// Out of the container (`NamedOutputPipe`).
     Output,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_shown_as_the_report_calls_it_and_without_secrets() {
+        let url = HttpUrl::parse("http://u.example:81/p?token=hidden").unwrap();
+        let headers = BTreeMap::from([("Girder-Token".to_owned(), Secret::new("hidden"))]);
+        let ends: [(Connect<&str>, &str); 7] = [
+            (
+                Connect::new(Source::GirderFile { id: "5f".to_owned() }, Sink::Fifo("in")),
+                "girder:5f → fifo:in",
+            ),
+            (
+                Connect::new(
+                    Source::Url { url: url.clone(), headers: headers.clone() },
+                    Sink::HostStdOut,
+                ),
+                "url:u.example → host:stdout",
+            ),
+            (
+                Connect::new(
+                    Source::HostFile { path: "/a".into() },
+                    Sink::HostFile { path: "/b".into() },
+                ),
+                "file:/a → file:/b",
+            ),
+            (
+                Connect::new(Source::Fifo("out"), Sink::ChunkedPost { url, headers }),
+                "fifo:out → post:u.example",
+            ),
+            (
+                Connect::new(Source::ContainerStdOut, Sink::HostStdErr),
+                "container:stdout → host:stderr",
+            ),
+            (
+                Connect::new(
+                    Source::ContainerStdErr,
+                    Sink::GirderItem { item_id: "5e".to_owned(), name: "n".to_owned(), size: None },
+                ),
+                "container:stderr → girder:item/5e/n",
+            ),
+            (Connect::new(Source::Fifo("p"), Sink::Progress), "fifo:p → progress"),
+        ];
+        for (connect, shown) in ends {
+            assert_eq!(connect.to_string(), shown);
+            assert!(!format!("{connect:?}").contains("hidden"));
+            let named = connect.try_map_fifo(|fifo| Ok::<_, ()>(format!("{fifo}2"))).unwrap();
+            assert_eq!(named.fifo().is_some(), connect.fifo().is_some());
+            assert_eq!(named.to_string().replace('2', ""), shown);
+        }
+    }
 }

@@ -2,14 +2,24 @@
 
 use std::path::PathBuf;
 
-/// A volume of the job, by place.
+/// A volume of a job: the default temporary one, or one of
+/// [`JobSpec::volumes`](super::JobSpec::volumes). It says something only to the job that it is of,
+/// see [`JobSpec::volume`](super::JobSpec::volume).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum VolumeRef {
+pub struct VolumeRef(Option<usize>);
+
+impl VolumeRef {
     /// The default temporary volume, which every run has.
-    Default,
-    /// An index into [`JobSpec::volumes`](super::JobSpec::volumes).
-    Listed(usize),
+    pub const DEFAULT: Self = Self(None);
+
+    pub(super) fn at(index: usize) -> Self {
+        Self(Some(index))
+    }
+
+    /// An index into [`JobSpec::volumes`](super::JobSpec::volumes); `None` for the default one.
+    pub fn listed(self) -> Option<usize> {
+        self.0
+    }
 }
 
 /// Something that is mounted into the container.
@@ -24,6 +34,7 @@ pub enum Volume {
 
 /// A bind mount, in docker's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BindMount {
     /// The absolute path on the host, or the name of an engine's volume. No colon, no NUL.
     pub host_path: String,
@@ -44,6 +55,7 @@ impl BindMount {
 
 /// A temporary volume that is not the default one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TemporaryVolume {
     /// What other transforms call it by.
     pub name: Option<String>,
@@ -60,6 +72,7 @@ impl TemporaryVolume {
 
 /// A file or folder in a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VolumePath {
     /// Relative, without `..`, as it was written (`out/` keeps its slash).
     pub filename: String,

@@ -1,6 +1,7 @@
 //! From the text of a job to its plan, as a program that embeds us sees it.
 
-use gantline::spec::{Connect, Sink, Source};
+use gantline::spec::Problem;
+use gantline::spec::builder::{Input, Output};
 use gantline::{JobSpec, Plan, PlanError};
 
 fn plan(text: &str) -> Result<Plan, PlanError> {
@@ -45,14 +46,13 @@ fn a_stream_into_a_fifo_is_its_path_and_a_transfer() {
 }
 
 #[test]
-fn a_job_that_no_parser_has_seen_is_held_to_the_same() {
-    let mut job = JobSpec::new("i");
-    for source in [Source::ContainerStdOut, Source::ContainerStdErr] {
-        let sink = Sink::HostFile { path: "/tmp/out".into() };
-        job.stream_connectors.push(Connect { source, sink });
-    }
-    let error = Plan::new(&job, || "t".to_owned()).unwrap_err();
-    assert!(matches!(error, PlanError::ConnectedTwice { end } if end == "file:/tmp/out"));
+fn a_job_that_no_document_has_said_is_held_to_the_same() {
+    let file = Output::host_file("/tmp/out");
+    let job = JobSpec::builder("i")
+        .stream(Input::container_stdout(), file.clone())
+        .stream(Input::container_stderr(), file);
+    let error = job.build().unwrap_err();
+    assert!(matches!(error.problem(), Problem::EndTaken(end) if end == "the file /tmp/out"));
 }
 
 #[test]

@@ -90,15 +90,11 @@ fn values_that_may_be_passwords_are_in_no_message() {
 #[test]
 fn a_keyword_set_in_rust_is_the_documents() {
     let document = json!({"image": "i", "mem_limit": "1g", "environment": {"A": "b"}});
-    let mut job = JobSpec::new("i");
-    job.container.set("mem_limit", &json!("1g")).unwrap();
-    job.container.set("environment", &json!({"A": "b"})).unwrap();
-    assert_eq!(job, JobSpec::from_json(&document.to_string()).unwrap());
-    let error = job.container.set("mem_limits", &json!(1)).unwrap_err().to_string();
-    assert!(
-        error.contains("docker-py's run has no `mem_limits`; did you mean `mem_limit`?"),
-        "{error}"
-    );
+    let job = JobSpec::builder("i").option("mem_limit", "1g");
+    let job = job.option("environment", json!({"A": "b"}));
+    assert_eq!(job.clone().build(), JobSpec::from_json(&document.to_string()));
+    let error = job.option("mem_limits", 1).build().unwrap_err().to_string();
+    assert!(error.contains("a job has no `mem_limits`; did you mean `mem_limit`?"), "{error}");
 }
 
 #[test]

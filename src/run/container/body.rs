@@ -98,7 +98,7 @@ mod tests {
             let body = serde_json::to_value(&create).unwrap();
             assert_eq!(body, with_modes(case["body"].clone()), "{keywords:?}");
 
-            let name = job.container.name();
+            let name = job.container().name();
             let mut query: Map<String, Value> = Map::new();
             let sent = create.query(name.unwrap_or_default()).into_iter();
             query.extend(sent.map(|(name, value)| (name.to_owned(), value.into())));

@@ -122,13 +122,13 @@ mod tests {
 
     use super::*;
     use crate::docker::Call;
+    use crate::spec::JobSpec;
 
     fn options(keywords: &[(&str, Value)]) -> ContainerOptions {
-        let mut options = ContainerOptions::default();
-        for (keyword, value) in keywords {
-            options.set(keyword, value).unwrap();
-        }
-        options
+        let job = keywords.iter().fold(JobSpec::builder("i"), |job, (keyword, value)| {
+            job.option(*keyword, value.clone())
+        });
+        job.build().unwrap().container().clone()
     }
 
     /// What `HostConfig` has of GPUs in each attempt.

@@ -5,7 +5,7 @@
 
 use crate::docker::{Client, ContainerId, DockerError, ExitWait};
 use crate::event::Event;
-use crate::plan::PlannedSource;
+use crate::plan::FifoRef;
 use crate::pump::{Attach, Source};
 use crate::run::error::Cause;
 use crate::run::live::{Live, MadeContainer, Stop};
@@ -15,6 +15,7 @@ use crate::run::transfers::Turn;
 use crate::run::transfers::ear::Ear;
 use crate::run::transfers::sinks::Sinks;
 use crate::run::transfers::split::Frames;
+use crate::spec;
 
 /// The container runs.
 #[derive(Debug)]
@@ -106,8 +107,8 @@ enum Begun {
 
 fn begin_outputs(live: &mut Live, sinks: &mut Sinks) -> Result<(), Cause> {
     for (id, transfer) in live.transfers.ids().into_iter().zip(&live.plan.transfers) {
-        let PlannedSource::Fifo(fifo) = transfer.source else { continue };
-        let fifo = live.made.fifos.get(fifo).ok_or(Cause::Bug("a FIFO was not made"))?;
+        let spec::Source::Fifo(fifo) = &transfer.source else { continue };
+        let fifo = live.made.fifos.get(fifo.at).ok_or(Cause::Bug("a FIFO was not made"))?;
         let source = Source::Fifo(fifo.share().map_err(Cause::Volume)?);
         live.transfers.begin(id, source, sinks.take(id)?, None)?;
     }
@@ -124,14 +125,14 @@ async fn attach(engine: &Client, container: &ContainerId, ear: Ear) -> Result<At
 }
 
 fn begin_streams(live: &mut Live, attach: Option<Attach>, sinks: &mut Sinks) -> Result<(), Cause> {
-    let mut stream = |source: PlannedSource| {
+    let mut stream = |source: spec::Source<FifoRef>| {
         let mut transfers = live.transfers.ids().into_iter().zip(&live.plan.transfers);
         let found = transfers.find(|(_, transfer)| transfer.source == source);
         let (id, _) = found.ok_or(Cause::Bug("a stream of the container that goes nowhere"))?;
         Ok((id, sinks.take(id)?))
     };
-    let stdout = stream(PlannedSource::ContainerStdOut)?;
-    let stderr = stream(PlannedSource::ContainerStdErr)?;
+    let stdout = stream(spec::Source::ContainerStdOut)?;
+    let stderr = stream(spec::Source::ContainerStdErr)?;
     let attach = attach.ok_or(Cause::Bug("the container was not attached to"))?;
     live.transfers.begin_streams(attach, stdout, stderr)
 }

@@ -20,10 +20,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::event::{Ledger, TransferId};
 use crate::hook::{HookError, Settled, StreamUpload, Uploaded};
-use crate::plan::{PlannedSink, PlannedTransfer};
+use crate::plan::PlannedTransfer;
 use crate::pump::{Attach, Finish, Flow, Notice, Pump, Sink, Source, TransferReport};
 use crate::run::error::Cause;
 use crate::run::outcome::TransferRecord;
+use crate::spec;
 
 /// All transfers of one run.
 pub(crate) struct Transfers {
@@ -197,7 +198,7 @@ impl Transfers {
     /// What the job says of the sink's size.
     fn size(&self, transfer: TransferId) -> Option<u64> {
         match self.tracks.get(&transfer)?.planned.sink {
-            PlannedSink::GirderItem { size, .. } => size,
+            spec::Sink::GirderItem { size, .. } => size,
             _ => None,
         }
     }
@@ -264,7 +265,7 @@ impl Transfers {
     pub(crate) fn under_way(&self) -> Vec<String> {
         let goes_on = |track: &&Track| matches!(track.state, State::Begun) || track.is_settling();
         let begun = self.tracks.values().filter(goes_on);
-        begun.map(|track| track.planned.label()).collect()
+        begun.map(|track| track.planned.to_string()).collect()
     }
 
     /// How a transfer ended.
@@ -287,7 +288,7 @@ impl Transfers {
 
     /// `<source> → <sink>`.
     pub(crate) fn label(&self, transfer: TransferId) -> String {
-        self.tracks.get(&transfer).map(|track| track.planned.label()).unwrap_or_default()
+        self.tracks.get(&transfer).map(|track| track.planned.to_string()).unwrap_or_default()
     }
 
     /// Those that ended, for the report.
@@ -295,8 +296,8 @@ impl Transfers {
         let record = |(id, track): (&TransferId, &Track)| match &track.state {
             State::Ended(report) => Some(TransferRecord {
                 id: *id,
-                source: track.planned.source_label.clone(),
-                sink: track.planned.sink_label.clone(),
+                source: track.planned.source.to_string(),
+                sink: track.planned.sink.to_string(),
                 bytes: report.bytes,
                 seconds: report.seconds,
                 carrier: report.carrier,

@@ -7,12 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::event::TransferId;
 use crate::hook::{Inlet, StreamUpload, StreamedFile};
 use crate::http::{HeaderValue, Post};
-use crate::plan::PlannedSink;
 use crate::pump::Sink;
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::run::phases::prepare::blocking;
 use crate::run::transfers::host_file::{self, Opened};
+use crate::spec;
 
 /// The sinks of transfers that have not begun.
 #[derive(Debug, Default)]
@@ -37,19 +37,19 @@ impl Sinks {
 async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, Cause> {
     let transfer = live.plan.transfers.get(at).ok_or(Cause::Bug("a transfer out of the plan"))?;
     match &transfer.sink {
-        PlannedSink::Fifo(fifo) => {
-            let fifo = live.made.fifos.get(*fifo).ok_or(Cause::Bug("a FIFO was not made"))?;
+        spec::Sink::Fifo(fifo) => {
+            let fifo = live.made.fifos.get(fifo.at).ok_or(Cause::Bug("a FIFO was not made"))?;
             Ok(Sink::Fifo(fifo.share().map_err(Cause::Volume)?))
         }
-        PlannedSink::HostStdOut => match &live.shared.stdout {
+        spec::Sink::HostStdOut => match &live.shared.stdout {
             Some(given) => inherited(given, "standard output"),
             None => inherited(&io::stdout(), "standard output"),
         },
-        PlannedSink::HostStdErr => match &live.shared.stderr {
+        spec::Sink::HostStdErr => match &live.shared.stderr {
             Some(given) => inherited(given, "standard error"),
             None => inherited(&io::stderr(), "standard error"),
         },
-        PlannedSink::Post { url, headers } => {
+        spec::Sink::ChunkedPost { url, headers } => {
             let post =
                 headers.iter().fold(Post::new(url.as_url().clone()), |post, (name, value)| {
                     post.with_header(name, HeaderValue::new(value.expose()))
@@ -57,12 +57,12 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
             let client = live.shared.http.clone();
             // Made here once and dropped: a header that cannot be sent fails early.
             client.post(post.clone()).map_err(|error| Cause::PostRequest {
-                label: transfer.sink_label.clone(),
+                label: transfer.sink.to_string(),
                 source: Box::new(error),
             })?;
             Ok(Sink::Post { client, post })
         }
-        PlannedSink::GirderItem { item_id, name, size } => {
+        spec::Sink::GirderItem { item_id, name, size } => {
             let file = StreamedFile { item_id: item_id.clone(), name: name.clone(), size: *size };
             let access = (live.girder_client().await?, live.ledger.clone());
             let folder = live.shared.temporary_folder.clone();
@@ -78,8 +78,8 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
                 Inlet::File(file) => Sink::File(file),
             })
         }
-        PlannedSink::Progress => Ok(live.progress_sink()),
-        PlannedSink::HostFile { path } => {
+        spec::Sink::Progress => Ok(live.progress_sink()),
+        spec::Sink::HostFile { path } => {
             let (path, run) = (path.clone(), live.ledger.run().clone());
             let open = move || host_file::open(&path, run.as_str()).map_err(Cause::HostFile);
             Ok(match blocking(open).await? {

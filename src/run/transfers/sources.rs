@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use crate::event::TransferId;
 use crate::girder::{FileRecord, GirderError};
 use crate::http::{Get, HeaderValue};
-use crate::plan::PlannedSource;
 use crate::pump::Source;
 use crate::run::error::Cause;
 use crate::run::live::Live;
+use crate::spec;
 
 /// A source that does not come out of the container, and its size when its owner says.
 #[derive(Debug)]
@@ -31,27 +31,28 @@ pub(crate) async fn find_sources(live: &Live) -> Result<BTreeMap<TransferId, Fou
     let mut wanted = Vec::new();
     for (id, transfer) in live.transfers.ids().into_iter().zip(&live.plan.transfers) {
         match &transfer.source {
-            PlannedSource::GirderFile { id: file } => wanted.push((id, file.clone())),
-            PlannedSource::Url { url, headers } => {
+            spec::Source::GirderFile { id: file } => wanted.push((id, file.clone())),
+            spec::Source::Url { url, headers } => {
                 let get =
                     headers.iter().fold(Get::new(url.as_url().clone()), |get, (name, value)| {
                         get.with_header(name, HeaderValue::new(value.expose()))
                     });
                 // Made here once and dropped: a header that cannot be sent fails early.
                 live.shared.http.get(get.clone()).map_err(|error| Cause::Request {
-                    label: transfer.source_label.clone(),
+                    label: transfer.source.to_string(),
                     source: Box::new(error),
                 })?;
                 found.insert(id, fetched(live, get, None));
             }
-            PlannedSource::HostFile { path } => {
+            spec::Source::HostFile { path } => {
                 let opened = open_file(path)
                     .map_err(|source| Cause::HostFileSource { path: path.clone(), source })?;
                 found.insert(id, opened);
             }
-            PlannedSource::Fifo(_)
-            | PlannedSource::ContainerStdOut
-            | PlannedSource::ContainerStdErr => {}
+            // Out of the container.
+            spec::Source::Fifo(_)
+            | spec::Source::ContainerStdOut
+            | spec::Source::ContainerStdErr => {}
         }
     }
     ask_girder(live, wanted, &mut found).await?;

@@ -1,8 +1,8 @@
-//! docker-py's keywords by themselves: one of them, or what `GIRDER_WORKER_DOCKER_RUN_OPTIONS` says.
+//! docker-py's keywords by themselves: what `GIRDER_WORKER_DOCKER_RUN_OPTIONS` says.
 
 use super::table::{ENTRYPOINT_LIST, REFUSED};
 use super::volumes::{BIND_LIST, VOLUME_MAP, declare_read_only};
-use crate::spec::docker_py::{ContainerOptions, RunOptions};
+use crate::spec::docker_py::RunOptions;
 use crate::spec::error::SpecError;
 use crate::spec::json::check::check;
 use crate::spec::json::docker_py::{KEYWORDS, options, words};
@@ -11,11 +11,6 @@ use crate::spec::json::table::{Kind, Member, Shape, Words};
 use crate::spec::json::{Fault, Node, rule};
 use crate::spec::vocabulary::declared::Volumes;
 use crate::spec::volume::Volume;
-
-/// Reads one keyword and its value.
-pub(in crate::spec) fn read_one(text: &str) -> Result<ContainerOptions, SpecError> {
-    read(text, &ONE, options)
-}
 
 /// Reads the value of `GIRDER_WORKER_DOCKER_RUN_OPTIONS`.
 pub(in crate::spec) fn read_run_options(text: &str) -> Result<RunOptions, SpecError> {
@@ -51,8 +46,6 @@ fn run_options(document: &Node) -> Result<RunOptions, Fault> {
     let volumes = volumes.into_list().into_iter().filter_map(bind).collect();
     Ok(RunOptions { container: options(document)?, entrypoint, volumes })
 }
-
-static ONE: Shape = Shape::new("docker-py's run", "One keyword.", &[]).with_keywords(KEYWORDS);
 
 /// What Girder Worker merges into every container. As there, `tty` and `detach` are passed over.
 static RUN_OPTIONS: Shape = Shape::new(

@@ -79,7 +79,7 @@ fn an_object_that_is_there_again_is_counted_as_jsonpickle_counts() {
         {"py/object": "girder_worker.docker.transforms.girder.GirderItemIdToVolume",
          "_item_id": {"py/id": 5}}]"#;
     let id = "6b02c2bf8ed649d13bc50b4f".to_owned();
-    let volume = VolumeRef::Default;
+    let volume = VolumeRef::DEFAULT;
     let read = job("", r#"["i"]"#, kwargs);
     let file = Downloaded::File { id: id.clone(), filename: None, direct: None };
     assert_eq!(read.container_args[1], Argument::Download(Download { what: file, volume }));
@@ -112,7 +112,7 @@ fn a_temporary_volume_that_is_one_object_is_one_volume() {
         Volume::Temporary(TemporaryVolume { name, host_dir: Some("/scratch".into()), mode: 0o700 })
     };
     assert_eq!(read.volumes, [volume(Some("py/id 3")), volume(None)]);
-    let first = VolumeRef::Listed(0);
+    let first = VolumeRef::at(0);
     let path =
         |name: &str| Argument::VolumePath(VolumePath { filename: name.to_owned(), volume: first });
     assert_eq!(
@@ -120,9 +120,9 @@ fn a_temporary_volume_that_is_one_object_is_one_volume() {
         [
             path("a"),
             path("b"),
-            Argument::Volume(VolumeRef::Default),
-            Argument::Volume(VolumeRef::Default),
-            Argument::Volume(VolumeRef::Listed(1)),
+            Argument::Volume(VolumeRef::DEFAULT),
+            Argument::Volume(VolumeRef::DEFAULT),
+            Argument::Volume(VolumeRef::at(1)),
         ]
     );
 }
@@ -154,7 +154,7 @@ fn the_transforms_of_slicer_cli_web_are_known() {
         filename: Some("a.svs".to_owned()),
         direct: Some("/store/a.svs".into()),
     };
-    assert_eq!(direct, Argument::Download(Download { what, volume: VolumeRef::Default }));
+    assert_eq!(direct, Argument::Download(Download { what, volume: VolumeRef::DEFAULT }));
     let task = format!(r#""task": "{slicer}.run""#);
     assert_eq!(job(&task, "[]", r#""image": "i""#), JobSpec::new("i"));
 }
@@ -195,7 +195,7 @@ fn a_hook_is_a_pickle_of_its_own_and_girders_record_in_it_is_passed_over() {
         client("http://h/api/v1/", "TOKEN"),
     );
     let read = job(&format!(r#""girder_result_hooks": [{hook}, {hook}]"#), r#"["i"]"#, "");
-    let path = VolumePath { filename: "log".to_owned(), volume: VolumeRef::Default };
+    let path = VolumePath { filename: "log".to_owned(), volume: VolumeRef::DEFAULT };
     let hook = Hook::JobArtifact { path, job_id: None, name: None, upload_on_exception: true };
     assert_eq!(read.result_hooks, [hook.clone(), hook]);
     assert_eq!(read.girder_client_token, Some(Secret::new("TOKEN")));

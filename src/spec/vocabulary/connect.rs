@@ -24,7 +24,7 @@ static CONNECT: Row = Row::new(
     Reads::Connect(|fields, reading| {
         reading.streams.count(fields)?;
         let (input, output) = (fields.need("input")?, fields.need("output")?);
-        Ok(Connect { source: reading.source(input)?, sink: reading.sink(output)? })
+        Ok(Connect::new(reading.source(input)?, reading.sink(output)?))
     }),
 )
 .of_class(Class::new(

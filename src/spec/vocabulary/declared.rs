@@ -41,7 +41,7 @@ impl Volumes {
             let hint = Hint::new(name, known);
             Fault::new(at, Problem::UnknownVolume { name: shortened(name), hint })
         };
-        self.names.get(name).map(|index| VolumeRef::Listed(*index)).ok_or_else(unknown)
+        self.names.get(name).map(|index| VolumeRef::at(*index)).ok_or_else(unknown)
     }
 
     /// Refuses an engine's volume for `what`, which needs a folder of the host.
@@ -63,12 +63,9 @@ impl Volumes {
     /// What docker mounts at `volume`, if it is known before the run: a folder of the host, or the
     /// name of an engine's volume.
     pub(in crate::spec) fn host_path(&self, volume: VolumeRef) -> Option<&str> {
-        match volume {
-            VolumeRef::Listed(index) => match self.listed.get(index)? {
-                Listed::Bind(bind) => Some(&bind.host_path),
-                Listed::Temporary(_) => None,
-            },
-            VolumeRef::Default => None,
+        match self.listed.get(volume.listed()?)? {
+            Listed::Bind(bind) => Some(&bind.host_path),
+            Listed::Temporary(_) => None,
         }
     }
 
@@ -91,14 +88,14 @@ impl Volumes {
             let same = matches!(self.listed.get(index), Some(Listed::Bind(other))
                 if other.host_path == bind.host_path && other.mode == bind.mode);
             if same {
-                return Ok(VolumeRef::Listed(index));
+                return Ok(VolumeRef::at(index));
             }
             let problem = Problem::MountTaken(shortened(&bind.container_path));
             return Err(Fault::new(at, problem));
         }
         let index = self.push(Listed::Bind(bind), at)?;
         self.mount_points.insert(mount_point, index);
-        Ok(VolumeRef::Listed(index))
+        Ok(VolumeRef::at(index))
     }
 
     /// Takes a temporary volume; of one name there is one, whose descriptions add up.
@@ -110,7 +107,7 @@ impl Volumes {
             if let Some(name) = name {
                 self.names.insert(name, index);
             }
-            return Ok(VolumeRef::Listed(index));
+            return Ok(VolumeRef::at(index));
         };
         if let Some(Listed::Temporary(old)) = self.listed.get_mut(index) {
             let contradiction = if differ(&old.host_dir, &new.host_dir) {
@@ -127,7 +124,7 @@ impl Volumes {
             old.host_dir = old.host_dir.take().or(new.host_dir);
             old.mode = old.mode.or(new.mode);
         }
-        Ok(VolumeRef::Listed(index))
+        Ok(VolumeRef::at(index))
     }
 
     fn push(&mut self, volume: Listed, at: usize) -> Result<usize, Fault> {

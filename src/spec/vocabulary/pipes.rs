@@ -8,7 +8,7 @@ use crate::spec::builder::{Mount, Pipe};
 use crate::spec::json::fields::Fields;
 use crate::spec::json::table::{Kind, Member, Relation, Shape};
 use crate::spec::json::{Fault, rule, shortened};
-use crate::spec::stream::{Direction, Fifo, FifoPlace};
+use crate::spec::stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 
 pub(super) static ROWS: &[&Row] = &[&NAMED_INPUT_PIPE, &NAMED_OUTPUT_PIPE, &PROGRESS_PIPE];
 
@@ -51,7 +51,8 @@ static PROGRESS_PIPE: Row = Row::new(
         let place = in_volume(name, fields, reading)?;
         let fifo = Fifo { name: name.to_owned(), place, direction: Direction::Output };
         reading.streams.take_fifo(&fifo, &reading.volumes, fields)?;
-        Ok(Argument::ProgressPipe(fifo))
+        let connect = Connect::new(Source::Fifo(fifo), Sink::Progress);
+        Ok(Argument::Connect(Box::new(connect)))
     }),
 )
 .of_class(Class::new(

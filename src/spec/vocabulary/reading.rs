@@ -54,7 +54,7 @@ impl Reading {
     /// The volume that a transform's member `volume` means: by an object, by a name, or the default
     /// one.
     pub(super) fn volume_of(&mut self, fields: &Fields<'_>) -> Result<VolumeRef, Fault> {
-        let Some(node) = fields.get("volume") else { return Ok(VolumeRef::Default) };
+        let Some(node) = fields.get("volume") else { return Ok(VolumeRef::DEFAULT) };
         match node.as_str() {
             Some(name) => self.volumes.named(name, node.at),
             None => self.volume(node),

@@ -49,7 +49,7 @@ impl Streams {
             Source::ContainerStdOut => std::mem::replace(&mut self.stdout, true),
             Source::ContainerStdErr => std::mem::replace(&mut self.stderr, true),
             // Two readers of one file, or two requests, do not disturb each other.
-            Source::GirderFile { .. } | Source::Url { .. } | Source::HostFile { .. } => false,
+            _ => false,
         };
         match taken {
             true => Err(Fault::new(fields.at(), Problem::EndTaken(fields.type_name().to_owned()))),

@@ -113,7 +113,7 @@ static TEMPORARY_VOLUME_DEFAULT: Row = Row::new(
         "The temporary volume that every run has. As an argument it becomes its path in the container.",
         &[],
     ),
-    Reads::Volume(|_, _| Ok(VolumeRef::Default)),
+    Reads::Volume(|_, _| Ok(VolumeRef::DEFAULT)),
 )
 .of_class(
     Class::new("girder_worker.docker.transforms._DefaultTemporaryVolume", &[]).ignoring(&[

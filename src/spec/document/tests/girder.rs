@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::job;
 use crate::spec::{
-    Argument, Direction, Download, Downloaded, Fifo, FifoPlace, GirderJob, Hook, HttpUrl, JobSpec,
-    Metadata, Problem, Secret, Sink, UploadOptions, VolumePath, VolumeRef,
+    Argument, Connect, Direction, Download, Downloaded, Fifo, FifoPlace, GirderJob, Hook, HttpUrl,
+    JobSpec, Metadata, Problem, Secret, Sink, Source, UploadOptions, VolumePath, VolumeRef,
 };
 
 fn argument(argument: &str) -> Argument {
@@ -21,7 +21,7 @@ fn hook(hook: &str) -> Hook {
 }
 
 fn out() -> VolumePath {
-    VolumePath { filename: "out".to_owned(), volume: VolumeRef::Default }
+    VolumePath { filename: "out".to_owned(), volume: VolumeRef::DEFAULT }
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn downloads_are_read() {
             Downloaded::Folder { id, folder_name },
         ),
     ] {
-        let download = Download { what, volume: VolumeRef::Default };
+        let download = Download { what, volume: VolumeRef::DEFAULT };
         let read = argument(&format!(r#"{{{members}, "id": "5f"}}"#));
         assert_eq!(read, Argument::Download(download), "{members}");
     }
@@ -59,7 +59,8 @@ fn downloads_are_read() {
         r#"{"type": "GirderItemIdToVolume", "id": "5f", "volume":
             {"type": "BindMountVolume", "host_path": "/a", "container_path": "/b"}}"#,
     );
-    assert!(matches!(bound, Argument::Download(Download { volume: VolumeRef::Listed(0), .. })));
+    let Argument::Download(download) = bound else { panic!("{bound:?}") };
+    assert_eq!(download.volume.listed(), Some(0));
 }
 
 #[test]
@@ -138,15 +139,15 @@ fn streams_out_are_read() {
 
 #[test]
 fn progress_has_a_fifo_of_its_own_and_nobody_else_has_it() {
-    let fifo = |name: &str| Fifo {
-        name: name.to_owned(),
-        place: FifoPlace::Volume(VolumeRef::Default),
-        direction: Direction::Output,
+    let progress = |name: &str| {
+        let place = FifoPlace::Volume(VolumeRef::DEFAULT);
+        let fifo = Fifo { name: name.to_owned(), place, direction: Direction::Output };
+        Argument::Connect(Box::new(Connect::new(Source::Fifo(fifo), Sink::Progress)))
     };
     let read = argument(r#"{"type": "ProgressPipe"}"#);
-    assert_eq!(read, Argument::ProgressPipe(fifo(Fifo::PROGRESS)));
+    assert_eq!(read, progress(Fifo::PROGRESS));
     let read = argument(r#"{"type": "ProgressPipe", "name": "p"}"#);
-    assert_eq!(read, Argument::ProgressPipe(fifo("p")));
+    assert_eq!(read, progress("p"));
     let error = JobSpec::from_json(
         r#"{"image": "i", "container_args": [{"type": "ProgressPipe"}, {"type": "ProgressPipe"}]}"#,
     );

@@ -23,7 +23,7 @@ fn the_documented_streaming_job_is_read() {
             "output": {"type": "NamedInputPipe", "name": "read_in_container"}}]}"#);
     let fifo = Fifo {
         name: "read_in_container".to_owned(),
-        place: FifoPlace::Volume(VolumeRef::Default),
+        place: FifoPlace::Volume(VolumeRef::DEFAULT),
         direction: Direction::Input,
     };
     let [Argument::Connect(connect)] = job.container_args.as_slice() else {
@@ -87,11 +87,11 @@ fn a_volume_that_only_a_transform_holds_is_mounted_too() {
         Argument::VolumePath(path) => path.volume,
         other => panic!("{other:?}"),
     };
-    assert_eq!(place(0), VolumeRef::Listed(2));
-    assert_eq!(place(1), VolumeRef::Listed(0));
-    assert_eq!(place(2), VolumeRef::Listed(1));
-    assert_eq!(place(3), VolumeRef::Default);
-    assert_eq!(place(4), VolumeRef::Listed(1));
+    assert_eq!(place(0), VolumeRef::at(2));
+    assert_eq!(place(1), VolumeRef::at(0));
+    assert_eq!(place(2), VolumeRef::at(1));
+    assert_eq!(place(3), VolumeRef::DEFAULT);
+    assert_eq!(place(4), VolumeRef::at(1));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn paths_stay_as_they_were_written() {
         mode: "rw".to_owned(),
     };
     assert_eq!(job.volumes, [Volume::Bind(bind)]);
-    let path = VolumePath { filename: "a/./b/".to_owned(), volume: VolumeRef::Default };
+    let path = VolumePath { filename: "a/./b/".to_owned(), volume: VolumeRef::DEFAULT };
     let fifo = Fifo {
         name: "d/p".to_owned(),
         place: FifoPlace::Paths { container_path: "/c/".to_owned(), host_path: "/h/".into() },
