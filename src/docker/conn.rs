@@ -79,7 +79,7 @@ impl Link {
                 tracing::trace!(%call, status = response.status().as_u16(), "the engine answers");
                 Ok(Reply { call, response, driver: self.driver })
             }
-            Err(source) => Err(DockerError::Broken { call, source }),
+            Err(error) => Err(DockerError::of_call(call, error)),
         }
     }
 }
@@ -143,9 +143,7 @@ impl Reply {
         loop {
             match self.driver.drive(self.response.frame()).await {
                 None => return Ok(None),
-                Some(Err(source)) => {
-                    return Err(DockerError::Broken { call: self.call.clone(), source });
-                }
+                Some(Err(error)) => return Err(DockerError::of_call(self.call.clone(), error)),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(bytes) if !bytes.is_empty() => return Ok(Some(bytes)),
                     _ => {}
@@ -160,7 +158,7 @@ impl Reply {
         driver
             .drive(hyper::upgrade::on(response))
             .await
-            .map_err(|source| DockerError::Broken { call, source })
+            .map_err(|error| DockerError::of_call(call, error))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong with the engine, and who is to blame.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -55,7 +56,7 @@ pub enum DockerError {
         /// The call.
         call: Call,
         /// What happened to it.
-        source: hyper::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The engine refused.
     #[error("the engine refused {call}: {message} (status {status})")]
@@ -130,6 +131,14 @@ pub enum DockerError {
 }
 
 impl DockerError {
+    /// A call that came to no end. Whoever answers in something else than HTTP will not learn it.
+    pub(super) fn of_call(call: Call, source: hyper::Error) -> Self {
+        match source.is_parse() {
+            true => Self::Answer { call, source: AnswerError::NotHttp(Box::new(source)) },
+            false => Self::Broken { call, source: Box::new(source) },
+        }
+    }
+
     /// Whether the same call may succeed a little later.
     ///
     /// A 500 is not among them: the engine uses it for whatever it has no better status for, and
@@ -145,9 +154,7 @@ impl DockerError {
                     | io::ErrorKind::TimedOut
                     | io::ErrorKind::WouldBlock
             ),
-            Self::TimedOut { .. } => true,
-            // What does not speak HTTP will not learn it.
-            Self::Broken { source, .. } => !source.is_parse(),
+            Self::TimedOut { .. } | Self::Broken { .. } => true,
             Self::Engine { status, .. } => matches!(status, 429 | 502 | 503 | 504),
             _ => false,
         }
@@ -240,6 +247,9 @@ impl fmt::Display for Call {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
+    /// No HTTP, or more of a head than anybody should send.
+    #[error("it is not HTTP")]
+    NotHttp(#[source] Box<dyn Error + Send + Sync>),
     /// Not the JSON that the API promises.
     #[error("expected other JSON")]
     Json(#[source] serde_json::Error),
@@ -470,7 +480,7 @@ mod tests {
             source: io::Error::other("the system's words"),
         };
         assert_eq!(error.to_string(), "cannot connect to the engine at tcp://h:1");
-        let source = std::error::Error::source(&error).unwrap();
+        let source = Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "the system's words");
     }
 

@@ -54,8 +54,9 @@ impl Client {
         if let Some(token) = &self.shared.token {
             request = request.header(TOKEN, token.expose());
         }
-        let unusable = |error: ureq::http::Error| GirderError::Protocol {
+        let unusable = |error: ureq::http::Error| GirderError::Request {
             server: self.shared.api.as_str().to_owned(),
+            object: asked.object.clone(),
             reason: error.to_string(),
         };
         let (agent, timeout) = (&self.shared.agent, Some(call.timeout));

@@ -229,12 +229,16 @@ fn failure(error: ureq::Error, asked: &Asked<'_>, after: Duration) -> GirderErro
             unreachable(io::ErrorKind::NotFound, "the host's address is not known")
         }
         ureq::Error::ConnectionFailed => unreachable(io::ErrorKind::Other, "no connection"),
+        error @ (ureq::Error::Http(_) | ureq::Error::BadUri(_)) => {
+            let (object, reason) = (asked.object.clone(), error.to_string());
+            GirderError::Request { server, object, reason }
+        }
         other => GirderError::Protocol { server, reason: other.to_string() },
     }
 }
 
 fn tls_failure(server: String, source: rustls::Error) -> GirderError {
-    let source = HttpError::Tls { host: server.clone(), source };
+    let source = HttpError::tls(server.clone(), source);
     GirderError::Tls { server, source }
 }
 

@@ -28,6 +28,16 @@ pub enum GirderError {
         /// Why not.
         reason: &'static str,
     },
+    /// No request can be made of what was given.
+    #[error("cannot make a request to Girder at {server} about {object}: {reason}")]
+    Request {
+        /// The API's URL.
+        server: String,
+        /// What was to be asked for.
+        object: String,
+        /// Why not.
+        reason: String,
+    },
     /// No connection.
     #[error("cannot reach Girder at {server}{}", unreachable_hint(source))]
     Unreachable {
@@ -186,6 +196,7 @@ impl GirderError {
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             Self::Url { .. }
             | Self::Secret { .. }
+            | Self::Request { .. }
             | Self::Tls { .. }
             | Self::Protocol { .. }
             | Self::Redirected { .. }

@@ -73,8 +73,9 @@ impl JobClient {
         options: &Options,
     ) -> Result<Self, GirderError> {
         let api = ApiUrl::parse(&crate::http::place(url))?;
-        let unusable = |reason: &str| GirderError::Protocol {
+        let unusable = |reason: &str| GirderError::Request {
             server: api.as_str().to_owned(),
+            object: OBJECT.to_owned(),
             reason: reason.to_owned(),
         };
         let method = method.to_ascii_uppercase();
@@ -147,7 +148,8 @@ impl JobClient {
     }
 
     fn unusable(&self, reason: String) -> GirderError {
-        GirderError::Protocol { server: self.api.as_str().to_owned(), reason }
+        let (server, object) = (self.api.as_str().to_owned(), OBJECT.to_owned());
+        GirderError::Request { server, object, reason }
     }
 
     fn failure(&self, answer: &Reply, is_write: bool) -> GirderError {

@@ -146,7 +146,7 @@ impl Body {
         let place = self.place.clone();
         match fault {
             transport::Fault::Io(source) => HttpError::Connection { place, source },
-            transport::Fault::Tls(source) => HttpError::Tls { host: place, source },
+            transport::Fault::Tls(source) => HttpError::tls(place, source),
             transport::Fault::Head(source) => HttpError::Head { place, source },
         }
     }

@@ -237,7 +237,6 @@ impl Dial {
             return Ok(Transport::plain(stream, bytes));
         }
         let host = host(request)?;
-        let error = |source| HttpError::Tls { host: host.to_string(), source };
         let name = match &host {
             Host::Domain(name) => {
                 ServerName::try_from(name.trim_end_matches('.').to_owned()).map_err(|_| {
@@ -248,7 +247,8 @@ impl Dial {
             Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
         };
         let config = self.shared.roots.config()?;
-        let session = Session::new(config, name, bytes).map_err(error)?;
+        let session = Session::new(config, name, bytes);
+        let session = session.map_err(|error| HttpError::tls(request.place(), error))?;
         Ok(Transport::tls(stream, session))
     }
 }

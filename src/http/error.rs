@@ -1,12 +1,12 @@
 //! What can go wrong with a request.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::{CertificateError, Error as TlsError};
-use thiserror::Error;
 
 use super::chunked::ChunkError;
 use super::head::HeadError;
@@ -14,7 +14,7 @@ use super::range::RangeError;
 use super::redirect::RedirectError;
 
 /// Why a GET or a POST failed. A `place` is a URL without user, password and query.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
     /// No request can be made to the URL.
@@ -48,7 +48,7 @@ pub enum HttpError {
     )]
     NoRoots {
         /// What went wrong while looking, if anything did.
-        source: Option<rustls_native_certs::Error>,
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The system does not find the host.
     #[error("cannot find the host {host}")]
@@ -101,12 +101,14 @@ pub enum HttpError {
         place: String,
     },
     /// TLS failed.
-    #[error("cannot talk to {host} over TLS{}", tls_hint(source))]
+    #[error("cannot talk to {place} over TLS{hint}")]
     Tls {
-        /// The host.
-        host: String,
+        /// The URL.
+        place: String,
+        /// What to do about it, where that is known.
+        hint: &'static str,
         /// Why not.
-        source: TlsError,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The head of the response is bad.
     #[error("the response of {place} cannot be used")]
@@ -186,6 +188,10 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    pub(crate) fn tls(place: String, error: TlsError) -> Self {
+        Self::Tls { place, hint: tls_hint(&error), source: Box::new(error) }
+    }
+
     /// Whether the same request may well succeed a little later.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -35,7 +35,8 @@ impl Roots {
     pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, HttpError> {
         let system = rustls_native_certs::load_native_certs();
         if system.certs.is_empty() && self.extra.is_empty() {
-            return Err(HttpError::NoRoots { source: system.errors.into_iter().next() });
+            let source = system.errors.into_iter().next().map(Into::into);
+            return Err(HttpError::NoRoots { source });
         }
         for error in &system.errors {
             tracing::warn!(%error, "CA certificates of the system were left out");

@@ -56,9 +56,7 @@ impl Fault {
         match self {
             Self::Io(source) => HttpError::Connection { place: place(url), source },
             Self::Head(source) => HttpError::Head { place: place(url), source },
-            Self::Tls(source) => {
-                HttpError::Tls { host: url.host_str().unwrap_or_default().to_owned(), source }
-            }
+            Self::Tls(source) => HttpError::tls(place(url), source),
         }
     }
 }

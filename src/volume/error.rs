@@ -17,9 +17,9 @@ pub enum VolumeError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// A temporary directory, or something that the container left in it, stays.
+    /// A temporary directory, or something that a container wrote, stays.
     #[error("cannot remove {}", path.display())]
-    RemoveDirectory {
+    Remove {
         /// What stays.
         path: PathBuf,
         /// What the kernel said.
@@ -43,7 +43,15 @@ pub enum VolumeError {
         /// What the kernel said: `EEXIST` when something else has its name.
         source: io::Error,
     },
-    /// The folder that is to hold a file cannot be opened, or made.
+    /// A folder for files cannot be made.
+    #[error("cannot make the folder {}", folder.display())]
+    MakeFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The folder that is to hold a file cannot be opened.
     #[error("cannot open the folder {}", folder.display())]
     OpenPlace {
         /// The folder.
@@ -62,6 +70,14 @@ pub enum VolumeError {
     /// A file cannot be made.
     #[error("cannot make the file {}", path.display())]
     MakeFile {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// There is no descriptor left for one more transfer's end at a FIFO.
+    #[error("cannot share the FIFO {}", path.display())]
+    ShareFifo {
         /// Its path.
         path: PathBuf,
         /// What the kernel said.

@@ -48,9 +48,9 @@ impl HostFifo {
     /// The FIFO, for the pump.
     ///
     /// # Errors
-    /// [`VolumeError::MakeFifo`] when there are no descriptors left.
+    /// [`VolumeError::ShareFifo`] when there are no descriptors left.
     pub(crate) fn share(&self) -> Result<Fifo, VolumeError> {
-        let failed = |source| VolumeError::MakeFifo { path: self.path.clone(), source };
+        let failed = |source| VolumeError::ShareFifo { path: self.path.clone(), source };
         self.fifo.try_clone().map_err(failed)
     }
 

@@ -37,26 +37,28 @@ impl Place {
     /// Makes the folder `inside` and those above it, open to everybody as Girder Worker's are.
     ///
     /// # Errors
-    /// [`VolumeError::OpenPlace`]: something else has the name, or a link would lead elsewhere.
+    /// [`VolumeError::MakeFolder`]; [`VolumeError::OpenPlace`]: something else has the name, or a
+    /// link would lead elsewhere.
     pub(crate) fn folder(&self, inside: &Path) -> Result<OwnedFd, VolumeError> {
         let failed = |source| VolumeError::OpenPlace { folder: self.path.join(inside), source };
         let mut folder = self.root.try_clone().map_err(failed)?;
         for name in inside.components() {
             let name = Path::new(name.as_os_str());
-            let made = mkdirat(&folder, name, Mode::from_bits_truncate(0o777));
-            let next = open_directory(folder.as_fd(), name).map_err(failed)?;
-            match made {
-                // Not by mkdir's mode, which the umask cuts down.
-                Ok(()) => {
-                    let everybody = Permissions::from_mode(FOLDER_MODE);
-                    File::from(next.try_clone().map_err(failed)?)
-                        .set_permissions(everybody)
-                        .map_err(failed)?;
+            let is_new = match mkdirat(&folder, name, Mode::from_bits_truncate(0o777)) {
+                Ok(()) => true,
+                Err(Errno::EEXIST) => false,
+                Err(errno) => {
+                    let (folder, source) = (self.path.join(inside), errno.into());
+                    return Err(VolumeError::MakeFolder { folder, source });
                 }
-                Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(failed(errno.into())),
+            };
+            folder = open_directory(folder.as_fd(), name).map_err(failed)?;
+            if is_new {
+                // Not by mkdir's mode, which the umask cuts down.
+                let everybody = Permissions::from_mode(FOLDER_MODE);
+                let made = File::from(folder.try_clone().map_err(failed)?);
+                made.set_permissions(everybody).map_err(failed)?;
             }
-            folder = next;
         }
         Ok(folder)
     }
@@ -65,7 +67,7 @@ impl Place {
     /// that nothing else in the volume has.
     ///
     /// # Errors
-    /// [`VolumeError::OpenPlace`], [`VolumeError::MakeFile`].
+    /// Those of [`folder`](Self::folder), and [`VolumeError::MakeFile`].
     pub(crate) fn create(&self, inside: &Path, mark: &str) -> Result<Placed, VolumeError> {
         let path = self.path.join(inside);
         let made = |source| VolumeError::MakeFile { path: path.clone(), source };
@@ -189,5 +191,12 @@ mod tests {
     fn a_volume_that_is_not_there_is_named() {
         let error = Place::open(Path::new("/no/such")).unwrap_err();
         assert!(error.to_string().contains("/no/such"), "{error}");
+    }
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let too_long = "x".repeat(256);
+        let error = Place::open(root.path()).unwrap().folder(Path::new(&too_long)).unwrap_err();
+        assert!(matches!(error, VolumeError::MakeFolder { .. }), "{error:?}");
     }
 }

@@ -65,7 +65,7 @@ impl TempDirectory {
     /// Removes it with everything in it.
     ///
     /// # Errors
-    /// [`VolumeError::RemoveDirectory`], naming the first thing that stays.
+    /// [`VolumeError::Remove`], naming the first thing that stays.
     pub(crate) fn remove(mut self) -> Result<(), VolumeError> {
         self.removed = true;
         remove_tree(&self.outer)
@@ -108,9 +108,9 @@ pub(crate) fn is_orphan(path: &Path) -> bool {
 /// Removes a directory with everything in it, without following a link.
 ///
 /// # Errors
-/// [`VolumeError::RemoveDirectory`], naming the first thing that stays.
+/// [`VolumeError::Remove`], naming the first thing that stays.
 pub(crate) fn remove_tree(path: &Path) -> Result<(), VolumeError> {
-    let failed = |path: PathBuf, source| VolumeError::RemoveDirectory { path, source };
+    let failed = |path: PathBuf, source| VolumeError::Remove { path, source };
     let flags = (OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits();
     let directory = match File::options().read(true).custom_flags(flags).open(path) {
         Ok(directory) => directory,

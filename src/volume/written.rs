@@ -102,17 +102,15 @@ pub(crate) fn find_written(root: &Path, inside: &str) -> Result<Option<Written>,
 /// Removes what is at `inside`, and all that is in it; of the volume itself only the contents.
 ///
 /// # Errors
-/// [`VolumeError::RemoveDirectory`].
+/// [`VolumeError::Remove`].
 pub(crate) fn remove_written(root: &Path, inside: &str) -> Result<(), VolumeError> {
     let path = root.join(inside);
-    let failed = |source| VolumeError::RemoveDirectory { path: path.clone(), source };
+    let failed = |source| VolumeError::Remove { path: path.clone(), source };
     let inside = plain(inside);
     let opened = open_root(root).map_err(failed)?;
     let sweep = |folder: BorrowedFd<'_>| {
-        empty(folder, &path).map_err(|remains| VolumeError::RemoveDirectory {
-            path: remains.path,
-            source: remains.source,
-        })
+        empty(folder, &path)
+            .map_err(|remains| VolumeError::Remove { path: remains.path, source: remains.source })
     };
     let Some(name) = inside.file_name() else { return sweep(opened.as_fd()) };
     let parent = inside.parent().unwrap_or_else(|| Path::new(""));

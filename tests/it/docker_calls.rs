@@ -175,7 +175,10 @@ fn a_head_without_end_is_given_up() {
     let engine = endless("HTTP/1.1 200 OK\r\n", b"X-A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n");
     block_on(async {
         let error = engine.client().await.inspect(&id()).await.unwrap_err();
-        assert!(matches!(error, DockerError::Broken { .. }), "{error}");
+        assert!(
+            matches!(error, DockerError::Answer { source: AnswerError::NotHttp(_), .. }),
+            "{error}"
+        );
         assert!(!error.is_transient());
     });
 }

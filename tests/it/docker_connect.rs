@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use gantline::docker::{ApiVersion, Client, DockerError, Endpoint, Settings};
+use gantline::docker::{AnswerError, ApiVersion, Client, DockerError, Endpoint, Settings};
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 
 use crate::docker_peer::{Peer, block_on, header, http, id, is_ping, ping, target};
@@ -207,7 +207,10 @@ fn something_that_does_not_speak_http_is_not_tried_again() {
         true
     });
     let error = refused(other.settings());
-    assert!(matches!(error, DockerError::Broken { .. }), "{error}");
+    assert!(
+        matches!(error, DockerError::Answer { source: AnswerError::NotHttp(_), .. }),
+        "{error}"
+    );
     assert!(!error.is_transient());
 }
 
