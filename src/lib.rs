@@ -64,7 +64,7 @@
 //! 7. [`sys`]: the system calls beneath it, one safe function each.
 //! 8. [`volume`]: what a container sees of the host: directories, bind mounts, FIFOs. The container
 //!    is not trusted with them.
-//! 9. [`hook`]: what is done with results: uploads, artifacts, metadata, streams into items.
+//! 9. [`hook`]: what is done with results: uploads, artifacts, metadata, files written into items.
 //! 10. [`reporter`]: the job in Girder that is told what happens: its status, log and progress.
 //! 11. [`event`]: what a run tells the world.
 //! 12. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure

@@ -51,7 +51,7 @@ pub enum HookError {
         /// Bytes that it has.
         found: u64,
     },
-    /// A stream has fewer bytes than it was to have.
+    /// What a container writes into a file has fewer bytes than it was to have.
     #[error("{path:?} was to have {size} bytes, and ends after {found}")]
     Short {
         /// The file's name.
@@ -61,7 +61,7 @@ pub enum HookError {
         /// Bytes that came.
         found: u64,
     },
-    /// A stream has more bytes than it was to have.
+    /// What a container writes into a file has more bytes than it was to have.
     #[error("{path:?} was to have {size} bytes, and more come")]
     Longer {
         /// The file's name.
@@ -69,13 +69,13 @@ pub enum HookError {
         /// Bytes that it was to have.
         size: u64,
     },
-    /// What a stream brings cannot be kept until it is sent.
+    /// What a container writes into a file cannot be kept until it is sent.
     #[error("cannot keep a part of the file until it is uploaded")]
     Gather {
         /// What the kernel said.
         source: io::Error,
     },
-    /// A request for a stream broke off, and the stream's beginning is kept nowhere.
+    /// A request broke off while the container wrote, and the beginning of the file is kept nowhere.
     #[error(
         "cannot upload {path:?}: a request broke off halfway, and the {sent} bytes before it cannot \
          be sent again"

@@ -3,7 +3,7 @@
 //! A `Task` is one hook with its volume on the host; `Session::perform` carries it out,
 //! blocking. The container is not trusted with what it left: links are not followed, and only
 //! regular files are read (see [`volume`](crate::volume)). Bytes go through a small buffer, chunk by
-//! chunk, and a chunk that fails is sent again (`send`). What a container streams into an item is
+//! chunk, and a chunk that fails is sent again (`send`). A file that a container writes into an item is
 //! uploaded while it runs (`stream`).
 
 mod artifact;

@@ -1,4 +1,4 @@
-//! A file of an item that a container streams (`GirderStreamToItem`).
+//! A file of an item that a container writes while it runs (`GirderStreamToItem`).
 //!
 //! If its size is known, it is uploaded while it comes. Bytes arrive in a pipe; one thread gathers
 //! them into chunks, in a file without a name that has room for two, and another sends the chunk

@@ -1,9 +1,9 @@
 //! One TLS session over a non-blocking socket: rustls's handshake, and our own way with records.
 //!
 //! rustls hands each record's data out in a vector of its own, which has to be copied once more;
-//! that cost a fifth of what a stream over TLS needs. So rustls does what is hard to do right
+//! that cost a fifth of what a body over TLS needs. So rustls does what is hard to do right
 //! (`handshake`: certificates, key exchange, tickets, the next keys), and the records, of which a
-//! stream has a hundred thousand a second, are read into the caller's buffer and opened there
+//! body has a hundred thousand a second, are read into the caller's buffer and opened there
 //! (`record`), each one's data moving up to those before. What is no data (`channel`) is heeded on
 //! the way. The rest of a buffer, the beginning of a record, waits here for the next read.
 
