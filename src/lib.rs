@@ -67,10 +67,11 @@
 //! 9. [`hook`]: what is done with results: uploads, artifacts, metadata, files written into items.
 //! 10. [`reporter`]: the job in Girder that is told what happens: its status, log and progress.
 //! 11. [`event`]: what a run tells the world.
-//! 12. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
+//! 12. [`settings`]: what the environment says, for whoever asks.
+//! 13. [`depot`]: a folder served as Girder would serve it, to try things, show them and measure
 //!     them.
-//! 13. `bench`: what all of this moves on this machine, measured.
-//! 14. `cli`: the command.
+//! 14. `bench`: what all of this moves on this machine, measured.
+//! 15. `cli`: the command.
 //!
 //! # Layers
 //!
@@ -78,8 +79,9 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 7 | `cli` |
-//! | 6 | `bench`, `worker` |
+//! | 8 | `cli` |
+//! | 7 | `bench`, `worker` |
+//! | 6 | [`settings`] |
 //! | 5 | [`run`] |
 //! | 4 | [`hook`], [`plan`], [`reporter`] |
 //! | 3 | [`event`] |
@@ -113,6 +115,7 @@ pub mod plan;
 pub mod pump;
 pub mod reporter;
 pub mod run;
+pub mod settings;
 pub mod spec;
 pub mod sys;
 pub mod volume;

@@ -13,9 +13,10 @@ use serde_json::Value;
 /// The table of imports. A module is a folder or a file of `src/`; a new edge needs a reason in the commit.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["run", "plan", "event", "spec", "depot", "worker", "bench"]),
+    ("cli", &["settings", "run", "plan", "event", "spec", "depot", "worker", "bench"]),
     ("bench", &["run", "pump", "http", "sys"]),
-    ("worker", &["run", "event", "spec"]),
+    ("worker", &["settings", "run", "event", "spec"]),
+    ("settings", &["run", "spec"]),
     (
         "run",
         &[
@@ -113,13 +114,21 @@ fn only_the_command_prints() {
 }
 
 #[test]
-fn only_the_command_and_the_worker_read_the_environment() {
-    let words =
-        ["env::var(", "env::var_os(", "env::vars(", "env::vars_os(", "env::args(", "env::args_os("];
+fn only_the_settings_and_the_command_read_the_environment() {
+    let words = [
+        "env::var(",
+        "env::var_os(",
+        "env::vars(",
+        "env::vars_os(",
+        "env::args(",
+        "env::args_os(",
+        "env::temp_dir(",
+        "env::home_dir(",
+    ];
     assert_clean(found(
         &words,
-        &["cli", "worker"],
-        "only cli and worker read the environment: take a setting",
+        &["cli", "settings"],
+        "only settings and cli read the environment: take a setting",
     ));
 }
 

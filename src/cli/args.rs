@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
-use super::size;
 use crate::bench::Case;
+use crate::settings::parse_size;
 
 /// Runs containers on data held in Girder, moving the bytes at line rate.
 #[derive(Debug, Parser)]
@@ -134,7 +134,7 @@ pub(super) struct BenchArgs {
     #[arg(long = "case", value_name = "CASE", value_parser = case_parser())]
     pub(super) cases: Vec<Case>,
     /// Bytes of each transfer, such as 64MiB, 4GiB or 1000000; twice as much is needed in the folder
-    #[arg(long, default_value = "1GiB", value_parser = size::parse)]
+    #[arg(long, default_value = "1GiB", value_parser = parse_size)]
     pub(super) size: u64,
     /// How many transfers at once
     #[arg(long, value_name = "N", default_value_t = 1)]

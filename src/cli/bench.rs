@@ -5,11 +5,11 @@ use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 use super::args::BenchArgs;
-use super::options::Environment;
 use super::report::{ReportError, ReportFile};
 use super::signals::Signals;
 use super::{Failure, exit, render};
 use crate::bench::{self, BenchError, Canceller, Case, Measurement, Options, Role};
+use crate::settings::Environment;
 
 /// Measures, printing each case when it is done, and writes what was asked for.
 pub(super) fn bench(args: BenchArgs, environment: &Environment) -> Result<u8, Failure> {

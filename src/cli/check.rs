@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::args::CheckArgs;
-use super::options::Environment;
 use super::{Failure, job, render};
 use crate::plan::{Mount, Plan};
+use crate::settings::Environment;
 use crate::spec::PullPolicy;
 
 /// Parses and plans a job, and prints the plan.

@@ -5,8 +5,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use super::options::Environment;
 use super::{Failure, exit};
+use crate::settings::Environment;
 
 /// Begins to log, if the environment asks for it.
 pub(super) fn begin(environment: &Environment) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! The command `gantline`.
 //!
-//! The only module that prints, and the only one that reads the environment: `args` is the command
-//! line as it is typed, `options` what it and the environment come to, `render` what is said,
+//! The only module that prints: `args` is the command line as it is typed, which goes before what
+//! the environment says ([`settings`](crate::settings)), `render` what is said,
 //! `progress` and `relay` what moves on a terminal, `exit` the exit codes. What is done is done by
 //! [`run`](crate::run), [`depot`](crate::depot) and [`bench`](crate::bench).
 
@@ -12,7 +12,6 @@ mod depot;
 mod exit;
 mod job;
 mod log;
-mod options;
 mod plain;
 mod progress;
 mod prune;
@@ -21,14 +20,13 @@ mod render;
 mod report;
 mod run;
 mod signals;
-mod size;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use self::args::{Cli, Command};
-use self::options::Environment;
+use crate::settings::Environment;
 
 /// Does what the command line says, and gives the exit code.
 pub fn run() -> ExitCode {

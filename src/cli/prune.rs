@@ -1,8 +1,8 @@
 //! `gantline prune`: what killed runs left.
 
-use super::options::Environment;
 use super::{Failure, exit, render};
 use crate::run::chain;
+use crate::settings::Environment;
 
 /// Removes it, and prints what was removed.
 pub(super) fn prune(environment: &Environment) -> Result<u8, Failure> {

@@ -3,24 +3,25 @@
 use std::time::Duration;
 
 use super::args::RunArgs;
-use super::options::Environment;
 use super::progress::Display;
 use super::report::ReportFile;
 use super::signals::Signals;
 use super::{Failure, exit, job, render};
-use crate::run::{Outcome, PumpOptions, Report, RunError, Runner, chain};
+use crate::run::{Outcome, Report, RunError, Runner, chain};
+use crate::settings::{Environment, Settings, SettingsError};
+use crate::spec::{JobSpec, Secret, SpecError};
 
 /// Runs a job, and gives its exit code.
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
     let mut job = job::read(&args.job)?;
-    args.override_job(&mut job).map_err(|error| Failure::bad_usage(&error))?;
-    let options = environment.run_options().map_err(|error| Failure::bad_usage(&error))?;
-    options.merge_into(&mut job);
+    override_job(args, &mut job).map_err(|error| Failure::bad_usage(&error))?;
+    let settings = settings(args, environment).map_err(|error| Failure::bad_usage(&error))?;
+    settings.complete(&mut job);
     let report = args.report.as_deref().map(ReportFile::open).transpose();
     let report = report.map_err(|error| Failure::bad_usage(&error))?;
     let signals = Signals::take().map_err(|error| Failure::failed(&error))?;
     let display = Display::begin(args.progress);
-    let runner = runner(args, environment, &display)?;
+    let runner = runner(args, &settings, &display)?;
     let ended = match runner.start(&job) {
         Err(error) => (Err(error), None),
         Ok(handle) => {
@@ -42,21 +43,25 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
     Ok(code)
 }
 
-fn runner(args: &RunArgs, environment: &Environment, display: &Display) -> Result<Runner, Failure> {
-    let bad = |error: super::options::OptionError| Failure::bad_usage(&error);
-    let folder = environment.temporary_folder();
-    let builder = Runner::builder()
-        .engine(environment.engine().map_err(bad)?)
-        .girder(environment.girder().map_err(bad)?)
-        .http(args.http())
-        .pump(PumpOptions {
-            spool_folder: folder.clone(),
-            connections: args.connections.into(),
-            ..PumpOptions::default()
-        })
-        .stop_timeout(Duration::from_secs(args.stop_timeout.into()))
-        .temporary_folder(folder)
-        .events(display.events());
+/// Puts into the job what was given on the command line.
+///
+/// # Errors
+/// An address or a token that a job cannot have.
+fn override_job(args: &RunArgs, job: &mut JobSpec) -> Result<(), SpecError> {
+    let token = args.girder_token.as_deref().map(Secret::new);
+    job.set_girder(args.girder_url.as_deref(), token.as_ref())
+}
+
+fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, SettingsError> {
+    let mut settings = Settings::of(environment)?;
+    settings.downloads.ca_files.clone_from(&args.ca_file);
+    settings.connections = args.connections.into();
+    Ok(settings)
+}
+
+fn runner(args: &RunArgs, settings: &Settings, display: &Display) -> Result<Runner, Failure> {
+    let grace = Duration::from_secs(args.stop_timeout.into());
+    let builder = settings.runner().stop_timeout(grace).events(display.events());
     let builder = display.relay_streams(builder).map_err(|error| Failure::failed(&error))?;
     builder.build().map_err(|error| Failure::failed(&error))
 }

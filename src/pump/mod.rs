@@ -71,7 +71,7 @@ impl Default for Options {
         Self {
             workers: cores.min(4),
             buffers: 8,
-            spool_folder: std::env::temp_dir(),
+            spool_folder: PathBuf::from("/tmp"),
             connections: 8,
         }
     }

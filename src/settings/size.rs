@@ -1,7 +1,10 @@
 //! Numbers of bytes, as people type them.
 
 /// Parses `4GiB`, `64 MiB`, `512KiB`, `1000000`.
-pub(super) fn parse(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// It is none; the error says what was expected.
+pub fn parse(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim_start() {

@@ -1,27 +1,29 @@
-//! Arguments and environment, resolved into what the run takes. Pure: the environment comes in.
-//!
-//! What is given on the command line goes before what the job says, and what the job says before
-//! what is in the environment.
+//! The variables of the environment, and what they come to. Pure but for
+//! [`Environment::of_this_process`].
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use thiserror::Error;
-
-use super::args::RunArgs;
-use crate::run::{DockerError, DownloadOptions, Endpoint, EngineSettings, GirderSettings};
-use crate::spec::{JobSpec, RunOptions, Secret, SpecError};
+use super::SettingsError;
+use crate::run::{Endpoint, EngineSettings, GirderSettings};
+use crate::spec::{RunOptions, Secret};
 
 /// The variables of the environment.
-pub(super) struct Environment(HashMap<String, OsString>);
+pub struct Environment(HashMap<String, OsString>);
 
 impl Environment {
     /// This process's.
-    pub(super) fn of_this_process() -> Self {
+    pub fn of_this_process() -> Self {
         let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
         Self(std::env::vars_os().filter_map(named).collect())
+    }
+
+    /// These variables and no others.
+    pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), OsString::from(value));
+        Self(variables.into_iter().map(owned).collect())
     }
 
     /// A variable as a path. Set but empty is not set.
@@ -29,27 +31,33 @@ impl Environment {
         self.0.get(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// A variable as text.
-    pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, OptionError> {
+    /// A variable as text. Set but empty is not set.
+    ///
+    /// # Errors
+    /// It is not UTF-8.
+    pub fn text(&self, name: &'static str) -> Result<Option<&str>, SettingsError> {
         match self.0.get(name).filter(|value| !value.is_empty()) {
             None => Ok(None),
-            Some(value) => value.to_str().map(Some).ok_or(OptionError::NotText { name }),
+            Some(value) => value.to_str().map(Some).ok_or(SettingsError::NotText { name }),
         }
     }
 
-    /// Where temporary things are made.
-    pub(super) fn temporary_folder(&self) -> PathBuf {
+    /// Where temporary things are made: `TMPDIR`.
+    pub fn temporary_folder(&self) -> PathBuf {
         self.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 
-    /// The engine, and how to speak with it.
-    pub(super) fn engine(&self) -> Result<EngineSettings, OptionError> {
+    /// The engine, and how to speak with it: `DOCKER_HOST` and its kin.
+    ///
+    /// # Errors
+    /// A variable cannot be used.
+    pub fn engine(&self) -> Result<EngineSettings, SettingsError> {
         let mut settings = EngineSettings::default();
         if let Some(host) = self.text("DOCKER_HOST")? {
-            settings.endpoint = Endpoint::parse(host).map_err(OptionError::DockerHost)?;
+            settings.endpoint = Endpoint::parse(host).map_err(SettingsError::DockerHost)?;
         }
         if self.text("DOCKER_TLS_VERIFY")?.is_some() {
-            return Err(OptionError::Tls);
+            return Err(SettingsError::Tls);
         }
         if let Some(version) = self.text("DOCKER_API_VERSION")?.filter(|text| *text != "auto") {
             let parsed = version.parse().map_err(|_| wrong("DOCKER_API_VERSION", version, "1.41"));
@@ -66,16 +74,23 @@ impl Environment {
         Ok(settings)
     }
 
-    /// What is added to every container.
-    pub(super) fn run_options(&self) -> Result<RunOptions, OptionError> {
+    /// What is added to every container: `GIRDER_WORKER_DOCKER_RUN_OPTIONS`.
+    ///
+    /// # Errors
+    /// It is no JSON object of docker-py's keywords.
+    pub fn run_options(&self) -> Result<RunOptions, SettingsError> {
         match self.text(RUN_OPTIONS)? {
             None => Ok(RunOptions::default()),
-            Some(text) => RunOptions::from_json(text).map_err(OptionError::RunOptions),
+            Some(text) => RunOptions::from_json(text).map_err(SettingsError::RunOptions),
         }
     }
 
-    /// The Girder server of jobs that name none.
-    pub(super) fn girder(&self) -> Result<GirderSettings, OptionError> {
+    /// The Girder server of jobs that name none: `GIRDER_API_URL`, and `GIRDER_TOKEN` or
+    /// `GIRDER_API_KEY`.
+    ///
+    /// # Errors
+    /// A variable is not UTF-8.
+    pub fn girder(&self) -> Result<GirderSettings, SettingsError> {
         let mut girder = GirderSettings::new();
         if let Some(url) = self.text("GIRDER_API_URL")? {
             girder = girder.with_url(url);
@@ -96,51 +111,20 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-impl RunArgs {
-    /// Puts into the job what was given on the command line.
-    ///
-    /// # Errors
-    /// An address or a token that a job cannot have.
-    pub(super) fn override_job(&self, job: &mut JobSpec) -> Result<(), SpecError> {
-        let token = self.girder_token.as_deref().map(Secret::new);
-        job.set_girder(self.girder_url.as_deref(), token.as_ref())
-    }
-
-    /// How downloads are made.
-    pub(super) fn http(&self) -> DownloadOptions {
-        DownloadOptions { ca_files: self.ca_file.clone(), ..DownloadOptions::default() }
-    }
-}
-
 /// Girder Worker's variable.
 const RUN_OPTIONS: &str = "GIRDER_WORKER_DOCKER_RUN_OPTIONS";
 
-/// A setting that cannot be used.
-#[derive(Debug, Error)]
-pub(super) enum OptionError {
-    #[error("cannot use DOCKER_HOST")]
-    DockerHost(#[source] DockerError),
-    #[error("cannot use GIRDER_WORKER_DOCKER_RUN_OPTIONS")]
-    RunOptions(#[source] SpecError),
-    #[error("DOCKER_TLS_VERIFY is set, but TLS to the engine is not supported yet")]
-    Tls,
-    #[error("{name} is {found:?}, expected something like {example}")]
-    Wrong { name: &'static str, found: String, example: &'static str },
-    #[error("{name} is not UTF-8")]
-    NotText { name: &'static str },
-}
-
-fn wrong(name: &'static str, found: &str, example: &'static str) -> OptionError {
-    OptionError::Wrong { name, found: found.to_owned(), example }
+fn wrong(name: &'static str, found: &str, example: &'static str) -> SettingsError {
+    SettingsError::Wrong { name, found: found.to_owned(), example }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::JobSpec;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), OsString::from(value));
-        Environment(variables.iter().map(owned).collect())
+        Environment::of(variables.iter().copied())
     }
 
     #[test]

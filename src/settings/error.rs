@@ -1,0 +1,37 @@
+//! A setting that cannot be used.
+
+use thiserror::Error;
+
+use crate::run::DockerError;
+use crate::spec::SpecError;
+
+/// Why the environment's settings cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The engine's address.
+    #[error("cannot use DOCKER_HOST")]
+    DockerHost(#[source] DockerError),
+    /// What is to be added to every container.
+    #[error("cannot use GIRDER_WORKER_DOCKER_RUN_OPTIONS")]
+    RunOptions(#[source] SpecError),
+    /// TLS to the engine.
+    #[error("DOCKER_TLS_VERIFY is set, but TLS to the engine is not supported yet")]
+    Tls,
+    /// A value that makes no sense.
+    #[error("{name} is {found:?}, expected something like {example}")]
+    Wrong {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// One that makes sense.
+        example: &'static str,
+    },
+    /// A value that is no text.
+    #[error("{name} is not UTF-8")]
+    NotText {
+        /// The variable.
+        name: &'static str,
+    },
+}
