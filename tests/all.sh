@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# all.sh: runs every check of the project, against a real engine, registry and Girder. Installs and starts
+# all.sh: runs every check of the project, against a real engine, registry, Girder and brokers. Installs and starts
 # what is missing (Debian 12, as root), and takes down what it started. The exit code says whether all is well.
 # shellcheck disable=SC2317  # what is called by `check` and by `trap`
 set -euo pipefail
@@ -16,6 +16,7 @@ take_down() {
     trap - EXIT
     tests/env/registry.sh down || true
     tests/env/girder.sh down || true
+    tests/env/brokers.sh down || true
     tests/env/engine.sh down || true
     rm -rf "$GANTLINE_TEST_STATE"
     exit "$code"
@@ -125,7 +126,7 @@ if [[ -d fuzz ]]; then
 fi
 tests/env/engine.sh up
 tests/env/image.sh
-exports=$(tests/env/girder.sh up && tests/env/registry.sh up)
+exports=$(tests/env/girder.sh up && tests/env/registry.sh up && tests/env/brokers.sh up)
 eval "$exports"
 export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 export TMPDIR=$GANTLINE_TEST_STATE/tmp
