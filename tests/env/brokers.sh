@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # brokers.sh up: a real RabbitMQ and a real Redis on free loopback ports, with data folders of their own; prints
 # the lines that export GANTLINE_TEST_AMQP and GANTLINE_TEST_REDIS (URLs without a path: the tests make vhosts and
-# take databases themselves), and GANTLINE_TEST_RABBITMQCTL, the command that administers the RabbitMQ.
+# take databases themselves), GANTLINE_TEST_RABBITMQCTL, the command that administers the RabbitMQ, and
+# GANTLINE_TEST_PYTHON, a Python with Celery and girder_worker.
 # brokers.sh down: stops both and removes their data.
 set -euo pipefail
 # shellcheck source=tests/env/common.sh
@@ -68,6 +69,7 @@ up() {
         # What has not come up as a whole goes down.
         trap down EXIT
         need redis-server "$rabbitmq/rabbitmq-server" epmd python3
+        "$(dirname "$0")/girder.sh" python >/dev/null
         mkdir -p "$data"
         start_rabbitmq
         start_redis
@@ -76,6 +78,7 @@ up() {
     echo "export GANTLINE_TEST_AMQP=$(cat "$data/amqp")"
     echo "export GANTLINE_TEST_REDIS=$(cat "$data/redis")"
     echo "export GANTLINE_TEST_RABBITMQCTL=$data/rabbitmqctl"
+    echo "export GANTLINE_TEST_PYTHON=$("$(dirname "$0")/girder.sh" python)"
 }
 
 down() {

@@ -1,0 +1,107 @@
+"""What Python's kombu and Celery do with a broker. broker.py URL VERB ARGUMENTS: the last argument is JSON, the answer too.
+
+send {queue, count, body, arguments, options}   publishes as Celery does: the queue is declared, the exchange is ""
+read {queue, count, arguments}                  takes messages and acknowledges them: body in base64, headers, properties
+declare {queue, arguments}                      declares a queue as a Python worker does
+delay {queue, arguments}                        girder_worker's own docker_run.delay
+inspect {destination, verb}                     remote control
+get {backend, id, timeout}                      AsyncResult.get
+events {count}                                  the types of the next events
+"""
+import base64
+import json
+import os
+import sys
+
+from kombu import Connection, Consumer, Exchange, Queue
+
+
+def queue_of(options):
+    name = options['queue']
+    return Queue(name, Exchange(name, type='direct'), routing_key=name, queue_arguments=options.get('arguments'))
+
+
+def send(url, options):
+    with Connection(url) as connection, connection.Producer() as producer:
+        for number in range(options.get('count', 1)):
+            body = options.get('body', [[number], {}, {}])
+            producer.publish(body, serializer='json', exchange='', routing_key=options['queue'],
+                             declare=[queue_of(options)], **options.get('options', {}))
+    return None
+
+
+def read(url, options):
+    seen = []
+
+    def take(message):
+        seen.append({
+            'body': base64.b64encode(message.body if isinstance(message.body, bytes) else message.body.encode()).decode(),
+            'headers': message.headers, 'properties': {k: v for k, v in message.properties.items() if k != 'delivery_tag'},
+            'content_type': message.content_type, 'redelivered': bool(message.delivery_info.get('redelivered')),
+        })
+        message.ack()
+
+    with Connection(url) as connection, connection.channel() as channel:
+        consumer = Consumer(channel, [queue_of(options)], on_message=take, accept=None, prefetch_count=1)
+        with consumer:
+            while len(seen) < options['count']:
+                connection.drain_events(timeout=options.get('timeout', 20))
+    return seen
+
+
+def declare(url, options):
+    with Connection(url) as connection, connection.channel() as channel:
+        queue_of(options)(channel).declare()
+    return None
+
+
+def delay(url, options):
+    os.environ['GIRDER_WORKER_BROKER'] = url
+    os.environ['GIRDER_WORKER_BACKEND'] = options.get('backend', 'rpc://')
+    from girder_worker.docker.tasks import docker_run
+    sent = docker_run.apply_async(kwargs=options['arguments'], queue=options['queue'])
+    return sent.id
+
+
+def inspect(url, options):
+    from celery import Celery
+    app = Celery(broker=url)
+    inspection = app.control.inspect(destination=options.get('destination'), timeout=options.get('timeout', 5))
+    return getattr(inspection, options['verb'])()
+
+
+def get(url, options):
+    from celery import Celery
+    app = Celery(broker=url, backend=options['backend'])
+    print(json.dumps('ready'), flush=True)
+    result = app.AsyncResult(options['id'])
+    try:
+        return {'value': result.get(timeout=options.get('timeout', 20))}
+    except Exception as error:  # the test wants to know which
+        return {'raised': type(error).__name__, 'module': type(error).__module__, 'text': str(error)}
+
+
+def call(url, options):
+    """Sends a task and waits for its result, as one process: with rpc:// only the sender can."""
+    from celery import Celery
+    app = Celery(broker=url, backend=options['backend'])
+    result = app.send_task('a.task', queue=options['queue'])
+    return {'id': result.id, 'value': result.get(timeout=options.get('timeout', 20))}
+
+
+def events(url, options):
+    from celery import Celery
+    app = Celery(broker=url)
+    seen = []
+    with app.connection() as connection:
+        receiver = app.events.Receiver(connection, handlers={'*': lambda event: seen.append(event)})
+        with receiver.consumer_context() if hasattr(receiver, 'consumer_context') else receiver.consumer(connection):
+            print(json.dumps('ready'), flush=True)
+            while len(seen) < options['count']:
+                connection.drain_events(timeout=20)
+    return [event['type'] for event in seen]
+
+
+if __name__ == '__main__':
+    _, url, verb, options = sys.argv
+    print(json.dumps(globals()[verb](url, json.loads(options))), flush=True)
