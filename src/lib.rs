@@ -125,6 +125,9 @@ pub mod worker;
 pub use self::{
     event::{Event, EventSink, Phase, RunId, TransferId},
     plan::{Plan, PlanError},
-    run::{Canceller, GirderSettings, Outcome, Report, RunError, RunHandle, Runner, RunnerBuilder},
+    run::{
+        Canceller, GirderSettings, Outcome, Report, RunError, RunHandle, RunSettings, Runner,
+        RunnerBuilder,
+    },
     spec::{JobSpec, SpecError},
 };

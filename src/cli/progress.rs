@@ -11,14 +11,13 @@ use super::plain::Lines;
 use super::relay::Relay;
 use super::render;
 use crate::event::{Event, EventSink, PullProgress, RunId, TransferId};
-use crate::run::RunnerBuilder;
+use crate::run::RunSettings;
 
 /// What one run is shown by.
 #[derive(Debug)]
 pub(super) struct Display {
     shown: Progress,
     bars: MultiProgress,
-    relays: Mutex<Vec<Relay>>,
 }
 
 impl Display {
@@ -29,39 +28,32 @@ impl Display {
             shown => shown,
         };
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        Self { shown, bars, relays: Mutex::default() }
+        Self { shown, bars }
     }
 
-    /// What the run tells its events to.
-    pub(super) fn events(&self) -> Box<dyn EventSink> {
+    /// What the run is given: where its events go, and the streams that would be written across the bars,
+    /// which are those that go to a terminal.
+    pub(super) fn settings(&self) -> RunSettings {
+        let settings = RunSettings::new();
         match self.shown {
-            Progress::Auto => Box::new(Bars::new(self.bars.clone())),
-            Progress::Plain => Box::new(Lines::default()),
-            Progress::None => Box::new(WarningsOnly),
+            Progress::Auto => {
+                let settings = settings
+                    .with_events(Bars::new(self.bars.clone()))
+                    .with_stderr_writer(Relay::new(self.bars.clone(), io::stderr()));
+                match io::stdout().is_terminal() {
+                    true => {
+                        settings.with_stdout_writer(Relay::new(self.bars.clone(), io::stdout()))
+                    }
+                    false => settings,
+                }
+            }
+            Progress::Plain => settings.with_events(Lines::default()),
+            Progress::None => settings.with_events(WarningsOnly),
         }
     }
 
-    /// Takes the streams that would be written across the bars through a relay: those that go to
-    /// a terminal.
-    pub(super) fn relay_streams(&self, mut builder: RunnerBuilder) -> io::Result<RunnerBuilder> {
-        if self.shown != Progress::Auto {
-            return Ok(builder);
-        }
-        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
-        if io::stdout().is_terminal() {
-            let (relay, stdout) = Relay::begin(self.bars.clone(), io::stdout())?;
-            relays.push(relay);
-            builder = builder.stdout(stdout);
-        }
-        let (relay, stderr) = Relay::begin(self.bars.clone(), io::stderr())?;
-        relays.push(relay);
-        Ok(builder.stderr(stderr))
-    }
-
-    /// Takes the bars away, after all that was relayed has been written. The run must be over.
+    /// Takes the bars away. The run must be over.
     pub(super) fn end(self) {
-        let relays = self.relays.into_inner().unwrap_or_else(PoisonError::into_inner);
-        relays.into_iter().for_each(Relay::end);
         // The terminal is gone: nothing is left to clear.
         let _ = self.bars.clear();
     }

@@ -21,8 +21,8 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
     let report = report.map_err(|error| Failure::bad_usage(&error))?;
     let signals = Signals::take().map_err(|error| Failure::failed(&error))?;
     let display = Display::begin(args.progress);
-    let runner = runner(args, &settings, &display)?;
-    let ended = match runner.start(&job) {
+    let runner = runner(args, &settings)?;
+    let ended = match runner.start_with(&job, display.settings()) {
         Err(error) => (Err(error), None),
         Ok(handle) => {
             let canceller = handle.canceller();
@@ -31,8 +31,6 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
             (handle.wait(), taken.first())
         }
     };
-    // The runner holds our side of what the display relays.
-    drop(runner);
     display.end();
     let (ended, signal) = ended;
     tell(&ended, signal);
@@ -59,10 +57,9 @@ fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, Setti
     Ok(settings)
 }
 
-fn runner(args: &RunArgs, settings: &Settings, display: &Display) -> Result<Runner, Failure> {
+fn runner(args: &RunArgs, settings: &Settings) -> Result<Runner, Failure> {
     let grace = Duration::from_secs(args.stop_timeout.into());
-    let builder = settings.runner().stop_timeout(grace).events(display.events());
-    let builder = display.relay_streams(builder).map_err(|error| Failure::failed(&error))?;
+    let builder = settings.runner().stop_timeout(grace);
     builder.build().map_err(|error| Failure::failed(&error))
 }
 

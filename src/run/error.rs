@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Report;
 use crate::docker::{ApiVersion, DockerError, StartFailure};
-use crate::event::Phase;
+use crate::event::{Phase, RunId};
 use crate::girder::GirderError;
 use crate::hook::HookError;
 use crate::http::HttpError;
@@ -35,6 +35,22 @@ pub struct RunError {
 }
 
 impl RunError {
+    /// An error of a run that made nothing.
+    pub(super) fn before_the_run(id: &RunId, image: &str, cause: Cause) -> Self {
+        let report = Report {
+            run_id: id.to_string(),
+            image: image.to_owned(),
+            error: Some(chain(&cause)),
+            ..Report::default()
+        };
+        Self {
+            phase: Phase::Prepare,
+            cause: Box::new(cause),
+            clean_up: Vec::new(),
+            report: Box::new(report),
+        }
+    }
+
     /// The exit code that `docker run` would have.
     pub fn exit_code(&self) -> u8 {
         self.cause.exit_code()
@@ -213,6 +229,9 @@ pub enum Cause {
     /// The engine says that it stopped the container, and not that it exited.
     #[error("the engine stopped the container, but does not say that it has exited")]
     NoExit,
+    /// The end of the run was asked for a second time.
+    #[error("the end of this run was given before")]
+    EndTaken,
     /// We are to blame.
     #[error("bug: {0}")]
     Bug(&'static str),

@@ -73,7 +73,7 @@ async fn end(live: &Live, engine: &Client, container: &ContainerId) -> Result<()
     tokio::select! {
         biased;
         () = cancellation.insisted() => kill(engine, container).await,
-        stopped = stop(engine, container, live.shared.stop_timeout) => stopped,
+        stopped = stop(engine, container, live.given.stop_timeout) => stopped,
     }
 }
 

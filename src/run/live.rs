@@ -23,15 +23,17 @@ use super::prune::{
     HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
 };
 use super::runner::Shared;
+use super::settings::Given;
 use crate::docker::{Client, ContainerId, DockerError};
-use crate::event::{Event, Ledger, Phase, TransferId};
+use crate::event::{Event, Ledger, Phase, RunId, TransferId};
 use crate::girder;
 use crate::plan::{FifoFolder, Mount, Plan};
-use crate::reporter::JobReporter;
+use crate::reporter::{JobReporter, JobTeller};
 use crate::run::phases::collect::Collected;
 use crate::run::phases::prepare::blocking;
 use crate::run::transfers::Transfers;
 use crate::run::transfers::host_file::Unfinished;
+use crate::run::transfers::relay::Relay;
 use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
 
 /// One run.
@@ -43,6 +45,7 @@ pub(super) struct Live {
     /// Made when it is first needed.
     girder_client: OnceCell<girder::Client>,
     pub(super) shared: Arc<Shared>,
+    pub(super) given: Given,
     pub(super) cancellation: Cancellation,
     pub(super) transfers: Transfers,
     pub(super) made: Made,
@@ -51,7 +54,9 @@ pub(super) struct Live {
     /// then fails.
     pub(super) failure: Option<(Phase, Cause)>,
     pub(super) report: Report,
-    /// The job in Girder that is told what happens.
+    /// Where is told what happens, for the job in Girder.
+    pub(super) teller: Option<JobTeller>,
+    /// The run's own reporter to that job.
     pub(super) job: Option<JobReporter>,
     /// The container's last words.
     pub(super) stderr_tail: Arc<Mutex<Tail>>,
@@ -71,6 +76,8 @@ pub(super) struct Made {
     pub(super) directories: Vec<TempDirectory>,
     /// Files under temporary names, with the transfers that write them.
     pub(super) files: Vec<(TransferId, Unfinished)>,
+    /// The threads of writers.
+    pub(super) relays: Vec<Relay>,
 }
 
 /// How far the container has come.
@@ -109,12 +116,13 @@ impl From<Cause> for Stop {
 impl Live {
     /// Begins with nothing made. The first phase begins here.
     pub(super) fn new(
-        ledger: Ledger,
+        id: RunId,
         plan: Plan,
         girder: Option<GirderServer>,
-        shared: Arc<Shared>,
+        (shared, given): (Arc<Shared>, Given),
         cancellation: Cancellation,
     ) -> Self {
+        let ledger = Ledger::new(id, Arc::clone(&given.events));
         let transfers = Transfers::new(&shared.pump, &plan.transfers, ledger.clone());
         let run_id = ledger.run().to_string();
         let report = Report { run_id, image: plan.image.clone(), ..Report::default() };
@@ -129,11 +137,13 @@ impl Live {
             owner: Owner::this_process(),
             failure: None,
             report,
+            teller: None,
             job: None,
             stderr_tail: Arc::default(),
             bad_progress: Arc::default(),
             phase: (Phase::Prepare, Instant::now()),
             shared,
+            given,
         };
         live.tell(&Event::PhaseStarted(Phase::Prepare));
         live
@@ -223,7 +233,7 @@ impl Live {
             (SINCE_LABEL.to_owned(), since),
             (MADE_LABEL.to_owned(), json!(made).to_string()),
         ];
-        labels.into_iter().chain(keep).collect()
+        self.given.labels.clone().into_iter().chain(labels).chain(keep).collect()
     }
 
     /// docker's bind strings of every mount.

@@ -16,12 +16,14 @@ mod container;
 mod error;
 mod failure;
 mod girder_server;
+mod handle;
 mod hooks;
 mod live;
 mod outcome;
 mod phases;
 mod prune;
 mod runner;
+mod settings;
 mod telling;
 mod transfers;
 
@@ -31,9 +33,11 @@ pub use self::{
     cancel::Canceller,
     error::{Cause, CleanUpError, RunError, chain},
     girder_server::GirderSettings,
+    handle::RunHandle,
     outcome::{DownloadCarrier, DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
     prune::{PruneError, Pruned, prune},
-    runner::{BuildError, RunHandle, Runner, RunnerBuilder},
+    runner::{BuildError, Runner, RunnerBuilder},
+    settings::RunSettings,
     transfers::{downloads::DownloadError, host_file::HostFileError},
 };
 /// What a [`Runner`] is set up with, in the words of a run.

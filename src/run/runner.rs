@@ -1,21 +1,24 @@
 //! What runs jobs: one [`Runner`], which any number of runs share.
 
+use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::cancel::{Cancellation, Canceller};
-use super::error::{Cause, chain};
+use super::error::Cause;
 use super::girder_server::{GirderServer, GirderSettings};
+use super::handle::RunHandle;
 use super::live::Live;
-use super::{Outcome, Report, RunError};
+use super::settings::{Defaults, Given, RunSettings};
+use super::{Outcome, RunError};
 use crate::docker;
-use crate::event::{EventSink, Ledger, Phase, RunId, Silent};
+use crate::event::{EventSink, RunId};
 use crate::girder;
 use crate::http::{self, HttpError};
 use crate::plan::Plan;
@@ -31,15 +34,10 @@ pub struct Runner {
 /// What the runs of a [`Runner`] share.
 pub(super) struct Shared {
     pub(super) engine: docker::Settings,
-    pub(super) girder: GirderSettings,
     pub(super) girder_options: girder::Options,
     pub(super) http: http::Client,
     pub(super) pump: Pump,
-    pub(super) events: Arc<dyn EventSink>,
-    pub(super) stop_timeout: Duration,
-    pub(super) temporary_folder: PathBuf,
-    pub(super) stdout: Option<OwnedFd>,
-    pub(super) stderr: Option<OwnedFd>,
+    defaults: Defaults,
 }
 
 impl Runner {
@@ -62,80 +60,67 @@ impl Runner {
     /// # Errors
     /// [`RunError`]: the job cannot be planned, or there is no thread for it.
     pub fn start(&self, job: &JobSpec) -> Result<RunHandle, RunError> {
-        let id = RunId::random();
-        let failed = |cause| before_the_run(&id, job.image(), cause);
-        let plan = Plan::new(job, || Uuid::new_v4().simple().to_string())
+        self.start_with(job, RunSettings::new())
+    }
+
+    /// Starts a run with settings of its own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        &self,
+        job: &JobSpec,
+        mut settings: RunSettings,
+    ) -> Result<RunHandle, RunError> {
+        let job = match settings.run_options.take() {
+            Some(options) => {
+                let mut job = job.clone();
+                options.merge_into(&mut job);
+                Cow::Owned(job)
+            }
+            None => Cow::Borrowed(job),
+        };
+        let id = settings.id.take().unwrap_or_else(RunId::random);
+        let failed = |cause| RunError::before_the_run(&id, job.image(), cause);
+        let plan = Plan::new(&job, || Uuid::new_v4().simple().to_string())
             .map_err(|error| failed(Cause::Plan(error)))?;
-        let girder = self.shared.girder.server_for(job);
+        let given = settings.over(&self.shared.defaults);
+        let girder = given.girder.server_for(&job);
         if plan.needs_girder() && girder.is_none() {
             return Err(failed(Cause::NoGirder));
         }
         let (canceller, cancellation) = Canceller::new();
-        let shared = Arc::clone(&self.shared);
-        let begin = {
-            let ledger = Ledger::new(id.clone(), Arc::clone(&self.shared.events));
-            move || in_its_thread(ledger, plan, girder, shared, cancellation)
-        };
         let name = format!("gantline-{}", id.as_str().get(..6).unwrap_or_default());
-        let thread = thread::Builder::new().name(name).spawn(begin);
-        let thread = thread.map_err(|error| failed(Cause::Begin(error)))?;
-        Ok(RunHandle { id, image: job.image().to_owned(), canceller, thread })
-    }
-}
-
-/// A run that goes on. Dropping it lets it go on.
-#[derive(Debug)]
-pub struct RunHandle {
-    id: RunId,
-    image: String,
-    canceller: Canceller,
-    thread: JoinHandle<Result<Outcome, RunError>>,
-}
-
-impl RunHandle {
-    /// The run's id.
-    pub fn id(&self) -> &RunId {
-        &self.id
-    }
-
-    /// Asks the run to stop: the first time with the grace period, the second time at once.
-    pub fn cancel(&self) {
-        self.canceller.cancel();
-    }
-
-    /// What cancels this run from elsewhere.
-    pub fn canceller(&self) -> Canceller {
-        self.canceller.clone()
-    }
-
-    /// Waits for the end.
-    ///
-    /// # Errors
-    /// As [`Runner::run`].
-    pub fn wait(self) -> Result<Outcome, RunError> {
-        let Self { id, image, thread, .. } = self;
-        thread.join().unwrap_or_else(|_| {
-            Err(before_the_run(&id, &image, Cause::Bug("the thread of a run panicked")))
-        })
+        let (handle, ending) = RunHandle::new(id.clone(), job.image().to_owned(), canceller);
+        let shared = Arc::clone(&self.shared);
+        let begin = move || {
+            ending.tell(in_its_thread(id, plan, girder, (shared, given), cancellation));
+        };
+        match thread::Builder::new().name(name).spawn(begin) {
+            Ok(_) => Ok(handle),
+            Err(error) => {
+                Err(RunError::before_the_run(handle.id(), job.image(), Cause::Begin(error)))
+            }
+        }
     }
 }
 
 fn in_its_thread(
-    ledger: Ledger,
+    id: RunId,
     plan: Plan,
     girder: Option<GirderServer>,
-    shared: Arc<Shared>,
+    (shared, given): (Arc<Shared>, Given),
     cancellation: Cancellation,
 ) -> Result<Outcome, RunError> {
-    let span = tracing::info_span!("run", id = %ledger.run());
+    let span = tracing::info_span!("run", %id);
     let _entered = span.enter();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING)
         .thread_name("gantline-blocking")
         .build()
-        .map_err(|error| before_the_run(ledger.run(), &plan.image, Cause::Begin(error)))?;
-    let live = Live::new(ledger, plan, girder, shared, cancellation);
+        .map_err(|error| RunError::before_the_run(&id, &plan.image, Cause::Begin(error)))?;
+    let live = Live::new(id, plan, girder, (shared, given), cancellation);
     let ended = runtime.block_on(super::run(live));
     // A call that was given up may still block a thread; nobody waits for it.
     runtime.shutdown_background();
@@ -146,49 +131,13 @@ fn in_its_thread(
 /// the downloads at once and their lister, which wait for each other.
 const MAX_BLOCKING: usize = 8;
 
-/// An error of a run that made nothing.
-fn before_the_run(id: &RunId, image: &str, cause: Cause) -> RunError {
-    let report = Report {
-        run_id: id.to_string(),
-        image: image.to_owned(),
-        error: Some(chain(&cause)),
-        ..Report::default()
-    };
-    RunError {
-        phase: Phase::Prepare,
-        cause: Box::new(cause),
-        clean_up: Vec::new(),
-        report: Box::new(report),
-    }
-}
-
 /// Makes a [`Runner`].
+#[derive(Default)]
 pub struct RunnerBuilder {
     engine: docker::Settings,
-    girder: GirderSettings,
     http: http::ClientOptions,
     pump: pump::Options,
-    events: Arc<dyn EventSink>,
-    stop_timeout: Duration,
-    temporary_folder: PathBuf,
-    stdout: Option<OwnedFd>,
-    stderr: Option<OwnedFd>,
-}
-
-impl Default for RunnerBuilder {
-    fn default() -> Self {
-        Self {
-            engine: docker::Settings::default(),
-            girder: GirderSettings::default(),
-            http: http::ClientOptions::default(),
-            pump: pump::Options::default(),
-            events: Arc::new(Silent),
-            stop_timeout: Duration::from_secs(10),
-            temporary_folder: PathBuf::from("/tmp"),
-            stdout: None,
-            stderr: None,
-        }
-    }
+    defaults: Defaults,
 }
 
 impl RunnerBuilder {
@@ -202,7 +151,7 @@ impl RunnerBuilder {
     /// The Girder server of jobs that name none.
     #[must_use]
     pub fn girder(mut self, girder: GirderSettings) -> Self {
-        self.girder = girder;
+        self.defaults.girder = girder;
         self
     }
 
@@ -223,35 +172,35 @@ impl RunnerBuilder {
     /// Who is told what happens. Default: nobody.
     #[must_use]
     pub fn events(mut self, events: impl EventSink + 'static) -> Self {
-        self.events = Arc::new(events);
+        self.defaults.events = Arc::new(events);
         self
     }
 
     /// How long a cancelled container may take to stop before it is killed. Default: 10 s.
     #[must_use]
     pub fn stop_timeout(mut self, grace: Duration) -> Self {
-        self.stop_timeout = grace;
+        self.defaults.stop_timeout = grace;
         self
     }
 
     /// Where temporary volumes are made, unless they say themselves. Default: `/tmp`.
     #[must_use]
     pub fn temporary_folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.temporary_folder = folder.into();
+        self.defaults.temporary_folder = folder.into();
         self
     }
 
     /// What `HostStdOut` is. Default: this process's standard output.
     #[must_use]
     pub fn stdout(mut self, stdout: impl Into<OwnedFd>) -> Self {
-        self.stdout = Some(stdout.into());
+        self.defaults.stdout = Some(Arc::new(stdout.into()));
         self
     }
 
     /// What `HostStdErr` is. Default: this process's standard error.
     #[must_use]
     pub fn stderr(mut self, stderr: impl Into<OwnedFd>) -> Self {
-        self.stderr = Some(stderr.into());
+        self.defaults.stderr = Some(Arc::new(stderr.into()));
         self
     }
 
@@ -268,14 +217,9 @@ impl RunnerBuilder {
         let shared = Shared {
             girder_options,
             engine: self.engine,
-            girder: self.girder,
             http: http::Client::new(self.http).map_err(BuildError::Http)?,
             pump: Pump::start(self.pump).map_err(BuildError::Pump)?,
-            events: self.events,
-            stop_timeout: self.stop_timeout,
-            temporary_folder: self.temporary_folder,
-            stdout: self.stdout,
-            stderr: self.stderr,
+            defaults: self.defaults,
         };
         Ok(Runner { shared: Arc::new(shared) })
     }

@@ -12,6 +12,7 @@ use super::cancel::Cancellation;
 use super::error::{Cause, chain};
 use super::failure;
 use super::live::{Live, Stop};
+use super::settings::Reporting;
 use crate::docker::{self, ContainerId};
 use crate::event::Event;
 use crate::girder::JobStatus;
@@ -26,7 +27,14 @@ use crate::spec;
 impl Live {
     /// The job in Girder runs from now on, if there is one.
     pub(super) fn begins_job(&mut self) -> Result<(), Cause> {
-        let Some(job) = &self.plan.girder_job else { return Ok(()) };
+        let job = match (&self.given.reporting, &self.plan.girder_job) {
+            (Reporting::Own, Some(job)) => job,
+            (Reporting::Given(teller), _) => {
+                self.teller = Some(teller.clone());
+                return Ok(());
+            }
+            (Reporting::Own, None) | (Reporting::Off, _) => return Ok(()),
+        };
         let girder = self.shared.girder_options.clone();
         let options = ReporterOptions { girder, ..ReporterOptions::default() };
         let canceller = self.cancellation.canceller();
@@ -39,17 +47,18 @@ impl Live {
                 canceller.cancel();
             }
         });
+        self.teller = Some(reporter.teller());
         self.job = Some(reporter);
         Ok(())
     }
 
     /// Puts an event into the job's log, if it is one for it.
     pub(super) fn tells_job(&self, event: &Event) {
-        let Some(job) = &self.job else { return };
+        let Some(teller) = &self.teller else { return };
         match event {
-            Event::Warning(warning) => job.teller().log(&format!("warning: {warning}\n")),
+            Event::Warning(warning) => teller.log(&format!("warning: {warning}\n")),
             Event::ContainerExited { exit_code } => {
-                job.teller().log(&format!("the container exited with code {exit_code}\n"));
+                teller.log(&format!("the container exited with code {exit_code}\n"));
             }
             _ => {}
         }
@@ -57,27 +66,26 @@ impl Live {
 
     /// Puts the container's id and its image's digest into the job's log.
     pub(super) async fn tells_job_of_container(&self, engine: &docker::Client, id: &ContainerId) {
-        let Some(job) = &self.job else { return };
+        let Some(teller) = &self.teller else { return };
         let image = &self.plan.image;
         let digest = match engine.inspect_image(image).await {
             Ok(found) => found.repo_digests.into_iter().next().unwrap_or(found.id),
             Err(error) => format!("its digest is not known: {}", chain(&error)),
         };
-        job.teller().log(&format!("container {id} of the image {image} ({digest})\n"));
+        teller.log(&format!("container {id} of the image {image} ({digest})\n"));
     }
 
     /// Hears the container's output: what goes to our own goes to the job's log, too.
     pub(super) fn ear(&self) -> Ear {
         let ear = Ear::new(Arc::clone(&self.stderr_tail));
-        let Some(job) = &self.job else { return ear };
+        let Some(teller) = &self.teller else { return ear };
         let goes = |source, sink| self.plan.transfers.contains(&PlannedTransfer::new(source, sink));
-        let teller = job.teller();
         let ear = match goes(spec::Source::ContainerStdOut, spec::Sink::HostStdOut) {
-            true => ear.with_stdout(&teller, self.tell_progress()),
+            true => ear.with_stdout(teller, self.tell_progress()),
             false => ear,
         };
         match goes(spec::Source::ContainerStdErr, spec::Sink::HostStdErr) {
-            true => ear.with_stderr(&teller),
+            true => ear.with_stderr(teller),
             false => ear,
         }
     }
@@ -90,7 +98,7 @@ impl Live {
 
     fn tell_progress(&self) -> TellProgress {
         let ledger = self.ledger.clone();
-        let teller = self.job.as_ref().map(JobReporter::teller);
+        let teller = self.teller.clone();
         Arc::new(move |progress| {
             ledger.tell(&Event::Progress(progress.clone()));
             if let Some(teller) = &teller {
@@ -144,14 +152,13 @@ impl Live {
             let tail = self.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
             self.report.stderr_tail = tail.lines();
         }
-        let Some(job) = &self.job else { return };
+        let Some(teller) = &self.teller else { return };
         let is_cancelled = self.report.cancelled || matches!(ended, Err(Stop::Cancelled));
         let status = match (is_cancelled && error.is_none(), has_failed) {
             (true, _) => JobStatus::Canceled,
             (false, true) => JobStatus::Error,
             (false, false) => JobStatus::Success,
         };
-        let teller = job.teller();
         if is_cancelled {
             teller.log("the run was cancelled\n");
         }
@@ -162,7 +169,9 @@ impl Live {
             let lines = self.report.stderr_tail.join("\n");
             teller.log(&format!("the last lines of its standard error:\n{lines}\n"));
         }
-        teller.status(status);
+        if self.job.is_some() {
+            teller.status(status);
+        }
     }
 
     /// Waits until the job in Girder has been told everything. A run that was cancelled does not
@@ -174,7 +183,7 @@ impl Live {
         job.finish(move |result| drop(sender.send(result)));
         let result = tokio::select! {
             result = &mut told => result.ok(),
-            () = hurry(&mut cancellation, self.shared.stop_timeout) => {
+            () = hurry(&mut cancellation, self.given.stop_timeout) => {
                 teller.hurry(Duration::ZERO);
                 Some(Err(Untold::Late))
             }

@@ -102,6 +102,10 @@ async fn end_transfers(live: &mut Live, left: &mut Vec<CleanUpError>) {
             }
         }
     }
+    for mut relay in std::mem::take(&mut live.made.relays) {
+        // What a writer has failed with is a consequence, too.
+        let _ = timeout_at(deadline, relay.ended()).await;
+    }
 }
 
 /// The container may have left a large tree: not in the runtime's thread.

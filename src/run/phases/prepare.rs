@@ -184,7 +184,7 @@ fn make_volumes(live: &mut Live) -> Result<(), Cause> {
             let made = DirBuilder::new().recursive(true).mode(*mode).create(folder);
             made.map_err(|source| Cause::HostDir { folder: folder.clone(), source })?;
         }
-        let parent = host_dir.as_ref().unwrap_or(&live.shared.temporary_folder);
+        let parent = host_dir.as_ref().unwrap_or(&live.given.temporary_folder);
         let made = TempDirectory::create(parent, &live.owner).map_err(Cause::Volume)?;
         live.made.directories.push(made);
     }

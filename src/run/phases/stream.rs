@@ -24,7 +24,7 @@ impl Started {
     /// A transfer that fails kills the container, and is remembered: the run goes on to its exit.
     pub(crate) async fn stream(self, live: &mut Live) -> Result<Exited, Stop> {
         let Self { engine, container, exit } = self;
-        let (cancellation, grace) = (live.cancellation.clone(), live.shared.stop_timeout);
+        let (cancellation, grace) = (live.cancellation.clone(), live.given.stop_timeout);
         let exit = tokio::select! {
             biased;
             exit = follow(live, &engine, &container, exit.exit()) => exit?,

@@ -106,6 +106,21 @@ async fn drain(live: &mut Live) {
             live.transfer_failed(cause);
         }
     }
+    for mut relay in std::mem::take(&mut live.made.relays) {
+        let written = tokio::select! {
+            written = relay.ended() => written,
+            () = &mut given_up, if !is_given_up => {
+                is_given_up = true;
+                live.report.cancelled = true;
+                continue;
+            }
+            // Whoever has given up waits for nobody.
+            () = std::future::ready(()), if is_given_up => continue,
+        };
+        if let Err(error) = written {
+            live.warns(format!("cannot write the container's output: {error}"));
+        }
+    }
 }
 
 impl Live {

@@ -8,6 +8,7 @@ pub(crate) mod ear;
 pub(crate) mod filter_progress;
 pub(crate) mod host_file;
 pub(crate) mod progress_pipe;
+pub(crate) mod relay;
 pub(crate) mod sinks;
 pub(crate) mod sources;
 pub(crate) mod split;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::sync::{Arc, PoisonError};
 
 use crate::event::TransferId;
 use crate::hook::{Inlet, StreamUpload, StreamedFile};
@@ -11,7 +12,9 @@ use crate::pump::Sink;
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::run::phases::prepare::blocking;
+use crate::run::settings::HostStream;
 use crate::run::transfers::host_file::{self, Opened};
+use crate::run::transfers::relay::Relay;
 use crate::spec;
 
 /// The sinks of transfers that have not begun.
@@ -25,6 +28,8 @@ impl Sinks {
         for (at, id) in live.transfers.ids().into_iter().enumerate() {
             sinks.insert(id, open_sink(live, at, id).await?);
         }
+        // The sinks have their own copies; whoever reads is to see the end with theirs.
+        (live.given.stdout, live.given.stderr) = Default::default();
         Ok(Self(sinks))
     }
 
@@ -41,14 +46,12 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
             let fifo = live.made.fifos.get(fifo.at).ok_or(Cause::Bug("a FIFO was not made"))?;
             Ok(Sink::Fifo(fifo.share().map_err(Cause::Volume)?))
         }
-        spec::Sink::HostStdOut => match &live.shared.stdout {
-            Some(given) => inherited(given, "standard output"),
-            None => inherited(&io::stdout(), "standard output"),
-        },
-        spec::Sink::HostStdErr => match &live.shared.stderr {
-            Some(given) => inherited(given, "standard error"),
-            None => inherited(&io::stderr(), "standard error"),
-        },
+        spec::Sink::HostStdOut => {
+            live.given.stdout.sink(&io::stdout(), "standard output", &mut live.made.relays)
+        }
+        spec::Sink::HostStdErr => {
+            live.given.stderr.sink(&io::stderr(), "standard error", &mut live.made.relays)
+        }
         spec::Sink::ChunkedPost { url, headers } => {
             let post =
                 headers.iter().fold(Post::new(url.as_url().clone()), |post, (name, value)| {
@@ -65,7 +68,7 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
         spec::Sink::GirderItem { item_id, name, size } => {
             let file = StreamedFile { item_id: item_id.clone(), name: name.clone(), size: *size };
             let access = (live.girder_client().await?, live.ledger.clone());
-            let folder = live.shared.temporary_folder.clone();
+            let folder = live.given.temporary_folder.clone();
             let (settler, label) = (live.transfers.settler(id), live.transfers.label(id));
             let begin = move || {
                 StreamUpload::begin(file, &folder, access, settler)
@@ -93,7 +96,27 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
     }
 }
 
-fn inherited(stream: &impl AsFd, name: &'static str) -> Result<Sink, Cause> {
-    let ours: io::Result<OwnedFd> = stream.as_fd().try_clone_to_owned();
-    ours.map(Sink::Inherited).map_err(|source| Cause::HostStream { stream: name, source })
+impl HostStream {
+    /// A sink of its own for whoever writes to this stream: several transfers may.
+    fn sink(
+        &mut self,
+        ours: &impl AsFd,
+        stream: &'static str,
+        relays: &mut Vec<Relay>,
+    ) -> Result<Sink, Cause> {
+        let failed = |source| Cause::HostStream { stream, source };
+        if let Self::Writer(_) = self
+            && let Self::Writer(writer) = std::mem::take(self)
+        {
+            let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let (relay, pipe) = Relay::start(writer).map_err(failed)?;
+            relays.push(relay);
+            *self = Self::Descriptor(Arc::new(pipe));
+        }
+        let copied = match self {
+            Self::Descriptor(given) => given.try_clone(),
+            Self::Inherited | Self::Writer(_) => ours.as_fd().try_clone_to_owned(),
+        };
+        copied.map(Sink::Inherited).map_err(failed)
+    }
 }

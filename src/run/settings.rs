@@ -1,0 +1,214 @@
+//! What one run is given: where its events and its output go, and how it is told apart from others.
+//!
+//! A [`Runner`](super::Runner) has the defaults. [`RunSettings`] of a run go before them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::girder_server::GirderSettings;
+use crate::event::{EventSink, RunId, Silent};
+use crate::reporter::JobTeller;
+use crate::spec::RunOptions;
+
+/// The settings of one run. What is not set is as the [`Runner`](super::Runner) has it.
+#[derive(Default)]
+#[must_use]
+pub struct RunSettings {
+    pub(super) id: Option<RunId>,
+    pub(super) run_options: Option<RunOptions>,
+    events: Option<Arc<dyn EventSink>>,
+    stdout: Option<HostStream>,
+    stderr: Option<HostStream>,
+    stop_timeout: Option<Duration>,
+    girder: Option<GirderSettings>,
+    temporary_folder: Option<PathBuf>,
+    labels: BTreeMap<String, String>,
+    reporting: Reporting,
+}
+
+impl RunSettings {
+    /// As the runner has everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The run's id. Default: a random one. The container is named after it.
+    pub fn with_id(mut self, id: RunId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Who is told what happens.
+    pub fn with_events(mut self, events: impl EventSink + 'static) -> Self {
+        self.events = Some(Arc::new(events));
+        self
+    }
+
+    /// What `HostStdOut` is: a descriptor, which the kernel can move bytes into. The run holds it until
+    /// it is over.
+    pub fn with_stdout(mut self, stdout: impl Into<OwnedFd>) -> Self {
+        self.stdout = Some(HostStream::given(stdout.into()));
+        self
+    }
+
+    /// What `HostStdErr` is. See [`with_stdout`](Self::with_stdout).
+    pub fn with_stderr(mut self, stderr: impl Into<OwnedFd>) -> Self {
+        self.stderr = Some(HostStream::given(stderr.into()));
+        self
+    }
+
+    /// What `HostStdOut` is: a writer. A thread of the run writes, so the writer may block. The run is over
+    /// when the writer has everything, was flushed and dropped; unless it failed, or the run was cancelled
+    /// a second time. What it fails with is a warning of the run.
+    pub fn with_stdout_writer(mut self, stdout: impl Write + Send + 'static) -> Self {
+        self.stdout = Some(HostStream::Writer(Mutex::new(Box::new(stdout))));
+        self
+    }
+
+    /// What `HostStdErr` is. See [`with_stdout_writer`](Self::with_stdout_writer).
+    pub fn with_stderr_writer(mut self, stderr: impl Write + Send + 'static) -> Self {
+        self.stderr = Some(HostStream::Writer(Mutex::new(Box::new(stderr))));
+        self
+    }
+
+    /// How long the container may take to stop before it is killed, when the run is cancelled.
+    pub fn with_stop_timeout(mut self, grace: Duration) -> Self {
+        self.stop_timeout = Some(grace);
+        self
+    }
+
+    /// The Girder server, if the job names none, and how to be let in.
+    pub fn with_girder(mut self, girder: GirderSettings) -> Self {
+        self.girder = Some(girder);
+        self
+    }
+
+    /// Where temporary volumes are made, unless they say themselves.
+    pub fn with_temporary_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.temporary_folder = Some(folder.into());
+        self
+    }
+
+    /// A label of the container, beside the job's. The labels `gantline.…` are ours.
+    pub fn with_label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Keywords of docker-py that the job gets, as `GIRDER_WORKER_DOCKER_RUN_OPTIONS` has them.
+    pub fn with_run_options(mut self, options: RunOptions) -> Self {
+        self.run_options = Some(options);
+        self
+    }
+
+    /// The run tells the job in Girder nothing, also if the job document names one.
+    pub fn without_reporter(mut self) -> Self {
+        self.reporting = Reporting::Off;
+        self
+    }
+
+    /// The run leaves its log and its progress with the caller's reporter, in place of one of its own. The
+    /// status of the job in Girder is for the caller to tell, and so is the end of the reporter.
+    pub fn with_reporter(mut self, teller: JobTeller) -> Self {
+        self.reporting = Reporting::Given(teller);
+        self
+    }
+
+    /// Fills in what is not set.
+    pub(super) fn over(self, defaults: &Defaults) -> Given {
+        let stream = |own: Option<HostStream>, default: &Option<Arc<OwnedFd>>| {
+            own.or_else(|| default.clone().map(HostStream::Descriptor)).unwrap_or_default()
+        };
+        Given {
+            events: self.events.unwrap_or_else(|| Arc::clone(&defaults.events)),
+            stdout: stream(self.stdout, &defaults.stdout),
+            stderr: stream(self.stderr, &defaults.stderr),
+            stop_timeout: self.stop_timeout.unwrap_or(defaults.stop_timeout),
+            girder: self.girder.unwrap_or_else(|| defaults.girder.clone()),
+            temporary_folder: self
+                .temporary_folder
+                .unwrap_or_else(|| defaults.temporary_folder.clone()),
+            labels: self.labels,
+            reporting: self.reporting,
+        }
+    }
+}
+
+impl fmt::Debug for RunSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunSettings").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Whether a run reports to the job in Girder.
+#[derive(Debug, Default)]
+pub(super) enum Reporting {
+    /// With a reporter of its own, if the job names a job in Girder.
+    #[default]
+    Own,
+    Off,
+    Given(JobTeller),
+}
+
+/// Where the container's output goes that is to be the host's.
+#[derive(Default)]
+pub(super) enum HostStream {
+    /// This process's own.
+    #[default]
+    Inherited,
+    Descriptor(Arc<OwnedFd>),
+    /// In a mutex, because what has it is shared while the engine pulls.
+    Writer(Mutex<Box<dyn Write + Send>>),
+}
+
+impl HostStream {
+    fn given(descriptor: OwnedFd) -> Self {
+        Self::Descriptor(Arc::new(descriptor))
+    }
+}
+
+/// What the runs of a [`Runner`](super::Runner) have, unless their settings say otherwise.
+pub(super) struct Defaults {
+    pub(super) events: Arc<dyn EventSink>,
+    pub(super) stdout: Option<Arc<OwnedFd>>,
+    pub(super) stderr: Option<Arc<OwnedFd>>,
+    pub(super) stop_timeout: Duration,
+    pub(super) girder: GirderSettings,
+    pub(super) temporary_folder: PathBuf,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            events: Arc::new(Silent),
+            stdout: None,
+            stderr: None,
+            stop_timeout: Duration::from_secs(10),
+            girder: GirderSettings::default(),
+            temporary_folder: PathBuf::from("/tmp"),
+        }
+    }
+}
+
+/// The settings of one run, all of them.
+pub(super) struct Given {
+    pub(super) events: Arc<dyn EventSink>,
+    pub(super) stdout: HostStream,
+    pub(super) stderr: HostStream,
+    pub(super) stop_timeout: Duration,
+    pub(super) girder: GirderSettings,
+    pub(super) temporary_folder: PathBuf,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) reporting: Reporting,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given").field("labels", &self.labels).finish_non_exhaustive()
+    }
+}
