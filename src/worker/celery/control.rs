@@ -372,7 +372,7 @@ mod tests {
         let revoke = |arguments| verb("revoke", &arguments).unwrap();
         assert_eq!(
             revoke(json!({"task_id": ["a", "b"], "terminate": false, "signal": "SIGTERM"})),
-            Verb::Revoke { ids: ids.clone(), terminate: None }
+            Verb::Revoke { ids, terminate: None }
         );
         for (signal, meant) in [
             (json!("SIGKILL"), Signal::Kill),

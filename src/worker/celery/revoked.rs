@@ -114,8 +114,8 @@ mod tests {
         revoked.add("b", at(10_000));
         let json = revoked.to_json();
         assert_eq!(Revoked::from_json(&json, at(10_001)), revoked);
-        let later = Revoked::from_json(&json, at(11_000));
-        assert_eq!(later.clone().ids(at(11_000)), ["b"]);
+        let mut later = Revoked::from_json(&json, at(11_000));
+        assert_eq!(later.ids(at(11_000)), ["b"]);
         let nonsense = json!({"a": "x", "b": u64::MAX, "c": -1});
         assert_eq!(Revoked::from_json(&nonsense, at(0)).ids(at(0)), ["b"]);
         assert_eq!(Revoked::from_json(&json!([1]), at(0)), Revoked::default());
