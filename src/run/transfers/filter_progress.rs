@@ -6,11 +6,21 @@
 
 use crate::event::JobProgress;
 
-/// Takes elements out of a text that comes in pieces of any size.
+macro_rules! tag {
+    ($name:literal) => {
+        Tag {
+            name: $name,
+            open: concat!("<filter-", $name, ">"),
+            close: concat!("</filter-", $name, ">"),
+        }
+    };
+}
+
+/// Takes elements out of a text that comes in pieces of any size. It looks at each byte a bounded
+/// number of times, and holds at most [`HELD_BYTES`] of what may be an element.
 #[derive(Debug)]
 pub(crate) struct FilterProgress {
-    /// The beginning of what may be an element.
-    held: Vec<u8>,
+    held: Held,
     /// The last thing taken out was an element: white space behind it goes, too.
     is_behind_element: bool,
     name: String,
@@ -20,7 +30,7 @@ pub(crate) struct FilterProgress {
 impl Default for FilterProgress {
     fn default() -> Self {
         let name = "Unknown".to_owned();
-        Self { held: Vec::new(), is_behind_element: false, name, comment: String::new() }
+        Self { held: Held::default(), is_behind_element: false, name, comment: String::new() }
     }
 }
 
@@ -32,44 +42,53 @@ impl FilterProgress {
         mut text: impl FnMut(&[u8]),
         mut tell: impl FnMut(JobProgress),
     ) {
-        let mut joined = std::mem::take(&mut self.held);
-        let mut rest = if joined.is_empty() {
-            piece
-        } else {
-            joined.extend_from_slice(piece);
-            joined.as_slice()
-        };
+        if self.held.is_empty() && !self.is_behind_element && !piece.contains(&b'<') {
+            return give(piece, &mut text);
+        }
+        let mut held = std::mem::take(&mut self.held);
+        held.bytes.extend_from_slice(piece);
+        let mut given = held.from;
+        let mut at = held.from;
         loop {
             if self.is_behind_element {
-                rest = rest.trim_ascii_start();
-                self.is_behind_element = rest.is_empty();
+                at += held
+                    .bytes
+                    .iter()
+                    .skip(at)
+                    .take_while(|byte| byte.is_ascii_whitespace())
+                    .count();
+                given = at;
+                self.is_behind_element = at == held.bytes.len();
             }
-            let Some(start) = rest.iter().position(|byte| *byte == b'<') else {
-                return give(rest, &mut text);
+            let Some(start) = held.next_bracket(at) else {
+                give(held.part(given, held.bytes.len()), &mut text);
+                given = held.bytes.len();
+                break;
             };
-            let (before, element) = rest.split_at(start);
-            give(before, &mut text);
-            match look(element) {
-                Look::Element { tag, content, length } => {
-                    tell_of(self, tag, content, &mut tell);
+            match held.look(start) {
+                Look::Element { tag, content, end } => {
+                    give(held.part(given, start), &mut text);
+                    tell_of(self, tag, held.part(content.0, content.1), &mut tell);
                     self.is_behind_element = true;
-                    rest = element.get(length..).unwrap_or_default();
+                    (at, given) = (end, end);
                 }
-                Look::Beginning if element.len() < HELD_BYTES => {
-                    self.held = element.to_vec();
-                    return;
+                Look::Beginning => {
+                    give(held.part(given, start), &mut text);
+                    given = start;
+                    break;
                 }
-                Look::Beginning | Look::Text => {
-                    give(element.get(..1).unwrap_or_default(), &mut text);
-                    rest = element.get(1..).unwrap_or_default();
-                }
+                Look::Text => at = start + 1,
             }
         }
+        held.forget(given);
+        self.held = held;
     }
 
     /// What is held is no element: there is nothing behind it.
     pub(crate) fn end(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.held)
+        let Held { mut bytes, from, looked_at, .. } = std::mem::take(&mut self.held);
+        tracing::trace!(looked_at, "looked for progress in standard output");
+        bytes.split_off(from.min(bytes.len()))
     }
 }
 
@@ -79,57 +98,102 @@ fn give(text: &[u8], to: &mut impl FnMut(&[u8])) {
     }
 }
 
+/// What may be an element, and how far it was looked at.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    /// What lies before is done with.
+    from: usize,
+    /// Of each tag's end, the first place where it may be.
+    may_end: [usize; TAGS.len()],
+    /// Bytes that were looked at so far.
+    looked_at: u64,
+}
+
 /// What begins with a `<`.
-enum Look<'a> {
+enum Look {
     Element {
-        tag: &'static str,
-        content: &'a [u8],
-        length: usize,
+        tag: &'static Tag,
+        /// From where to where it goes.
+        content: (usize, usize),
+        end: usize,
     },
     /// More has to come before it can be told.
     Beginning,
     Text,
 }
 
-fn look(text: &[u8]) -> Look<'_> {
-    let mut may_begin = false;
-    for tag in TAGS {
-        let open = format!("<filter-{tag}>");
-        let Some(behind) = text.strip_prefix(open.as_bytes()) else {
-            may_begin |= open.as_bytes().starts_with(text);
-            continue;
-        };
-        let close = format!("</filter-{tag}>");
-        return match find(behind, close.as_bytes()) {
-            Some(at) => Look::Element {
-                tag,
-                content: behind.get(..at).unwrap_or_default(),
-                length: open.len() + at + close.len(),
-            },
-            None => Look::Beginning,
-        };
+impl Held {
+    fn is_empty(&self) -> bool {
+        self.from == self.bytes.len()
     }
-    if may_begin { Look::Beginning } else { Look::Text }
-}
 
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+    fn part(&self, from: usize, to: usize) -> &[u8] {
+        self.bytes.get(from..to).unwrap_or_default()
+    }
+
+    fn next_bracket(&mut self, at: usize) -> Option<usize> {
+        let found = self.part(at, self.bytes.len()).iter().position(|byte| *byte == b'<');
+        self.looked_at += found.map_or(self.bytes.len() - at, |found| found + 1) as u64;
+        Some(at + found?)
+    }
+
+    /// Says what begins at `start`.
+    fn look(&mut self, start: usize) -> Look {
+        let text = self.part(start, self.bytes.len());
+        let begins = |tag: &Tag| text.starts_with(tag.open.as_bytes());
+        let Some(number) = TAGS.iter().position(begins) else {
+            let may_begin = TAGS.iter().any(|tag| tag.open.as_bytes().starts_with(text));
+            return if may_begin { Look::Beginning } else { Look::Text };
+        };
+        let tag = &TAGS[number];
+        let content = start + tag.open.len();
+        match self.end_of(number, content) {
+            Some(end) if end + tag.close.len() - start <= HELD_BYTES => {
+                Look::Element { tag, content: (content, end), end: end + tag.close.len() }
+            }
+            None if self.bytes.len() - start < HELD_BYTES => Look::Beginning,
+            _ => Look::Text,
+        }
+    }
+
+    /// The first end of a tag behind `from`. Where there was none it is not looked for again.
+    fn end_of(&mut self, number: usize, from: usize) -> Option<usize> {
+        let close = TAGS[number].close.as_bytes();
+        let begin = self.may_end[number].max(from);
+        let part = self.part(begin, self.bytes.len());
+        let found = part.windows(close.len()).position(|window| window == close);
+        self.looked_at += found.unwrap_or(part.len()) as u64;
+        // An end that is there in part has its beginning in the last bytes.
+        let none = (self.bytes.len() + 1).saturating_sub(close.len()).max(begin);
+        self.may_end[number] = found.map_or(none, |found| begin + found);
+        found.map(|found| begin + found)
+    }
+
+    /// What lies before `from` is done with. It is removed once it is as much as what is kept.
+    fn forget(&mut self, from: usize) {
+        self.from = from;
+        if from * 2 >= self.bytes.len() {
+            self.bytes.drain(..from);
+            self.may_end.iter_mut().for_each(|place| *place = place.saturating_sub(from));
+            self.from = 0;
+        }
+    }
 }
 
 fn tell_of(
     state: &mut FilterProgress,
-    tag: &str,
+    tag: &Tag,
     content: &[u8],
     tell: &mut impl FnMut(JobProgress),
 ) {
     let text = unescaped(&String::from_utf8_lossy(content));
-    match tag {
+    match tag.name {
         "start" => {
-            for inner in ["name", "comment"] {
-                let (open, close) = (format!("<filter-{inner}>"), format!("</filter-{inner}>"));
-                let Some(at) = find(content, open.as_bytes()) else { continue };
-                let behind = content.get(at + open.len()..).unwrap_or_default();
-                let Some(end) = find(behind, close.as_bytes()) else { continue };
+            for inner in TAGS.iter().filter(|tag| matches!(tag.name, "name" | "comment")) {
+                let Some(at) = find(content, inner.open.as_bytes()) else { continue };
+                let behind = content.get(at + inner.open.len()..).unwrap_or_default();
+                let Some(end) = find(behind, inner.close.as_bytes()) else { continue };
                 tell_of(state, inner, behind.get(..end).unwrap_or_default(), tell);
             }
         }
@@ -147,12 +211,32 @@ fn tell_of(
     }
 }
 
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
 fn unescaped(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
+/// The name of an element, and what stands before and behind its content.
+#[derive(Debug)]
+struct Tag {
+    name: &'static str,
+    open: &'static str,
+    close: &'static str,
+}
+
 /// The elements that are known; others are text.
-const TAGS: [&str; 7] = ["start", "end", "time", "stage-progress", "progress", "name", "comment"];
+const TAGS: [Tag; 7] = [
+    tag!("start"),
+    tag!("end"),
+    tag!("time"),
+    tag!("stage-progress"),
+    tag!("progress"),
+    tag!("name"),
+    tag!("comment"),
+];
 
 /// The longest element. One that is longer is text.
 const HELD_BYTES: usize = 16 << 10;
@@ -169,7 +253,8 @@ mod tests {
                 |bytes| text.extend_from_slice(bytes),
                 |progress| told.push((progress.current.unwrap(), progress.message.unwrap())),
             );
-            assert!(parser.held.len() <= HELD_BYTES);
+            let Held { bytes, from, .. } = &parser.held;
+            assert!(bytes.len() - from <= HELD_BYTES && bytes.len() <= HELD_BYTES * 2);
         }
         text.extend(parser.end());
         (String::from_utf8(text).unwrap(), told)
@@ -214,5 +299,43 @@ mod tests {
         let text = format!("<filter-start>{}", "x".repeat(HELD_BYTES * 2));
         let (heard, told) = heard(text.as_bytes().chunks(1000));
         assert!(heard == text && told.is_empty());
+    }
+
+    #[test]
+    fn the_work_grows_with_the_output_whatever_is_in_it() {
+        let beginnings: String = TAGS.iter().map(|tag| tag.open).collect();
+        for line in
+            ["<filter-name>", "<", "</filter-name>", "<filter-name></filter-nam", &beginnings]
+        {
+            let output = line.repeat((1 << 20) / line.len());
+            for size in [1, 100, 65_536] {
+                let (mut parser, mut text) = (FilterProgress::default(), 0);
+                for piece in output.as_bytes().chunks(size) {
+                    parser.hear(piece, |bytes| text += bytes.len(), |_| {});
+                }
+                let looked_at = parser.held.looked_at;
+                text += parser.end().len();
+                assert_eq!(text, output.len(), "{line}");
+                // For each tag once, with what an end may have in the piece before; and for brackets.
+                let bound = output.len() as u64 * (TAGS.len() as u64 + 2) * 20;
+                assert!(
+                    looked_at < bound,
+                    "{looked_at} bytes of {} at {size}, {line}",
+                    output.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_element_is_the_same_at_any_split() {
+        for (length, is_element) in [(HELD_BYTES, true), (HELD_BYTES + 1, false)] {
+            let around = "<filter-time></filter-time>".len();
+            let output = format!("<filter-time>{}</filter-time>", "x".repeat(length - around));
+            for size in [1, 1000, HELD_BYTES, HELD_BYTES * 2] {
+                let (text, _) = heard(output.as_bytes().chunks(size));
+                assert_eq!(text.is_empty(), is_element, "{length} in pieces of {size}");
+            }
+        }
     }
 }
