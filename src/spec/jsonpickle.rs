@@ -31,7 +31,7 @@ const TAGS: &str = "py/";
 const KEY: &str = "json://";
 
 /// The objects of one pickle.
-pub(super) struct Pickle<'n> {
+pub(crate) struct Pickle<'n> {
     /// By their numbers.
     objects: Vec<&'n Node>,
     /// The numbers that are referred to.
@@ -40,7 +40,7 @@ pub(super) struct Pickle<'n> {
 }
 
 /// What a value of a pickle is, once references are followed.
-pub(super) enum Pickled<'n> {
+pub(crate) enum Pickled<'n> {
     /// null, a boolean, a number or a string.
     Scalar(&'n Node),
     /// A list, a tuple or a set.
@@ -57,7 +57,7 @@ pub(super) enum Pickled<'n> {
 
 /// An object of a class.
 #[derive(Clone, Copy)]
-pub(super) struct Object<'n> {
+pub(crate) struct Object<'n> {
     /// The class, with its module.
     pub(super) class: &'n Node,
     /// Its number, if there are references to it.
@@ -66,12 +66,12 @@ pub(super) struct Object<'n> {
 }
 
 impl<'n> Object<'n> {
-    pub(super) fn class_name(&self) -> &'n str {
+    pub(crate) fn class_name(&self) -> &'n str {
         self.class.as_str().unwrap_or_default()
     }
 
     /// The attributes.
-    pub(super) fn attributes(&self) -> impl Iterator<Item = (&'n str, &'n Node)> + use<'n> {
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'n str, &'n Node)> + use<'n> {
         let members = self.members.iter().filter(|(name, _)| !name.starts_with(TAGS));
         members.map(|(name, node)| (name.as_str(), node))
     }
@@ -84,14 +84,14 @@ impl<'n> Object<'n> {
 
 impl<'n> Pickle<'n> {
     /// Numbers the objects of a pickle.
-    pub(super) fn read(root: &'n Node) -> Result<Self, Fault> {
+    pub(crate) fn read(root: &'n Node) -> Result<Self, Fault> {
         let mut pickle = Self { objects: Vec::new(), shared: HashSet::new(), references: 0 };
         pickle.number(root)?;
         Ok(pickle)
     }
 
     /// What `node` is.
-    pub(super) fn value(&self, node: &'n Node) -> Result<Pickled<'n>, Fault> {
+    pub(crate) fn value(&self, node: &'n Node) -> Result<Pickled<'n>, Fault> {
         let members = match &node.value {
             Value::Array(items) => return Ok(Pickled::List(items)),
             Value::Object(members) => members.as_slice(),
@@ -123,6 +123,20 @@ impl<'n> Pickle<'n> {
             (TYPE, _) => Ok(Pickled::Other("a Python class")),
             _ => Ok(Pickled::Other("what a Python function makes")),
         }
+    }
+
+    /// `node`, or what it refers to, with its number; only what is counted has one.
+    #[cfg(feature = "worker")]
+    pub(crate) fn resolved(&self, node: &'n Node) -> Result<(&'n Node, Option<usize>), Fault> {
+        let members = match &node.value {
+            Value::Object(members) => members.as_slice(),
+            _ => &[],
+        };
+        let node = match (tag(members), tagged(members, ID)) {
+            (Some(ID), Some(id)) => self.object(id)?,
+            _ => node,
+        };
+        Ok((node, self.objects.binary_search_by_key(&node.at, |object| object.at).ok()))
     }
 
     /// The object that a `py/id` means. Its number was checked when the pickle was read; an object

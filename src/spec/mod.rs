@@ -31,6 +31,10 @@ pub use download::{Download, Downloaded};
 pub use error::{Hint, Place, Problem, SpecError};
 pub use girder_job::GirderJob;
 pub use hook::{Hook, Metadata, UploadOptions};
+#[cfg(feature = "worker")]
+pub(crate) use json::{Fault, Node, Value};
+#[cfg(feature = "worker")]
+pub(crate) use jsonpickle::{Pickle, Pickled};
 pub use secret::{HttpUrl, Secret};
 pub use stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 pub use volume::{BindMount, TemporaryVolume, Volume, VolumePath, VolumeRef};

@@ -59,14 +59,14 @@ impl<'n> Fields<'n> {
 }
 
 impl Node {
-    pub(in crate::spec) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(in crate::spec) fn as_bool(&self) -> Option<bool> {
+    pub(crate) fn as_bool(&self) -> Option<bool> {
         match &self.value {
             Value::Bool(value) => Some(*value),
             _ => None,
@@ -81,7 +81,7 @@ impl Node {
     }
 
     /// The items of an array, and none of anything else.
-    pub(in crate::spec) fn items(&self) -> &[Self] {
+    pub(crate) fn items(&self) -> &[Self] {
         match &self.value {
             Value::Array(items) => items,
             _ => &[],

@@ -16,13 +16,14 @@ mod rule_tests;
 pub(super) mod schema;
 pub(super) mod table;
 
-pub(super) use node::{MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
+pub(super) use node::{MAX_DEPTH, MAX_NODES, shortened, too_many};
+pub(crate) use node::{Node, Value};
 
 use super::error::{Problem, SpecError};
 
 /// A problem, and the offset in the text of the value that has it.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     pub(super) at: usize,
     pub(super) problem: Problem,
 }
@@ -33,7 +34,7 @@ impl Fault {
     }
 
     /// The error that says where in `text`, of which `tree` was read.
-    pub(super) fn located(self, tree: &Node, text: &str) -> SpecError {
+    pub(crate) fn located(self, tree: &Node, text: &str) -> SpecError {
         SpecError::new(tree.place(text, self.at), self.problem)
     }
 }

@@ -23,13 +23,13 @@ pub(in crate::spec) const MAX_DEPTH: usize = 32;
 pub(in crate::spec) const MAX_NODES: usize = 1 << 19;
 
 /// One value of the document.
-pub(in crate::spec) struct Node {
+pub(crate) struct Node {
     /// Where it begins: its offset in the document.
-    pub(in crate::spec) at: usize,
-    pub(in crate::spec) value: Value,
+    pub(crate) at: usize,
+    pub(crate) value: Value,
 }
 
-pub(in crate::spec) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     /// As it was written.
@@ -42,7 +42,7 @@ pub(in crate::spec) enum Value {
 
 impl Node {
     /// Reads a document.
-    pub(in crate::spec) fn read(text: &str) -> Result<Self, SpecError> {
+    pub(crate) fn read(text: &str) -> Result<Self, SpecError> {
         let place = |offset| place_at(text, offset, "$".to_owned());
         if text.len() > MAX_DOCUMENT_BYTES {
             let problem = too_many(text.len(), "bytes", MAX_DOCUMENT_BYTES);

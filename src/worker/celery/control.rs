@@ -228,8 +228,7 @@ impl Request {
 }
 
 /// The command that a worker sends when it has come up, to hear from others which tasks are revoked.
-pub fn hello(node: &str, revoked: &[String], clock: u64, reply: (&str, &str, &str)) -> Message {
-    let (ticket, exchange, routing_key) = reply;
+pub fn hello(node: &str, revoked: &[String], clock: u64, ticket: &str) -> Message {
     let mut headers = Map::new();
     headers.insert("clock".to_owned(), clock.into());
     let body = json!({
@@ -239,7 +238,7 @@ pub fn hello(node: &str, revoked: &[String], clock: u64, reply: (&str, &str, &st
         "pattern": null,
         "matcher": null,
         "ticket": ticket,
-        "reply_to": {"exchange": exchange, "routing_key": routing_key},
+        "reply_to": null,
     });
     Message::json(headers, &body)
 }

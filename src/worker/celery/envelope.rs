@@ -134,6 +134,11 @@ impl Envelope {
     }
 }
 
+/// The encoding that a body still has: one that [`Envelope::parse`] could not undo.
+pub(super) fn encoding_left(properties: &Properties) -> Option<&Value> {
+    properties.others.get(BODY_ENCODING)
+}
+
 fn delivery(properties: &mut Map<String, Value>) -> Delivery {
     let mut info = match properties.remove("delivery_info") {
         Some(Value::Object(info)) => info,

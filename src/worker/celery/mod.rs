@@ -10,15 +10,27 @@
 //! Nothing here reads a clock or makes an id: the caller passes both in.
 
 mod control;
+mod embed;
 mod envelope;
 mod event;
+mod inflate;
 mod message;
+mod pickle;
+mod result;
 mod revoked;
 #[cfg(test)]
 mod samples;
+mod task;
+mod time;
+
+pub(in crate::worker) use time::iso;
 
 pub use control::{Request, Signal, Verb, hello};
+pub use embed::{Embed, Signature};
 pub use envelope::{BadEnvelope, Delivery, Envelope};
 pub use event::{HEARTBEAT, Load, TaskEvent, Teller, WorkerEvent};
 pub use message::{Message, Properties};
+pub use pickle::PickleError;
+pub use result::{Meta, PythonError, Status};
 pub use revoked::Revoked;
+pub use task::{GirderHeaders, Head, Problem, Task, TimeLimit, Unreadable};

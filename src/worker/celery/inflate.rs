@@ -1,0 +1,135 @@
+//! Bodies that their sender has compressed.
+//!
+//! kombu names five methods. The three that Python has by itself are read here; brotli and Zstandard
+//! need a package at the sender's and are refused by name.
+
+use std::io::{self, BufReader, Read, Write};
+
+use super::task::Problem;
+
+/// The longest body that is read, compressed or not: what a job document may have.
+pub(super) const MAX_BODY_BYTES: usize = 16 << 20;
+
+/// Undoes what the header `compression` names.
+pub(super) fn inflate(body: &[u8], method: &str) -> Result<Vec<u8>, Problem> {
+    match method {
+        "application/x-gzip" | "gzip" | "zlib" => zlib(body),
+        "application/x-bz2" | "bzip2" | "bzip" => {
+            bounded(bzip2::read::BzDecoder::new(body), "bzip2")
+        }
+        "application/x-lzma" | "lzma" | "xz" => lzma(body),
+        "application/x-brotli" | "brotli" => Err(Problem::Compression("brotli")),
+        "application/zstd" | "zstd" | "zstandard" => Err(Problem::Compression("Zstandard")),
+        _ => Err(Problem::Compression("a method that kombu does not have")),
+    }
+}
+
+/// What kombu calls gzip is a zlib stream.
+fn zlib(body: &[u8]) -> Result<Vec<u8>, Problem> {
+    use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
+    decompress_to_vec_zlib_with_limit(body, MAX_BODY_BYTES).map_err(|error| match error.status {
+        TINFLStatus::HasMoreOutput => Problem::TooLong,
+        _ => Problem::Compressed("zlib"),
+    })
+}
+
+fn lzma(body: &[u8]) -> Result<Vec<u8>, Problem> {
+    let mut out = Bounded { bytes: Vec::new(), full: false };
+    let read = lzma_rs::xz_decompress(&mut BufReader::new(body), &mut out);
+    match read {
+        _ if out.full => Err(Problem::TooLong),
+        Ok(()) => Ok(out.bytes),
+        Err(_) => Err(Problem::Compressed("xz")),
+    }
+}
+
+fn bounded(reader: impl Read, method: &'static str) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX);
+    let read = reader.take(most + 1).read_to_end(&mut bytes);
+    match read {
+        Ok(length) if length > MAX_BODY_BYTES => Err(Problem::TooLong),
+        Ok(_) => Ok(bytes),
+        Err(_) => Err(Problem::Compressed(method)),
+    }
+}
+
+/// Takes no more than a body may have.
+struct Bounded {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > MAX_BODY_BYTES {
+            self.full = true;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    fn decoded(method: &str, base64: &str) -> Result<Vec<u8>, Problem> {
+        inflate(&STANDARD.decode(base64).unwrap(), method)
+    }
+
+    #[test]
+    fn what_python_compresses_by_itself_is_read() {
+        // By `kombu.compression.compress(b'[["bb"], {}, null]', NAME)`.
+        for (method, base64) in [
+            ("application/x-gzip", ZLIB),
+            ("application/x-bz2", BZ2),
+            ("application/x-lzma", LZMA),
+            ("zlib", ZLIB),
+            ("xz", LZMA),
+        ] {
+            assert_eq!(decoded(method, base64).unwrap(), b"[[\"bb\"], {}, null]", "{method}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_or_something_else_is_an_error() {
+        for (method, base64) in [("zlib", BZ2), ("bzip2", LZMA), ("lzma", ZLIB)] {
+            assert!(matches!(decoded(method, base64), Err(Problem::Compressed(_))), "{method}");
+            let mut cut = STANDARD.decode(ZLIB).unwrap();
+            cut.truncate(9);
+            assert!(inflate(&cut, "zlib").is_err());
+        }
+        assert_eq!(inflate(b"", "application/zstd"), Err(Problem::Compression("Zstandard")));
+        assert_eq!(inflate(b"", "application/x-brotli"), Err(Problem::Compression("brotli")));
+    }
+
+    #[test]
+    fn a_bomb_is_one_error_and_takes_no_memory() {
+        // 64 MiB of zeros each.
+        let zeros = vec![0; 64 << 20];
+        let zlib = miniz_oxide::deflate::compress_to_vec_zlib(&zeros, 1);
+        assert_eq!(inflate(&zlib, "zlib"), Err(Problem::TooLong));
+        let mut bz2 = Vec::new();
+        bzip2::read::BzEncoder::new(&*zeros, bzip2::Compression::fast())
+            .read_to_end(&mut bz2)
+            .unwrap();
+        assert_eq!(inflate(&bz2, "bzip2"), Err(Problem::TooLong));
+        let mut xz = Vec::new();
+        lzma_rs::xz_compress(&mut BufReader::new(&*zeros), &mut xz).unwrap();
+        assert_eq!(inflate(&xz, "xz"), Err(Problem::TooLong));
+    }
+
+    const ZLIB: &str = "eJyLjlZKSlKK1VGortVRyCvNyYkFADOZBcQ=";
+    const BZ2: &str =
+        "QlpoOTFBWSZTWfjnAasAAAOTgFAEAAoQBQIKIAAxANNNBDIDQWqesi8olah3i7kinChIfHOA1YA=";
+    const LZMA: &str = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQARW1siYmIiXSwge30sIG51bGxdAAAAUdzEKVr0Pu0AASoSSwhUvB+2830BAAAAAARZWg==";
+}
