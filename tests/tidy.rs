@@ -15,7 +15,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["settings", "run", "plan", "event", "spec", "depot", "worker", "bench"]),
     ("bench", &["run", "pump", "http", "sys"]),
-    ("worker", &["settings", "run", "event", "spec"]),
+    ("worker", &["girder", "reporter", "run", "event", "spec"]),
     ("settings", &["run", "spec"]),
     (
         "run",

@@ -37,6 +37,14 @@ pub(super) enum Command {
     /// Serve a folder over the part of Girder's REST API that jobs use.
     #[command(after_help = DEPOT_EXAMPLES)]
     Depot(DepotArgs),
+    /// Take Girder Worker's messages from RabbitMQ or Redis, and run their jobs.
+    ///
+    /// It takes the place of `girder-worker`, or works beside it: the messages that `docker_run.delay(…)` sends, from
+    /// Girder or from Python, run here as they are. SIGTERM ends it when what runs has ended; a second one stops what
+    /// runs. It ends with 1 when the broker cannot be used, and with 2 for bad usage.
+    #[cfg(feature = "worker")]
+    #[command(after_help = super::worker::WORKER_EXAMPLES)]
+    Worker(Box<super::worker::WorkerArgs>),
     /// Remove what killed runs left: containers, and temporary directories.
     #[command(after_help = PRUNE_EXAMPLES)]
     Prune,

@@ -3,7 +3,7 @@
 //! The only module that prints: `args` is the command line as it is typed, which goes before what
 //! the environment says ([`settings`](crate::settings)), `render` what is said,
 //! `progress` and `relay` what moves on a terminal, `exit` the exit codes. What is done is done by
-//! [`run`](crate::run), [`depot`](crate::depot) and [`bench`](crate::bench).
+//! [`run`](crate::run), `worker`, [`depot`](crate::depot) and [`bench`](crate::bench).
 
 mod args;
 mod bench;
@@ -20,6 +20,8 @@ mod render;
 mod report;
 mod run;
 mod signals;
+#[cfg(feature = "worker")]
+mod worker;
 
 use std::process::ExitCode;
 
@@ -39,11 +41,18 @@ pub fn run() -> ExitCode {
         }
     };
     let environment = Environment::of_this_process();
-    let ended = log::begin(&environment).and_then(|()| match cli.command {
+    let log = match &cli.command {
+        #[cfg(feature = "worker")]
+        Command::Worker(args) => worker::log(args, &environment),
+        _ => Ok(log::Log::default()),
+    };
+    let ended = log.and_then(|log| log.begin(&environment)).and_then(|()| match cli.command {
         Command::Run(args) => run::run(&args, &environment),
         Command::Check(args) => check::check(&args, &environment),
         Command::Schema => render::print_json(&crate::spec::schema()),
         Command::Depot(args) => depot::serve(args),
+        #[cfg(feature = "worker")]
+        Command::Worker(args) => worker::work(&args, &environment),
         Command::Prune => prune::prune(&environment),
         Command::Bench(args) => bench::bench(args, &environment),
         Command::BenchPeer { role } => bench::peer(&role),

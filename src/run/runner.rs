@@ -15,6 +15,7 @@ use super::error::Cause;
 use super::girder_server::{GirderServer, GirderSettings};
 use super::handle::RunHandle;
 use super::live::Live;
+use super::phases::clean_up;
 use super::settings::{Defaults, Given, RunSettings};
 use super::{Outcome, RunError};
 use crate::docker;
@@ -130,6 +131,28 @@ fn in_its_thread(
 /// Blocking calls at once: questions to Girder, checksums, directories that are removed. More than
 /// the downloads at once and their lister, which wait for each other.
 const MAX_BLOCKING: usize = 8;
+
+/// For who runs many jobs on one engine.
+#[cfg(feature = "worker")]
+impl Runner {
+    /// Whether the engine answers.
+    pub(crate) async fn engine_answers(&self) -> bool {
+        docker::Client::connect(self.shared.engine.clone()).await.is_ok()
+    }
+
+    /// Removes containers of runs that have a label, whether they run or not.
+    pub(crate) async fn remove_container_of(
+        &self,
+        label: &str,
+        value: &str,
+    ) -> Result<(), docker::DockerError> {
+        let engine = docker::Client::connect(self.shared.engine.clone()).await?;
+        for container in engine.list(&[(label, Some(value))]).await? {
+            clean_up::remove(&engine, &container.id).await?;
+        }
+        Ok(())
+    }
+}
 
 /// Makes a [`Runner`].
 #[derive(Default)]

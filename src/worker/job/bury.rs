@@ -1,0 +1,39 @@
+//! What ran when the worker of this name died: its containers go, and its jobs in Girder end.
+
+use super::girder::tell_and_finish;
+use crate::girder::JobStatus;
+use crate::reporter::{JobReporter, ReporterOptions};
+use crate::run::chain;
+use crate::worker::node::Node;
+use crate::worker::state::job_of;
+use crate::worker::state_file::RunningJob;
+
+/// Ends what was running when the last process of this node died.
+pub(in crate::worker) async fn bury(node: &Node, died: Vec<RunningJob>) {
+    for running in died {
+        tracing::warn!(task = running.task_id, "was running when the worker died");
+        if let Err(error) = node.runner.remove_container_of(TASK_LABEL, &running.task_id).await {
+            tracing::warn!("{}", chain(&error));
+        }
+        // Its message comes again, and the job goes on as running.
+        if running.comes_again {
+            continue;
+        }
+        let Some(job) = job_of(&running) else { continue };
+        let mut options = ReporterOptions::default();
+        options.patience = node.settings.girder_patience;
+        match JobReporter::start(&job, options, || ()) {
+            Ok(reporter) => {
+                let teller = reporter.teller();
+                teller.log("error: the worker died\n");
+                teller.status(JobStatus::Error);
+                tell_and_finish(reporter).await;
+            }
+            Err(error) => tracing::warn!("{}", chain(&error)),
+        }
+    }
+    node.save_state();
+}
+
+/// The label of a container by which its task is found again.
+pub(super) const TASK_LABEL: &str = "gantline.task";

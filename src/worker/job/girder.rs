@@ -1,0 +1,147 @@
+//! The job in Girder, from its beginning to its last status.
+//!
+//! | Girder says at the beginning | the task |
+//! |---|---|
+//! | it runs now | goes on |
+//! | it has succeeded or failed | is acknowledged: this is a second delivery |
+//! | it is canceled, or was to be | REVOKED |
+//! | it was deleted | REVOKED |
+//! | 401, 403 | FAILURE: the token does not do |
+//! | nothing, for as long as we are patient | FAILURE |
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::stop::Stopper;
+use super::{After, Job};
+use crate::girder::JobStatus;
+use crate::reporter::{Begun, JobReporter, JobTeller, ReporterOptions};
+use crate::run::chain;
+use crate::worker::celery::GirderHeaders;
+use crate::worker::ended::{Ended, StoppedFor};
+use crate::worker::node::Node;
+
+/// A job's side in Girder.
+#[derive(Debug)]
+pub(super) struct GirderSide {
+    reporter: JobReporter,
+    teller: JobTeller,
+}
+
+/// How a job begins.
+pub(super) enum Begin {
+    /// Without a job in Girder there is no side there.
+    Runs(Option<GirderSide>),
+    NoContainer(After),
+}
+
+impl GirderSide {
+    /// Tells Girder that the job runs, and heeds its answer.
+    pub(super) async fn begin(node: &Node, job: &Rc<Job>) -> Begin {
+        let reporter = match start(node, &job.task().head.girder, &job.stopper) {
+            Ok(None) => return Begin::Runs(None),
+            Ok(Some(reporter)) => reporter,
+            Err(words) => return Begin::NoContainer(After::Tell(Ended::unusable(words))),
+        };
+        let no_container = |ended| Begin::NoContainer(After::Tell(ended));
+        match begun(&reporter).await {
+            Begun::Running => {
+                let teller = reporter.teller();
+                Begin::Runs(Some(Self { reporter, teller }))
+            }
+            Begun::Ended(JobStatus::Canceled) | Begun::Canceled | Begun::Deleted => {
+                no_container(Ended::Revoked)
+            }
+            Begun::Ended(_) => Begin::NoContainer(After::Acknowledge),
+            Begun::Refused(error) => no_container(Ended::unusable(format!(
+                "Girder refuses the job's token: {}",
+                chain(&*error)
+            ))),
+            Begun::Unreachable(error) => no_container(Ended::unusable(format!(
+                "Girder could not be told that the job runs: {}",
+                chain(&*error)
+            ))),
+            Begun::Closed => no_container(Ended::unusable("bug: a closed reporter".to_owned())),
+        }
+    }
+
+    /// Where the run leaves what it has to tell.
+    pub(super) fn teller(&self) -> &JobTeller {
+        &self.teller
+    }
+
+    /// Tells the rest of the log and the last status, and waits until Girder has them.
+    pub(super) async fn end(self, after: &After) {
+        match after {
+            After::Tell(ended) => tell_end(&self.teller, ended),
+            After::GiveBack => {
+                self.teller.log("the worker is stopped: the job runs again on another one\n");
+            }
+            After::Acknowledge => {}
+        }
+        tell_and_finish(self.reporter).await;
+    }
+}
+
+/// Ends a job in Girder that never started.
+pub(super) async fn end_unstarted(node: &Node, girder: &GirderHeaders, ended: &Ended, line: &str) {
+    let reporter = match start(node, girder, &Stopper::default()) {
+        Ok(None) => return,
+        Ok(Some(reporter)) => reporter,
+        Err(words) => return tracing::warn!("{words}"),
+    };
+    // Girder lets an error follow only what ran.
+    if matches!(ended, Ended::Failed(_)) && !matches!(begun(&reporter).await, Begun::Running) {
+        return;
+    }
+    let teller = reporter.teller();
+    teller.log(&format!("{line}\n"));
+    teller.status(ended.status());
+    tell_and_finish(reporter).await;
+}
+
+/// Waits until Girder has been told everything.
+pub(super) async fn tell_and_finish(reporter: JobReporter) {
+    let (sender, told) = oneshot::channel();
+    reporter.finish(move |result| drop(sender.send(result)));
+    if let Ok(Err(untold)) = told.await {
+        tracing::warn!("{}", chain(&untold));
+    }
+}
+
+fn start(
+    node: &Node,
+    girder: &GirderHeaders,
+    stopper: &Stopper,
+) -> Result<Option<JobReporter>, String> {
+    let Some(job) = node.girder_job(girder) else { return Ok(None) };
+    let mut options = ReporterOptions::default();
+    options.girder.ca_files.extend(node.settings.ca_file.clone());
+    options.patience = node.settings.girder_patience;
+    options.look = LOOK;
+    let stopper = stopper.clone();
+    let cancelled = move || stopper.stop(StoppedFor::Cancel);
+    JobReporter::start(&job, options, cancelled).map(Some).map_err(|error| chain(&error))
+}
+
+async fn begun(reporter: &JobReporter) -> Begun {
+    let (sender, begun) = oneshot::channel();
+    reporter.begin_then(move |begun| drop(sender.send(begun)));
+    begun.await.unwrap_or(Begun::Closed)
+}
+
+fn tell_end(teller: &JobTeller, ended: &Ended) {
+    match ended {
+        Ended::Succeeded | Ended::Terminated => {}
+        Ended::Failed(failure) if failure.is_told => {}
+        Ended::Failed(failure) => teller.log(&format!("error: {}\n", failure.words)),
+        Ended::Revoked => teller.log("the job was cancelled\n"),
+        Ended::Expired => teller.log("the job expired\n"),
+    }
+    teller.status(ended.status());
+}
+
+/// How often a job that says nothing is looked at, for a cancel that the broker lost.
+const LOOK: Duration = Duration::from_secs(30);

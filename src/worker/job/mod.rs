@@ -1,0 +1,165 @@
+//! One job, from its message to its result.
+//!
+//! The order is what makes it trustworthy:
+//!
+//! 1. Girder is told that the job runs. What it answers decides whether a container is started at all
+//!    ([`girder`]).
+//! 2. The message is acknowledged, unless acknowledgements are late.
+//! 3. The run. It is stopped by whichever comes first: a revoke, a cancel in Girder, a time limit, the worker's end
+//!    ([`stop`]).
+//! 4. The whole of the log, then the job's last status. Who waits for the result finds the job as it ended.
+//! 5. The result, then a late acknowledgement ([`Outbox`](super::outbox::Outbox)).
+
+mod bury;
+mod girder;
+mod run;
+mod stop;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+pub(super) use self::bury::bury;
+use self::girder::{Begin, GirderSide};
+pub(super) use self::stop::Limits;
+use self::stop::Stopper;
+use super::broker::{Delivery, End};
+use super::celery::{Head, Task, Unreadable};
+use super::ended::Ended;
+use super::node::Node;
+use super::outbox::Letter;
+use super::slot::{Taken, give_back};
+use crate::spec::GirderJob;
+
+/// A job that goes on.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) taken: Rc<Taken>,
+    pub(super) since: SystemTime,
+    pub(super) is_acknowledged: Cell<bool>,
+    pub(super) stopper: Stopper,
+}
+
+impl Job {
+    /// The task.
+    pub(super) fn task(&self) -> &Task {
+        &self.taken.task
+    }
+}
+
+/// What becomes of a message when its job is over.
+enum After {
+    /// This is told, and the message acknowledged.
+    Tell(Ended),
+    /// Somebody else has told it; the message is only acknowledged.
+    Acknowledge,
+    /// The message is for another worker: ours ends.
+    GiveBack,
+}
+
+/// Lives through a job.
+pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
+    let task = &taken.task;
+    if node.has_ended(&task.head.id) {
+        tracing::info!(task = task.head.id, "delivered again after its end");
+        node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
+        return;
+    }
+    if node.revoked.borrow_mut().contains(&task.head.id, SystemTime::now()) {
+        return revoked(node, &taken).await;
+    }
+    if task.expires.is_some_and(|expires| expires <= SystemTime::now()) {
+        return conclude_unstarted(
+            node,
+            &taken,
+            Ended::Expired,
+            "it expired before a worker was free",
+        )
+        .await;
+    }
+    let job = Rc::new(Job {
+        taken: Rc::clone(&taken),
+        since: SystemTime::now(),
+        is_acknowledged: Cell::new(false),
+        stopper: Stopper::default(),
+    });
+    let began = Instant::now();
+    let span = tracing::info_span!(
+        "job",
+        task = task.head.id,
+        girder = task.head.girder.job.as_ref().and_then(GirderJob::id)
+    );
+    node.jobs.borrow_mut().insert(task.head.id.clone(), Rc::clone(&job));
+    node.health.metrics.job_began();
+    node.tells_started(task);
+    let after = {
+        use tracing::Instrument;
+        work(node, &job).instrument(span).await
+    };
+    node.jobs.borrow_mut().remove(&task.head.id);
+    node.forgets(&task.head.id);
+    let outcome = match &after {
+        After::Tell(ended) => ended.outcome(),
+        After::Acknowledge => "elsewhere",
+        After::GiveBack => "given back",
+    };
+    node.health.metrics.job_ended(&task.head.task, outcome, began.elapsed());
+    match after {
+        After::Tell(ended) => conclude(node, &task.head, &ended, began.elapsed()),
+        After::Acknowledge => {}
+        After::GiveBack => return give_back(node, &taken.delivery, End::Head).await,
+    }
+    node.ended(&task.head.id);
+    if !job.is_acknowledged.get() {
+        node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
+    }
+}
+
+/// Steps 1 to 4.
+async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
+    let girder = match GirderSide::begin(node, job).await {
+        Begin::Runs(girder) => girder,
+        Begin::NoContainer(after) => return after,
+    };
+    if !node.settings.acks_late {
+        job.is_acknowledged.set(true);
+        node.outbox.post(Letter::Ack(Rc::clone(&job.taken.delivery)));
+    }
+    let after = run::run(node, job, girder.as_ref()).await;
+    if let Some(girder) = girder {
+        girder.end(&after).await;
+    }
+    after
+}
+
+/// Step 5.
+fn conclude(node: &Node, head: &Head, ended: &Ended, took: Duration) {
+    node.tells_ended(head, ended, took);
+    node.tells_result(head, ended, Vec::new());
+}
+
+/// A task that was revoked before it ran.
+pub(super) async fn revoked(node: &Rc<Node>, taken: &Taken) {
+    conclude_unstarted(node, taken, Ended::Revoked, "it was cancelled before it ran").await;
+}
+
+/// A task whose job never starts.
+async fn conclude_unstarted(node: &Rc<Node>, taken: &Taken, ended: Ended, line: &str) {
+    girder::end_unstarted(node, &taken.task.head.girder, &ended, line).await;
+    conclude(node, &taken.task.head, &ended, Duration::ZERO);
+    node.health.metrics.job_ended_unstarted(&taken.task.head.task, ended.outcome());
+    node.ended(&taken.task.head.id);
+    node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
+}
+
+/// A message that cannot be read: whoever waits for its result is told, and so is its job.
+pub(super) async fn refuse(node: Rc<Node>, delivery: Rc<Delivery>, unreadable: Unreadable) {
+    let words = unreadable.to_string();
+    tracing::warn!(task = delivery.message().id(), "{words}");
+    if let Some(head) = &unreadable.head {
+        let ended = Ended::unusable(words.clone());
+        girder::end_unstarted(&node, &head.girder, &ended, &format!("error: {words}")).await;
+        conclude(&node, head, &ended, Duration::ZERO);
+    }
+    node.outbox.post(Letter::Ack(delivery));
+}

@@ -1,0 +1,146 @@
+//! The run of a job, and what stops it.
+
+use std::io;
+use std::rc::Rc;
+
+use super::bury::TASK_LABEL;
+use super::girder::GirderSide;
+use super::{After, Job};
+use crate::event::RunId;
+use crate::run::{Outcome, RunError, RunHandle, RunSettings, chain};
+use crate::worker::broker::Settled;
+use crate::worker::ended::{Ended, StoppedFor};
+use crate::worker::metrics::Direction;
+use crate::worker::node::{Node, Stage};
+use crate::worker::slot::renew;
+
+/// Runs the job of a task to its end.
+pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSide>) -> After {
+    let task = job.task();
+    let spec = match node.spec(task) {
+        Ok(spec) => spec,
+        Err(error) => return After::Tell(Ended::unusable(chain(&error))),
+    };
+    let id = run_id(job);
+    let mut settings = RunSettings::new()
+        .with_id(id.clone())
+        .with_label(TASK_LABEL, &task.head.id)
+        .with_stdout_writer(io::sink())
+        .with_stderr_writer(io::sink())
+        .with_stop_timeout(node.settings.stop_timeout)
+        .with_run_options(node.settings.run_options.clone());
+    settings = match girder {
+        Some(girder) => settings.with_reporter(girder.teller().clone()),
+        None => settings.without_reporter(),
+    };
+    // One that died may have left it, on this engine.
+    if let Err(error) = node.runner.remove_container_of(TASK_LABEL, &task.head.id).await {
+        tracing::debug!("{}", chain(&error));
+    }
+    node.remembers(job, id.as_str());
+    let handle = match node.runner.start_with(&spec, settings) {
+        Ok(handle) => handle,
+        Err(error) => return After::Tell(Ended::of_run(&Err(error), None)),
+    };
+    let ran = watch(node, job, handle, girder).await;
+    note(node, &ran);
+    let stopped = job.stopper.asked().map(|stop| stop.reason);
+    if stopped == Some(StoppedFor::Shutdown)
+        && node.settings.acks_late
+        && ran.as_ref().is_ok_and(Outcome::is_cancelled)
+    {
+        return After::GiveBack;
+    }
+    After::Tell(Ended::of_run(&ran, stopped))
+}
+
+/// Waits for the end of the run, and passes on what stops it.
+async fn watch(
+    node: &Rc<Node>,
+    job: &Rc<Job>,
+    handle: RunHandle,
+    girder: Option<&GirderSide>,
+) -> Result<Outcome, RunError> {
+    let task = job.task();
+    let limits = node.limits_of(task);
+    let canceller = handle.canceller();
+    let mut stops = job.stopper.changes();
+    let mut stage = node.stage.subscribe();
+    let mut renewal = tokio::time::interval(node.renewal());
+    let watched = async {
+        tokio::join!(
+            limits.watch(&job.stopper),
+            async {
+                node.is_revoked(&task.head.id).await;
+                job.stopper.stop(StoppedFor::Cancel);
+            },
+            async {
+                if stage.wait_for(|stage| *stage == Stage::Stops).await.is_ok() {
+                    job.stopper.stop(StoppedFor::Shutdown);
+                }
+            },
+            async {
+                let mut has_killed = false;
+                while stops.changed().await.is_ok() {
+                    let Some(stop) = *stops.borrow_and_update() else { continue };
+                    canceller.cancel();
+                    if stop.kills && !has_killed {
+                        has_killed = true;
+                        canceller.cancel();
+                    }
+                }
+            },
+            async {
+                loop {
+                    // A cancel may have been lost with the broker's connection.
+                    node.session_changes().await;
+                    if let Some(girder) = girder {
+                        girder.teller().look();
+                    }
+                }
+            },
+            async {
+                while node.settings.acks_late {
+                    renewal.tick().await;
+                    if renew(node, &job.taken.delivery).await != Settled::Done {
+                        tracing::warn!("the broker gives the message of a running job to others");
+                    }
+                }
+            },
+        )
+    };
+    let mut watched = std::pin::pin!(watched);
+    let mut handle = handle;
+    std::future::poll_fn(|context| {
+        // It never comes back: what it watches ends with the run.
+        let _ = watched.as_mut().poll(context);
+        std::pin::Pin::new(&mut handle).poll(context)
+    })
+    .await
+}
+
+fn run_id(job: &Job) -> RunId {
+    // Celery's ids are UUIDs, but need not be.
+    RunId::new(&job.task().head.id.replace('-', "")).unwrap_or_else(|_| RunId::random())
+}
+
+/// Counts what the run moved.
+fn note(node: &Node, ran: &Result<Outcome, RunError>) {
+    let report = match ran {
+        Ok(outcome) => &outcome.report,
+        Err(error) => &error.report,
+    };
+    for (phase, took) in &report.phases {
+        node.health.metrics.phase_ended(*phase, *took);
+    }
+    let into = |sink: &str| sink.starts_with("fifo:");
+    let transfers = report.transfers.iter();
+    let sums = transfers.fold((0, 0), |(came, went), transfer| match into(&transfer.sink) {
+        true => (came + transfer.bytes, went),
+        false => (came, went + transfer.bytes),
+    });
+    let downloaded: u64 = report.downloads.iter().map(|download| download.bytes).sum();
+    let uploaded: u64 = report.uploads.iter().map(|upload| upload.bytes).sum();
+    node.health.metrics.moved(Direction::In, sums.0 + downloaded);
+    node.health.metrics.moved(Direction::Out, sums.1 + uploaded);
+}

@@ -1,0 +1,235 @@
+//! A worker from its start to its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{LocalSet, spawn_local};
+
+use super::broker::{self, BrokerError, Results, Supervisor};
+use super::celery::Revoked;
+use super::connection;
+use super::http::{self, Health};
+use super::job;
+use super::metrics::Metrics;
+use super::node::{Node, Parts, Stage};
+use super::settings::WorkerSettings;
+use super::slot;
+use super::state::State;
+use super::state_file::{Remembered, StateFile, StateFileError};
+use super::systemd;
+use crate::run::Runner;
+
+/// A worker that has not begun.
+#[derive(Debug)]
+pub struct Worker {
+    settings: WorkerSettings,
+    runner: Runner,
+}
+
+/// Why a worker ends, or does not begin.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The runtime could not be made, or signals not be taken.
+    #[error("cannot begin the worker")]
+    Begin(#[source] io::Error),
+    /// The broker cannot be used, and waiting does not mend it.
+    #[error("cannot use the broker")]
+    Broker(#[source] BrokerError),
+    /// Results cannot be told.
+    #[error("cannot use the place for results")]
+    Results(#[source] BrokerError),
+    /// Nobody can be served at the address for health and counters.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What is remembered cannot be read.
+    #[error("cannot use --statedb")]
+    State(#[source] StateError),
+}
+
+/// A state file that cannot be used.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub struct StateError(#[from] StateFileError);
+
+impl Worker {
+    /// A worker whose jobs this runner runs.
+    pub fn new(settings: WorkerSettings, runner: Runner) -> Self {
+        Self { settings, runner }
+    }
+
+    /// Connects to the broker, declares nothing, and closes the connection.
+    ///
+    /// # Errors
+    /// [`WorkerError::Broker`]: there is no connection within half a minute, or none can be had.
+    pub fn check(&self) -> Result<(), WorkerError> {
+        let runtime = runtime()?;
+        let mut supervisor = self.supervisor();
+        runtime.block_on(async {
+            let checked = tokio::time::timeout(PATIENCE, connection::check(&mut supervisor)).await;
+            match checked {
+                Ok(checked) => checked.map_err(WorkerError::Broker),
+                Err(_) => Err(WorkerError::Broker(BrokerError::Silent(PATIENCE.as_secs()))),
+            }
+        })
+    }
+
+    /// Takes messages and runs their jobs until SIGTERM or SIGINT, or a `shutdown` of remote control. Blocks.
+    ///
+    /// The first signal ends the taking; what runs goes on, for the grace period if there is one. The
+    /// second stops what runs.
+    ///
+    /// # Errors
+    /// [`WorkerError`]: it could not begin.
+    pub fn run(self) -> Result<(), WorkerError> {
+        let runtime = runtime()?;
+        let tasks = LocalSet::new();
+        let ended = tasks.block_on(&runtime, self.live());
+        runtime.shutdown_background();
+        ended
+    }
+
+    fn supervisor(&self) -> Supervisor {
+        let mut settings = broker::Settings::new(&self.settings.hostname);
+        settings.visibility_timeout = self.settings.visibility_timeout;
+        settings.ca_file.clone_from(&self.settings.ca_file);
+        Supervisor::new(self.settings.broker.clone(), settings)
+    }
+
+    async fn live(self) -> Result<(), WorkerError> {
+        let supervisor = self.supervisor();
+        let Self { settings, runner } = self;
+        let results = Results::new(&settings.backend, settings.ca_file.as_deref());
+        let results = results.map_err(WorkerError::Results)?;
+        let (state, remembered) = recall(&settings)?;
+        let health = Health::new(Metrics::new());
+        if let Some(address) = settings.http {
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.map_err(|source| WorkerError::Listen { address, source })?;
+            spawn_local(http::serve(listener, health.clone()));
+        }
+        let revoked = Revoked::from_json(&remembered.revoked, SystemTime::now());
+        let grace = settings.grace;
+        let node = Rc::new(Node::new(Parts { settings, runner, health, revoked, state }));
+        job::bury(&node, remembered.running).await;
+        spawn_local(systemd::feed_watchdog());
+        spawn_local({
+            let node = Rc::clone(&node);
+            async move { node.outbox.carry(node.sessions.subscribe(), &results).await }
+        });
+        spawn_local(watch_engine(Rc::clone(&node)));
+        spawn_local(keep_slots(Rc::clone(&node)));
+        let connected = connection::keep(Rc::clone(&node), supervisor);
+        tokio::select! {
+            error = connected => Err(WorkerError::Broker(error)),
+            ended = end(&node, grace) => ended.map_err(WorkerError::Begin),
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, WorkerError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(WorkerError::Begin)
+}
+
+fn recall(settings: &WorkerSettings) -> Result<(State, Remembered), WorkerError> {
+    let Some(path) = &settings.statedb else {
+        return Ok((State::default(), Remembered::default()));
+    };
+    let opened = StateFile::open(path, &settings.hostname);
+    let (file, remembered) = opened.map_err(|error| WorkerError::State(error.into()))?;
+    Ok((State::kept(file, &settings.hostname), remembered))
+}
+
+/// Starts slots while there are fewer than wanted.
+async fn keep_slots(node: Rc<Node>) {
+    let mut wanted = node.wanted_slots.subscribe();
+    loop {
+        node.health.metrics.slots(*wanted.borrow_and_update());
+        while node.another_slot() {
+            spawn_local(slot::serve(Rc::clone(&node)));
+        }
+        if wanted.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Looks now and then whether the engine answers, for those who ask whether the worker is ready.
+async fn watch_engine(node: Rc<Node>) {
+    if node.settings.http.is_none() {
+        return;
+    }
+    loop {
+        node.health.engine_is_up.set(node.runner.engine_answers().await);
+        tokio::time::sleep(LOOK_AT_ENGINE).await;
+    }
+}
+
+/// Waits for what ends the worker, and for what runs until then.
+async fn end(node: &Rc<Node>, grace: Option<Duration>) -> io::Result<()> {
+    let mut stage = node.stage.subscribe();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = node.health.drain.notified() => {}
+        _ = stage.wait_for(|stage| *stage != Stage::Serves) => {}
+    }
+    node.drains();
+    systemd::stopping();
+    tracing::info!(jobs = node.jobs.borrow().len(), "takes no new jobs");
+    let is_over = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = tokio::time::sleep(grace.unwrap_or(Duration::MAX)) => {}
+        }
+        node.stage.send_replace(Stage::Stops);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = is_over => {}
+        () = idle(node) => {}
+    }
+    node.tells_offline();
+    // What runs has ended; a broker that is away does not keep us for ever.
+    let _ = tokio::time::timeout(LAST_WORDS, node.outbox.is_empty()).await;
+    if let Some(session) = node.session() {
+        for taken in node.due.drain() {
+            slot::give_back(node, &taken.delivery, broker::End::Head).await;
+        }
+        let _ = tokio::time::timeout(LAST_WORDS, session.close()).await;
+    }
+    Ok(())
+}
+
+/// Waits until no slot has a job.
+async fn idle(node: &Node) {
+    loop {
+        if node.is_idle() {
+            return;
+        }
+        node.slots_changed.notified().await;
+    }
+}
+
+/// How long a broker may take to answer a check.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often the engine is looked at.
+const LOOK_AT_ENGINE: Duration = Duration::from_secs(10);
+
+/// How long the last results and acknowledgements may take.
+const LAST_WORDS: Duration = Duration::from_secs(30);

@@ -1,0 +1,289 @@
+//! What the parts of one worker share. All of it lives on one thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{Notify, watch};
+
+use super::broker::SharedSession;
+use super::celery::{GirderHeaders, Revoked, Task};
+use super::http::Health;
+use super::job::{Job, Limits};
+use super::others::Others;
+use super::outbox::Outbox;
+use super::settings::WorkerSettings;
+use super::slot::Taken;
+use super::state::State;
+use super::url::Broker;
+use crate::run::Runner;
+use crate::spec::{GirderJob, HttpUrl, JobSpec, SpecError};
+
+/// How far a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// It takes messages.
+    Serves,
+    /// It takes none; what runs goes on.
+    Drains,
+    /// What runs is stopped.
+    Stops,
+}
+
+/// One worker.
+pub(super) struct Node {
+    pub(super) settings: WorkerSettings,
+    pub(super) runner: Runner,
+    /// The session with the broker, while there is one.
+    pub(super) sessions: watch::Sender<Option<SharedSession>>,
+    pub(super) stage: watch::Sender<Stage>,
+    /// The queues that are served.
+    pub(super) queues: watch::Sender<Vec<String>>,
+    pub(super) wanted_slots: watch::Sender<usize>,
+    slots: Cell<usize>,
+    pub(super) outbox: Outbox,
+    pub(super) health: Health,
+    pub(super) others: RefCell<Others>,
+    /// The tasks that run, by their ids.
+    pub(super) jobs: RefCell<BTreeMap<String, Rc<Job>>>,
+    /// Those whose time has not come.
+    pub(super) waiting: RefCell<BTreeMap<String, Rc<Taken>>>,
+    /// Those whose time has come, and that no slot has taken yet.
+    pub(super) due: Due,
+    pub(super) revoked: RefCell<Revoked>,
+    /// Told of each change of `revoked`.
+    pub(super) revocations: watch::Sender<()>,
+    /// What is remembered over the end of the process.
+    pub(super) state: State,
+    /// Limits of tasks that bring none, in seconds: soft and hard.
+    pub(super) limits: RefCell<BTreeMap<String, (Option<f64>, Option<f64>)>>,
+    pub(super) began: Instant,
+    /// Told when a slot ends, or is free.
+    pub(super) slots_changed: Notify,
+    /// Celery's logical clock.
+    pub(super) clock: Cell<u64>,
+    pub(super) sends_events: Cell<bool>,
+    /// How many tasks were received, by name.
+    pub(super) received: RefCell<BTreeMap<String, u64>>,
+    /// Ids of tasks that have ended here: a message that comes again after its end is only acknowledged.
+    ended: RefCell<VecDeque<String>>,
+}
+
+/// What a node is made of.
+pub(super) struct Parts {
+    pub(super) settings: WorkerSettings,
+    pub(super) runner: Runner,
+    pub(super) health: Health,
+    pub(super) revoked: Revoked,
+    pub(super) state: State,
+}
+
+impl Node {
+    /// A worker that has not begun.
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { settings, runner, health, revoked, state } = parts;
+        Self {
+            runner,
+            sessions: watch::Sender::new(None),
+            stage: watch::Sender::new(Stage::Serves),
+            queues: watch::Sender::new(settings.queues.clone()),
+            wanted_slots: watch::Sender::new(settings.concurrency),
+            slots: Cell::new(0),
+            outbox: Outbox::default(),
+            health,
+            others: RefCell::default(),
+            jobs: RefCell::default(),
+            waiting: RefCell::default(),
+            due: Due::default(),
+            revoked: RefCell::new(revoked),
+            revocations: watch::Sender::new(()),
+            state,
+            limits: RefCell::default(),
+            began: Instant::now(),
+            slots_changed: Notify::new(),
+            clock: Cell::new(0),
+            sends_events: Cell::new(settings.events),
+            received: RefCell::default(),
+            ended: RefCell::default(),
+            settings,
+        }
+    }
+
+    /// The session, if there is one.
+    pub(super) fn session(&self) -> Option<SharedSession> {
+        self.sessions.borrow().clone()
+    }
+
+    /// Waits for another session, or for the end of this one.
+    pub(super) async fn session_changes(&self) {
+        let mut sessions = self.sessions.subscribe();
+        sessions.borrow_and_update();
+        // The sender lives as long as this is borrowed.
+        let _ = sessions.changed().await;
+    }
+
+    /// Whether a task is one that this worker runs.
+    pub(super) fn is_ours(&self, task: &str) -> bool {
+        crate::spec::girder_worker::TASKS.contains(&task)
+    }
+
+    /// Whether messages come from Redis.
+    pub(super) fn is_redis(&self) -> bool {
+        matches!(self.settings.broker, Broker::Redis(_))
+    }
+
+    /// How often a message that is held is renewed: a third of the visibility timeout, ours or kombu's
+    /// default, whichever is less: Python's workers put back what is older than theirs.
+    pub(super) fn renewal(&self) -> Duration {
+        self.settings.visibility_timeout.min(super::broker::VISIBILITY_TIMEOUT) / 3
+    }
+
+    /// A slot more; false if there are enough.
+    pub(super) fn another_slot(&self) -> bool {
+        let is_wanted = self.slots.get() < *self.wanted_slots.borrow();
+        if is_wanted {
+            self.slots.set(self.slots.get() + 1);
+        }
+        is_wanted
+    }
+
+    /// Whether a slot is to end.
+    pub(super) fn has_a_slot_too_many(&self) -> bool {
+        self.slots.get() > *self.wanted_slots.borrow()
+    }
+
+    /// A slot has ended.
+    pub(super) fn slot_ended(&self) {
+        self.slots.set(self.slots.get().saturating_sub(1));
+        self.slots_changed.notify_one();
+    }
+
+    /// Whether no slot is left.
+    pub(super) fn is_idle(&self) -> bool {
+        self.slots.get() == 0
+    }
+
+    /// Changes how many jobs may run at once.
+    pub(super) fn changes_slots(&self, change: impl FnOnce(usize) -> usize) {
+        self.wanted_slots.send_modify(|slots| *slots = change(*slots));
+    }
+
+    /// Waits until a task is revoked.
+    pub(super) async fn is_revoked(&self, id: &str) {
+        let mut revocations = self.revocations.subscribe();
+        loop {
+            revocations.borrow_and_update();
+            if self.revoked.borrow_mut().contains(id, SystemTime::now()) {
+                return;
+            }
+            let _ = revocations.changed().await;
+        }
+    }
+
+    /// Counts a task that was received.
+    pub(super) fn received(&self, task: &Task) {
+        *self.received.borrow_mut().entry(task.head.task.clone()).or_default() += 1;
+        self.tells_received(task);
+    }
+
+    /// The limits of a task: its own, or those that were set by remote control.
+    pub(super) fn limits_of(&self, task: &Task) -> Limits {
+        let limits = self.limits.borrow();
+        let (soft, hard) = limits.get(&task.head.task).copied().unwrap_or_default();
+        let own = task.time_limit;
+        Limits::of_seconds(own.soft.or(soft), own.hard.or(hard))
+    }
+
+    /// The job in Girder, at the address by which this machine reaches it.
+    pub(super) fn girder_job(&self, girder: &GirderHeaders) -> Option<GirderJob> {
+        let mut job = girder.job.clone()?;
+        if let (Some(ours), Some(theirs)) = (&self.settings.girder_api_url, &girder.api_url)
+            && let Some(moved) = moved(job.url.as_url().as_str(), theirs, ours)
+            && let Some(url) = HttpUrl::parse(&moved)
+        {
+            job.url = url;
+        }
+        Some(job)
+    }
+
+    /// What a task asks for.
+    ///
+    /// # Errors
+    /// It cannot be run as it came.
+    pub(super) fn spec(&self, task: &Task) -> Result<JobSpec, SpecError> {
+        JobSpec::from_message(&task.document)
+    }
+
+    /// Notes that a task has ended here.
+    pub(super) fn ended(&self, id: &str) {
+        let mut ended = self.ended.borrow_mut();
+        if ended.len() >= MOST_ENDED {
+            ended.pop_front();
+        }
+        ended.push_back(id.to_owned());
+    }
+
+    /// Whether a task has ended here.
+    pub(super) fn has_ended(&self, id: &str) -> bool {
+        self.ended.borrow().iter().any(|ended| ended == id)
+    }
+
+    /// Takes no new message from now on.
+    pub(super) fn drains(&self) {
+        self.health.is_draining.set(true);
+        self.stage.send_if_modified(|stage| {
+            let begins = *stage == Stage::Serves;
+            if begins {
+                *stage = Stage::Drains;
+            }
+            begins
+        });
+    }
+}
+
+/// An address with another beginning; `None` if it does not begin so.
+fn moved(address: &str, from: &str, to: &str) -> Option<String> {
+    let rest = address.strip_prefix(from.trim_end_matches('/'))?;
+    rest.starts_with('/').then(|| format!("{}{rest}", to.trim_end_matches('/')))
+}
+
+/// Messages whose time has come.
+#[derive(Default)]
+pub(super) struct Due {
+    taken: RefCell<VecDeque<Rc<Taken>>>,
+    more: Notify,
+}
+
+impl Due {
+    /// One more.
+    pub(super) fn push(&self, taken: Rc<Taken>) {
+        self.taken.borrow_mut().push_back(taken);
+        self.more.notify_one();
+    }
+
+    /// Waits for one. Nothing is lost if it is dropped.
+    pub(super) async fn next(&self) -> Rc<Taken> {
+        loop {
+            if let Some(taken) = self.taken.borrow_mut().pop_front() {
+                // Another slot may wait for another.
+                self.more.notify_one();
+                return taken;
+            }
+            self.more.notified().await;
+        }
+    }
+
+    /// What no slot has taken yet.
+    pub(super) fn all(&self) -> Vec<Rc<Taken>> {
+        self.taken.borrow().iter().cloned().collect()
+    }
+
+    /// Takes what no slot has taken.
+    pub(super) fn drain(&self) -> Vec<Rc<Taken>> {
+        self.taken.borrow_mut().drain(..).collect()
+    }
+}
+
+/// Ids of ended tasks that are kept.
+const MOST_ENDED: usize = 1000;

@@ -1,0 +1,147 @@
+//! What waits to be told to the broker, in its order: results, acknowledgements, events.
+//!
+//! A job never waits for the broker: it leaves its letters here and is over. They are carried while
+//! there is a session, and kept while there is none. Only events are dropped, the oldest first.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use tokio::sync::{Notify, watch};
+
+use super::broker::{BrokerError, Delivery, Outcome, Over, Results, Settled, SharedSession};
+use super::celery::Message;
+
+/// What is told.
+pub(super) enum Letter {
+    /// The end of a task, for whoever waits for it.
+    Result(Told),
+    /// A message whose job is over will not come again.
+    Ack(Rc<Delivery>),
+    /// An event of the worker's or a task's.
+    Event { routing_key: &'static str, message: Message },
+}
+
+/// The end of a task.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) task_id: String,
+    /// Where the sender waits.
+    pub(super) reply_to: Option<String>,
+    pub(super) meta: serde_json::Value,
+}
+
+/// The letters of one worker.
+#[derive(Default)]
+pub(super) struct Outbox {
+    letters: RefCell<VecDeque<Letter>>,
+    more: Notify,
+    /// Told when there is none left.
+    empty: watch::Sender<bool>,
+}
+
+impl Outbox {
+    /// Leaves a letter.
+    pub(super) fn post(&self, letter: Letter) {
+        let mut letters = self.letters.borrow_mut();
+        if matches!(letter, Letter::Event { .. }) && letters.len() >= MOST_WITH_EVENTS {
+            let oldest = letters.iter().position(|letter| matches!(letter, Letter::Event { .. }));
+            let Some(oldest) = oldest else { return };
+            letters.remove(oldest);
+        }
+        letters.push_back(letter);
+        drop(letters);
+        self.empty.send_replace(false);
+        self.more.notify_one();
+    }
+
+    /// Waits until every letter has been carried.
+    pub(super) async fn is_empty(&self) {
+        let mut empty = self.empty.subscribe();
+        if self.letters.borrow().is_empty() {
+            return;
+        }
+        // The sender lives as long as this is borrowed.
+        let _ = empty.wait_for(|is_empty| *is_empty).await;
+    }
+
+    /// Carries letters for ever, by whichever session there is.
+    pub(super) async fn carry(
+        &self,
+        mut sessions: watch::Receiver<Option<SharedSession>>,
+        results: &Results,
+    ) {
+        loop {
+            let Some(letter) = self.letters.borrow_mut().pop_front() else {
+                self.empty.send_replace(true);
+                self.more.notified().await;
+                continue;
+            };
+            // The letter is ours until it is carried: another may be posted meanwhile.
+            loop {
+                let Ok(session) = sessions.wait_for(Option::is_some).await.map(|it| it.clone())
+                else {
+                    return;
+                };
+                let Some(session) = session else { continue };
+                match carry_one(&letter, &session, results).await {
+                    Ok(()) => break,
+                    Err(error) if error.ends_session() => {
+                        tracing::debug!(%error, "kept for the next session");
+                        // The supervisor's owner takes the session away when it has heard of its end.
+                        if sessions.changed().await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = %crate::run::chain(&error), "the broker does not take {}", letter.kind());
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn carry_one(
+    letter: &Letter,
+    session: &SharedSession,
+    results: &Results,
+) -> Result<(), BrokerError> {
+    match letter {
+        Letter::Result(Told { task_id, reply_to, meta }) => {
+            let outcome = Outcome { task_id, reply_to: reply_to.as_deref(), meta };
+            let stored = results.store(&**session, outcome, Over::NoSuccess).await?;
+            tracing::debug!(task_id, ?stored, "told the result");
+            Ok(())
+        }
+        Letter::Ack(delivery) => {
+            if session.ack(delivery).await? != Settled::Done {
+                tracing::info!(id = delivery.message().id(), "the message comes again");
+            }
+            Ok(())
+        }
+        Letter::Event { routing_key, message } => session.event(routing_key, message).await,
+    }
+}
+
+impl Letter {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Result(_) => "a result",
+            Self::Ack(_) => "an acknowledgement",
+            Self::Event { .. } => "an event",
+        }
+    }
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox")
+            .field("letters", &self.letters.borrow().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Beyond so many letters, an event takes an older one's place: a minute of a busy worker's.
+const MOST_WITH_EVENTS: usize = 1000;

@@ -1,0 +1,244 @@
+//! A slot: takes a message, sees to it until its job is over, and takes the next.
+//!
+//! A worker has as many slots as jobs may run at once. No message is held without one, but for two kinds
+//! that hold no job up: those whose time has not come ([`wait`]), and those that are somebody else's
+//! ([`leave_to_others`]).
+
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::{sleep, sleep_until};
+
+use super::broker::{Delivery, End, Settled, SharedSession};
+use super::celery::Task;
+use super::job;
+use super::node::{Node, Stage};
+
+/// A message that is ours, with what we understand of it.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) delivery: Rc<Delivery>,
+    pub(super) task: Task,
+}
+
+/// What a message is.
+enum Sorted {
+    /// It has a job, or an error, for this slot.
+    Ours(Rc<Taken>),
+    /// The slot is free again.
+    SeenTo,
+}
+
+/// Serves until the node drains, or has one slot too many.
+pub(super) async fn serve(node: Rc<Node>) {
+    while let Some(taken) = next(&node).await {
+        job::live(&node, taken).await;
+    }
+}
+
+/// The next job of this slot; `None` if it is to end.
+async fn next(node: &Rc<Node>) -> Option<Rc<Taken>> {
+    let mut sessions = node.sessions.subscribe();
+    let mut stage = node.stage.subscribe();
+    let mut wanted = node.wanted_slots.subscribe();
+    loop {
+        if *stage.borrow_and_update() != Stage::Serves || node.has_a_slot_too_many() {
+            node.slot_ended();
+            return None;
+        }
+        wanted.borrow_and_update();
+        let session = sessions.borrow_and_update().clone();
+        let delivery = tokio::select! {
+            biased;
+            _ = stage.changed() => continue,
+            _ = wanted.changed() => continue,
+            _ = sessions.changed() => continue,
+            taken = node.due.next() => return Some(taken),
+            taken = take(session) => taken,
+        };
+        let Some(delivery) = delivery else {
+            // The session is over: whoever owns it will have another.
+            let _ = sessions.changed().await;
+            continue;
+        };
+        match sort(node, delivery) {
+            Sorted::Ours(taken) => return Some(taken),
+            Sorted::SeenTo => {}
+        }
+    }
+}
+
+/// One message; `None` if the session is over.
+async fn take(session: Option<SharedSession>) -> Option<Delivery> {
+    let Some(session) = session else { return std::future::pending().await };
+    loop {
+        match session.take().await {
+            Ok(delivery) => return Some(delivery),
+            Err(error) if error.ends_session() => return None,
+            Err(error) => {
+                // A queue that somebody deleted is declared by the next session.
+                tracing::warn!(%error, "cannot take a message");
+                sleep(AFTER_A_REFUSAL).await;
+            }
+        }
+    }
+}
+
+fn sort(node: &Rc<Node>, delivery: Delivery) -> Sorted {
+    let delivery = Rc::new(delivery);
+    let message = delivery.message();
+    let name = message.task_name().unwrap_or_default().to_owned();
+    if !node.is_ours(&name) && !name.is_empty() {
+        leave_to_others(node, delivery, &name);
+        return Sorted::SeenTo;
+    }
+    let task = match message.task() {
+        Ok(task) => task,
+        Err(unreadable) => {
+            tokio::task::spawn_local(job::refuse(Rc::clone(node), delivery, unreadable));
+            return Sorted::SeenTo;
+        }
+    };
+    if let Some(what) = beyond_us(&task) {
+        tracing::debug!(id = task.head.id, what, "for a Python worker");
+        leave_to_others(node, delivery, &name);
+        return Sorted::SeenTo;
+    }
+    node.received(&task);
+    let taken = Taken { delivery, task };
+    match taken.task.eta {
+        Some(eta) if eta > SystemTime::now() => {
+            tokio::task::spawn_local(wait(Rc::clone(node), taken, eta));
+            Sorted::SeenTo
+        }
+        _ => Sorted::Ours(Rc::new(taken)),
+    }
+}
+
+/// What only Python can do after a task.
+fn beyond_us(task: &Task) -> Option<&str> {
+    let embed = &task.embed;
+    let follows =
+        !(embed.callbacks.is_empty() && embed.errbacks.is_empty() && embed.chain.is_empty());
+    embed.beyond_us().or_else(|| follows.then_some("what follows it"))
+}
+
+/// Keeps a message until its time has come, and then gives it to a free slot.
+async fn wait(node: Rc<Node>, taken: Taken, eta: SystemTime) {
+    let id = taken.task.head.id.clone();
+    let taken = Rc::new(taken);
+    node.waiting.borrow_mut().insert(id.clone(), Rc::clone(&taken));
+    let kept = keep_until(&node, &taken, eta).await;
+    node.waiting.borrow_mut().remove(&id);
+    match kept {
+        Kept::Due => node.due.push(taken),
+        Kept::Revoked => job::revoked(&node, &taken).await,
+        Kept::GoesBack(end) => give_back(&node, &taken.delivery, end).await,
+        Kept::Lost => {}
+    }
+}
+
+/// Why a message is not kept any longer.
+enum Kept {
+    Due,
+    Revoked,
+    /// It is somebody else's turn.
+    GoesBack(End),
+    /// The broker has it again.
+    Lost,
+}
+
+async fn keep_until(node: &Node, taken: &Taken, eta: SystemTime) -> Kept {
+    let mut stage = node.stage.subscribe();
+    let left = eta.duration_since(SystemTime::now()).unwrap_or_default();
+    // RabbitMQ closes the channel of who holds a message for half an hour.
+    let longest = if node.is_redis() { left } else { left.min(LONGEST_ON_AMQP) };
+    let over = tokio::time::Instant::now() + longest;
+    let mut renewal = tokio::time::interval(node.renewal());
+    renewal.reset();
+    loop {
+        tokio::select! {
+            () = sleep_until(over) => {
+                return if longest < left { Kept::GoesBack(End::Tail) } else { Kept::Due };
+            }
+            () = node.is_revoked(&taken.task.head.id) => return Kept::Revoked,
+            _ = stage.wait_for(|stage| *stage != Stage::Serves) => {
+                return Kept::GoesBack(End::Head);
+            }
+            _ = renewal.tick() => {}
+            () = node.session_changes() => {}
+        }
+        if renew(node, &taken.delivery).await == Settled::Stale {
+            return Kept::Lost;
+        }
+    }
+}
+
+/// Says to the broker that we still want a message.
+pub(super) async fn renew(node: &Node, delivery: &Delivery) -> Settled {
+    let Some(session) = node.session() else { return Settled::Done };
+    match session.renew(delivery).await {
+        Ok(settled) => settled,
+        Err(error) => {
+            tracing::debug!(%error, "cannot renew a message");
+            Settled::Done
+        }
+    }
+}
+
+/// Puts a message back, if the broker has not done so itself.
+pub(super) async fn give_back(node: &Node, delivery: &Delivery, end: End) {
+    let Some(session) = node.session() else { return };
+    if let Err(error) = session.give_back(delivery, end).await {
+        tracing::debug!(%error, "a message comes again by itself");
+    }
+}
+
+/// Lets somebody else have a message: in the queue for it, or at the tail of its own.
+fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
+    let id = delivery.message().id().unwrap_or_default().to_owned();
+    let now = Instant::now();
+    if node.others.borrow_mut().is_new(task) {
+        match &node.settings.others_to {
+            Some(queue) => tracing::info!(task, queue, "passed on: not a task of this worker"),
+            None => tracing::warn!(
+                task,
+                "left in the queue: not a task of this worker; --others-to names a queue for such"
+            ),
+        }
+    }
+    node.health.metrics.passed_on(task);
+    let at = match node.settings.others_to {
+        Some(_) => now,
+        None => node.others.borrow_mut().goes_back_at(&id, now),
+    };
+    let node = Rc::clone(node);
+    tokio::task::spawn_local(async move {
+        let mut stage = node.stage.subscribe();
+        tokio::select! {
+            () = sleep_until(at.into()) => {}
+            _ = stage.wait_for(|stage| *stage != Stage::Serves) => {}
+        }
+        let Some(session) = node.session() else { return };
+        let settled = match &node.settings.others_to {
+            Some(queue) => match session.pass_on(&delivery, queue).await {
+                Err(error) if !error.ends_session() => {
+                    tracing::warn!(%error, "cannot pass a message on; it stays in its queue");
+                    sleep(AFTER_A_REFUSAL).await;
+                    session.give_back(&delivery, End::Tail).await
+                }
+                settled => settled,
+            },
+            None => session.give_back(&delivery, End::Tail).await,
+        };
+        if let Err(error) = settled {
+            tracing::debug!(%error, "a message comes again by itself");
+        }
+    });
+}
+
+/// After the broker refused something and goes on.
+const AFTER_A_REFUSAL: Duration = Duration::from_secs(5);
+
+/// A third of RabbitMQ's own limit.
+const LONGEST_ON_AMQP: Duration = Duration::from_secs(600);

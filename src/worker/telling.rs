@@ -1,0 +1,138 @@
+//! What a worker tells the broker of itself and of its tasks: events and results.
+
+use std::time::{Duration, SystemTime};
+
+use super::celery::{
+    Head, Load, Message, Meta, PythonError, Status, Task, TaskEvent, Teller, WorkerEvent,
+};
+use super::ended::Ended;
+use super::node::Node;
+use super::outbox::{Letter, Told};
+
+impl Node {
+    /// The next value of the logical clock.
+    pub(super) fn ticks(&self) -> u64 {
+        let next = self.clock.get() + 1;
+        self.clock.set(next);
+        next
+    }
+
+    fn teller(&self) -> Teller<'_> {
+        Teller {
+            node: &self.settings.hostname,
+            pid: std::process::id(),
+            clock: self.ticks(),
+            now: SystemTime::now(),
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            active: self.jobs.borrow().len(),
+            processed: self.received.borrow().values().sum(),
+            average: nix::sys::sysinfo::sysinfo()
+                .map(|info| info.load_average())
+                .map_or([0.0; 3], |(one, five, fifteen)| [one, five, fifteen]),
+        }
+    }
+
+    /// The worker takes tasks from now on.
+    pub(super) fn tells_online(&self) {
+        self.tells_of_itself(WorkerEvent::Online);
+    }
+
+    /// The worker lives.
+    pub(super) fn tells_alive(&self) {
+        self.tells_of_itself(WorkerEvent::Heartbeat);
+    }
+
+    /// The worker takes no task any more.
+    pub(super) fn tells_offline(&self) {
+        self.tells_of_itself(WorkerEvent::Offline);
+    }
+
+    fn tells_of_itself(&self, event: WorkerEvent) {
+        let (routing_key, message) = event.message(&self.teller(), &self.load());
+        self.tells(routing_key, message);
+    }
+
+    fn tells(&self, routing_key: &'static str, message: Message) {
+        // What nobody can hear now is of no use later.
+        if self.session().is_some() {
+            self.outbox.post(Letter::Event { routing_key, message });
+        }
+    }
+
+    fn tells_of_task(&self, id: &str, event: &TaskEvent) {
+        if self.sends_events.get() {
+            self.tells(TaskEvent::ROUTING_KEY, event.message(&self.teller(), id));
+        }
+    }
+
+    /// A task was taken from its queue.
+    pub(super) fn tells_received(&self, task: &Task) {
+        let head = &task.head;
+        let event = TaskEvent::Received {
+            name: head.task.clone(),
+            args: head.argsrepr.clone(),
+            kwargs: head.kwargsrepr.clone(),
+            root_id: Some(head.root_id.clone()),
+            parent_id: head.parent_id.clone(),
+            retries: head.retries,
+            eta: task.eta.map(super::celery::iso),
+            expires: task.expires.map(super::celery::iso),
+        };
+        self.tells_of_task(&head.id, &event);
+    }
+
+    /// A task runs.
+    pub(super) fn tells_started(&self, task: &Task) {
+        self.tells_of_task(&task.head.id, &TaskEvent::Started);
+    }
+
+    /// A task has ended.
+    pub(super) fn tells_ended(&self, head: &Head, ended: &Ended, took: Duration) {
+        let event = match ended {
+            Ended::Succeeded => TaskEvent::Succeeded { runtime: took },
+            Ended::Failed(failure) => TaskEvent::Failed {
+                exception: failure.error().repr(),
+                traceback: failure.words.clone(),
+            },
+            Ended::Revoked => TaskEvent::Revoked { terminated: false, expired: false },
+            Ended::Terminated => TaskEvent::Revoked { terminated: true, expired: false },
+            Ended::Expired => TaskEvent::Revoked { terminated: false, expired: true },
+        };
+        self.tells_of_task(&head.id, &event);
+    }
+
+    /// Leaves the result of a task for whoever waits for it.
+    pub(super) fn tells_result(&self, head: &Head, ended: &Ended, children: Vec<String>) {
+        if head.ignore_result {
+            return;
+        }
+        let (status, error, traceback) = match ended {
+            Ended::Succeeded => (Status::Success, None, None),
+            Ended::Failed(failure) => {
+                (Status::Failure, Some(failure.error()), Some(failure.words.clone()))
+            }
+            Ended::Revoked => (Status::Revoked, Some(PythonError::revoked("revoked")), None),
+            Ended::Terminated => (Status::Revoked, Some(PythonError::revoked("terminated")), None),
+            Ended::Expired => (Status::Revoked, Some(PythonError::revoked("expired")), None),
+        };
+        let meta = Meta {
+            task_id: head.id.clone(),
+            status,
+            error,
+            traceback,
+            children,
+            date_done: SystemTime::now(),
+            group_id: head.group.clone(),
+            parent_id: head.parent_id.clone(),
+        };
+        self.outbox.post(Letter::Result(Told {
+            task_id: head.id.clone(),
+            reply_to: head.reply_to.clone(),
+            meta: meta.to_json(),
+        }));
+    }
+}
