@@ -16,6 +16,8 @@ take_down() {
     trap - EXIT
     tests/env/registry.sh down || true
     tests/env/girder.sh down || true
+    tests/env/girder.sh down redis || true
+    tests/env/girder.sh down amqp || true
     tests/env/brokers.sh down || true
     tests/env/engine.sh down || true
     rm -rf "$GANTLINE_TEST_STATE"
@@ -127,6 +129,10 @@ fi
 tests/env/engine.sh up
 tests/env/image.sh
 exports=$(tests/env/girder.sh up && tests/env/registry.sh up && tests/env/brokers.sh up)
+eval "$exports"
+# A Girder for each broker, whose jobs the worker runs.
+exports=$(tests/env/girder.sh up redis "$GANTLINE_TEST_REDIS/0" "$GANTLINE_TEST_REDIS/0" \
+    && tests/env/girder.sh up amqp "$GANTLINE_TEST_AMQP//" rpc://)
 eval "$exports"
 export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 export TMPDIR=$GANTLINE_TEST_STATE/tmp

@@ -35,6 +35,11 @@ impl Girder {
     pub(crate) fn log_in() -> Self {
         let api = env::var("GANTLINE_TEST_GIRDER")
             .expect("GANTLINE_TEST_GIRDER is not set: run `eval \"$(tests/env/girder.sh up)\"`");
+        Self::log_in_at(api)
+    }
+
+    /// Logs in at another Girder, and makes the folder.
+    pub(crate) fn log_in_at(api: String) -> Self {
         // admin:password
         let session = log_in(&api, "YWRtaW46cGFzc3dvcmQ=");
         let token = text(&session["authToken"]["token"]);

@@ -3,8 +3,12 @@
 #![cfg(test)]
 
 mod declaring;
+mod jobs;
 mod place;
 mod proxy;
 mod python;
 mod settling;
+mod site;
+#[path = "../support/mod.rs"]
+mod support;
 mod taking;

@@ -4,7 +4,8 @@ send {queue, count, body, arguments, options}   publishes as Celery does: the qu
 read {queue, count, arguments}                  takes messages and acknowledges them: body in base64, headers, properties
 declare {queue, arguments}                      declares a queue as a Python worker does
 delay {queue, arguments}                        girder_worker's own docker_run.delay
-inspect {destination, verb}                     remote control
+count {queue}                                   how many messages wait in a queue
+inspect {destination, verb}                     remote control; of a list of verbs, an object
 get {backend, id, timeout}                      AsyncResult.get
 events {count}                                  the types of the next events
 """
@@ -55,6 +56,14 @@ def declare(url, options):
     return None
 
 
+def count(url, options):
+    with Connection(url) as connection, connection.channel() as channel:
+        try:
+            return queue_of(options)(channel).queue_declare(passive=True).message_count
+        except connection.channel_errors:  # Redis has no empty queues
+            return 0
+
+
 def delay(url, options):
     os.environ['GIRDER_WORKER_BROKER'] = url
     os.environ['GIRDER_WORKER_BACKEND'] = options.get('backend', 'rpc://')
@@ -67,7 +76,10 @@ def inspect(url, options):
     from celery import Celery
     app = Celery(broker=url)
     inspection = app.control.inspect(destination=options.get('destination'), timeout=options.get('timeout', 5))
-    return getattr(inspection, options['verb'])()
+    verbs = options['verb']
+    if isinstance(verbs, list):
+        return {verb: getattr(inspection, verb)() for verb in verbs}
+    return getattr(inspection, verbs)()
 
 
 def get(url, options):

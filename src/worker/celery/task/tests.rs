@@ -53,7 +53,7 @@ fn a_task_is_a_job_document() {
     for name in ["plain", "slicer", "compressed_zlib", "hook", "stamped", "chain"] {
         let job = JobSpec::from_message(&task(name).document);
         let job = job.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(job.image, "bb:latest", "{name}");
+        assert_eq!(job.image(), "bb:latest", "{name}");
     }
 }
 

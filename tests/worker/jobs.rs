@@ -1,0 +1,211 @@
+//! Jobs that a real Girder sends by `docker_run.delay`, run by `gantline worker` in the real engine.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::place::Kind;
+use crate::site::{Site, on_both_sites, script};
+
+/// A container's stdout and stderr are in the log, and the result comes after the job's end.
+fn what_a_container_says_is_in_the_log_and_the_job_succeeds(site: &Site) {
+    let worker = site.worker(&[]);
+    let job = site.send(&script("echo out; echo err >&2"), json!({}));
+    assert_eq!(job.ended(), SUCCESS);
+    assert_eq!(job.statuses(), [2, 3]);
+    let log = job.log();
+    assert!(log.contains("out\n") && log.contains("err\n"), "{log}");
+    if let Some(meta) = site.result(&job) {
+        assert_eq!((&meta["status"], &meta["result"]), (&json!("SUCCESS"), &Value::Null));
+    }
+    worker.ends_well();
+}
+
+fn an_exit_code_is_in_status_log_and_result(site: &Site) {
+    let _worker = site.worker(&[]);
+    let job = site.send(&script("echo bad; exit 5"), json!({}));
+    assert_eq!(job.ended(), ERROR);
+    assert!(job.log().contains("code 5"), "{}", job.log());
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["status"], "FAILURE");
+        assert_eq!(meta["result"]["exc_type"], "DockerException");
+        let words = meta["result"]["exc_message"][0].as_str().unwrap();
+        assert!(words.starts_with("Non-zero exit code from docker container (5)."), "{words}");
+    }
+}
+
+fn an_image_that_is_not_there_is_an_api_error(site: &Site) {
+    let _worker = site.worker(&[]);
+    let job = site.send(&json!({"image": "no-such-image:x", "pull_image": false}), json!({}));
+    assert_eq!(job.ended(), ERROR);
+    assert!(job.log().contains("no image no-such-image:x"), "{}", job.log());
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["result"]["exc_type"], "APIError");
+    }
+}
+
+fn a_job_that_is_cancelled_while_it_runs_is_canceled(site: &Site) {
+    let _worker = site.worker(&[]);
+    let job = site.send(&script("trap 'exit 0' TERM; echo up; sleep 100 & wait"), json!({}));
+    job.says("up");
+    job.cancel();
+    assert_eq!(job.ended(), CANCELED);
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["status"], "REVOKED");
+        assert_eq!(meta["result"]["exc_message"], json!(["terminated"]));
+    }
+    assert!(!job.has_container());
+}
+
+fn a_container_that_does_not_heed_a_stop_is_killed(site: &Site) {
+    let _worker = site.worker(&["--stop-timeout", "1"]);
+    let job = site.send(&script("trap '' TERM; echo up; while :; do sleep 1; done"), json!({}));
+    job.says("up");
+    job.cancel();
+    assert_eq!(job.ended(), CANCELED);
+    assert!(!job.has_container());
+}
+
+fn a_job_that_was_cancelled_while_no_worker_was_up_starts_no_container(site: &Site) {
+    let job = site.send(&script("echo never"), json!({}));
+    job.cancel();
+    let worker = site.worker(&[]);
+    // What comes behind it shows that it has been seen to.
+    let next = site.send(&script("echo next"), json!({}));
+    assert_eq!(next.ended(), SUCCESS);
+    assert_eq!(job.ended(), CANCELED);
+    assert!(!job.log().contains("container"), "{}", job.log());
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+fn a_job_that_expired_is_canceled_and_says_why(site: &Site) {
+    let _worker = site.worker(&[]);
+    // RabbitMQ itself throws away what expires in its queue.
+    let job = site.send(&script("echo never"), json!({"countdown": 3, "expires": 2}));
+    assert_eq!(job.ended(), CANCELED);
+    assert!(job.log().contains("expired"), "{}", job.log());
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["result"]["exc_message"], json!(["expired"]));
+    }
+}
+
+fn a_job_whose_time_has_not_come_takes_no_slot(site: &Site) {
+    let _worker = site.worker(&["--concurrency", "1"]);
+    let later = site.send(&script("echo later"), json!({"countdown": 6}));
+    let now = site.send(&script("echo now"), json!({}));
+    assert_eq!(now.ended(), SUCCESS);
+    assert_eq!(later.statuses(), [] as [u64; 0]);
+    assert_eq!(later.ended(), SUCCESS);
+}
+
+fn a_time_limit_kills_the_container_and_is_an_error(site: &Site) {
+    let _worker = site.worker(&[]);
+    let job = site.send(&script("sleep 100"), json!({"time_limit": 2}));
+    assert_eq!(job.ended(), ERROR);
+    assert!(job.log().contains("the time limit of 2 s is over"), "{}", job.log());
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["result"]["exc_type"], "TimeLimitExceeded");
+    }
+    assert!(!job.has_container());
+}
+
+fn a_file_of_girders_streams_through_a_pipe(site: &Site) {
+    let _worker = site.worker(&[]);
+    let file = site.upload("file", b"what is in the file");
+    let job = json!({
+        "image": "gantline-test:busybox", "pull_image": false,
+        "container_args": ["cat", {
+            "type": "Connect",
+            "input": {"type": "GirderFileIdToStream", "id": file},
+            "output": {"type": "NamedInputPipe", "name": "in"},
+        }],
+    });
+    let job = site.send(&job, json!({}));
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert!(job.log().contains("what is in the file"), "{}", job.log());
+}
+
+fn a_message_of_another_task_stays_for_others_and_holds_nothing_up(site: &Site) {
+    let worker = site.worker(&[]);
+    site.send_other("slicer_cli_web.image_job.ingest_from_docker");
+    let job = site.send(&script("echo ours"), json!({}));
+    assert_eq!(job.ended(), SUCCESS);
+    worker.ends_well();
+    assert_eq!(site.waiting(), 1);
+}
+
+fn a_message_of_another_task_goes_to_the_queue_that_is_named_for_it(site: &Site) {
+    let others = site.other_queue();
+    let _worker = site.worker(&["--others-to", &others]);
+    // The queue of whoever runs them.
+    site.declare(&others);
+    site.send_other("slicer_cli_web.image_job.ingest_from_docker");
+    site.until(|| site.waiting_in(&others) == 1);
+    assert_eq!(site.waiting(), 0);
+}
+
+fn a_worker_that_is_stopped_ends_its_job_as_an_error(site: &Site) {
+    let worker = site.worker(&["--grace", "0", "--stop-timeout", "1"]);
+    let job = site.send(&script("echo up; sleep 100"), json!({}));
+    job.says("up");
+    worker.signal(Signal::SIGTERM);
+    assert_eq!(job.ended(), ERROR);
+    assert!(job.log().contains("the worker was stopped"), "{}", job.log());
+    worker.has_ended(0);
+    assert!(!job.has_container());
+}
+
+fn with_late_acknowledgements_a_stopped_job_runs_again_elsewhere(site: &Site) {
+    let first = site.worker(&["--grace", "0", "--stop-timeout", "1", "--acks-late"]);
+    let job = site.send(&script("echo up; sleep 4"), json!({}));
+    job.says("up");
+    first.signal(Signal::SIGTERM);
+    first.has_ended(0);
+    assert_eq!(job.statuses(), [2]);
+    let _second = site.worker(&["--acks-late"]);
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert!(job.log().contains("runs again"), "{}", job.log());
+}
+
+fn remote_control_answers_while_a_job_runs(site: &Site) {
+    let _worker = site.worker(&[]);
+    let job = site.send(&script("echo up; sleep 100"), json!({}));
+    job.says("up");
+    let answers =
+        site.inspect(&["ping", "active", "stats", "active_queues", "registered", "revoked"]);
+    assert_eq!(answers["ping"]["ok"], "pong");
+    assert_eq!(answers["active"][0]["id"], *job.task_id());
+    assert!(answers["stats"]["pool"]["max-concurrency"].is_u64());
+    assert_eq!(answers["active_queues"][0]["name"], *site.queue());
+    assert!(!answers.to_string().contains(&site.token()), "{answers}");
+    job.cancel();
+    assert_eq!(job.ended(), CANCELED);
+}
+
+/// Girder's numbers.
+const SUCCESS: u64 = 3;
+const ERROR: u64 = 4;
+const CANCELED: u64 = 5;
+
+on_both_sites!(
+    what_a_container_says_is_in_the_log_and_the_job_succeeds,
+    an_exit_code_is_in_status_log_and_result,
+    an_image_that_is_not_there_is_an_api_error,
+    a_job_that_is_cancelled_while_it_runs_is_canceled,
+    a_container_that_does_not_heed_a_stop_is_killed,
+    a_job_that_was_cancelled_while_no_worker_was_up_starts_no_container,
+    a_job_that_expired_is_canceled_and_says_why,
+    a_job_whose_time_has_not_come_takes_no_slot,
+    a_time_limit_kills_the_container_and_is_an_error,
+    a_file_of_girders_streams_through_a_pipe,
+    a_message_of_another_task_stays_for_others_and_holds_nothing_up,
+    a_message_of_another_task_goes_to_the_queue_that_is_named_for_it,
+    a_worker_that_is_stopped_ends_its_job_as_an_error,
+    with_late_acknowledgements_a_stopped_job_runs_again_elsewhere,
+    remote_control_answers_while_a_job_runs,
+);
+
+/// How long anything here may take.
+pub(crate) const SOON: Duration = Duration::from_secs(60);

@@ -1,0 +1,311 @@
+//! A Girder, its broker and a queue of the test's own, where `gantline worker` is one of the workers.
+
+use std::env;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::jobs::SOON;
+use crate::place::{Kind, server};
+use crate::support::girder::Girder;
+
+/// Where a test happens.
+pub(crate) struct Site {
+    girder: Girder,
+    broker: String,
+    backend: String,
+    queue: String,
+    node: String,
+}
+
+impl Site {
+    pub(crate) fn new(kind: Kind) -> Self {
+        let (variable, broker) = match kind {
+            Kind::RabbitMq => ("GANTLINE_TEST_GIRDER_AMQP", format!("{}//", server(kind))),
+            Kind::Redis => ("GANTLINE_TEST_GIRDER_REDIS", format!("{}/0", server(kind))),
+        };
+        let api = env::var(variable).unwrap_or_else(|_| {
+            panic!("{variable} is not set: see tests/all.sh for the Girder of each broker")
+        });
+        let backend = match kind {
+            Kind::RabbitMq => "rpc://".to_owned(),
+            Kind::Redis => broker.clone(),
+        };
+        let queue = format!("jobs-{}", Uuid::new_v4().simple());
+        let node = format!("gantline@{queue}");
+        Self { girder: Girder::log_in_at(api), broker, backend, queue, node }
+    }
+
+    pub(crate) fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    pub(crate) fn other_queue(&self) -> String {
+        format!("{}-others", self.queue)
+    }
+
+    /// The token of who sends jobs here.
+    pub(crate) fn token(&self) -> String {
+        self.girder.token().to_owned()
+    }
+
+    /// Starts `gantline worker` on the test's queue, and waits until it is connected.
+    pub(crate) fn worker(&self, arguments: &[&str]) -> Worker {
+        let folder = TempDir::with_prefix("gantline-test-").unwrap();
+        let log = folder.path().join("log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+        command
+            .args(["worker", "--broker", &self.broker, "--backend", &self.backend])
+            .args(["--queues", &self.queue]);
+        if !arguments.contains(&"--hostname") {
+            command.args(["--hostname", &self.node]);
+        }
+        let child = command
+            .args(arguments)
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let worker = Worker { child, folder };
+        self.until(|| worker.log().contains("connected to the broker"));
+        worker
+    }
+
+    /// Has Girder send a job to the test's queue.
+    pub(crate) fn send(&self, document: &Value, mut options: Value) -> Job<'_> {
+        options["queue"] = json!(self.queue);
+        let record = self.post("docker_run", &[("options", &options.to_string())], document);
+        Job { site: self, id: record["_id"].as_str().unwrap().to_owned() }
+    }
+
+    /// Has Girder send a message of another task to the test's queue.
+    pub(crate) fn send_other(&self, task: &str) {
+        let options = json!({"queue": self.queue}).to_string();
+        self.post("docker_run", &[("task", task), ("options", &options)], &json!({}));
+    }
+
+    fn post(&self, path: &str, query: &[(&str, &str)], body: &Value) -> Value {
+        ureq::post(format!("{}/{path}", self.girder.api()))
+            .query_pairs(query.iter().copied())
+            .header("Girder-Token", self.girder.token())
+            .send_json(body)
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+
+    /// A file in Girder, by its id.
+    pub(crate) fn upload(&self, name: &str, bytes: &[u8]) -> String {
+        let item = self.girder.make_item(self.girder.folder(), name);
+        self.girder.add_file(&item, name, bytes)
+    }
+
+    /// Celery's record of the result, where it can be read: in Redis.
+    pub(crate) fn result(&self, job: &Job<'_>) -> Option<Value> {
+        if self.backend == "rpc://" {
+            return None;
+        }
+        let mut connection = redis::Client::open(&*self.backend).unwrap().get_connection().unwrap();
+        let key = format!("celery-task-meta-{}", job.task_id());
+        let mut found: Option<String> = None;
+        self.until(|| {
+            found = redis::cmd("GET").arg(&key).query(&mut connection).unwrap();
+            found.is_some()
+        });
+        serde_json::from_str(&found.unwrap()).ok()
+    }
+
+    /// How many messages wait in the test's queue.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting_in(&self.queue)
+    }
+
+    pub(crate) fn waiting_in(&self, queue: &str) -> u64 {
+        self.python("count", &json!({"queue": queue})).as_u64().unwrap()
+    }
+
+    pub(crate) fn declare(&self, queue: &str) {
+        self.python("declare", &json!({"queue": queue}));
+    }
+
+    /// What the test's worker answers to these verbs of `celery inspect`.
+    pub(crate) fn inspect(&self, verbs: &[&str]) -> Value {
+        let asked = json!({"destination": [self.node], "verb": verbs, "timeout": 1});
+        let mut answers = self.python("inspect", &asked);
+        for verb in verbs {
+            answers[*verb] = answers[*verb][&self.node].take();
+        }
+        answers
+    }
+
+    fn python(&self, verb: &str, options: &Value) -> Value {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/worker/python/broker.py");
+        let python = env::var("GANTLINE_TEST_PYTHON").expect("GANTLINE_TEST_PYTHON is not set");
+        let ran = Command::new(python)
+            .args([script, &self.broker, verb, &options.to_string()])
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{verb}: {}", String::from_utf8_lossy(&ran.stderr));
+        serde_json::from_slice(&ran.stdout).unwrap()
+    }
+
+    /// Waits until something is so, asked again and again.
+    pub(crate) fn until(&self, mut so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !so() {
+            assert!(Instant::now() < deadline, "it does not come about");
+            thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+}
+
+/// A shell script in a container.
+pub(crate) fn script(script: &str) -> Value {
+    json!({
+        "image": "gantline-test:busybox", "pull_image": false, "network_mode": "none",
+        "container_args": ["sh", "-c", script],
+    })
+}
+
+/// A job that was sent.
+pub(crate) struct Job<'a> {
+    site: &'a Site,
+    id: String,
+}
+
+impl Job<'_> {
+    fn record(&self) -> Value {
+        self.site.girder.get(&format!("job/{}", self.id))
+    }
+
+    pub(crate) fn task_id(&self) -> String {
+        self.record()["celeryTaskId"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        let record = self.record();
+        let pieces = record["log"].as_array().into_iter().flatten();
+        pieces.map(|piece| piece.as_str().unwrap()).collect()
+    }
+
+    /// The statuses that it was given, in their order.
+    pub(crate) fn statuses(&self) -> Vec<u64> {
+        let record = self.record();
+        let stamps = record["timestamps"].as_array().into_iter().flatten();
+        stamps.map(|stamp| stamp["status"].as_u64().unwrap()).collect()
+    }
+
+    /// Waits for its end; its last status.
+    pub(crate) fn ended(&self) -> u64 {
+        let mut status = 0;
+        self.site.until(|| {
+            status = self.record()["status"].as_u64().unwrap();
+            matches!(status, 3..=5)
+        });
+        status
+    }
+
+    /// Waits until its log has something.
+    pub(crate) fn says(&self, words: &str) {
+        self.site.until(|| self.log().contains(words));
+    }
+
+    /// Cancels it as somebody in Girder does.
+    pub(crate) fn cancel(&self) {
+        ureq::put(format!("{}/job/{}/cancel", self.site.girder.api(), self.id))
+            .header("Girder-Token", self.site.girder.token())
+            .send_empty()
+            .unwrap();
+    }
+
+    /// Whether a container of it is there, running or not.
+    pub(crate) fn has_container(&self) -> bool {
+        let label = format!("label=gantline.task={}", self.task_id());
+        let found =
+            Command::new("docker").args(["ps", "-aq", "--filter", &label]).output().unwrap();
+        !found.stdout.is_empty()
+    }
+}
+
+/// A worker that runs. Dropped, it is stopped with what it runs.
+pub(crate) struct Worker {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Worker {
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits until it has ended, with this code.
+    pub(crate) fn has_ended(mut self, code: i32) {
+        let deadline = Instant::now() + SOON;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end: {}", self.log());
+            thread::park_timeout(Duration::from_millis(50));
+        };
+        assert_eq!(status.code(), Some(code), "{}", self.log());
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn ends_well(self) {
+        self.signal(Signal::SIGTERM);
+        self.has_ended(0);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // The second stops what runs, so that no container is left.
+        for _ in 0..2 {
+            let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+            thread::park_timeout(Duration::from_millis(100));
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !matches!(self.child.try_wait(), Ok(Some(_))) && Instant::now() < deadline {
+            thread::park_timeout(Duration::from_millis(50));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+    }
+}
+
+/// Makes a test for each broker of each of these functions.
+macro_rules! on_both_sites {
+    ($($name:ident),+ $(,)?) => {
+        mod rabbitmq {
+            $(#[test] fn $name() {
+                super::$name(&crate::site::Site::new(crate::place::Kind::RabbitMq));
+            })+
+        }
+        mod redis {
+            $(#[test] fn $name() {
+                super::$name(&crate::site::Site::new(crate::place::Kind::Redis));
+            })+
+        }
+    };
+}
+pub(crate) use on_both_sites;
