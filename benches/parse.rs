@@ -9,8 +9,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gantline::JobSpec;
-use gantline::docker::frame::Decoder;
-use gantline::fuzzing;
+use gantline::internal::docker::frame::Decoder;
+use gantline::internal::fuzzing;
 
 /// Is taking frames apart far cheaper than copying them, for large and for tiny frames?
 fn frames(criterion: &mut Criterion) {

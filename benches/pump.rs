@@ -16,11 +16,11 @@ use std::thread;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_channel::Receiver;
-use gantline::http::{Client, ClientOptions, Get, Post};
-use gantline::pump::{
+use gantline::internal::http::{Client, ClientOptions, Get, Post};
+use gantline::internal::pump::{
     Attach, Carrier, Finish, Flow, Notice, Options, Outlet, Piece, Pump, Sink, Source, Split,
 };
-use gantline::sys::fifo::Fifo;
+use gantline::internal::sys::fifo::Fifo;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;

@@ -100,27 +100,26 @@
 //! - Nothing polls. A container that does nothing costs nothing.
 
 #[cfg(feature = "command")]
-pub mod bench;
+mod bench;
 #[cfg(feature = "command")]
-pub mod cli;
-pub mod depot;
-pub mod docker;
+mod cli;
+mod depot;
+mod docker;
 pub mod event;
-#[doc(hidden)]
-pub mod fuzzing;
-pub mod girder;
-pub mod hook;
-pub mod http;
+mod fuzzing;
+mod girder;
+mod hook;
+mod http;
 pub mod plan;
-pub mod pump;
-pub mod reporter;
+mod pump;
+mod reporter;
 pub mod run;
 pub mod settings;
 pub mod spec;
-pub mod sys;
-pub mod volume;
+mod sys;
+mod volume;
 #[cfg(feature = "worker")]
-pub mod worker;
+mod worker;
 
 pub use self::{
     event::{Event, EventSink, Phase, RunId, TransferId},
@@ -131,3 +130,51 @@ pub use self::{
     },
     spec::{JobSpec, SpecError},
 };
+
+/// What the command, the tests, the benches and the fuzz targets reach for. It is no part of the
+/// library's interface and changes without notice.
+#[doc(hidden)]
+pub mod internal {
+    #[cfg(feature = "command")]
+    pub mod bench {
+        pub use crate::bench::*;
+    }
+    #[cfg(feature = "command")]
+    pub mod cli {
+        pub use crate::cli::*;
+    }
+    pub mod depot {
+        pub use crate::depot::*;
+    }
+    pub mod docker {
+        pub use crate::docker::*;
+    }
+    pub mod fuzzing {
+        pub use crate::fuzzing::*;
+    }
+    pub mod girder {
+        pub use crate::girder::*;
+    }
+    pub mod hook {
+        pub use crate::hook::*;
+    }
+    pub mod http {
+        pub use crate::http::*;
+    }
+    pub mod pump {
+        pub use crate::pump::*;
+    }
+    pub mod reporter {
+        pub use crate::reporter::*;
+    }
+    pub mod sys {
+        pub use crate::sys::*;
+    }
+    pub mod volume {
+        pub use crate::volume::*;
+    }
+    #[cfg(feature = "worker")]
+    pub mod worker {
+        pub use crate::worker::*;
+    }
+}

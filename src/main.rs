@@ -1,7 +1,7 @@
-//! The command; see [`gantline::cli`].
+//! The command; see [`gantline::internal::cli`].
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    gantline::cli::run()
+    gantline::internal::cli::run()
 }

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gantline::fuzzing::http_chunks(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gantline::internal::fuzzing::http_chunks(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gantline::fuzzing::tls_records(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gantline::internal::fuzzing::tls_records(data));

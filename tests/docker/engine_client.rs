@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use gantline::docker::{
+use gantline::internal::docker::{
     ApiVersion, Client, CreateContainer, DockerError, RemoveOptions, Settings, StartFailure,
 };
 

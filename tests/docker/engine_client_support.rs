@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use gantline::docker::{
+use gantline::internal::docker::{
     Attached, Client, ContainerId, CreateContainer, Endpoint, RemoveOptions, Settings,
     frame::{Decoder, Stream},
 };

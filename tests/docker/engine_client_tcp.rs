@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use gantline::docker::{Client, Endpoint, Settings};
+use gantline::internal::docker::{Client, Endpoint, Settings};
 use tokio::net::{TcpListener, UnixStream};
 
 use crate::engine_client_support::{Container, block_on, client, settings};

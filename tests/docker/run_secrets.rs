@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::thread;
 
-use gantline::depot::{Depot, DepotOptions, DepotToken};
+use gantline::internal::depot::{Depot, DepotOptions, DepotToken};
 use nix::sys::signal::Signal;
 use serde_json::json;
 

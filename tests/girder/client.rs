@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use gantline::girder::{ApiKey, Client, GirderError, Token};
-use gantline::http::{self, ClientOptions, Get, HttpError, Progress, Read};
+use gantline::internal::girder::{ApiKey, Client, GirderError, Token};
+use gantline::internal::http::{self, ClientOptions, Get, HttpError, Progress, Read};
 use mio::{Events, Interest, Poll};
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::thread;
 
-use gantline::depot::{Depot, DepotOptions};
+use gantline::internal::depot::{Depot, DepotOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 

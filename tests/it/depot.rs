@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use gantline::depot::{Depot, DepotError, DepotOptions};
+use gantline::internal::depot::{Depot, DepotError, DepotOptions};
 use tempfile::TempDir;
 
 use crate::depot_client::Serving;

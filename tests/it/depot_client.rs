@@ -7,7 +7,9 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use gantline::depot::{Depot, DepotError, DepotFile, DepotOptions, DepotToken, StopHandle};
+use gantline::internal::depot::{
+    Depot, DepotError, DepotFile, DepotOptions, DepotToken, StopHandle,
+};
 use serde_json::Value;
 
 /// No answer of a server on this machine takes longer.

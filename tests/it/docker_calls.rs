@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use gantline::docker::{AnswerError, Client, CreateContainer, DockerError, RemoveOptions};
+use gantline::internal::docker::{
+    AnswerError, Client, CreateContainer, DockerError, RemoveOptions,
+};
 
 use crate::docker_peer::{Peer, block_on, header, http, id, is_ping, target};
 

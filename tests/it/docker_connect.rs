@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use gantline::docker::{AnswerError, ApiVersion, Client, DockerError, Endpoint, Settings};
+use gantline::internal::docker::{
+    AnswerError, ApiVersion, Client, DockerError, Endpoint, Settings,
+};
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 
 use crate::docker_peer::{Peer, block_on, header, http, id, is_ping, ping, target};

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use gantline::docker::{Client, ContainerId, Endpoint, Settings};
+use gantline::internal::docker::{Client, ContainerId, Endpoint, Settings};
 use tempfile::TempDir;
 
 /// How long anything may take that should happen.

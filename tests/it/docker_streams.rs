@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use gantline::docker::{AnswerError, Client, DockerError, Settings};
+use gantline::internal::docker::{AnswerError, Client, DockerError, Settings};
 
 use crate::docker_peer::{Peer, SOON, Stream, block_on, header, http, id, is_ping, ping, target};
 
@@ -257,7 +257,8 @@ fn a_pull_may_be_quiet_for_longer_than_a_call() {
             let limit = Duration::from_millis(150);
             let client = engine.hasty_client(limit).await;
             let mut seen = String::new();
-            let mut progress = |line: gantline::docker::PullLine| seen.push_str(&line.status);
+            let mut progress =
+                |line: gantline::internal::docker::PullLine| seen.push_str(&line.status);
             let mut pull = Box::pin(client.pull("a", &mut progress));
             tokio::time::timeout(limit * 3, &mut pull).await.unwrap_err();
             go_on.send(()).unwrap();

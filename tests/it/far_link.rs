@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use gantline::http::{Client, ClientOptions, Get};
-use gantline::pump::Source;
+use gantline::internal::http::{Client, ClientOptions, Get};
+use gantline::internal::pump::Source;
 use nix::sched::{CloneFlags, setns};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;

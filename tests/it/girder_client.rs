@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gantline::girder::{ApiKey, Client, Credentials, GirderError, Options, Token};
+use gantline::internal::girder::{ApiKey, Client, Credentials, GirderError, Options, Token};
 
 use crate::http_authority::{Authority, Version};
 use crate::http_support::{Peer, chain, until_closed};

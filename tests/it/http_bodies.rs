@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use gantline::http::{ClientOptions, Get, HeaderValue};
+use gantline::internal::http::{ClientOptions, Get, HeaderValue};
 
 use crate::http_support::{
     Driver, Peer, Way, client, client_with, fetch, fetch_all, noise, until_closed,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use gantline::http::{Get, HeaderValue, HttpError, Read};
+use gantline::internal::http::{Get, HeaderValue, HttpError, Read};
 
 use crate::http_support::{
     Driver, Peer, Way, answers, chain, client, client_with, fetch, fetch_all, impatient, reset,
@@ -98,11 +98,11 @@ fn the_next_address_is_tried_when_one_refuses() {
     let url = url::Url::parse(&format!("http://localhost:{}/", peer.port())).unwrap();
     let mut exchange = client().get(Get::new(url)).unwrap();
     let first = exchange.advance(Instant::now()).unwrap();
-    let gantline::http::Progress::Lookup(lookup) = first else { panic!("{first:?}") };
+    let gantline::internal::http::Progress::Lookup(lookup) = first else { panic!("{first:?}") };
     assert_eq!(lookup.host(), "localhost");
     // Asked again before the answer is there, it waits.
     let again = exchange.advance(Instant::now()).unwrap();
-    assert!(matches!(again, gantline::http::Progress::Blocked { .. }), "{again:?}");
+    assert!(matches!(again, gantline::internal::http::Progress::Blocked { .. }), "{again:?}");
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let open = std::net::SocketAddr::from(([127, 0, 0, 1], peer.port()));
     exchange.resolved(Ok(vec![closed, open]));

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use gantline::http::{ClientOptions, Get, HttpError, Response};
+use gantline::internal::http::{ClientOptions, Get, HttpError, Response};
 use tempfile::TempDir;
 use url::Url;
 

@@ -1,6 +1,6 @@
 //! Redirects between real servers, and what does not travel with them.
 
-use gantline::http::{Get, HeaderValue, HttpError, RedirectError};
+use gantline::internal::http::{Get, HeaderValue, HttpError, RedirectError};
 
 use crate::http_support::{Peer, Way, answers, chain, client, fetch, fetch_all};
 

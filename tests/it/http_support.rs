@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gantline::http::{
+use gantline::internal::http::{
     Body, Client, ClientOptions, Exchange, Get, HttpError, Limits, Progress, Read, Response,
 };
 use mio::{Events, Interest, Poll, Token};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use gantline::http::{Client, ClientOptions, Get, HeaderValue, HttpError, Response};
+use gantline::internal::http::{Client, ClientOptions, Get, HeaderValue, HttpError, Response};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use url::Url;
 

@@ -69,7 +69,7 @@ fn a_damaged_message_is_refused_or_right() {
             let part = random.choice(parts).unwrap();
             bytes.splice(from..to, part.bytes());
         }
-        gantline::fuzzing::message(&bytes);
+        gantline::internal::fuzzing::message(&bytes);
     }
 }
 
@@ -91,7 +91,7 @@ fn a_message_whose_values_were_exchanged_is_refused_or_right() {
         };
         *message.pointer_mut(to).unwrap() = value;
         let text = message.to_string();
-        gantline::fuzzing::message(text.as_bytes());
+        gantline::internal::fuzzing::message(text.as_bytes());
         accepted += usize::from(JobSpec::from_message(&text).is_ok());
     }
     assert!(accepted > 300, "{accepted}");

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gantline::http::Get;
-use gantline::pump::{Carrier, Finish, Options, Sink, Source, TransferReport};
+use gantline::internal::http::Get;
+use gantline::internal::pump::{Carrier, Finish, Options, Sink, Source, TransferReport};
 
 use crate::far_link::{Buffer, FarLink, FarServer, Manner};
 use crate::http_authority::{Authority, Version};

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 
-use gantline::pump::{Carrier, Finish, Options, Sink, Source, TransferError};
+use gantline::internal::pump::{Carrier, Finish, Options, Sink, Source, TransferError};
 
 use crate::pump_peer::{Act, Fixture, Peer, noise, reader};
 
@@ -243,11 +243,11 @@ fn many_transfers_share_few_threads_and_buffers() {
     for _ in 0..64 {
         loop {
             match fixture.notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap() {
-                gantline::pump::Notice::Ended { report, .. } => {
+                gantline::internal::pump::Notice::Ended { report, .. } => {
                     assert_eq!(report.finish, Finish::Complete);
                     break;
                 }
-                gantline::pump::Notice::Failed { error, .. } => panic!("{error:?}"),
+                gantline::internal::pump::Notice::Failed { error, .. } => panic!("{error:?}"),
                 _ => {}
             }
         }
@@ -349,7 +349,7 @@ fn a_pump_that_is_dropped_ends_what_goes_on() {
     let Fixture { flow, notices, pump, .. } = fixture;
     drop(pump);
     let is_cancelled = |notice| {
-        matches!(notice, gantline::pump::Notice::Ended { report, .. }
+        matches!(notice, gantline::internal::pump::Notice::Ended { report, .. }
             if report.finish == Finish::Cancelled)
     };
     assert!(notices.try_iter().any(is_cancelled));
@@ -363,16 +363,19 @@ fn a_panic_in_a_workers_thread_does_not_look_like_the_end_of_a_file() {
     let peer = Peer::new(noise(50 << 20), &[Act::Whole]);
     let (sender, notices) = crossbeam_channel::unbounded();
     let flow = fixture.pump.flow(std::sync::Arc::new(move |notice| {
-        let is_progress = matches!(notice, gantline::pump::Notice::Advanced { .. });
+        let is_progress = matches!(notice, gantline::internal::pump::Notice::Advanced { .. });
         let _ = sender.send(notice);
         assert!(!is_progress, "a mistake of whoever listens");
     }));
     flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
     let next = || notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap();
-    assert!(matches!(next(), gantline::pump::Notice::Advanced { .. }));
+    assert!(matches!(next(), gantline::internal::pump::Notice::Advanced { .. }));
     let told = next();
     assert!(
-        matches!(told, gantline::pump::Notice::Failed { error: TransferError::Bug(_), .. }),
+        matches!(
+            told,
+            gantline::internal::pump::Notice::Failed { error: TransferError::Bug(_), .. }
+        ),
         "{told:?}"
     );
     let reading = reader(path);
@@ -383,7 +386,7 @@ fn a_panic_in_a_workers_thread_does_not_look_like_the_end_of_a_file() {
     assert!(!reading.is_finished(), "it saw the end of a short file");
     flow.container_exited();
     loop {
-        if let gantline::pump::Notice::Ended { report, .. } = next() {
+        if let gantline::internal::pump::Notice::Ended { report, .. } = next() {
             assert_eq!(report.finish, Finish::Failed);
             break;
         }

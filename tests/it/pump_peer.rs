@@ -13,9 +13,11 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use gantline::http::{Client, ClientOptions, Get};
-use gantline::pump::{Flow, Notice, Options, Pump, Source, TransferError, TransferReport};
-use gantline::sys::fifo::Fifo;
+use gantline::internal::http::{Client, ClientOptions, Get};
+use gantline::internal::pump::{
+    Flow, Notice, Options, Pump, Source, TransferError, TransferReport,
+};
+use gantline::internal::sys::fifo::Fifo;
 
 /// No single thing that a test waits for takes longer than this.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);

@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use gantline::http::{Client, ClientOptions, HeaderValue, Limits, Post};
-use gantline::pump::{Carrier, Finish, Sink, Source, TransferReport};
+use gantline::internal::http::{Client, ClientOptions, HeaderValue, Limits, Post};
+use gantline::internal::pump::{Carrier, Finish, Sink, Source, TransferReport};
 use rustls::{ServerConnection, StreamOwned};
 use url::Url;
 
@@ -219,7 +219,7 @@ fn it_connects_when_the_first_byte_is_there() {
 
 struct Deaf;
 
-impl gantline::pump::Listen for Deaf {
+impl gantline::internal::pump::Listen for Deaf {
     fn hear(&mut self, _: &[u8]) {}
     fn ended(&mut self) {}
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use bytes::Bytes;
-use gantline::pump::{Attach, Carrier, Finish, Outlet, Piece, Sink, Source, Split};
+use gantline::internal::pump::{Attach, Carrier, Finish, Outlet, Piece, Sink, Source, Split};
 
 use crate::pump_peer::{Act, Fixture, Peer, noise};
 
@@ -102,7 +102,7 @@ fn a_full_disk_is_the_sinks_error() {
     let mut writer = OpenOptions::new().write(true).open(path).unwrap();
     writer.write_all(b"something").unwrap();
     let error = fixture.failed();
-    assert!(matches!(error, gantline::pump::TransferError::Write(_)), "{error:?}");
+    assert!(matches!(error, gantline::internal::pump::TransferError::Write(_)), "{error:?}");
 }
 
 /// Takes pieces of this form apart: a letter (`o`, `e`), a length of one byte, the payload.
@@ -198,7 +198,7 @@ fn a_sink_that_takes_nothing_does_not_hold_the_container_up() {
     for _ in 0..2 {
         loop {
             let notice = fixture.notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap();
-            if let gantline::pump::Notice::Ended { id, report } = notice {
+            if let gantline::internal::pump::Notice::Ended { id, report } = notice {
                 finishes[id] = report.finish;
                 break;
             }
@@ -248,12 +248,12 @@ fn output_that_ends_in_the_middle_of_a_piece_fails() {
     drop(theirs);
     let error = loop {
         match fixture.notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap() {
-            gantline::pump::Notice::Failed { id: 0, error } => break error,
-            gantline::pump::Notice::Failed { error, .. } => panic!("{error:?}"),
+            gantline::internal::pump::Notice::Failed { id: 0, error } => break error,
+            gantline::internal::pump::Notice::Failed { error, .. } => panic!("{error:?}"),
             _ => {}
         }
     };
-    assert!(matches!(error, gantline::pump::TransferError::Split(_)));
+    assert!(matches!(error, gantline::internal::pump::TransferError::Split(_)));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn what_fails_after_the_exit_has_its_end_told() {
     fixture.flow.attach(attach, (0, Sink::File(full)), (1, Sink::File(err))).unwrap();
     fixture.flow.container_exited();
     theirs.write_all(b"o\x03abce\x03abc").unwrap();
-    assert!(matches!(fixture.failed(), gantline::pump::TransferError::Write(_)));
+    assert!(matches!(fixture.failed(), gantline::internal::pump::TransferError::Write(_)));
     assert_eq!(fixture.ended(0).finish, Finish::Failed);
     drop(theirs);
     assert_eq!(fixture.ended(1).finish, Finish::Complete);

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use gantline::http::{Client, ClientOptions, Get, Limits};
-use gantline::pump::{Carrier, Finish, Sink, Source};
+use gantline::internal::http::{Client, ClientOptions, Get, Limits};
+use gantline::internal::pump::{Carrier, Finish, Sink, Source};
 
 use crate::http_support::{Peer, Script, until_closed};
 use crate::pump_peer::{DEADLINE, Fixture, noise, reader};

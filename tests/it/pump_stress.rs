@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use gantline::pump::{Finish, Notice, Options, Sink, TransferReport};
+use gantline::internal::pump::{Finish, Notice, Options, Sink, TransferReport};
 
 use crate::pump_peer::{Act, DEADLINE, Fixture, Peer, noise};
 

@@ -3,8 +3,8 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use gantline::docker::DockerError;
 use gantline::event::{Event, EventSink, RunId};
+use gantline::internal::docker::DockerError;
 use gantline::run::{Cause, CleanUpError};
 use gantline::{JobSpec, Phase, Runner, RunnerBuilder};
 use serde_json::json;

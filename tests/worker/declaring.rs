@@ -1,6 +1,6 @@
 //! Queues are declared as kombu declares them, and those that are there are taken as they are.
 
-use gantline::worker::broker::Settled;
+use gantline::internal::worker::broker::Settled;
 use serde_json::json;
 
 use crate::place::{Place, number, on_both, soon};

@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use gantline::worker::broker::{Delivery, Settings, SharedSession, Supervisor};
-use gantline::worker::url::Broker;
+use gantline::internal::worker::broker::{Delivery, Settings, SharedSession, Supervisor};
+use gantline::internal::worker::url::Broker;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

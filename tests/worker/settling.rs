@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::Engine as _;
-use gantline::worker::broker::{BrokerError, End, Settled};
+use gantline::internal::worker::broker::{BrokerError, End, Settled};
 use serde_json::{Value, json};
 
 use crate::place::{Kind, Place, connect, number, on_both, soon};

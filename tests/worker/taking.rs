@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gantline::worker::broker::{BrokerError, End, Settled};
+use gantline::internal::worker::broker::{BrokerError, End, Settled};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -204,7 +204,7 @@ async fn two_queues_that_give_at_once_lose_nothing(place: Place) {
         // The take waits for both. Both get a message in the same moment.
         tokio::time::sleep(Duration::from_millis(30)).await;
         let message = |queue: &str| {
-            let mut message = gantline::worker::celery::Message::json(
+            let mut message = gantline::internal::worker::celery::Message::json(
                 serde_json::Map::new(),
                 &json!([[round], {}, {}]),
             );
@@ -212,7 +212,7 @@ async fn two_queues_that_give_at_once_lose_nothing(place: Place) {
             message
         };
         let [one, other] = queues.each_ref().map(|queue| message(queue));
-        let to = gantline::worker::broker::Address::queue;
+        let to = gantline::internal::worker::broker::Address::queue;
         let (first, second) = tokio::join!(
             session.publish(to(&queues[0]), &one),
             session.publish(to(&queues[1]), &other)
