@@ -1,6 +1,6 @@
 //! What the environment says, for the command, the worker, and whoever embeds the library.
 //!
-//! The library itself reads no environment: a [`Runner`](crate::Runner) takes what it is given. Here
+//! The library itself reads no environment: a [`Runner`] takes what it is given. Here
 //! is the one place that asks, so that `gantline run`, a worker and an embedder mean the same by
 //! `DOCKER_HOST`, `TMPDIR` and the others. What is given on a command line goes before what a job
 //! says, and what a job says before what is in the environment.
