@@ -84,7 +84,7 @@
 //! | 6 | [`settings`] |
 //! | 5 | [`run`] |
 //! | 4 | [`hook`], [`plan`], [`reporter`] |
-//! | 3 | [`event`] |
+//! | 3 | [`event`], [`transfers`] |
 //! | 2 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 1 | [`spec`], [`http`] |
 //! | 0 | [`sys`] |
@@ -117,6 +117,7 @@ pub mod run;
 pub mod settings;
 pub mod spec;
 mod sys;
+pub mod transfers;
 mod volume;
 #[cfg(feature = "worker")]
 mod worker;

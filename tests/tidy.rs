@@ -34,6 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("depot", &["sys"]),
     ("spec", &[]),
     ("event", &["pump"]),
+    ("transfers", &["pump", "http"]),
     ("sys", &[]),
     ("http", &["sys"]),
 ];

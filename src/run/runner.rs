@@ -15,7 +15,6 @@ use super::error::Cause;
 use super::girder_server::{GirderServer, GirderSettings};
 use super::handle::RunHandle;
 use super::live::Live;
-use super::phases::clean_up;
 use super::settings::{Defaults, Given, RunSettings};
 use super::{Outcome, RunError};
 use crate::docker;
@@ -148,7 +147,7 @@ impl Runner {
     ) -> Result<(), docker::DockerError> {
         let engine = docker::Client::connect(self.shared.engine.clone()).await?;
         for container in engine.list(&[(label, Some(value))]).await? {
-            clean_up::remove(&engine, &container.id).await?;
+            super::phases::clean_up::remove(&engine, &container.id).await?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod engine_client;
 mod engine_client_registry;
 mod engine_client_support;
 mod engine_client_tcp;
+mod examples;
 mod girder_job;
 mod hooks;
 mod hooks_artifacts;
