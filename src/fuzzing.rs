@@ -213,6 +213,12 @@ fn assert_hangs_together(job: &JobSpec) {
             Argument::Fifo(fifo) => place(&fifo.place) && !fifo.name.starts_with('/'),
             Argument::Connect(_) | Argument::GirderApiUrl | Argument::GirderToken => true,
             Argument::Download(download) => there(&download.volume),
+            Argument::CommaJoined(parts) => parts.iter().all(|part| match part {
+                Argument::Volume(volume) => there(volume),
+                Argument::VolumePath(path) => there(&path.volume),
+                Argument::Download(download) => there(&download.volume),
+                _ => false,
+            }),
         });
     }
     for path in job.result_hooks().iter().filter_map(Hook::path) {

@@ -56,7 +56,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
         }
     }
     writeln!(out, "arguments:")?;
-    for argument in &plan.arguments {
+    for argument in plan.arguments() {
         writeln!(out, "  {argument:?}")?;
     }
     writeln!(out, "transfers:")?;

@@ -1,13 +1,13 @@
 //! The part of a plan that is put into volumes from Girder, and taken out of them to it.
 
+use super::argument::Part;
 use super::planner::{Planner, place};
-use super::{GirderArgument, PlanError, PlannedDownload, PlannedHook};
-use crate::spec::{Argument, Download, Downloaded, GirderJob, Hook, JobSpec};
+use super::{PlanError, PlannedDownload, PlannedHook};
+use crate::spec::{Download, Downloaded, GirderJob, Hook};
 
 impl Planner<'_> {
-    /// Plans a download once, however often it is asked for, and gives its path in the container
-    /// as far as it can be told without Girder.
-    pub(crate) fn download(&mut self, at: usize, download: &Download) -> Result<String, PlanError> {
+    /// Plans a download once, however often it is asked for, and gives what an argument becomes.
+    pub(crate) fn download(&mut self, download: &Download) -> Result<Part, PlanError> {
         let target = self.target(download.volume)?.clone();
         let mount = place(download.volume);
         let what = download.what.clone();
@@ -21,10 +21,10 @@ impl Planner<'_> {
             }
         };
         let path = format!("{}/{inside}", target.as_str().trim_end_matches('/'));
-        for other in self.downloads.iter_mut().filter(|other| other.mount == mount) {
+        let planned = self.downloads.iter().enumerate();
+        for (at, other) in planned.filter(|(_, other)| other.mount == mount) {
             if other.what == what {
-                other.arguments.push(at);
-                return Ok(path);
+                return Ok(Part::Download { at, told: path });
             }
             // Of what may be mounted it is known only later whether it is downloaded.
             if !other.what.may_be_here() && !what.may_be_here() && other.what.is_in_place_of(&what)
@@ -32,8 +32,8 @@ impl Planner<'_> {
                 return Err(PlanError::DownloadedTwice { path });
             }
         }
-        self.downloads.push(PlannedDownload { what, mount, target, arguments: vec![at] });
-        Ok(path)
+        self.downloads.push(PlannedDownload { what, mount, target, told: path.clone() });
+        Ok(Part::Download { at: self.downloads.len() - 1, told: path })
     }
 
     pub(crate) fn hook(&self, hook: &Hook) -> Result<PlannedHook, PlanError> {
@@ -47,16 +47,6 @@ impl Planner<'_> {
         };
         Ok(PlannedHook { hook: hook.clone(), mount, job_id })
     }
-}
-
-/// The places of the arguments that are known only when the run has its Girder server.
-pub(crate) fn girder_arguments(job: &JobSpec) -> Vec<(usize, GirderArgument)> {
-    let known = |(at, argument): (usize, &Argument)| match argument {
-        Argument::GirderApiUrl => Some((at, GirderArgument::ApiUrl)),
-        Argument::GirderToken => Some((at, GirderArgument::Token)),
-        _ => None,
-    };
-    job.container_args().iter().enumerate().filter_map(known).collect()
 }
 
 /// Stands for a name that only Girder knows, until it is asked.

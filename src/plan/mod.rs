@@ -4,6 +4,7 @@
 //! can tell (two streams into one FIFO, a FIFO in a volume that the host cannot see) is refused
 //! here, so that `gantline check` finds it without an engine.
 
+mod argument;
 mod girder;
 pub(crate) mod planner;
 mod warnings;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub(crate) use self::argument::{PlannedArgument, Resolved};
 use self::planner::Planner;
 use crate::spec::{
     Connect, ContainerOptions, Direction, Downloaded, GirderJob, Hook, JobSpec, PullPolicy, Sink,
@@ -30,10 +32,8 @@ pub struct Plan {
     pub(crate) pull: PullPolicy,
     /// Replaces the image's entrypoint.
     pub(crate) entrypoint: Option<Vec<String>>,
-    /// The container's command, as it will be passed, but for `girder_arguments`.
-    pub(crate) arguments: Vec<String>,
-    /// Which arguments are empty until the run has its Girder server.
-    pub(crate) girder_arguments: Vec<(usize, GirderArgument)>,
+    /// The container's command.
+    pub(crate) arguments: Vec<PlannedArgument>,
     /// The job in Girder that is told what happens.
     pub(crate) girder_job: Option<GirderJob>,
     /// The default temporary volume, then [`JobSpec::volumes`] in their order.
@@ -75,8 +75,13 @@ impl Plan {
 
     /// The container's command, as it will be passed; empty where the address of a Girder server
     /// or a token for it will be.
-    pub fn arguments(&self) -> &[String] {
-        &self.arguments
+    pub fn arguments(&self) -> Vec<String> {
+        self.resolve(&Resolved::default())
+    }
+
+    /// The container's command, with what the run has found out.
+    pub(crate) fn resolve(&self, resolved: &Resolved) -> Vec<String> {
+        self.arguments.iter().map(|argument| argument.resolve(resolved)).collect()
     }
 
     /// The mounts of what is there already, as docker's bind strings. Beside them a run mounts the
@@ -97,7 +102,6 @@ impl Plan {
     /// What will be downloaded into volumes: `girder:<id> → <path in the container>`.
     pub fn downloads(&self) -> Vec<String> {
         let label = |download: &PlannedDownload| {
-            let argument = download.arguments.first().and_then(|at| self.arguments.get(*at));
             let (Downloaded::File { id, .. }
             | Downloaded::Item { id }
             | Downloaded::Folder { id, .. }) = &download.what;
@@ -107,10 +111,7 @@ impl Plan {
                 }
                 _ => String::new(),
             };
-            format!(
-                "girder:{id}{here} → {}",
-                argument.map_or(download.target.as_str(), String::as_str)
-            )
+            format!("girder:{id}{here} → {}", download.told)
         };
         self.downloads.iter().map(label).collect()
     }
@@ -128,7 +129,7 @@ impl Plan {
     /// Whether anything comes from Girder, or goes there.
     pub(crate) fn needs_girder(&self) -> bool {
         !self.downloads.is_empty()
-            || !self.girder_arguments.is_empty()
+            || self.arguments.iter().any(PlannedArgument::names_girder)
             || !self.hooks.is_empty()
             || self.transfers.iter().any(|t| {
                 matches!(t.source, Source::GirderFile { .. })
@@ -161,8 +162,8 @@ pub(crate) struct PlannedDownload {
     /// An index into [`Plan::mounts`].
     pub(crate) mount: usize,
     pub(crate) target: ContainerPath,
-    /// The arguments that become its path, once Girder has told its name.
-    pub(crate) arguments: Vec<usize>,
+    /// Its path in the container, as far as it can be told without Girder.
+    pub(crate) told: String,
 }
 
 /// One result hook.
@@ -235,13 +236,6 @@ impl fmt::Display for FifoRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
-}
-
-/// An argument that says where Girder is, or lets the container in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GirderArgument {
-    ApiUrl,
-    Token,
 }
 
 /// A job that cannot work as it is written.

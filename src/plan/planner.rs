@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::girder;
+use super::argument::{Part, PlannedArgument};
 use super::warnings;
 use super::{
     FifoFolder, FifoRef, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedTransfer,
@@ -42,8 +42,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
         self.mount_all(name)?;
         let job = self.job;
-        let arguments = job.container_args().iter().enumerate();
-        let arguments = arguments.map(|(at, argument)| self.argument(at, argument));
+        let arguments = job.container_args().iter().map(|argument| self.argument(argument));
         let arguments = arguments.collect::<Result<_, _>>()?;
         for connect in job.stream_connectors() {
             self.connect(connect)?;
@@ -56,7 +55,6 @@ impl<'a> Planner<'a> {
             pull: job.pull(),
             entrypoint: job.entrypoint().map(<[String]>::to_vec),
             arguments,
-            girder_arguments: girder::girder_arguments(job),
             girder_job: job.girder_job().cloned(),
             warnings: self.warnings(),
             mounts: self.mounts,
@@ -95,8 +93,18 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn argument(&mut self, at: usize, argument: &Argument) -> Result<String, PlanError> {
-        Ok(match argument {
+    fn argument(&mut self, argument: &Argument) -> Result<PlannedArgument, PlanError> {
+        match argument {
+            Argument::CommaJoined(parts) => {
+                let parts = parts.iter().map(|part| self.part(part));
+                parts.collect::<Result<_, _>>().map(PlannedArgument)
+            }
+            one => self.part(one).map(PlannedArgument::of),
+        }
+    }
+
+    fn part(&mut self, argument: &Argument) -> Result<Part, PlanError> {
+        Ok(Part::Text(match argument {
             Argument::Literal(text) => text.clone(),
             Argument::Volume(volume) => self.target(*volume)?.as_str().to_owned(),
             Argument::VolumePath(path) => {
@@ -106,9 +114,11 @@ impl<'a> Planner<'a> {
             }
             Argument::Fifo(fifo) => self.fifo(fifo)?.1.as_str().to_owned(),
             Argument::Connect(connect) => self.connect(connect)?,
-            Argument::GirderApiUrl | Argument::GirderToken => String::new(),
-            Argument::Download(download) => self.download(at, download)?,
-        })
+            Argument::Download(download) => return self.download(download),
+            Argument::GirderApiUrl => return Ok(Part::GirderApiUrl),
+            Argument::GirderToken => return Ok(Part::GirderToken),
+            Argument::CommaJoined(_) => return Err(PlanError::Bug("a list in a list of paths")),
+        }))
     }
 
     /// Plans a transfer, and gives the path of the FIFO in it: the sink's, as Girder Worker does,
@@ -219,6 +229,7 @@ pub(crate) fn place(volume: VolumeRef) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Resolved;
     use crate::spec::RunOptions;
 
     fn plan(members: &str) -> Result<Plan, PlanError> {
@@ -252,7 +263,7 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(
-            plan.arguments,
+            plan.arguments(),
             [
                 "-n",
                 "/mnt/girder_worker/t1",
@@ -268,6 +279,27 @@ mod tests {
         assert_eq!(plan.fifos.len(), 2);
         assert!(matches!(plan.warnings.as_slice(), [warning] if warning.contains("idle")));
         assert!(plan.needs_girder());
+    }
+
+    #[test]
+    fn paths_that_are_joined_are_one_argument_also_when_girder_names_them() {
+        let plan = plan(
+            r#""container_args": [{"type": "CommaJoinedVolumes", "volumes": [
+                 {"type": "GirderFileIdToVolume", "id": "5a", "filename": "a"},
+                 {"type": "VolumePath", "filename": "b"},
+                 {"type": "GirderFileIdToVolume", "id": "5c"}]},
+               {"type": "GirderFileIdToVolume", "id": "5c"}]"#,
+        )
+        .unwrap();
+        let named = "/mnt/girder_worker/t1/5c/<name in Girder>";
+        let told = format!("/mnt/girder_worker/t1/a,/mnt/girder_worker/t1/b,{named}");
+        assert_eq!(plan.arguments(), [told.as_str(), named]);
+        assert_eq!(plan.downloads.len(), 2);
+        let paths = [(1, "/mnt/girder_worker/t1/5c/c.svs".to_owned())].into();
+        let resolved = Resolved { paths, ..Resolved::default() };
+        let joined =
+            "/mnt/girder_worker/t1/a,/mnt/girder_worker/t1/b,/mnt/girder_worker/t1/5c/c.svs";
+        assert_eq!(plan.resolve(&resolved), [joined, "/mnt/girder_worker/t1/5c/c.svs"]);
     }
 
     #[test]

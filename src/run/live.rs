@@ -27,7 +27,7 @@ use super::settings::Given;
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Ledger, Phase, RunId, TransferId};
 use crate::girder;
-use crate::plan::{FifoFolder, Mount, Plan};
+use crate::plan::{FifoFolder, Mount, Plan, Resolved};
 use crate::reporter::{JobReporter, JobTeller};
 use crate::run::phases::collect::Collected;
 use crate::run::phases::prepare::blocking;
@@ -58,6 +58,8 @@ pub(super) struct Live {
     pub(super) teller: Option<JobTeller>,
     /// The run's own reporter to that job.
     pub(super) job: Option<JobReporter>,
+    /// What the arguments wait for.
+    pub(super) resolved: Resolved,
     /// The container's last words.
     pub(super) stderr_tail: Arc<Mutex<Tail>>,
     /// Lines of progress pipes that said nothing.
@@ -139,6 +141,7 @@ impl Live {
             report,
             teller: None,
             job: None,
+            resolved: Resolved::default(),
             stderr_tail: Arc::default(),
             bad_progress: Arc::default(),
             phase: (Phase::Prepare, Instant::now()),

@@ -1,6 +1,5 @@
 //! What a run tells to the job in Girder, and what it says of a container that failed.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -16,13 +15,13 @@ use super::settings::Reporting;
 use crate::docker::{self, ContainerId};
 use crate::event::Event;
 use crate::girder::JobStatus;
-use crate::plan::{GirderArgument, PlannedTransfer};
+use crate::plan::{PlannedArgument, PlannedTransfer};
 use crate::pump::Sink;
 use crate::reporter::{Begun, JobReporter, ReporterOptions, Untold};
 use crate::run::phases::collect::Collected;
 use crate::run::transfers::ear::Ear;
 use crate::run::transfers::progress_pipe::{ProgressLines, TellProgress};
-use crate::spec;
+use crate::spec::{self, Secret};
 
 impl Live {
     /// The job in Girder runs from now on, if there is one.
@@ -107,24 +106,17 @@ impl Live {
         })
     }
 
-    /// Fills in the arguments that only the run's Girder server tells.
+    /// Finds out what only the run's Girder server tells the arguments.
     pub(super) async fn name_girder(&mut self) -> Result<(), Cause> {
-        if self.plan.girder_arguments.is_empty() {
+        if !self.plan.arguments.iter().any(PlannedArgument::names_girder) {
             return Ok(());
         }
         let client = self.girder_client().await?;
-        let mut values = BTreeMap::new();
-        for (at, argument) in &self.plan.girder_arguments {
-            let value = match argument {
-                GirderArgument::ApiUrl => client.api_url(),
-                GirderArgument::Token => client.token().ok_or(Cause::NoGirderToken)?.expose(),
-            };
-            values.insert(*at, value.to_owned());
-        }
-        for (at, value) in values {
-            if let Some(argument) = self.plan.arguments.get_mut(at) {
-                *argument = value;
-            }
+        self.resolved.girder_api_url = client.api_url().to_owned();
+        self.resolved.girder_token = client.token().map(|token| Secret::new(token.expose()));
+        let needs_token = self.plan.arguments.iter().any(PlannedArgument::has_token);
+        if needs_token && self.resolved.girder_token.is_none() {
+            return Err(Cause::NoGirderToken);
         }
         Ok(())
     }

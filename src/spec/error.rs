@@ -21,6 +21,9 @@ impl SpecError {
     pub(super) fn without_text(mut self) -> Self {
         self.place.line = 0;
         self.place.column = 0;
+        if self.place.path.is_empty() {
+            self.place.path = "$".to_owned();
+        }
         self
     }
 

@@ -24,6 +24,21 @@ impl GirderJob {
     pub fn id(&self) -> Option<&str> {
         self.url.as_url().path_segments()?.rfind(|name| !name.is_empty())
     }
+
+    /// Puts another address in the place of a Girder server's, if the job is at that one.
+    pub fn move_girder(&mut self, from: &str, to: &str) {
+        let address = moved(self.url.as_url().as_str(), from, to);
+        if let Some(address) = address.as_deref().and_then(HttpUrl::parse) {
+            self.url = address;
+        }
+    }
+}
+
+/// An address beneath `from` as it is beneath `to`; `None` for any other.
+pub(super) fn moved(address: &str, from: &str, to: &str) -> Option<String> {
+    let rest = address.strip_prefix(from.trim_end_matches('/'))?;
+    let beneath = rest.is_empty() || rest.starts_with('/');
+    beneath.then(|| format!("{}{rest}", to.trim_end_matches('/')))
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@
 //!
 //! [`girder_worker`]: super::girder_worker
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::Problem;
+use super::json::number::python_str;
 use super::json::{Fault, Node, Value, shortened, too_many};
 
 /// How many references one pickle may hold: each stands for a value of any size.
@@ -45,7 +47,7 @@ pub(crate) enum Pickled<'n> {
     Scalar(&'n Node),
     /// A list, a tuple or a set.
     List(&'n [Node]),
-    /// A dictionary. Its keys are strings.
+    /// A dictionary. What a key is, [`key`] says.
     Dict(&'n [(String, Node)]),
     /// An object of a class.
     Object(Object<'n>),
@@ -98,10 +100,6 @@ impl<'n> Pickle<'n> {
             _ => return Ok(Pickled::Scalar(node)),
         };
         let Some(tag) = tag(members) else {
-            if let Some((_, value)) = members.iter().find(|(name, _)| name.starts_with(KEY)) {
-                let (found, expected) = ("a key that is not a string", "a string");
-                return Err(unexpected(value, found, expected));
-            }
             return Ok(Pickled::Dict(members));
         };
         match (tag, tagged(members, tag)) {
@@ -139,11 +137,18 @@ impl<'n> Pickle<'n> {
         Ok((node, self.objects.binary_search_by_key(&node.at, |object| object.at).ok()))
     }
 
-    /// The object that a `py/id` means. Its number was checked when the pickle was read; an object
-    /// is never a reference itself.
+    /// The object that a `py/id` means, which is before it and never a reference itself.
     fn object(&self, id: &Node) -> Result<&'n Node, Fault> {
-        let object = number(id).and_then(|number| self.objects.get(number));
-        object.copied().ok_or_else(|| self.unknown(id))
+        let before = self.objects.partition_point(|object| object.at < id.at);
+        let object = number(id).filter(|number| *number < before);
+        let object = object.and_then(|number| self.objects.get(number));
+        object.copied().ok_or_else(|| {
+            let written = match &id.value {
+                Value::Number(digits) => shortened(digits),
+                _ => id.describe(false),
+            };
+            Fault::new(id.at, Problem::UnknownReference { id: written, objects: before })
+        })
     }
 
     fn number(&mut self, node: &'n Node) -> Result<(), Fault> {
@@ -163,8 +168,10 @@ impl<'n> Pickle<'n> {
                     let problem = too_many(self.references, "references", MAX_REFERENCES);
                     return Err(Fault::new(node.at, problem));
                 }
-                let known = number(id).filter(|number| *number < self.objects.len());
-                self.shared.insert(known.ok_or_else(|| self.unknown(id))?);
+                // Whether there is such an object matters only where it is looked at: over AMQP the
+                // members of a hook may come in another order, and with them Girder's whole record of
+                // the job, which nobody looks at.
+                self.shared.extend(number(id));
                 Ok(())
             }
             (Some(B64 | TYPE), _) => Ok(()),
@@ -190,15 +197,6 @@ impl<'n> Pickle<'n> {
     fn inner(&mut self, items: &'n Node) -> Result<(), Fault> {
         items.items().iter().try_for_each(|item| self.number(item))
     }
-
-    fn unknown(&self, id: &Node) -> Fault {
-        let written = match &id.value {
-            Value::Number(digits) => shortened(digits),
-            _ => id.describe(false),
-        };
-        let problem = Problem::UnknownReference { id: written, objects: self.objects.len() };
-        Fault::new(id.at, problem)
-    }
 }
 
 /// The tag that says what an object of JSON is; jsonpickle looks for them in this order.
@@ -213,6 +211,20 @@ fn tagged<'n>(members: &'n [(String, Node)], tag: &str) -> Option<&'n Node> {
     members.iter().find(|(name, _)| name == tag).map(|(_, node)| node)
 }
 
+/// The string that a dictionary's key is, or that Python makes of it where it is a number; `None` of
+/// any other.
+///
+/// A key that is no string is written as `json://` and its JSON (jsonpickle's `keys=True`), and so is
+/// a string that begins like that.
+pub(super) fn key(name: &str) -> Option<Cow<'_, str>> {
+    let Some(json) = name.strip_prefix(KEY) else { return Some(name.into()) };
+    match serde_json::from_str(json).ok()? {
+        serde_json::Value::String(text) => Some(text.into()),
+        serde_json::Value::Number(_) => python_str(json).map(Cow::from),
+        _ => None,
+    }
+}
+
 fn number(id: &Node) -> Option<usize> {
     match &id.value {
         Value::Number(digits) => digits.parse().ok(),
@@ -223,4 +235,25 @@ fn number(id: &Node) -> Option<usize> {
 fn unexpected(node: &Node, found: &str, expected: &str) -> Fault {
     let (found, expected) = (found.to_owned(), expected.to_owned());
     Fault::new(node.at, Problem::Unexpected { found, expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_strings_or_the_json_of_what_they_are() {
+        for (name, expected) in [
+            ("a", Some("a")),
+            ("", Some("")),
+            ("json://8080", Some("8080")),
+            ("json://1.0", Some("1.0")),
+            (r#"json://"json://x""#, Some("json://x")),
+            ("json://null", None),
+            (r#"json://{"py/tuple": [1, 2]}"#, None),
+            ("json://", None),
+        ] {
+            assert_eq!(key(name).as_deref(), expected, "{name}");
+        }
+    }
 }

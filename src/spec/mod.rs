@@ -39,6 +39,8 @@ pub use secret::{HttpUrl, Secret};
 pub use stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 pub use volume::{BindMount, TemporaryVolume, Volume, VolumePath, VolumeRef};
 
+use girder_job::moved;
+
 /// One job: an image, what it is given, and where its results go.
 ///
 /// It is made by a parser or by the builder, and cannot be put together otherwise: what it names is
@@ -111,12 +113,31 @@ impl JobSpec {
     /// Parses a message of Girder Worker's: what `docker_run.delay(…)` sends, as one JSON object
     /// with the `headers` and the decoded `body`.
     ///
-    /// See [`girder_worker`] for what it may hold.
+    /// The body is JSON: what jsonpickle writes, or plain `[args, kwargs, embed]`. Any other (pickle,
+    /// YAML) is the caller's to refuse, and compression the caller's to undo. Its members stay in
+    /// their order, since a `py/id` counts objects; those of the headers may come in any, as AMQP's
+    /// tables do. See [`girder_worker`] for what a message may hold.
     ///
     /// # Errors
     /// As [`JobSpec::from_json`]'s; the place is one in the message.
     pub fn from_message(text: &str) -> Result<Self, SpecError> {
         girder_worker::read(text)
+    }
+
+    /// Puts another address in the place of a Girder server's, where the job names that one: in
+    /// [`girder_api_url`](Self::girder_api_url), and in the address of
+    /// [`girder_job`](Self::girder_job). Where the job names another server, nothing changes.
+    ///
+    /// # Errors
+    /// As [`JobSpec::from_json`]'s: `to` cannot be the address of a Girder API.
+    pub fn move_girder(&mut self, from: &str, to: &str) -> Result<(), SpecError> {
+        Self::new("none").set_girder(Some(to), None)?;
+        let address = self.girder_api_url.as_deref().and_then(|url| moved(url, from, to));
+        self.girder_api_url = address.or_else(|| self.girder_api_url.take());
+        if let Some(job) = &mut self.girder_job {
+            job.move_girder(from, to);
+        }
+        Ok(())
     }
 
     /// The image reference, as `docker run` takes it.
@@ -270,6 +291,9 @@ pub enum Argument {
     Connect(Box<Connect>),
     /// Becomes the path in the container of what is downloaded.
     Download(Download),
+    /// Becomes the paths of its parts, joined by commas: each is a volume, a path in one, or a
+    /// download.
+    CommaJoined(Vec<Self>),
     /// Becomes the address of the Girder server's API, with a slash at its end, as Girder Worker's.
     GirderApiUrl,
     /// Becomes the token for it: the container's other users can read it there.

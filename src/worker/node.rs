@@ -18,7 +18,7 @@ use super::slot::Taken;
 use super::state::State;
 use super::url::Broker;
 use crate::run::Runner;
-use crate::spec::{GirderJob, HttpUrl, JobSpec, SpecError};
+use crate::spec::{GirderJob, JobSpec, SpecError};
 
 /// How far a worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,21 +198,23 @@ impl Node {
     /// The job in Girder, at the address by which this machine reaches it.
     pub(super) fn girder_job(&self, girder: &GirderHeaders) -> Option<GirderJob> {
         let mut job = girder.job.clone()?;
-        if let (Some(ours), Some(theirs)) = (&self.settings.girder_api_url, &girder.api_url)
-            && let Some(moved) = moved(job.url.as_url().as_str(), theirs, ours)
-            && let Some(url) = HttpUrl::parse(&moved)
-        {
-            job.url = url;
+        if let (Some(ours), Some(theirs)) = (&self.settings.girder_api_url, &girder.api_url) {
+            job.move_girder(theirs, ours);
         }
         Some(job)
     }
 
-    /// What a task asks for.
+    /// What a task asks for, of the Girder server at the address by which this machine reaches it.
     ///
     /// # Errors
     /// It cannot be run as it came.
     pub(super) fn spec(&self, task: &Task) -> Result<JobSpec, SpecError> {
-        JobSpec::from_message(&task.document)
+        let mut job = JobSpec::from_message(&task.document)?;
+        let theirs = &task.head.girder.api_url;
+        if let (Some(ours), Some(theirs)) = (&self.settings.girder_api_url, theirs) {
+            job.move_girder(theirs, ours)?;
+        }
+        Ok(job)
     }
 
     /// Notes that a task has ended here.
@@ -240,12 +242,6 @@ impl Node {
             begins
         });
     }
-}
-
-/// An address with another beginning; `None` if it does not begin so.
-fn moved(address: &str, from: &str, to: &str) -> Option<String> {
-    let rest = address.strip_prefix(from.trim_end_matches('/'))?;
-    rest.starts_with('/').then(|| format!("{}{rest}", to.trim_end_matches('/')))
 }
 
 /// Messages whose time has come.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use gantline::JobSpec;
+use serde_json::Value;
 
 macro_rules! messages {
     ($($name:literal)*) => {
@@ -81,7 +82,7 @@ fn a_message_whose_values_were_exchanged_is_refused_or_right() {
     let mut accepted = 0;
     for _ in 0..3000 {
         let (_, message, _) = random.choice(MESSAGES).unwrap();
-        let mut message: serde_json::Value = serde_json::from_str(message).unwrap();
+        let mut message: Value = serde_json::from_str(message).unwrap();
         let mut places = Vec::new();
         gather(&message, String::new(), &mut places);
         let (to, from) = (random.choice(&places).unwrap(), random.choice(&places).unwrap());
@@ -97,15 +98,67 @@ fn a_message_whose_values_were_exchanged_is_refused_or_right() {
     assert!(accepted > 300, "{accepted}");
 }
 
+/// An envelope as brokers carry it: headers and body.
+fn envelope(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/celery").join(name);
+    let mut file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    file["envelope"].take()
+}
+
+fn celerys(name: &str) -> JobSpec {
+    let message = envelope(name).to_string();
+    JobSpec::from_message(&message).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn what_celery_carries_is_a_job_whoever_sent_it() {
+    let plain = celerys("send_task_plain_json.json");
+    let said = r#"{"image": "bb:latest", "pull_image": false, "container_args": ["true"]}"#;
+    assert_eq!(plain, JobSpec::from_json(said).unwrap());
+
+    let slicer = celerys("slicer.json");
+    assert_eq!(slicer.container_args().len(), 3);
+    assert_eq!(slicer.girder_api_url(), Some("http://girder.example:8080/api/v1"));
+    assert_eq!(slicer.girder_job().unwrap().id(), Some("6b08ed6b02a5488d22c99138"));
+
+    // The rest of the chain is in the embed, and refers to what is before it.
+    assert_eq!(celerys("chain.json").container_args().len(), 2);
+    assert_eq!(celerys("link_and_link_error.json").image(), "bb:latest");
+    assert_eq!(celerys("eta_expires_priority_timelimit.json").image(), "bb:latest");
+}
+
+#[test]
+fn a_hook_is_read_also_when_its_members_come_in_another_order() {
+    let mut message = envelope("from_girder_with_hook.json");
+    let job = JobSpec::from_message(&message.to_string()).unwrap();
+    assert_eq!(job.result_hooks().len(), 1);
+    // As a table of AMQP is read, whose members are sorted.
+    message["headers"]["girder_result_hooks"].sort_all_objects();
+    assert_eq!(JobSpec::from_message(&message.to_string()).unwrap(), job);
+}
+
+#[test]
+fn a_job_moves_to_the_address_that_girder_has_for_the_worker() {
+    let mut job = celerys("slicer.json");
+    let from = "http://girder.example:8080/api/v1";
+    job.move_girder("http://other.example/api/v1", "http://inside/api/v1").unwrap();
+    assert_eq!(job, celerys("slicer.json"));
+    job.move_girder(from, "http://inside/g/api/v1/").unwrap();
+    assert_eq!(job.girder_api_url(), Some("http://inside/g/api/v1"));
+    let address = job.girder_job().unwrap().url.as_url().as_str();
+    assert_eq!(address, "http://inside/g/api/v1/job/6b08ed6b02a5488d22c99138");
+    assert!(job.move_girder(from, "inside").is_err());
+}
+
 /// The JSON pointers of all values.
-fn gather(value: &serde_json::Value, path: String, places: &mut Vec<String>) {
+fn gather(value: &Value, path: String, places: &mut Vec<String>) {
     match value {
-        serde_json::Value::Array(items) => {
+        Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 gather(item, format!("{path}/{index}"), places);
             }
         }
-        serde_json::Value::Object(members) => {
+        Value::Object(members) => {
             for (name, member) in members {
                 let name = name.replace('~', "~0").replace('/', "~1");
                 gather(member, format!("{path}/{name}"), places);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::docker::CreateContainer;
-use crate::plan::Plan;
+use crate::plan::{Plan, Resolved};
 
 /// The create of a plan's container.
 ///
@@ -16,11 +16,12 @@ use crate::plan::Plan;
 /// One is added: output that is data is not logged as well, see [`Plan::output_is_data`].
 pub(crate) fn create(
     plan: &Plan,
+    resolved: &Resolved,
     labels: BTreeMap<String, String>,
     binds: Vec<String>,
     own_network: Option<&str>,
 ) -> CreateContainer {
-    let mut create = docker_py(plan, labels, binds);
+    let mut create = docker_py(plan, resolved, labels, binds);
     create.host_config.config.shift_remove("AutoRemove");
     create.host_config.config.shift_remove("RestartPolicy");
     if plan.output_is_data() {
@@ -34,8 +35,13 @@ pub(crate) fn create(
 }
 
 /// The create that docker-py would make.
-fn docker_py(plan: &Plan, labels: BTreeMap<String, String>, binds: Vec<String>) -> CreateContainer {
-    let mut create = CreateContainer::new(&plan.image, plan.arguments.clone());
+fn docker_py(
+    plan: &Plan,
+    resolved: &Resolved,
+    labels: BTreeMap<String, String>,
+    binds: Vec<String>,
+) -> CreateContainer {
+    let mut create = CreateContainer::new(&plan.image, plan.resolve(resolved));
     create.entrypoint.clone_from(&plan.entrypoint);
     create.platform = plan.container.platform().map(str::to_owned);
     create.labels = plan.container.labels();
@@ -94,7 +100,7 @@ mod tests {
             let job = job(keywords);
             // Without the default temporary volume, which docker-py does not know.
             let binds = plan(&job).binds();
-            let create = docker_py(&plan(&job), BTreeMap::new(), binds);
+            let create = docker_py(&plan(&job), &Resolved::default(), BTreeMap::new(), binds);
             let body = serde_json::to_value(&create).unwrap();
             assert_eq!(body, with_modes(case["body"].clone()), "{keywords:?}");
 
@@ -115,7 +121,7 @@ mod tests {
         let keywords = json!({"auto_remove": true, "init": true,
             "restart_policy": {"Name": "on-failure", "MaximumRetryCount": 5}});
         let plan = plan(&job(keywords.as_object().unwrap()));
-        let create = create(&plan, BTreeMap::new(), Vec::new(), None);
+        let create = create(&plan, &Resolved::default(), BTreeMap::new(), Vec::new(), None);
         assert_eq!(create.host_config.config, *json!({"Init": true}).as_object().unwrap());
         assert!(plan.warnings().iter().any(|w| w.contains("restart_policy")), "{plan:?}");
     }
@@ -127,7 +133,7 @@ mod tests {
             keywords["stream_connectors"] = json!([
                 {"type": "Connect", "input": {"type": "ContainerStdOut"}, "output": sink}]);
             let plan = plan(&job(keywords.as_object().unwrap()));
-            let create = create(&plan, BTreeMap::new(), Vec::new(), None);
+            let create = create(&plan, &Resolved::default(), BTreeMap::new(), Vec::new(), None);
             create.host_config.config.get("LogConfig").cloned()
         };
         let file = json!({"type": "HostFile", "path": "/x"});
@@ -142,7 +148,7 @@ mod tests {
     fn the_runs_labels_stand_beside_the_jobs() {
         let plan = plan(&job(json!({"labels": {"a": "b"}}).as_object().unwrap()));
         let ours = BTreeMap::from([("gantline.run".to_owned(), "1".to_owned())]);
-        let create = create(&plan, ours, Vec::new(), None);
+        let create = create(&plan, &Resolved::default(), ours, Vec::new(), None);
         let labels: Vec<_> = create.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(labels, [("a", "b"), ("gantline.run", "1")]);
     }

@@ -239,7 +239,8 @@ impl Recipe {
         let binds = live.binds()?;
         loop {
             let network = self.own_network.as_deref();
-            let mut create = body::create(&live.plan, live.labels(), binds.clone(), network);
+            let mut create =
+                body::create(&live.plan, &live.resolved, live.labels(), binds.clone(), network);
             if live.plan.container.uses_config_proxy() {
                 create.add_variables(engine.proxies().into_iter().map(Into::into).collect());
             }

@@ -25,6 +25,16 @@ pub(super) static GIRDER_JOB: Shape = Shape::new(
             "How it is updated.",
         )
         .default(r#""PUT""#),
+        Member::optional(
+            "reference",
+            Kind::Anything,
+            "What Girder calls the job. Gantline does not look at it.",
+        ),
+        Member::optional(
+            "logPrint",
+            Kind::Anything,
+            "Whether Girder Worker prints to the log. Gantline does not look at it.",
+        ),
     ],
 );
 

@@ -12,7 +12,7 @@ use crate::spec::JobSpec;
 use crate::spec::document;
 use crate::spec::error::{Hint, Problem, SpecError};
 use crate::spec::json::{Fault, MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
-use crate::spec::jsonpickle::{Object, Pickle, Pickled};
+use crate::spec::jsonpickle::{Object, Pickle, Pickled, key};
 use crate::spec::vocabulary;
 use crate::spec::vocabulary::row::{Class, Row};
 
@@ -131,7 +131,12 @@ impl Translator {
             }
             Pickled::Dict(members) => {
                 let member = |(name, value): &'n (String, Node)| {
-                    Ok((name.clone(), self.value(pickle, value, depth + 1)?))
+                    let name = key(name).ok_or_else(|| {
+                        let found = "a key that is not a string".to_owned();
+                        let expected = "a string or a number".to_owned();
+                        Fault::new(value.at, Problem::Unexpected { found, expected })
+                    })?;
+                    Ok((name.into_owned(), self.value(pickle, value, depth + 1)?))
                 };
                 Value::Object(members.iter().map(member).collect::<Result<_, Fault>>()?)
             }
@@ -245,13 +250,13 @@ fn known(object: &Object<'_>) -> Result<(&'static Class, &'static Row), Fault> {
     })
 }
 
-/// What Girder calls `jobInfoSpec`: its `reference` and `logPrint` say nothing that matters here.
+/// What Girder calls `jobInfoSpec`.
 fn girder_job(spec: &Node) -> Node {
     let Value::Object(members) = &spec.value else { return copy(spec) };
     let ours = |(name, value): &(String, Node)| {
         let mut value = copy(value);
         match name.as_str() {
-            "url" | "headers" => {}
+            "url" | "headers" | "reference" | "logPrint" => {}
             "method" if matches!(value.value, Value::Null) => return None,
             "method" => {
                 if let Value::String(method) = &mut value.value {

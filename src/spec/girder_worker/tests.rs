@@ -155,6 +155,14 @@ fn the_transforms_of_slicer_cli_web_are_known() {
         direct: Some("/store/a.svs".into()),
     };
     assert_eq!(direct, Argument::Download(Download { what, volume: VolumeRef::DEFAULT }));
+    let joined = argument(&format!(
+        r#"{{"py/object": "{slicer}.CommaJoinedVolumes", "_volumes": [{DEFAULT},
+            {{"py/object": "girder_worker.docker.transforms.girder.GirderItemIdToVolume",
+              "_item_id": "5e", "_volume": {{"py/id": 5}}, "_item_path": null}}]}}"#
+    ));
+    let item = Downloaded::Item { id: "5e".to_owned() };
+    let item = Argument::Download(Download { what: item, volume: VolumeRef::DEFAULT });
+    assert_eq!(joined, Argument::CommaJoined(vec![Argument::Volume(VolumeRef::DEFAULT), item]));
     let task = format!(r#""task": "{slicer}.run""#);
     assert_eq!(job(&task, "[]", r#""image": "i""#), JobSpec::new("i"));
 }
@@ -236,6 +244,13 @@ fn the_job_in_girder_is_taken_from_the_headers() {
 }
 
 #[test]
+fn a_key_that_is_a_number_is_what_python_prints() {
+    let read = job("", r#"["i"]"#, r#""ports": {"json://8080": 80}"#);
+    let document = r#"{"image": "i", "ports": {"8080": 80}}"#;
+    assert_eq!(read, JobSpec::from_json(document).unwrap());
+}
+
+#[test]
 fn what_is_not_known_is_refused_with_its_name_and_place() {
     let in_args =
         |value: &str| refusal("", r#"["i"]"#, &format!(r#""container_args": ["x", {value}]"#));
@@ -265,7 +280,7 @@ fn what_is_not_known_is_refused_with_its_name_and_place() {
         (r#"{"py/function": "os.system"}"#, "Python function"),
         (r#"{"py/repr": "os/os"}"#, "Python function"),
         (r#"{"py/tuple": 1}"#, "found the number 1, expected an array"),
-        (r#"{"json://1": 1}"#, "found a key that is not a string"),
+        (r#"{"json://null": 1}"#, "found a key that is not a string"),
         (r#"{"py/id": 3}"#, "there is no object 3 before this, of which there are 3"),
         (r#"{"py/id": -1}"#, "there is no object -1"),
         (r#"{"py/id": "0"}"#, "there is no object the string \"0\""),

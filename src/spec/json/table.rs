@@ -200,6 +200,8 @@ pub(in crate::spec) enum Role {
     Volume,
     /// A path in a volume.
     Path,
+    /// A volume, a path in one or a download, in a list of them that is one argument.
+    Part,
     /// One of `stream_connectors`.
     Connect,
     /// Where bytes come from.

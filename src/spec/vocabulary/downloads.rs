@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::reading::Reading;
 use super::row::{Class, Reads, Row};
 use super::volumes::{ITS_VOLUME, VOLUME};
-use crate::spec::Argument;
 use crate::spec::builder::{Fetch, Mount};
 use crate::spec::download::{Download, Downloaded};
 use crate::spec::json::fields::Fields;
@@ -36,7 +35,7 @@ static GIRDER_FILE_ID_TO_VOLUME: Row = Row::new(
             .example(r#""in.csv""#),
         ],
     ),
-    Reads::Argument(|fields, reading| {
+    Reads::Download(|fields, reading| {
         let filename = fields.optional_text("filename").map(str::to_owned);
         download(fields, reading, |id| Downloaded::File { id, filename, direct: None })
     }),
@@ -74,7 +73,7 @@ static DIRECT_GIRDER_FILE_ID_TO_VOLUME: Row = Row::new(
             .example(r#""/assetstore/ab/cd/abcd""#),
         ],
     ),
-    Reads::Argument(|fields, reading| {
+    Reads::Download(|fields, reading| {
         let direct = fields.optional_text("direct_file_path");
         let last = |path: &str| path.rsplit('/').next().map(str::to_owned);
         let filename = fields.optional_text("filename").map(str::to_owned);
@@ -107,7 +106,7 @@ static GIRDER_ITEM_ID_TO_VOLUME: Row = Row::new(
             VOLUME,
         ],
     ),
-    Reads::Argument(|fields, reading| download(fields, reading, |id| Downloaded::Item { id })),
+    Reads::Download(|fields, reading| download(fields, reading, |id| Downloaded::Item { id })),
 )
 .of_class(
     Class::new(
@@ -135,7 +134,7 @@ static GIRDER_FOLDER_ID_TO_VOLUME: Row = Row::new(
             .example(r#""input""#),
         ],
     ),
-    Reads::Argument(|fields, reading| {
+    Reads::Download(|fields, reading| {
         let folder_name = fields.optional_text("folder_name").map(str::to_owned);
         download(fields, reading, |id| Downloaded::Folder { id, folder_name })
     }),
@@ -155,11 +154,11 @@ fn download(
     fields: &Fields<'_>,
     reading: &mut Reading,
     what: impl FnOnce(String) -> Downloaded,
-) -> Result<Argument, Fault> {
+) -> Result<Download, Fault> {
     let id = fields.text("id")?.to_owned();
     let volume =
         reading.volume_on_host(fields, || format!("the download of `{}`", shortened(&id)))?;
-    Ok(Argument::Download(Download { what: what(id), volume }))
+    Ok(Download { what: what(id), volume })
 }
 
 impl Fetch {

@@ -35,6 +35,7 @@ impl Reading {
             Reads::Path(read) => Argument::VolumePath(read(fields, self)?),
             Reads::InputPipe(read) | Reads::OutputPipe(read) => Argument::Fifo(read(fields, self)?),
             Reads::Connect(read) => Argument::Connect(Box::new(read(fields, self)?)),
+            Reads::Download(read) => Argument::Download(read(fields, self)?),
             Reads::Argument(read) => read(fields, self)?,
             Reads::Source(_) | Reads::ContainerStream(_) | Reads::Sink(_) | Reads::Hook(_) => {
                 return Err(misplaced(fields));

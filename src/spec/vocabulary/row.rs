@@ -7,6 +7,7 @@
 
 use super::reading::Reading;
 use crate::spec::Argument;
+use crate::spec::download::Download;
 use crate::spec::hook::Hook;
 use crate::spec::json::Fault;
 use crate::spec::json::fields::Fields;
@@ -50,6 +51,8 @@ pub(in crate::spec) enum Reads {
     OutputPipe(Reader<Fifo>),
     /// A source and a sink.
     Connect(Reader<Connect>),
+    /// A download into a volume.
+    Download(Reader<Download>),
     /// Something that can only be an argument.
     Argument(Reader<Argument>),
     /// A source outside the container.
@@ -66,8 +69,8 @@ impl Reads {
     /// Whether it may stand in a place.
     pub(super) fn fits(&self, role: Role) -> bool {
         match self {
-            Self::Volume(_) => matches!(role, Role::Argument | Role::Volume),
-            Self::Path(_) => matches!(role, Role::Argument | Role::Path),
+            Self::Volume(_) => matches!(role, Role::Argument | Role::Part | Role::Volume),
+            Self::Path(_) => matches!(role, Role::Argument | Role::Part | Role::Path),
             Self::InputPipe(_) => {
                 matches!(role, Role::Argument | Role::Sink | Role::ContainerSink)
             }
@@ -75,6 +78,7 @@ impl Reads {
                 matches!(role, Role::Argument | Role::Source | Role::ContainerSource)
             }
             Self::Connect(_) => matches!(role, Role::Argument | Role::Connect),
+            Self::Download(_) => matches!(role, Role::Argument | Role::Part),
             Self::Argument(_) => matches!(role, Role::Argument),
             Self::Source(_) => matches!(role, Role::Source),
             Self::ContainerStream(_) => matches!(role, Role::Source | Role::ContainerSource),
@@ -91,7 +95,7 @@ impl Reads {
             Self::InputPipe(_) => "`container_args` or the `output` of a Connect",
             Self::OutputPipe(_) => "`container_args` or the `input` of a Connect",
             Self::Connect(_) => "`container_args` or `stream_connectors`",
-            Self::Argument(_) => "`container_args`",
+            Self::Download(_) | Self::Argument(_) => "`container_args`",
             Self::Source(_) | Self::ContainerStream(_) => "the `input` of a Connect",
             Self::Sink(_) => "the `output` of a Connect",
             Self::Hook(_) => "`girder_result_hooks`",

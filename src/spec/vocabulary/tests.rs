@@ -13,6 +13,7 @@ const ROLES: &[Role] = &[
     Role::Argument,
     Role::Volume,
     Role::Path,
+    Role::Part,
     Role::Connect,
     Role::Source,
     Role::ContainerSource,
@@ -45,6 +46,8 @@ fn document(role: Role, object: &Value) -> Value {
     };
     match role {
         Role::Argument => json!({"image": "i", "container_args": [object]}),
+        Role::Part => json!({"image": "i", "container_args": [
+            {"type": "CommaJoinedVolumes", "volumes": [object]}]}),
         Role::Volume => json!({"image": "i", "volumes": [object]}),
         Role::Path => json!({"image": "i", "girder_result_hooks": [
             {"type": "GirderUploadVolumePathJobArtifact", "volumepath": object}]}),

@@ -177,20 +177,11 @@ impl Fetched {
             let Some(planned) = live.plan.downloads.get(download) else { continue };
             let path =
                 format!("{}/{}", planned.target.as_str().trim_end_matches('/'), inside.display());
-            for argument in &planned.arguments {
-                if let Some(argument) = live.plan.arguments.get_mut(*argument) {
-                    argument.clone_from(&path);
-                }
-            }
+            live.resolved.paths.insert(download, path);
         }
         for direct in &self.direct {
-            let Some(planned) = live.plan.downloads.get(direct.download) else { continue };
             let Some(path) = direct.mount(&mut live.plan.mounts) else { continue };
-            for argument in &planned.arguments {
-                if let Some(argument) = live.plan.arguments.get_mut(*argument) {
-                    argument.clone_from(&path);
-                }
-            }
+            live.resolved.paths.insert(direct.download, path);
         }
         live.report.downloads = self.direct.iter().map(Direct::record).collect();
         live.report.downloads.extend(self.records);
