@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use super::broker::{Address, SharedSession};
-use super::celery::{Request, Revoked, Signal, Task, Verb};
+use super::celery::{Request, Revoked, Signal, Task, TimeLimit, Verb};
 use super::ended::StoppedFor;
 use super::job::Job;
 use super::node::Node;
@@ -93,7 +93,7 @@ async fn answer(node: &Rc<Node>, session: &SharedSession, verb: Verb) -> Value {
             json!({"error": "unknown task"})
         }
         Verb::TimeLimit { task, soft, hard } => {
-            node.limits.borrow_mut().insert(task, (soft, hard));
+            node.limits.borrow_mut().insert(task, TimeLimit { soft, hard });
             ok("time limits set successfully")
         }
         Verb::Shutdown => {

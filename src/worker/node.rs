@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, watch};
 
 use super::broker::SharedSession;
-use super::celery::{GirderHeaders, Revoked, Task};
+use super::celery::{GirderHeaders, Revoked, Task, TimeLimit};
 use super::http::Health;
 use super::job::{Job, Limits};
 use super::others::Others;
@@ -56,8 +56,8 @@ pub(super) struct Node {
     pub(super) revocations: watch::Sender<()>,
     /// What is remembered over the end of the process.
     pub(super) state: State,
-    /// Limits of tasks that bring none, in seconds: soft and hard.
-    pub(super) limits: RefCell<BTreeMap<String, (Option<f64>, Option<f64>)>>,
+    /// Limits of tasks that bring none.
+    pub(super) limits: RefCell<BTreeMap<String, TimeLimit>>,
     pub(super) began: Instant,
     /// Told when a slot ends, or is free.
     pub(super) slots_changed: Notify,
@@ -190,7 +190,7 @@ impl Node {
     /// The limits of a task: its own, or those that were set by remote control.
     pub(super) fn limits_of(&self, task: &Task) -> Limits {
         let limits = self.limits.borrow();
-        let (soft, hard) = limits.get(&task.head.task).copied().unwrap_or_default();
+        let TimeLimit { soft, hard } = limits.get(&task.head.task).copied().unwrap_or_default();
         let own = task.time_limit;
         Limits::of_seconds(own.soft.or(soft), own.hard.or(hard))
     }

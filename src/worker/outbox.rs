@@ -19,7 +19,7 @@ pub(super) enum Letter {
     /// A message whose job is over will not come again.
     Ack(Rc<Delivery>),
     /// An event of the worker's or a task's.
-    Event { routing_key: &'static str, message: Message },
+    Event { routing_key: &'static str, message: Box<Message> },
 }
 
 /// The end of a task.

@@ -59,7 +59,7 @@ impl Node {
     fn tells(&self, routing_key: &'static str, message: Message) {
         // What nobody can hear now is of no use later.
         if self.session().is_some() {
-            self.outbox.post(Letter::Event { routing_key, message });
+            self.outbox.post(Letter::Event { routing_key, message: Box::new(message) });
         }
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::place::Kind;
 use crate::site::{Site, on_both_sites, script};
 
 /// A container's stdout and stderr are in the log, and the result comes after the job's end.

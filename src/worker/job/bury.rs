@@ -20,8 +20,8 @@ pub(in crate::worker) async fn bury(node: &Node, died: Vec<RunningJob>) {
             continue;
         }
         let Some(job) = job_of(&running) else { continue };
-        let mut options = ReporterOptions::default();
-        options.patience = node.settings.girder_patience;
+        let patience = node.settings.girder_patience;
+        let options = ReporterOptions { patience, ..ReporterOptions::default() };
         match JobReporter::start(&job, options, || ()) {
             Ok(reporter) => {
                 let teller = reporter.teller();

@@ -117,10 +117,9 @@ fn start(
     stopper: &Stopper,
 ) -> Result<Option<JobReporter>, String> {
     let Some(job) = node.girder_job(girder) else { return Ok(None) };
-    let mut options = ReporterOptions::default();
+    let patience = node.settings.girder_patience;
+    let mut options = ReporterOptions { patience, look: LOOK, ..ReporterOptions::default() };
     options.girder.ca_files.extend(node.settings.ca_file.clone());
-    options.patience = node.settings.girder_patience;
-    options.look = LOOK;
     let stopper = stopper.clone();
     let cancelled = move || stopper.stop(StoppedFor::Cancel);
     JobReporter::start(&job, options, cancelled).map(Some).map_err(|error| chain(&error))

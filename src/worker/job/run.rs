@@ -100,7 +100,10 @@ async fn watch(
                 }
             },
             async {
-                while node.settings.acks_late {
+                if !node.settings.acks_late {
+                    return;
+                }
+                loop {
                     renewal.tick().await;
                     if renew(node, &job.taken.delivery).await != Settled::Done {
                         tracing::warn!("the broker gives the message of a running job to others");
