@@ -41,28 +41,61 @@ impl Cancellation {
         self.1.clone()
     }
 
-    /// Whether the run is to stop.
-    pub(crate) fn is_asked(&self) -> bool {
-        *self.0.borrow() != Asked::Nothing
+    /// Lets `work` go on until it is done or the run is cancelled, to this level; then `work` is dropped.
+    ///
+    /// This is how a run notices that it is cancelled. Work that must not be dropped halfway comes before
+    /// a [`go_on`](Self::go_on).
+    pub(crate) async fn unless<T>(
+        &self,
+        level: Level,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Cancelled> {
+        tokio::select! {
+            biased;
+            () = self.until(level) => Err(Cancelled),
+            done = work => Ok(done),
+        }
     }
 
-    /// Comes back when the run is to stop.
-    pub(crate) async fn asked(&mut self) {
-        self.until(Asked::Stop).await;
+    /// Whether the run goes on.
+    pub(crate) fn go_on(&self) -> Result<(), Cancelled> {
+        match *self.0.borrow() {
+            Asked::Nothing => Ok(()),
+            Asked::Stop | Asked::Kill => Err(Cancelled),
+        }
     }
 
-    /// Comes back when the run is to stop at once.
-    pub(crate) async fn insisted(&mut self) {
-        self.until(Asked::Kill).await;
-    }
-
-    async fn until(&mut self, least: Asked) {
-        if self.0.wait_for(|asked| *asked >= least).await.is_err() {
+    /// Comes back when the run is cancelled, to this level.
+    pub(crate) async fn until(&self, level: Level) {
+        let least = match level {
+            Level::Asked => Asked::Stop,
+            Level::Insisted => Asked::Kill,
+        };
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|asked| *asked >= least).await.is_err() {
             // Nobody is left who could ask.
             pending::<()>().await;
         }
     }
 }
+
+/// How often somebody has asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Asked,
+    Insisted,
+}
+
+impl Level {
+    /// What stops the work of a run that may be cancelled already: that goes on until somebody insists.
+    pub(crate) fn beyond(is_cancelled: bool) -> Self {
+        if is_cancelled { Self::Insisted } else { Self::Asked }
+    }
+}
+
+/// The run was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cancelled;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Asked {
@@ -85,21 +118,32 @@ mod tests {
 
     #[test]
     fn the_first_asks_and_the_second_insists() {
-        let (canceller, mut cancellation) = Canceller::new();
-        assert!(!is_ready(cancellation.asked()));
+        let (canceller, cancellation) = Canceller::new();
+        assert!(cancellation.go_on().is_ok());
+        assert!(!is_ready(cancellation.until(Level::Asked)));
         canceller.cancel();
-        assert!(cancellation.is_asked());
-        assert!(is_ready(cancellation.asked()));
-        assert!(!is_ready(cancellation.insisted()));
+        assert!(cancellation.go_on().is_err());
+        assert!(is_ready(cancellation.until(Level::Asked)));
+        assert!(!is_ready(cancellation.until(Level::Insisted)));
         canceller.cancel();
-        assert!(is_ready(cancellation.asked()));
-        assert!(is_ready(cancellation.insisted()));
+        assert!(is_ready(cancellation.until(Level::Asked)));
+        assert!(is_ready(cancellation.until(Level::Insisted)));
+    }
+
+    #[test]
+    fn work_goes_on_until_somebody_asks() {
+        let (canceller, cancellation) = Canceller::new();
+        assert!(is_ready(cancellation.unless(Level::Asked, async {})));
+        assert!(!is_ready(cancellation.unless(Level::Asked, pending::<()>())));
+        canceller.cancel();
+        assert!(is_ready(cancellation.unless(Level::Asked, pending::<()>())));
+        assert!(!is_ready(cancellation.unless(Level::beyond(true), pending::<()>())));
     }
 
     #[test]
     fn when_nobody_is_left_to_ask_nothing_is_asked() {
-        let (canceller, mut cancellation) = Canceller::new();
+        let (canceller, cancellation) = Canceller::new();
         drop(canceller);
-        assert!(!is_ready(cancellation.asked()));
+        assert!(!is_ready(cancellation.until(Level::Asked)));
     }
 }

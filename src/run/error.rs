@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::Report;
+use super::outcome::Report;
 use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::{Phase, RunId};
 use crate::girder::GirderError;
@@ -16,7 +16,7 @@ use crate::http::HttpError;
 use crate::plan::PlanError;
 use crate::pump::{PumpError, TransferError};
 use crate::reporter::ReporterError;
-use crate::run::transfers::downloads::DownloadError;
+use crate::run::transfers::downloads::error::DownloadError;
 use crate::run::transfers::host_file::HostFileError;
 use crate::volume::VolumeError;
 

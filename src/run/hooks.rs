@@ -11,10 +11,12 @@ use super::live::{Live, MadeContainer};
 use super::outcome::UploadRecord;
 use crate::docker::{Client, ContainerId};
 use crate::event::Phase;
-use crate::hook::{HookError, Session, Task, Uploaded};
+use crate::hook::{HookError, Session, Task};
 use crate::plan::PlannedHook;
-use crate::run::phases::prepare::blocking;
-use crate::run::phases::stream::{kill, stop};
+use crate::run::blocking::blocking;
+use crate::run::cancel::{Cancelled, Level};
+use crate::run::container::stop::{kill, stop_of_cancelled};
+use crate::run::end::End;
 
 /// Which hooks are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,17 +29,18 @@ enum Which {
 /// Carries out the hooks of a run whose container has exited. Each is tried; the first failure is
 /// the run's, the others are warnings. So are all when the container failed: that is told by its
 /// exit code.
-pub(super) async fn perform(live: &mut Live) -> Result<(), Cause> {
-    let succeeded = live.report.exit_code == Some(0) && !live.report.cancelled;
-    let which = if succeeded { Which::All } else { Which::Marked };
+pub(super) async fn perform(live: &mut Live, end: End) -> Result<End, Cause> {
+    let which = if end.has_succeeded() { Which::All } else { Which::Marked };
+    let done = carry_out(live, which).await;
     let mut failure = None;
-    for error in carry_out(live, which).await {
+    for error in done.errors {
         match &failure {
             None if which == Which::All => failure = Some(error),
             _ => live.warns(chain(&error)),
         }
     }
-    failure.map_or(Ok(()), Err)
+    let is_cancelled = end.is_cancelled || done.was_cancelled;
+    failure.map_or(Ok(End { is_cancelled, ..end }), Err)
 }
 
 /// Carries out the hooks that are marked for it after a run that failed. What they cannot do is a
@@ -59,38 +62,51 @@ pub(super) async fn rescue(live: &mut Live) {
     {
         return;
     }
-    for error in carry_out(live, Which::Marked).await {
+    for error in carry_out(live, Which::Marked).await.errors {
         live.warns(chain(&error));
     }
 }
 
 /// Ends a container that may still run.
 async fn end(live: &Live, engine: &Client, container: &ContainerId) -> Result<(), Cause> {
-    let mut cancellation = live.cancellation.clone();
-    if !cancellation.is_asked() {
-        return kill(engine, container).await;
-    }
-    tokio::select! {
-        biased;
-        () = cancellation.insisted() => kill(engine, container).await,
-        stopped = stop(engine, container, live.given.stop_timeout) => stopped,
+    match live.cancellation.go_on() {
+        Ok(()) => kill(engine, container).await,
+        Err(Cancelled) => {
+            let how = (&live.cancellation, live.given.stop_timeout);
+            stop_of_cancelled(engine, container, how).await
+        }
     }
 }
 
-async fn carry_out(live: &mut Live, which: Which) -> Vec<Cause> {
-    let mut errors = Vec::new();
-    for at in 0..live.plan.hooks.len() {
-        let Some(hook) = live.plan.hooks.get(at).cloned() else { continue };
-        let only_marked = which == Which::Marked || live.report.cancelled;
+/// What came of hooks.
+#[derive(Debug, Default)]
+struct Done {
+    /// While one of them was carried out.
+    was_cancelled: bool,
+    errors: Vec<Cause>,
+}
+
+async fn carry_out(live: &mut Live, which: Which) -> Done {
+    let mut done = Done::default();
+    for hook in live.plan.hooks.clone() {
+        let only_marked = which == Which::Marked || done.was_cancelled;
         if only_marked && !hook.is_marked() {
             continue;
         }
-        errors.extend(one(live, hook).await.err());
+        let of_it = one(live, hook).await.unwrap_or_else(Done::failed);
+        done.was_cancelled |= of_it.was_cancelled;
+        done.errors.extend(of_it.errors);
     }
-    errors
+    done
 }
 
-async fn one(live: &mut Live, planned: PlannedHook) -> Result<(), Cause> {
+impl Done {
+    fn failed(cause: Cause) -> Self {
+        Self { was_cancelled: false, errors: vec![cause] }
+    }
+}
+
+async fn one(live: &mut Live, planned: PlannedHook) -> Result<Done, Cause> {
     let root = match planned.mount {
         Some(mount) => live.host_side(mount).ok_or(Cause::Bug("a volume without a folder"))?.into(),
         None => PathBuf::new(),
@@ -111,14 +127,13 @@ async fn one(live: &mut Live, planned: PlannedHook) -> Result<(), Cause> {
         Ok((session, ended))
     });
     let mut work = std::pin::pin!(work);
-    let mut cancellation = live.cancellation.clone();
+    let cancellation = live.cancellation.clone();
     // A hook that is marked for cancelled runs is stopped only by who insists.
-    let asked = async {
-        if is_marked { cancellation.insisted().await } else { cancellation.asked().await }
-    };
-    let ended = tokio::select! {
-        ended = &mut work => ended,
-        () = asked => {
+    let asked = cancellation.unless(Level::beyond(is_marked), &mut work).await;
+    let was_cancelled = asked.is_err();
+    let ended = match asked {
+        Ok(ended) => ended,
+        Err(Cancelled) => {
             live.report.cancelled = true;
             drop(stop);
             // It notices between two reads. One that hangs in a request is left behind.
@@ -126,23 +141,19 @@ async fn one(live: &mut Live, planned: PlannedHook) -> Result<(), Cause> {
                 Ok(ended) => ended,
                 Err(_) => {
                     live.warns(format!("{label} has not stopped in time"));
-                    return Ok(());
+                    return Ok(Done { was_cancelled, errors: Vec::new() });
                 }
             }
         }
     };
     let (session, ended) = ended?;
-    live.report.uploads.extend(session.uploads.into_iter().map(record));
+    live.report.uploads.extend(session.uploads.into_iter().map(UploadRecord::from));
     session.warnings.into_iter().for_each(|warning| live.warns(warning));
-    match ended {
-        Err(HookError::Cancelled { .. }) if live.report.cancelled => Ok(()),
-        ended => ended.map_err(|source| Cause::Hook { label, source: Box::new(source) }),
-    }
-}
-
-pub(super) fn record(uploaded: Uploaded) -> UploadRecord {
-    let Uploaded { item_id, file_id, job_id, name, bytes } = uploaded;
-    UploadRecord { item_id, file_id, job_id, name, bytes }
+    let error = match ended {
+        Err(HookError::Cancelled { .. }) if was_cancelled => None,
+        ended => ended.err().map(|source| Cause::Hook { label, source: Box::new(source) }),
+    };
+    Ok(Done { was_cancelled, errors: error.into_iter().collect() })
 }
 
 /// How long a hook that was told to stop may take.

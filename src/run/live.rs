@@ -13,24 +13,23 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use super::cancel::Cancellation;
+use super::cancel::{Cancellation, Cancelled};
+use super::end::End;
 use super::error::{Cause, CleanUpError, RunError, chain};
 use super::failure::Tail;
 use super::girder_server::GirderServer;
-use super::hooks::record;
-use super::outcome::{Outcome, Report};
-use super::prune::{
+use super::labels::{
     HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
 };
-use super::runner::Shared;
+use super::outcome::{Outcome, Report, UploadRecord};
 use super::settings::Given;
+use super::shared::Shared;
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Ledger, Phase, RunId, TransferId};
 use crate::girder;
 use crate::plan::{FifoFolder, Mount, Plan, Resolved};
 use crate::reporter::{JobReporter, JobTeller};
-use crate::run::phases::collect::Collected;
-use crate::run::phases::prepare::blocking;
+use crate::run::blocking::blocking;
 use crate::run::transfers::Transfers;
 use crate::run::transfers::host_file::Unfinished;
 use crate::run::transfers::relay::Relay;
@@ -53,6 +52,7 @@ pub(super) struct Live {
     /// A transfer's failure, and its phase: the run goes on until the container has exited, and
     /// then fails.
     pub(super) failure: Option<(Phase, Cause)>,
+    /// Only written while the run goes on.
     pub(super) report: Report,
     /// Where is told what happens, for the job in Girder.
     pub(super) teller: Option<JobTeller>,
@@ -112,6 +112,12 @@ pub(super) enum Stop {
 impl From<Cause> for Stop {
     fn from(cause: Cause) -> Self {
         Self::Failed(cause)
+    }
+}
+
+impl From<Cancelled> for Stop {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
     }
 }
 
@@ -205,19 +211,6 @@ impl Live {
         own.map_or_else(|| format!("gantline-{}", self.ledger.run()), str::to_owned)
     }
 
-    /// Lets `work` go on until it is done or the run is cancelled; then it is dropped.
-    pub(super) async fn unless_cancelled<T>(
-        cancellation: &Cancellation,
-        work: impl Future<Output = Result<T, Cause>>,
-    ) -> Result<T, Stop> {
-        let mut cancellation = cancellation.clone();
-        tokio::select! {
-            biased;
-            () = cancellation.asked() => Err(Stop::Cancelled),
-            outcome = work => Ok(outcome?),
-        }
-    }
-
     /// What the container is found by, now and when this process is gone.
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let directories = self.made.directories.iter().map(TempDirectory::root);
@@ -257,7 +250,7 @@ impl Live {
     /// Makes the run's result of how the phases ended, in `phase` the last of them.
     pub(super) fn ended(
         mut self,
-        ended: Result<Collected, Stop>,
+        ended: Result<End, Stop>,
         phase: Phase,
         clean_up: Vec<CleanUpError>,
     ) -> Result<Outcome, RunError> {
@@ -266,9 +259,9 @@ impl Live {
         }
         let mut report = self.report;
         report.transfers = self.transfers.records();
-        report.uploads.splice(0..0, self.transfers.arrived().cloned().map(record));
+        report.uploads.splice(0..0, self.transfers.arrived().cloned().map(UploadRecord::from));
         let (phase, cause) = match ended {
-            Ok(Collected) => return Ok(Outcome { report }),
+            Ok(_) => return Ok(Outcome { report }),
             Err(Stop::Cancelled) => {
                 report.cancelled = true;
                 return Ok(Outcome { report });

@@ -11,19 +11,23 @@
 //! resumes. One current-thread runtime a run carries the calls to the engine; nothing in it ticks,
 //! so a quiet container costs nothing.
 
+mod blocking;
 mod cancel;
 mod container;
+mod end;
 mod error;
 mod failure;
 mod girder_server;
 mod handle;
 mod hooks;
+mod labels;
 mod live;
 mod outcome;
 mod phases;
 mod prune;
 mod runner;
 mod settings;
+mod shared;
 mod telling;
 mod transfers;
 
@@ -38,7 +42,7 @@ pub use self::{
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, Runner, RunnerBuilder},
     settings::RunSettings,
-    transfers::{downloads::DownloadError, host_file::HostFileError},
+    transfers::{downloads::error::DownloadError, host_file::HostFileError},
 };
 /// What a [`Runner`] is set up with, in the words of a run.
 pub use crate::{
@@ -46,36 +50,3 @@ pub use crate::{
     http::ClientOptions as DownloadOptions,
     pump::Options as PumpOptions,
 };
-
-use self::live::{Live, Stop};
-use self::phases::collect::Collected;
-use self::phases::prepare::Prepared;
-use crate::event::Phase;
-
-/// Takes a run from its start to its end.
-async fn run(mut live: Live) -> Result<Outcome, RunError> {
-    let ended = phases(&mut live).await;
-    let phase = live.phase();
-    if ended.is_err() {
-        hooks::rescue(&mut live).await;
-    }
-    live.concludes(&ended);
-    live.enters(Phase::CleanUp);
-    let left = phases::clean_up::clean_up(&mut live).await;
-    live.leaves();
-    live.ends_job().await;
-    live.ended(ended, phase, left)
-}
-
-async fn phases(live: &mut Live) -> Result<Collected, Stop> {
-    live.begins_job()?;
-    let prepared = Prepared::prepare(live).await?;
-    live.enters(Phase::Start);
-    let started = prepared.start(live).await?;
-    live.enters(Phase::Stream);
-    let exited = started.stream(live).await?;
-    live.enters(Phase::Wait);
-    let drained = exited.wait(live).await?;
-    live.enters(Phase::Collect);
-    drained.collect(live).await
-}

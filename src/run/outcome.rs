@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::event::{Finish, Phase, TransferId};
+use crate::hook::Uploaded;
 use crate::pump::Carrier;
 
 /// What came of a run that went as it could: the container's end, whichever it was.
@@ -197,6 +198,13 @@ impl DownloadRecord {
             "checked": self.checked,
             "finish": self.finish.as_str(),
         })
+    }
+}
+
+impl From<Uploaded> for UploadRecord {
+    fn from(uploaded: Uploaded) -> Self {
+        let Uploaded { item_id, file_id, job_id, name, bytes } = uploaded;
+        Self { item_id, file_id, job_id, name, bytes }
     }
 }
 

@@ -12,25 +12,14 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::container::stop::remove;
 use super::error::CleanUpError;
+use super::labels::{
+    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
+};
 use crate::docker::{Client, ContainerSummary, DockerError, Settings};
-use crate::run::phases::clean_up::remove;
 use crate::run::transfers::host_file::{HostFileError, is_unfinished};
 use crate::volume::{Owner, VolumeError, is_orphan, orphans, remove_tree};
-
-/// The run that a container belongs to.
-pub(super) const RUN_LABEL: &str = "gantline.run";
-/// The host name of whoever made it.
-pub(super) const HOST_LABEL: &str = "gantline.host";
-/// The process that made it.
-pub(super) const PID_LABEL: &str = "gantline.pid";
-/// Since when that process has been there, and in which namespace: its number alone may belong to
-/// another.
-pub(super) const SINCE_LABEL: &str = "gantline.since";
-/// There when the job wants to keep its container.
-pub(super) const KEEP_LABEL: &str = "gantline.keep";
-/// FIFOs and temporary directories that its run made, as a JSON list of paths.
-pub(super) const MADE_LABEL: &str = "gantline.made";
 
 /// What was removed, and what could not be.
 #[derive(Debug, Default)]
@@ -129,11 +118,6 @@ fn remove_path(path: &Path) -> Result<bool, CleanUpError> {
         return remove_tree(&path).map_err(CleanUpError::Volume).map(|()| true);
     }
     Ok(false)
-}
-
-/// The name of this host; empty if it has none that can be written in a label.
-pub(super) fn this_host() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }
 
 /// Why there was no looking for what was left.

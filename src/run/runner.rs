@@ -11,12 +11,14 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::cancel::{Cancellation, Canceller};
-use super::error::Cause;
+use super::error::{Cause, RunError};
 use super::girder_server::{GirderServer, GirderSettings};
 use super::handle::RunHandle;
 use super::live::Live;
+use super::outcome::Outcome;
+use super::phases;
 use super::settings::{Defaults, Given, RunSettings};
-use super::{Outcome, RunError};
+use super::shared::Shared;
 use crate::docker;
 use crate::event::{EventSink, RunId};
 use crate::girder;
@@ -29,15 +31,6 @@ use crate::spec::JobSpec;
 #[derive(Debug, Clone)]
 pub struct Runner {
     shared: Arc<Shared>,
-}
-
-/// What the runs of a [`Runner`] share.
-pub(super) struct Shared {
-    pub(super) engine: docker::Settings,
-    pub(super) girder_options: girder::Options,
-    pub(super) http: http::Client,
-    pub(super) pump: Pump,
-    defaults: Defaults,
 }
 
 impl Runner {
@@ -121,7 +114,7 @@ fn in_its_thread(
         .build()
         .map_err(|error| RunError::before_the_run(&id, &plan.image, Cause::Begin(error)))?;
     let live = Live::new(id, plan, girder, (shared, given), cancellation);
-    let ended = runtime.block_on(super::run(live));
+    let ended = runtime.block_on(phases::run(live));
     // A call that was given up may still block a thread; nobody waits for it.
     runtime.shutdown_background();
     ended
@@ -250,12 +243,6 @@ impl RunnerBuilder {
 impl std::fmt::Debug for RunnerBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RunnerBuilder").field("engine", &self.engine).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("engine", &self.engine).finish_non_exhaustive()
     }
 }
 

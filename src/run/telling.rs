@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::cancel::Cancellation;
+use super::cancel::{Cancellation, Level};
+use super::end::End;
 use super::error::{Cause, chain};
 use super::failure;
 use super::live::{Live, Stop};
@@ -18,7 +19,6 @@ use crate::girder::JobStatus;
 use crate::plan::{PlannedArgument, PlannedTransfer};
 use crate::pump::Sink;
 use crate::reporter::{Begun, JobReporter, ReporterOptions, Untold};
-use crate::run::phases::collect::Collected;
 use crate::run::transfers::ear::Ear;
 use crate::run::transfers::progress_pipe::{ProgressLines, TellProgress};
 use crate::spec::{self, Secret};
@@ -122,7 +122,7 @@ impl Live {
     }
 
     /// The phases are over: says how the container failed, and how the job in Girder ended.
-    pub(super) fn concludes(&mut self, ended: &Result<Collected, Stop>) {
+    pub(super) fn concludes(&mut self, ended: &Result<End, Stop>) {
         let bad = self.bad_progress.load(Ordering::Relaxed);
         if bad > 0 {
             let lines = if bad == 1 { "line" } else { "lines" };
@@ -170,12 +170,12 @@ impl Live {
     /// wait long.
     pub(super) async fn ends_job(&mut self) {
         let Some(job) = self.job.take() else { return };
-        let (teller, mut cancellation) = (job.teller(), self.cancellation.clone());
+        let (teller, cancellation) = (job.teller(), self.cancellation.clone());
         let (sender, mut told) = oneshot::channel();
         job.finish(move |result| drop(sender.send(result)));
         let result = tokio::select! {
             result = &mut told => result.ok(),
-            () = hurry(&mut cancellation, self.given.stop_timeout) => {
+            () = hurry(&cancellation, self.given.stop_timeout) => {
                 teller.hurry(Duration::ZERO);
                 Some(Err(Untold::Late))
             }
@@ -189,7 +189,7 @@ impl Live {
 }
 
 /// Comes back when a run that was cancelled has waited long enough.
-async fn hurry(cancellation: &mut Cancellation, grace: Duration) {
-    cancellation.asked().await;
-    let _ = timeout(grace, cancellation.insisted()).await;
+async fn hurry(cancellation: &Cancellation, grace: Duration) {
+    cancellation.until(Level::Asked).await;
+    let _ = timeout(grace, cancellation.until(Level::Insisted)).await;
 }

@@ -3,3 +3,4 @@
 pub(crate) mod body;
 pub(crate) mod gpu;
 pub(crate) mod network;
+pub(crate) mod stop;

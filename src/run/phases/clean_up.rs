@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use crate::docker::{Client, ContainerId, DockerError, RemoveOptions};
+use crate::docker::{Client, ContainerId};
+use crate::run::container::stop::{kill, remove};
 use crate::run::error::CleanUpError;
+use crate::run::labels::RUN_LABEL;
 use crate::run::live::{Live, MadeContainer};
-use crate::run::phases::stream::kill;
-use crate::run::prune::RUN_LABEL;
 use crate::run::transfers::Turn;
 
 /// Removes everything that the run has made, and says what is still there.
@@ -73,15 +73,6 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
             Ok(removed) => removed.map_err(failed),
             Err(_) => Err(CleanUpError::Bug("removing a container panicked")),
         },
-    }
-}
-
-/// Removes a container with its anonymous volumes, as `docker run --rm` does. That somebody else
-/// has removed it, or is doing so, is as good.
-pub(crate) async fn remove(engine: &Client, id: &ContainerId) -> Result<(), DockerError> {
-    match engine.remove(id, RemoveOptions { force: true, volumes: true }).await {
-        Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -1,15 +1,12 @@
 //! The fifth phase: what the container made takes its place.
 
 use crate::pump::Finish;
+use crate::run::end::End;
 use crate::run::error::Cause;
 use crate::run::hooks;
 use crate::run::live::{Live, Stop};
 use crate::run::phases::wait::Drained;
 use crate::run::transfers::uploads::finish_uploads;
-
-/// Every result is where it belongs.
-#[derive(Debug)]
-pub(crate) struct Collected;
 
 impl Drained {
     /// Gives the files of the host their names, if they are whole, finishes the uploads of what was
@@ -18,13 +15,13 @@ impl Drained {
     /// Whatever a program wrote before it exited is whole, whichever its exit code. What a run
     /// that was cancelled has written is not. Girder gets only what a container made that succeeded,
     /// as hooks are carried out only then.
-    pub(crate) async fn collect(self, live: &mut Live) -> Result<Collected, Stop> {
-        if !live.report.cancelled {
+    pub(crate) async fn collect(self, live: &mut Live) -> Result<End, Stop> {
+        let Self { end } = self;
+        if !end.is_cancelled {
             keep_files(live)?;
         }
-        finish_uploads(live).await?;
-        hooks::perform(live).await?;
-        Ok(Collected)
+        let end = finish_uploads(live, end).await?;
+        Ok(hooks::perform(live, end).await?)
     }
 }
 

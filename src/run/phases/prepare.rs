@@ -8,13 +8,12 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use tokio::task::spawn_blocking;
-
 use crate::docker::{
     ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, Image, PullLine,
 };
 use crate::event::{Event, PullProgress, TransferId};
 use crate::plan::Mount;
+use crate::run::cancel::Level;
 use crate::run::container::body;
 use crate::run::container::gpu::{Attempts, IMAGE_LABEL};
 use crate::run::container::network::{OwnNetwork, own_network};
@@ -51,19 +50,17 @@ impl Prepared {
         let cancellation = live.cancellation.clone();
         make_volumes(live)?;
         let mut fetched = Fetched::default();
-        let gathered = Live::unless_cancelled(&cancellation, gather(live, &mut fetched)).await;
+        let gathered = cancellation.unless(Level::Asked, gather(live, &mut fetched)).await;
         fetched.settle(live);
-        let gathered = gathered?;
+        let gathered = gathered??;
         live.made.engine = Some(gathered.engine.clone());
         warn_about_distance(live, &gathered.engine);
-        let mut sinks = Live::unless_cancelled(&cancellation, Sinks::open(live)).await?;
+        let mut sinks = cancellation.unless(Level::Asked, Sinks::open(live)).await??;
         begin_inputs(live, gathered.sources, &mut sinks)?;
         let mut recipe = Recipe { attempts: gathered.attempts, own_network: None };
         recipe.join(live, gathered.own_network);
         let container = recipe.create(live, &gathered.engine).await?;
-        if cancellation.is_asked() {
-            return Err(Stop::Cancelled);
-        }
+        cancellation.go_on()?;
         Ok(Self { engine: gathered.engine, container, sinks, recipe })
     }
 }
@@ -194,13 +191,6 @@ fn make_volumes(live: &mut Live) -> Result<(), Cause> {
         live.made.fifos.push(made);
     }
     Ok(())
-}
-
-/// Runs what blocks in another thread.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Cause> + Send + 'static,
-) -> Result<T, Cause> {
-    spawn_blocking(work).await.map_err(|_| Cause::Bug("blocking work panicked"))?
 }
 
 /// Begins every transfer that does not come out of the container.

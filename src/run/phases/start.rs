@@ -7,9 +7,10 @@ use crate::docker::{Client, ContainerId, DockerError, ExitWait};
 use crate::event::Event;
 use crate::plan::FifoRef;
 use crate::pump::{Attach, Source};
+use crate::run::cancel::Level;
+use crate::run::container::stop::remove;
 use crate::run::error::Cause;
 use crate::run::live::{Live, MadeContainer, Stop};
-use crate::run::phases::clean_up::remove;
 use crate::run::phases::prepare::Prepared;
 use crate::run::transfers::Turn;
 use crate::run::transfers::ear::Ear;
@@ -31,25 +32,18 @@ impl Prepared {
     /// A start that is under way is not given up when the run is cancelled, unless somebody
     /// insists: the container may run already, and is then to be stopped with its grace period.
     pub(crate) async fn start(mut self, live: &mut Live) -> Result<Started, Stop> {
-        let mut cancellation = live.cancellation.clone();
+        let cancellation = live.cancellation.clone();
         begin_outputs(live, &mut self.sinks)?;
         loop {
-            let held = Live::unless_cancelled(&cancellation, self.take_hold(live)).await?;
-            let begun = tokio::select! {
-                biased;
-                () = cancellation.insisted() => return Err(Stop::Cancelled),
-                begun = self.begin(live, held) => begun?,
-            };
-            match begun {
+            let held = cancellation.unless(Level::Asked, self.take_hold(live)).await??;
+            match cancellation.unless(Level::Insisted, self.begin(live, held)).await?? {
                 Begun::Runs(exit) => {
                     let Self { engine, container, .. } = self;
                     return Ok(Started { engine, container, exit });
                 }
                 Begun::Refused(error) => self.make_another(live, error).await?,
             }
-            if cancellation.is_asked() {
-                return Err(Stop::Cancelled);
-            }
+            cancellation.go_on()?;
         }
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::docker::{Client, ContainerId, DockerError, Exit};
 use crate::event::Event;
-use crate::run::cancel::Cancellation;
+use crate::run::cancel::{Cancellation, Level};
+use crate::run::container::stop::{kill, stop_of_cancelled};
 use crate::run::error::Cause;
 use crate::run::live::{Live, Stop};
 use crate::run::phases::start::Started;
@@ -16,6 +17,7 @@ pub(crate) struct Exited {
     pub(crate) engine: Client,
     pub(crate) container: ContainerId,
     pub(crate) exit: Exit,
+    pub(crate) is_cancelled: bool,
 }
 
 impl Started {
@@ -28,14 +30,15 @@ impl Started {
         let exit = tokio::select! {
             biased;
             exit = follow(live, &engine, &container, exit.exit()) => exit?,
-            cause = stop_when_asked(&engine, &container, cancellation, grace) => {
+            cause = stop_when_asked(&engine, &container, (&cancellation, grace)) => {
                 return Err(Stop::Failed(cause));
             }
         };
-        live.report.cancelled = live.cancellation.is_asked();
+        let is_cancelled = cancellation.go_on().is_err();
+        live.report.cancelled = is_cancelled;
         live.report.exit_code = Some(exit.status_code);
         live.tell(&Event::ContainerExited { exit_code: exit.status_code });
-        Ok(Exited { engine, container, exit })
+        Ok(Exited { engine, container, exit, is_cancelled })
     }
 }
 
@@ -66,43 +69,14 @@ async fn follow(
 async fn stop_when_asked(
     engine: &Client,
     container: &ContainerId,
-    mut cancellation: Cancellation,
-    grace: Duration,
+    (cancellation, grace): (&Cancellation, Duration),
 ) -> Cause {
-    cancellation.asked().await;
-    let stopped = tokio::select! {
-        biased;
-        () = cancellation.insisted() => kill(engine, container).await,
-        stopped = stop(engine, container, grace) => stopped,
-    };
-    if let Err(cause) = stopped {
+    cancellation.until(Level::Asked).await;
+    if let Err(cause) = stop_of_cancelled(engine, container, (cancellation, grace)).await {
         return cause;
     }
     tokio::time::sleep(EXIT_AFTER_STOP).await;
     Cause::NoExit
-}
-
-/// Stops a container, and kills it when that comes to nothing.
-pub(crate) async fn stop(
-    engine: &Client,
-    container: &ContainerId,
-    grace: Duration,
-) -> Result<(), Cause> {
-    match engine.stop(container, grace).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            tracing::debug!(%container, ?error, "stop failed, killing");
-            kill(engine, container).await
-        }
-    }
-}
-
-/// Kills a container; one that does not run, or is gone, is none that could be killed.
-pub(crate) async fn kill(engine: &Client, container: &ContainerId) -> Result<(), Cause> {
-    match engine.kill(container, "KILL").await {
-        Err(error) if !error.is_conflict() && !error.is_not_found() => Err(Cause::Stop(error)),
-        _ => Ok(()),
-    }
 }
 
 /// How long after a stop the engine may take to tell of the exit.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use crate::docker::{Client, ContainerId, ContainerState, DockerError};
+use crate::run::cancel::{Cancelled, Level};
+use crate::run::end::End;
 use crate::run::error::{Cause, chain};
 use crate::run::live::{Live, Stop};
 use crate::run::phases::clean_up::begin_removal;
@@ -14,7 +16,9 @@ use crate::sys::kernel_log;
 
 /// The container is over and every byte has arrived.
 #[derive(Debug)]
-pub(crate) struct Drained;
+pub(crate) struct Drained {
+    pub(crate) end: End,
+}
 
 impl Exited {
     /// Waits until every transfer has ended, and asks how the container did.
@@ -22,30 +26,34 @@ impl Exited {
     /// The pump bounds the container's side of it: a FIFO or stream that somebody keeps open. How
     /// long our own sinks take is for them to say.
     pub(crate) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
-        let Self { engine, container, exit } = self;
+        let Self { engine, container, exit, is_cancelled } = self;
+        let exit_code = exit.status_code;
         live.transfers.container_exited();
-        let state = if live.report.exit_code == Some(0) {
-            tokio::join!(engine.inspect(&container), drain(live)).0
+        let (state, is_cancelled) = if exit_code == 0 {
+            tokio::join!(engine.inspect(&container), drain(live, is_cancelled))
         } else {
-            drain(live).await;
-            look_at_failure(&engine, &container, live.report.exit_code == KILLED).await
+            let is_cancelled = drain(live, is_cancelled).await;
+            (look_at_failure(&engine, &container, exit_code == KILLED).await, is_cancelled)
         };
-        match state {
-            Ok(state) => live.report.oom_killed = state.oom_killed,
+        let oom_killed = match state {
+            Ok(state) => state.oom_killed,
             Err(error) => {
                 let why = chain(&error);
                 live.warns(format!("nothing is known of how the container ended: {why}"));
+                false
             }
-        }
+        };
+        live.report.oom_killed = oom_killed;
+        let end = End { exit_code, oom_killed, is_cancelled };
         begin_removal(live, engine, container);
         if let Some(error) = exit.error {
             live.warns(format!("the engine says of the container's end: {error}"));
         }
         match live.failure.take() {
-            None => Ok(Drained),
-            Some((_, cause)) if live.report.cancelled => {
+            None => Ok(Drained { end }),
+            Some((_, cause)) if is_cancelled => {
                 live.warns(chain(&cause));
-                Ok(Drained)
+                Ok(Drained { end })
             }
             Some((phase, cause)) => Err(Stop::FailedIn(phase, cause)),
         }
@@ -53,7 +61,7 @@ impl Exited {
 }
 
 /// The exit code of a process that `SIGKILL` ended.
-const KILLED: Option<i64> = Some(137);
+const KILLED: i64 = 137;
 
 /// How long the engine may take to hear from the kernel that it was for want of memory: that comes
 /// another way than the exit.
@@ -84,39 +92,38 @@ async fn look_at_failure(
     engine.inspect(container).await
 }
 
-async fn drain(live: &mut Live) {
-    let mut cancellation = live.cancellation.clone();
-    let was_stopped = live.report.cancelled;
-    // A container that was stopped still has its last words; who insists does not want them.
-    let mut given_up = std::pin::pin!(async move {
-        if was_stopped { cancellation.insisted().await } else { cancellation.asked().await }
-    });
-    let mut is_given_up = false;
+/// Waits until every transfer has ended and every writer has everything. Whether the run is cancelled
+/// now: one that is stopped has its last words still to come, and who insists does not want them.
+async fn drain(live: &mut Live, is_cancelled: bool) -> bool {
+    if live.transfers.have_ended() && live.made.relays.is_empty() {
+        return is_cancelled;
+    }
+    let cancellation = live.cancellation.clone();
+    let written = async {
+        end_transfers(live).await;
+        end_relays(live).await;
+    };
+    let Err(Cancelled) = cancellation.unless(Level::beyond(is_cancelled), written).await else {
+        return is_cancelled;
+    };
+    live.report.cancelled = true;
+    live.transfers.cancel();
+    end_transfers(live).await;
+    true
+}
+
+async fn end_transfers(live: &mut Live) {
     while !live.transfers.have_ended() {
-        let turn = tokio::select! {
-            turn = live.transfers.turn() => turn,
-            () = &mut given_up, if !is_given_up => {
-                is_given_up = true;
-                live.report.cancelled = true;
-                live.transfers.cancel();
-                continue;
-            }
-        };
-        if let Turn::Failed { cause } = turn {
+        if let Turn::Failed { cause } = live.transfers.turn().await {
             live.transfer_failed(cause);
         }
     }
-    for mut relay in std::mem::take(&mut live.made.relays) {
-        let written = tokio::select! {
-            written = relay.ended() => written,
-            () = &mut given_up, if !is_given_up => {
-                is_given_up = true;
-                live.report.cancelled = true;
-                continue;
-            }
-            // Whoever has given up waits for nobody.
-            () = std::future::ready(()), if is_given_up => continue,
-        };
+}
+
+async fn end_relays(live: &mut Live) {
+    while let Some(relay) = live.made.relays.last_mut() {
+        let written = relay.ended().await;
+        live.made.relays.pop();
         if let Err(error) = written {
             live.warns(format!("cannot write the container's output: {error}"));
         }

@@ -6,7 +6,7 @@
 
 mod checksum;
 mod direct;
-mod error;
+pub(crate) mod error;
 mod listing;
 mod names;
 
@@ -20,16 +20,16 @@ use tokio::task::JoinSet;
 
 use self::checksum::Checksum;
 use self::direct::{Direct, find_direct};
-pub use self::error::DownloadError;
+use self::error::DownloadError;
 use self::listing::{Listed, list};
 use crate::event::{Finish, Ledger, TransferId};
 use crate::http::{self, Get};
 use crate::plan::{PlanError, PlannedDownload};
 use crate::pump::{Flow, Notice, Sink, Source, TransferReport};
+use crate::run::blocking::blocking;
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::run::outcome::{DownloadCarrier, DownloadRecord};
-use crate::run::phases::prepare::blocking;
 use crate::spec::Downloaded;
 use crate::volume::{Place, Placed, UnfinishedFile};
 

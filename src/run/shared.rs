@@ -1,0 +1,24 @@
+//! What the runs of one runner share.
+
+use std::fmt;
+
+use super::settings::Defaults;
+use crate::docker;
+use crate::girder;
+use crate::http;
+use crate::pump::Pump;
+
+/// What the runs of a [`Runner`](super::Runner) share.
+pub(super) struct Shared {
+    pub(super) engine: docker::Settings,
+    pub(super) girder_options: girder::Options,
+    pub(super) http: http::Client,
+    pub(super) pump: Pump,
+    pub(super) defaults: Defaults,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
