@@ -26,13 +26,13 @@ pub(crate) enum Opened {
     Special(OwnedFd),
 }
 
-/// Opens a target. The id of the `run` goes into the temporary name.
+/// Opens a target. Its temporary name is nobody else's.
 ///
 /// Opening a FIFO waits for its reader: call it where waiting does no harm.
 ///
 /// # Errors
 /// [`HostFileError::Open`]: the folder is missing or may not be written, the target is a folder.
-pub(crate) fn open(path: &Path, run: &str) -> Result<Opened, HostFileError> {
+pub(crate) fn open(path: &Path) -> Result<Opened, HostFileError> {
     let failed = |source| HostFileError::Open { path: path.to_owned(), source };
     let found = match fs::metadata(path) {
         Ok(found) => Some(found),
@@ -40,28 +40,28 @@ pub(crate) fn open(path: &Path, run: &str) -> Result<Opened, HostFileError> {
         Err(error) => return Err(failed(error)),
     };
     let Some(found) = found else {
-        return create(path.to_owned(), run).map_err(failed);
+        return create(path.to_owned()).map_err(failed);
     };
     if found.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if found.is_file() {
         // The file that a link leads to is replaced, not the link.
-        return fs::canonicalize(path).and_then(|target| create(target, run)).map_err(failed);
+        return fs::canonicalize(path).and_then(create).map_err(failed);
     }
     let flags = (OFlag::O_CLOEXEC | OFlag::O_NOCTTY).bits();
     let special = OpenOptions::new().write(true).custom_flags(flags).open(path).map_err(failed)?;
     Ok(Opened::Special(special.into()))
 }
 
-fn create(target: PathBuf, run: &str) -> io::Result<Opened> {
+fn create(target: PathBuf) -> io::Result<Opened> {
     let Some(name) = target.file_name() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let mut temporary = OsString::from(".");
     temporary.push(name);
     temporary.push(MARK);
-    temporary.push(run);
+    temporary.push(Uuid::new_v4().simple().to_string());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     let directory = File::open(folder.unwrap_or_else(|| Path::new(".")))?;
     let flags =
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn regular(path: &Path) -> (File, Unfinished) {
-        match open(path, "x").unwrap() {
+        match open(path).unwrap() {
             Opened::Regular(file, unfinished) => (file, unfinished),
             Opened::Special(_) => panic!("{} is special", path.display()),
         }
@@ -236,14 +236,14 @@ mod tests {
 
     #[test]
     fn what_is_no_regular_file_is_written_in_place() {
-        assert!(matches!(open(Path::new("/dev/null"), "x").unwrap(), Opened::Special(_)));
+        assert!(matches!(open(Path::new("/dev/null")).unwrap(), Opened::Special(_)));
     }
 
     #[test]
     fn a_target_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("no/such")] {
-            let error = open(&path, "x").unwrap_err();
+            let error = open(&path).unwrap_err();
             assert!(matches!(error, HostFileError::Open { path: named, .. } if named == path));
         }
     }

@@ -83,8 +83,8 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
         }
         spec::Sink::Progress => Ok(live.progress_sink()),
         spec::Sink::HostFile { path } => {
-            let (path, run) = (path.clone(), live.ledger.run().clone());
-            let open = move || host_file::open(&path, run.as_str()).map_err(Cause::HostFile);
+            let path = path.clone();
+            let open = move || host_file::open(&path).map_err(Cause::HostFile);
             Ok(match blocking(open).await? {
                 Opened::Special(special) => Sink::Inherited(special),
                 Opened::Regular(file, unfinished) => {
