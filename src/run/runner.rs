@@ -11,6 +11,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::cancel::{Cancellation, Canceller};
+use super::container::stop::remove;
 use super::error::{Cause, RunError};
 use super::girder_server::{GirderServer, GirderSettings};
 use super::handle::RunHandle;
@@ -140,7 +141,7 @@ impl Runner {
     ) -> Result<(), docker::DockerError> {
         let engine = docker::Client::connect(self.shared.engine.clone()).await?;
         for container in engine.list(&[(label, Some(value))]).await? {
-            super::phases::clean_up::remove(&engine, &container.id).await?;
+            remove(&engine, &container.id).await?;
         }
         Ok(())
     }
