@@ -2,11 +2,15 @@
 
 #![cfg(test)]
 
+mod control;
 mod declaring;
 mod jobs;
+mod living;
 mod place;
 mod proxy;
 mod python;
+mod restoring;
+mod results;
 mod settling;
 mod site;
 #[path = "../support/mod.rs"]

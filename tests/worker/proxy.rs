@@ -18,6 +18,8 @@ enum State {
     Open(u32),
     /// Connections are refused.
     Closed,
+    /// Connections stay, and nothing comes through them any more.
+    Silent,
 }
 
 impl Proxy {
@@ -41,6 +43,8 @@ impl Proxy {
                         _ = copy_bidirectional(&mut near, &mut far) => {}
                         _ = state.wait_for(|state| *state != at_first) => {}
                     }
+                    // Both ends are kept open as long as it is silent.
+                    let _ = state.wait_for(|state| *state != State::Silent).await;
                 });
             }
         });
@@ -52,9 +56,19 @@ impl Proxy {
         self.state.send_modify(|state| {
             *state = match *state {
                 State::Open(number) => State::Open(number + 1),
-                State::Closed => State::Open(0),
+                State::Closed | State::Silent => State::Open(0),
             };
         });
+    }
+
+    /// Cuts all connections, and takes no more until the next cut.
+    pub(crate) fn close(&self) {
+        self.state.send_replace(State::Closed);
+    }
+
+    /// Keeps all connections, and lets nothing through: half-open ones.
+    pub(crate) fn silence(&self) {
+        self.state.send_replace(State::Silent);
     }
 }
 

@@ -112,7 +112,7 @@ pub trait Session: Send + Sync + fmt::Debug {
     /// Waits for a message for one free slot. Nothing is lost if it is dropped.
     ///
     /// # Errors
-    /// The session is over, or a queue is not there any more; the next session declares it again.
+    /// The session is over. A queue that has been deleted ends it too: the next one declares it again.
     async fn take(&self) -> Result<Delivery, BrokerError>;
 
     /// Ends a message: it will not come again.

@@ -1,13 +1,16 @@
 """What Python's kombu and Celery do with a broker. broker.py URL VERB ARGUMENTS: the last argument is JSON, the answer too.
 
 send {queue, count, body, arguments, options}   publishes as Celery does: the queue is declared, the exchange is ""
-read {queue, count, arguments}                  takes messages and acknowledges them: body in base64, headers, properties
+read {queue, count, arguments, transport_options} takes messages and acknowledges them: body in base64, headers, properties
 declare {queue, arguments}                      declares a queue as a Python worker does
+delete {queue}                                  deletes it
 delay {queue, arguments}                        girder_worker's own docker_run.delay
 count {queue}                                   how many messages wait in a queue
 inspect {destination, verb}                     remote control; of a list of verbs, an object
 get {backend, id, timeout}                      AsyncResult.get
+call {queue, backend, timeout}                  sends a task and waits for its result
 events {count}                                  the types of the next events
+hold {queue, transport_options}                 takes a message as a worker does, and dies
 """
 import base64
 import json
@@ -42,12 +45,28 @@ def read(url, options):
         })
         message.ack()
 
-    with Connection(url) as connection, connection.channel() as channel:
+    transport = options.get('transport_options', {})
+    with Connection(url, transport_options=transport) as connection, connection.channel() as channel:
         consumer = Consumer(channel, [queue_of(options)], on_message=take, accept=None, prefetch_count=1)
         with consumer:
             while len(seen) < options['count']:
-                connection.drain_events(timeout=options.get('timeout', 20))
+                try:
+                    connection.drain_events(timeout=1 if transport else options.get('timeout', 20))
+                except OSError:
+                    if not transport:
+                        raise
     return seen
+
+
+def hold(url, options):
+    """Waits for a message as a worker does, notes it as unacknowledged, and is gone."""
+    def take(message):
+        print(json.dumps(None), flush=True)
+        os._exit(0)
+
+    connection = Connection(url)
+    with Consumer(connection.channel(), [queue_of(options)], on_message=take, accept=None, prefetch_count=1):
+        connection.drain_events(timeout=20)
 
 
 def declare(url, options):
@@ -62,6 +81,12 @@ def count(url, options):
             return queue_of(options)(channel).queue_declare(passive=True).message_count
         except connection.channel_errors:  # Redis has no empty queues
             return 0
+
+
+def delete(url, options):
+    with Connection(url) as connection, connection.channel() as channel:
+        queue_of(options)(channel).delete()
+    return None
 
 
 def delay(url, options):
@@ -107,11 +132,16 @@ def events(url, options):
     seen = []
     with app.connection() as connection:
         receiver = app.events.Receiver(connection, handlers={'*': lambda event: seen.append(event)})
-        with receiver.consumer_context() if hasattr(receiver, 'consumer_context') else receiver.consumer(connection):
+        with Consumer(connection.channel(), [receiver.queue], callbacks=[receiver._receive], no_ack=True, accept=receiver.accept):
+            # On Redis it subscribes only when it waits.
+            try:
+                connection.drain_events(timeout=1)
+            except OSError:
+                pass
             print(json.dumps('ready'), flush=True)
-            while len(seen) < options['count']:
+            while sum(event['hostname'] == options['hostname'] for event in seen) < options['count']:
                 connection.drain_events(timeout=20)
-    return [event['type'] for event in seen]
+    return [[event['type'], event['hostname']] for event in seen if event['hostname'] == options['hostname']]
 
 
 if __name__ == '__main__':

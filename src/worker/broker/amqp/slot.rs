@@ -71,7 +71,13 @@ impl Slots {
             })),
             // Nobody waits any more.
             Ok(None) => return,
-            Err(error) => Err(error),
+            Err(error) if error.ends_session() => Err(error),
+            // A queue has been deleted, say: the next session declares it again.
+            Err(error) => {
+                let end = BrokerError::Lost(Arc::new(error));
+                self.link.end_with(end.clone());
+                Err(end)
+            }
         };
         // If nobody waits any more, it comes back and is dropped: `Unclaimed` gives it back.
         let _ = give.send(answer);
