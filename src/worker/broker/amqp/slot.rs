@@ -116,17 +116,18 @@ impl Slots {
                 _ = queues.changed() => None,
                 end = self.link.ended() => return Err(end),
             };
-            let mut taken = self.cancel(&channel, consumers).await?;
-            match first {
-                Some((queue, Some(Ok(first)))) => taken.insert(0, (queue, first)),
+            let first = match first {
+                Some((queue, Some(Ok(delivery)))) => Some((queue, delivery)),
+                // What follows is not waited for: the channel goes, and RabbitMQ has its messages again.
                 Some((queue, Some(Err(error)))) => {
                     return Err(self.link.error(format!("consume the queue `{queue}`"), error));
                 }
                 // RabbitMQ has cancelled the consumer: the queue has been deleted.
                 Some((queue, None)) => return Err(BrokerError::NoQueue(queue)),
-                None => {}
-            }
-            let mut taken = taken.into_iter();
+                None => None,
+            };
+            let late = self.cancel(&channel, consumers).await?;
+            let mut taken = first.into_iter().chain(late);
             let chosen = taken.next();
             for (queue, more) in taken {
                 self.to_tail(&queue, more).await?;
