@@ -9,7 +9,7 @@
 //! so that it cannot be forgotten:
 //!
 //! ```no_run
-//! # use gantline::worker::{broker::{BrokerError, Settings, Supervisor}, url};
+//! # use gantline::internal::worker::{broker::{BrokerError, Settings, Supervisor}, url};
 //! # async fn run(broker: url::Broker) -> Result<(), BrokerError> {
 //! let mut supervisor = Supervisor::new(broker, Settings::new("gantline@host"));
 //! let queues = ["celery".to_owned()];
