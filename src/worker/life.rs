@@ -22,6 +22,7 @@ use super::slot;
 use super::state::State;
 use super::state_file::{Remembered, StateFile, StateFileError};
 use super::systemd;
+use super::url::Broker;
 use crate::run::Runner;
 
 /// A worker that has not begun.
@@ -120,6 +121,12 @@ impl Worker {
         }
         let revoked = Revoked::from_json(&remembered.revoked, SystemTime::now());
         let grace = settings.grace;
+        if settings.acks_late && matches!(settings.broker, Broker::Amqp(_)) {
+            tracing::warn!(
+                "late acknowledgements: RabbitMQ gives a message to another worker after its \
+                 consumer_timeout (30 minutes unless it is set): raise it above the longest job"
+            );
+        }
         let node = Rc::new(Node::new(Parts { settings, runner, health, revoked, state }));
         job::bury(&node, remembered.running).await;
         spawn_local(systemd::feed_watchdog());

@@ -106,7 +106,9 @@ async fn watch(
                 loop {
                     renewal.tick().await;
                     if renew(node, &job.taken.delivery).await != Settled::Done {
-                        tracing::warn!("the broker gives the message of a running job to others");
+                        tracing::warn!(
+                            "the broker gives the message of a running job to another worker: on RabbitMQ, raise consumer_timeout"
+                        );
                     }
                 }
             },
