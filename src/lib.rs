@@ -10,7 +10,7 @@
 //! # Using it
 //!
 //! ```no_run
-//! use gantline::{GirderSettings, JobSpec, Runner};
+//! use gantline::{JobSpec, settings::Settings};
 //!
 //! let job = JobSpec::from_json(
 //!     r#"{"image": "busybox",
@@ -19,8 +19,8 @@
 //!             "input": {"type": "GirderFileIdToStream", "id": "5f8f7c2a1b2c3d4e5f6a7b8c"},
 //!             "output": {"type": "NamedInputPipe", "name": "in"}}]}"#,
 //! )?;
-//! let girder = GirderSettings::new().with_url("http://127.0.0.1:8080/api/v1");
-//! let runner = Runner::builder().girder(girder).build()?;
+//! // DOCKER_HOST, GIRDER_API_URL and their kin; `Runner::builder` takes what it is given instead.
+//! let runner = Settings::from_env()?.runner().build()?;
 //!
 //! let outcome = runner.run(&job)?; // blocks; many runs may share one runner
 //! println!("{:?} {}", outcome.exit_code(), outcome.report.to_json());
@@ -31,8 +31,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! No async runtime is needed, and one may be running. The command `gantline` is the same engine
-//! behind `cli`.
+//! No async runtime is needed, and one may be running. A job is made from JSON, from a message of
+//! Girder Worker's, or in Rust ([`JobSpec::builder`]); a run has settings of its own
+//! ([`RunSettings`]) and tells [`Event`]s; [`transfers`] moves bytes without a
+//! container. Programs that do each of these are in `tests/examples/`. The command `gantline` is the
+//! same engine behind `cli`. What has changed is in the [`changelog`], how to change it in
+//! [`contributing`].
 //!
 //! # Features
 //!
@@ -47,7 +51,7 @@
 //! # The tour
 //!
 //! The modules are the chapters of a short book. Read in this order, each needs only those before
-//! it.
+//! it. Those of private modules are there with `cargo doc --document-private-items`.
 //!
 //! 1. [`spec`]: what a job *is*. The document is parsed once, into types that cannot be wrong.
 //! 2. [`run`]: one job from start to end. A pure [`Plan`] (its chapter is [`plan`]), then the phases: prepare, start, stream,
@@ -72,6 +76,7 @@
 //!     them.
 //! 14. `bench`: what all of this moves on this machine, measured.
 //! 15. `cli`: the command.
+//! 16. [`transfers`]: the pump by itself, for who has no container.
 //!
 //! # Layers
 //!
@@ -101,8 +106,10 @@
 
 #[cfg(feature = "command")]
 mod bench;
+pub mod changelog;
 #[cfg(feature = "command")]
 mod cli;
+pub mod contributing;
 mod depot;
 mod docker;
 pub mod event;

@@ -73,7 +73,16 @@ the_library_by_itself() {
     fi
     cargo clippy --locked --no-default-features --lib -- -D warnings &&
         cargo clippy --locked --no-default-features --all-targets -- -D warnings &&
-        RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features --lib
+        RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features --lib &&
+        few_public_items "${CARGO_TARGET_DIR:-target}"
+}
+
+# How many items the library shows: those that rustdoc lists on its page of all items.
+few_public_items() {
+    local most=150 items
+    items=$(grep -o '<li><a href=' "$1/doc/gantline/all.html" | wc -l)
+    echo "$items public items without features"
+    ((items <= most))
 }
 
 # Whether Cargo.lock, or what may be in it, is another than in the commit that landed last: main, or the one before.
@@ -107,14 +116,16 @@ the_package() {
 }
 
 each_fuzz_target() {
-    local target code=0
+    local target code=0 programs
+    programs=fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release
+    RUSTC_BOOTSTRAP=1 cargo fuzz build || return 1
     for target in $(cargo fuzz list); do
         echo "--- $target"
-        mkdir -p "$GANTLINE_TEST_STATE/corpus/$target"
+        mkdir -p "$GANTLINE_TEST_STATE/corpus/$target" "fuzz/artifacts/$target"
         # New inputs go to the first folder; the second holds ours.
         mapfile -t ours < <(find "fuzz/corpus/$target" -maxdepth 0 2>/dev/null)
-        RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" "$GANTLINE_TEST_STATE/corpus/$target" "${ours[@]}" -- \
-            -max_total_time=10 || code=1
+        "$programs/$target" "-artifact_prefix=fuzz/artifacts/$target/" -max_total_time=10 \
+            "$GANTLINE_TEST_STATE/corpus/$target" "${ours[@]}" || code=1
     done
     return "$code"
 }

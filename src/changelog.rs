@@ -1,0 +1,23 @@
+//! What has changed, for those who use the command, the worker or the library.
+//!
+//! # 0.1.0, not published yet
+//!
+//! ## The library
+//!
+//! - It stands on its own: `default-features = false` leaves out the command, the benchmark and the worker
+//!   with what they need.
+//! - It shows a job, its builder and its plan, runs, events, [`settings`](crate::settings) and
+//!   [`transfers`](crate::transfers), which move bytes without a container. All else is internal.
+//! - A run has settings of its own ([`RunSettings`](crate::run::RunSettings)): events, standard output into any
+//!   writer, labels. Each event names its run, and what moves has an id.
+//! - A run's end can be waited for, looked for, awaited and heard of ([`RunHandle`](crate::RunHandle)).
+//! - What the environment says is one call away: [`Settings::from_env`](crate::settings::Settings::from_env).
+//! - A job cannot be made wrong: only parsers and the builder make one.
+//! - Errors name what has failed: a request that cannot be made, an answer that is not HTTP and a folder that
+//!   cannot be made are kinds of their own.
+//! - It builds with Rust 1.89.
+//!
+//! ## The command and the worker
+//!
+//! - `gantline worker` takes Girder Worker's messages from RabbitMQ and Redis, and runs their jobs.
+//! - What Girder says of a job goes first: one that is cancelled there is stopped.
