@@ -283,20 +283,3 @@ impl Due {
 
 /// Ids of ended tasks that are kept.
 const MOST_ENDED: usize = 1000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_moves_only_where_it_begins_with_the_messages() {
-        let to = "http://inside:8080/api/v1/";
-        let moved = |address| moved(address, "http://girder/api/v1", to);
-        assert_eq!(
-            moved("http://girder/api/v1/job/1").as_deref(),
-            Some("http://inside:8080/api/v1/job/1")
-        );
-        assert_eq!(moved("http://girder/api/v10/job/1"), None);
-        assert_eq!(moved("http://other/api/v1/job/1"), None);
-    }
-}
