@@ -135,6 +135,7 @@ impl Phase {
 
 /// One line of a pull.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct PullProgress {
     /// The layer, when the line is about one.
     pub layer: Option<String>,
@@ -148,6 +149,7 @@ pub struct PullProgress {
 
 /// How far a container is, in its own words; what it did not say is not there.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct JobProgress {
     /// What `current` will be in the end.
     pub total: Option<f64>,
