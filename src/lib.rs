@@ -61,6 +61,7 @@
 //!    container's stdout and stderr share one connection.
 //! 4. [`girder`]: Girder's REST API, as far as jobs need it: records, listings, uploads in chunks,
 //!    jobs. It makes a GET of a file's id; the bytes of a download are moved by others.
+//!    A run and its hooks know it as their [`store`].
 //! 5. [`http`]: the GET of a body, and the POST of one. An HTTP/1.1 client whose bodies stay in the
 //!    kernel until somebody splices them.
 //! 6. [`pump`]: the streaming core. Worker threads with an epoll loop each, transfers as state
@@ -89,7 +90,7 @@
 //! | 6 | [`settings`] |
 //! | 5 | [`run`] |
 //! | 4 | [`hook`], [`plan`], [`reporter`] |
-//! | 3 | [`event`], [`transfers`] |
+//! | 3 | [`event`], [`store`], [`transfers`] |
 //! | 2 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 1 | [`spec`], [`http`] |
 //! | 0 | [`sys`] |
@@ -123,6 +124,7 @@ mod reporter;
 pub mod run;
 pub mod settings;
 pub mod spec;
+mod store;
 mod sys;
 pub mod transfers;
 mod volume;

@@ -20,12 +20,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "docker", "girder", "pump", "hook", "plan", "reporter", "volume", "event", "spec",
-            "sys", "http",
+            "docker", "girder", "pump", "hook", "plan", "reporter", "store", "volume", "event",
+            "spec", "sys", "http",
         ],
     ),
-    ("hook", &["girder", "volume", "event", "spec"]),
+    ("hook", &["store", "volume", "event", "spec"]),
     ("plan", &["volume", "spec"]),
+    ("store", &["girder", "spec"]),
     ("reporter", &["girder", "event", "spec"]),
     ("girder", &["http"]),
     ("pump", &["sys", "http"]),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::send::{Content, file_name, guess};
 use super::{HookError, Session, Uploaded};
 use crate::event::Finish;
-use crate::girder::GirderError;
+use crate::store::StoreError;
 use crate::volume::{Written, WrittenFile, find_written};
 
 impl Session {
@@ -69,7 +69,7 @@ impl Session {
                 });
                 Ok(Some(()))
             }
-            Err(GirderError::NoRoute { server, .. }) => {
+            Err(StoreError::NoRoute { server, .. }) => {
                 self.warnings.push(format!(
                     "{path:?} was not attached to the job {job}: Girder at {server} has no \
                      artifacts of jobs; servers with an older worker plugin do"

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::girder::GirderError;
+use crate::store::StoreError;
 use crate::volume::VolumeError;
 
 /// A result that did not come to where it belongs.
@@ -96,7 +96,7 @@ pub enum HookError {
         /// Bytes that Girder does not have.
         missing: u64,
         /// Why not.
-        source: Box<GirderError>,
+        source: Box<StoreError>,
     },
     /// Girder cannot be asked for what a hook needs.
     #[error("cannot use the {target} of Girder")]
@@ -104,7 +104,7 @@ pub enum HookError {
         /// What is uploaded to.
         target: String,
         /// Why not.
-        source: Box<GirderError>,
+        source: Box<StoreError>,
     },
     /// What the container wrote is no metadata.
     #[error("{path:?} is no metadata: {reason}")]

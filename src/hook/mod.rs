@@ -21,8 +21,8 @@ use crossbeam_channel::Receiver;
 pub use self::error::HookError;
 pub(crate) use self::stream::{Inlet, Settled, StreamUpload, StreamedFile};
 use crate::event::Ledger;
-use crate::girder::{Client, UploadedFile};
 use crate::spec::Hook;
+use crate::store::{Store, UploadedFile};
 
 /// One hook, ready to be carried out.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ impl Uploaded {
 
 /// Where hooks are carried out, and what came of them.
 pub(crate) struct Session {
-    pub(crate) client: Client,
+    pub(crate) client: Store,
     pub(crate) ledger: Ledger,
     /// Disconnected when the hook has to stop.
     pub(crate) cancelled: Receiver<Infallible>,

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::{HookError, Session, Uploaded};
 use crate::event::{Finish, TransferId};
-use crate::girder::{GirderError, NewFile, Parent, UploadId, UploadState, UploadedFile};
 use crate::spec::UploadOptions;
+use crate::store::{NewFile, Parent, StoreError, UploadId, UploadState, UploadedFile};
 use crate::volume::WrittenFile;
 
 /// Where a file goes.
@@ -127,7 +127,7 @@ impl<'a, 'b> Sending<'a, 'b> {
                     return Err(self.content.failure(
                         None,
                         offset,
-                        GirderError::Protocol {
+                        StoreError::Protocol {
                             server: self.session.client.api_url().to_owned(),
                             reason: "an upload has all its bytes and is no file".to_owned(),
                         },
@@ -187,7 +187,7 @@ impl<'a, 'b> Sending<'a, 'b> {
         upload: &UploadId,
         offset: u64,
         length: u64,
-        mut why: (Option<Stopped>, GirderError),
+        mut why: (Option<Stopped>, StoreError),
     ) -> Result<Onward, HookError> {
         loop {
             if let Err(error) = self.pause(offset, why) {
@@ -215,7 +215,7 @@ impl<'a, 'b> Sending<'a, 'b> {
     fn pause(
         &mut self,
         offset: u64,
-        (stopped, error): (Option<Stopped>, GirderError),
+        (stopped, error): (Option<Stopped>, StoreError),
     ) -> Result<(), HookError> {
         self.failures += 1;
         if stopped.is_some() || !error.is_transient() || self.failures > ATTEMPTS {
@@ -285,7 +285,7 @@ impl Content {
         &self,
         stopped: Option<Stopped>,
         offset: u64,
-        error: GirderError,
+        error: StoreError,
     ) -> HookError {
         let path = self.path.clone();
         match stopped {

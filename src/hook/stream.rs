@@ -23,8 +23,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use super::send::{CHUNK, Content, Sending, Supply, Target};
 use super::{HookError, Session, Uploaded};
 use crate::event::Ledger;
-use crate::girder::{Client, Parent, UploadState};
 use crate::spec::UploadOptions;
+use crate::store::{Parent, Store, UploadState};
 
 /// A file that is to be.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl StreamUpload {
     pub(crate) fn begin(
         file: StreamedFile,
         folder: &Path,
-        (client, ledger): (Client, Ledger),
+        (client, ledger): (Store, Ledger),
         settled: Settled,
     ) -> Result<(Self, Inlet), HookError> {
         let (keep, verdict) = bounded(1);

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::send::{Target, file_name};
 use super::{HookError, Session};
-use crate::girder::{GirderError, Parent};
 use crate::spec::UploadOptions;
+use crate::store::{Parent, StoreError};
 use crate::volume::{Written, WrittenFile, WrittenFolder, find_written, remove_written};
 
 impl Session {
@@ -161,7 +161,7 @@ fn not_a_file(path: &str, what: &'static str) -> HookError {
     HookError::NotAFile { path: path.to_owned(), what }
 }
 
-fn target(kind: &str, id: &str, error: GirderError) -> HookError {
+fn target(kind: &str, id: &str, error: StoreError) -> HookError {
     HookError::Target { target: format!("{kind} {id}"), source: Box::new(error) }
 }
 

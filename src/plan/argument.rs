@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Mount;
 use crate::spec::Secret;
 
 /// An argument: its parts, joined by commas.
@@ -37,6 +38,8 @@ pub(crate) struct Resolved {
     pub(crate) girder_api_url: String,
     /// The token for it.
     pub(crate) girder_token: Option<Secret>,
+    /// Mounts of files that this host has itself, beside the plan's.
+    pub(crate) mounts: Vec<Mount>,
 }
 
 impl PlannedArgument {

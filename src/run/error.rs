@@ -10,7 +10,6 @@ use thiserror::Error;
 use super::outcome::Report;
 use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::{Phase, RunId};
-use crate::girder::GirderError;
 use crate::hook::HookError;
 use crate::http::HttpError;
 use crate::plan::PlanError;
@@ -18,6 +17,7 @@ use crate::pump::{PumpError, TransferError};
 use crate::reporter::ReporterError;
 use crate::run::transfers::downloads::error::DownloadError;
 use crate::run::transfers::host_file::HostFileError;
+use crate::store::StoreError;
 use crate::volume::VolumeError;
 
 /// A run that failed. The container's own failure is none: see [`Outcome`](super::Outcome).
@@ -110,7 +110,7 @@ pub enum Cause {
     },
     /// What Girder knows of the job's files cannot be had.
     #[error("cannot get the job's files from Girder")]
-    Girder(#[source] Box<GirderError>),
+    Girder(#[source] Box<StoreError>),
     /// The job in Girder cannot be told what happens.
     #[error("cannot report to the job in Girder")]
     Report(#[source] ReporterError),

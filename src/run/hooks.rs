@@ -116,7 +116,7 @@ async fn one(live: &mut Live, planned: PlannedHook) -> Result<Done, Cause> {
     let task = Task { hook: planned.hook, root, job_id: planned.job_id };
     let (stop, cancelled) = crossbeam_channel::bounded::<Infallible>(0);
     let mut session = Session {
-        client: live.girder_client().await?,
+        client: live.store().await?,
         ledger: live.ledger.clone(),
         cancelled,
         uploads: Vec::new(),

@@ -17,7 +17,6 @@ use super::cancel::{Cancellation, Cancelled};
 use super::end::End;
 use super::error::{Cause, CleanUpError, RunError, chain};
 use super::failure::Tail;
-use super::girder_server::GirderServer;
 use super::labels::{
     HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
 };
@@ -26,23 +25,23 @@ use super::settings::Given;
 use super::shared::Shared;
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Ledger, Phase, RunId, TransferId};
-use crate::girder;
 use crate::plan::{FifoFolder, Mount, Plan, Resolved};
 use crate::reporter::{JobReporter, JobTeller};
 use crate::run::blocking::blocking;
 use crate::run::transfers::Transfers;
 use crate::run::transfers::host_file::Unfinished;
 use crate::run::transfers::relay::Relay;
+use crate::store::{Server, Store};
 use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
 
 /// One run.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) ledger: Ledger,
-    pub(super) plan: Plan,
-    pub(super) girder: Option<GirderServer>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) girder: Option<Server>,
     /// Made when it is first needed.
-    girder_client: OnceCell<girder::Client>,
+    store: OnceCell<Store>,
     pub(super) shared: Arc<Shared>,
     pub(super) given: Given,
     pub(super) cancellation: Cancellation,
@@ -126,7 +125,7 @@ impl Live {
     pub(super) fn new(
         id: RunId,
         plan: Plan,
-        girder: Option<GirderServer>,
+        girder: Option<Server>,
         (shared, given): (Arc<Shared>, Given),
         cancellation: Cancellation,
     ) -> Self {
@@ -136,9 +135,9 @@ impl Live {
         let report = Report { run_id, image: plan.image.clone(), ..Report::default() };
         let live = Self {
             ledger,
-            plan,
+            plan: Arc::new(plan),
             girder,
-            girder_client: OnceCell::new(),
+            store: OnceCell::new(),
             cancellation,
             transfers,
             made: Made::default(),
@@ -191,18 +190,15 @@ impl Live {
         self.report.warnings.push(warning);
     }
 
-    /// The client of the job's Girder server. An API key is changed for a token here, once.
-    pub(super) async fn girder_client(&self) -> Result<girder::Client, Cause> {
-        let make = || async {
-            let GirderServer { url, credentials } = self.girder.clone().ok_or(Cause::NoGirder)?;
-            let options = self.shared.girder_options.clone();
-            blocking(move || {
-                girder::Client::with_options(&url, credentials, &options)
-                    .map_err(|error| Cause::Girder(Box::new(error)))
-            })
-            .await
+    /// The job's store. It is opened when it is first asked for, once.
+    pub(super) async fn store(&self) -> Result<Store, Cause> {
+        let open = || async {
+            let server = self.girder.clone().ok_or(Cause::NoGirder)?;
+            let shared = Arc::clone(&self.shared);
+            let open = move || server.open(&shared.store_options);
+            blocking(move || open().map_err(|error| Cause::Girder(Box::new(error)))).await
         };
-        self.girder_client.get_or_try_init(make).await.cloned()
+        self.store.get_or_try_init(open).await.cloned()
     }
 
     /// The container's name.
@@ -244,7 +240,7 @@ impl Live {
                     .map_err(|_| Cause::Unmountable(folder.into()))
             }
         };
-        self.plan.mounts.iter().enumerate().map(bind).collect()
+        self.plan.mounts.iter().chain(&self.resolved.mounts).enumerate().map(bind).collect()
     }
 
     /// Makes the run's result of how the phases ended, in `phase` the last of them.

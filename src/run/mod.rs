@@ -2,9 +2,13 @@
 //!
 //! A [`Runner`] makes a [`Plan`](crate::Plan) of a job, which is pure, and then goes through the phases, each of
 //! which has its file: `prepare`, `start`, `stream`, `wait`, `collect`, `clean_up`. A phase is a
-//! type that only the phase before it can make, so that nothing is started before it is prepared.
-//! What was made is noted where it is made, in `live`, and is removed at the end, whichever phase
-//! failed or was cancelled.
+//! type that only the phase before it can make, so that nothing is started before it is prepared; it
+//! holds what that phase has found out. The plan does not change: what only the run finds out stands
+//! beside it. What was made is noted where it is made, in `live`, and is removed at the end, whichever
+//! phase failed or was cancelled.
+//!
+//! Many runs share one runner. What one of them is given is in its [`RunSettings`]; who started it
+//! has a [`RunHandle`]. A cancel is noticed in one way, `Cancellation::unless`.
 //!
 //! This module is where the engine, Girder and the pump meet: it takes the descriptor out of an
 //! attach and hands it to the pump (`split`), it makes of a Girder file the GET that the pump
@@ -17,7 +21,6 @@ mod container;
 mod end;
 mod error;
 mod failure;
-mod girder_server;
 mod handle;
 mod hooks;
 mod labels;
@@ -36,7 +39,6 @@ pub(crate) use self::transfers::split::Frames;
 pub use self::{
     cancel::Canceller,
     error::{Cause, CleanUpError, RunError, chain},
-    girder_server::GirderSettings,
     handle::RunHandle,
     outcome::{DownloadCarrier, DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
     prune::{PruneError, Pruned, prune},
@@ -49,4 +51,5 @@ pub use crate::{
     docker::{DockerError, Endpoint, Settings as EngineSettings},
     http::ClientOptions as DownloadOptions,
     pump::Options as PumpOptions,
+    store::GirderSettings,
 };

@@ -13,7 +13,6 @@ use uuid::Uuid;
 use super::cancel::{Cancellation, Canceller};
 use super::container::stop::remove;
 use super::error::{Cause, RunError};
-use super::girder_server::{GirderServer, GirderSettings};
 use super::handle::RunHandle;
 use super::live::Live;
 use super::outcome::Outcome;
@@ -22,11 +21,11 @@ use super::settings::{Defaults, Given, RunSettings};
 use super::shared::Shared;
 use crate::docker;
 use crate::event::{EventSink, RunId};
-use crate::girder;
 use crate::http::{self, HttpError};
 use crate::plan::Plan;
 use crate::pump::{self, Pump, PumpError};
 use crate::spec::JobSpec;
+use crate::store::{GirderSettings, Server, StoreOptions};
 
 /// Runs jobs on one engine. Its runs share a pump: its threads and its buffers.
 #[derive(Debug, Clone)]
@@ -102,7 +101,7 @@ impl Runner {
 fn in_its_thread(
     id: RunId,
     plan: Plan,
-    girder: Option<GirderServer>,
+    girder: Option<Server>,
     (shared, given): (Arc<Shared>, Given),
     cancellation: Cancellation,
 ) -> Result<Outcome, RunError> {
@@ -225,13 +224,13 @@ impl RunnerBuilder {
     /// # Errors
     /// [`BuildError`].
     pub fn build(self) -> Result<Runner, BuildError> {
-        let girder_options = girder::Options {
+        let store_options = StoreOptions {
             ca_files: self.http.ca_files.clone(),
             user_agent: self.http.user_agent.clone(),
-            ..girder::Options::default()
+            ..StoreOptions::default()
         };
         let shared = Shared {
-            girder_options,
+            store_options,
             engine: self.engine,
             http: http::Client::new(self.http).map_err(BuildError::Http)?,
             pump: Pump::start(self.pump).map_err(BuildError::Pump)?,

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::girder_server::GirderSettings;
 use crate::event::{EventSink, RunId, Silent};
 use crate::reporter::JobTeller;
 use crate::spec::RunOptions;
+use crate::store::GirderSettings;
 
 /// The settings of one run. What is not set is as the [`Runner`](super::Runner) has it.
 #[derive(Default)]

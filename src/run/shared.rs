@@ -4,14 +4,14 @@ use std::fmt;
 
 use super::settings::Defaults;
 use crate::docker;
-use crate::girder;
 use crate::http;
 use crate::pump::Pump;
+use crate::store::StoreOptions;
 
 /// What the runs of a [`Runner`](super::Runner) share.
 pub(super) struct Shared {
     pub(super) engine: docker::Settings,
-    pub(super) girder_options: girder::Options,
+    pub(super) store_options: StoreOptions,
     pub(super) http: http::Client,
     pub(super) pump: Pump,
     pub(super) defaults: Defaults,

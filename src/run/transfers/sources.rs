@@ -8,12 +8,12 @@ use std::path::Path;
 use tokio::task::JoinSet;
 
 use crate::event::TransferId;
-use crate::girder::{FileRecord, GirderError};
 use crate::http::{Get, HeaderValue};
 use crate::pump::Source;
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::spec;
+use crate::store::{FileRecord, StoreError};
 
 /// A source that does not come out of the container, and its size when its owner says.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ async fn ask_girder(
     if wanted.is_empty() {
         return Ok(());
     }
-    let client = live.girder_client().await?;
+    let client = live.store().await?;
     let mut records = JoinSet::new();
     for (id, file) in wanted {
         let client = client.clone();
@@ -84,7 +84,7 @@ async fn ask_girder(
     Ok(())
 }
 
-fn failed(error: GirderError) -> Cause {
+fn failed(error: StoreError) -> Cause {
     Cause::Girder(Box::new(error))
 }
 

@@ -71,8 +71,9 @@ impl Direct {
         is_usable.then_some(Self { path, bytes, ..self })
     }
 
-    /// Mounts it, once, at a place of its own; gives the argument.
-    pub(crate) fn mount(&self, mounts: &mut Vec<Mount>) -> Option<String> {
+    /// Mounts it beside what is `planned` and `found` already, once, at a place of its own; gives the
+    /// argument.
+    pub(crate) fn mount(&self, planned: &[Mount], found: &mut Vec<Mount>) -> Option<String> {
         let Self { file_id, filename, path, .. } = self;
         let others = (1_u32..).map(|nth| match nth {
             1 => format!("{PREFIX}/{file_id}/{filename}"),
@@ -80,7 +81,8 @@ impl Direct {
         });
         let mut targets = std::iter::once(format!("{PREFIX}/{filename}")).chain(others);
         let target = targets.find_map(|target| {
-            let at_it = mounts.iter().find(|mount| mount.target().as_str() == target);
+            let at_it =
+                planned.iter().chain(&*found).find(|mount| mount.target().as_str() == target);
             match at_it {
                 None => Some((target, false)),
                 Some(Mount::Bind { bind, .. })
@@ -97,7 +99,7 @@ impl Direct {
         }
         let inside = ContainerPath::new(&target).ok()?;
         let bind = Bind::new(path, inside.clone(), READ_ONLY).ok()?;
-        mounts.push(Mount::Bind { bind, host_path: path.clone(), target: inside });
+        found.push(Mount::Bind { bind, host_path: path.clone(), target: inside });
         Some(target)
     }
 
@@ -198,8 +200,9 @@ mod tests {
     #[test]
     fn files_of_one_name_have_places_of_their_own_and_one_file_has_one() {
         let mut mounts = Vec::new();
-        let target =
-            |mounts: &mut Vec<Mount>, id, path| direct(0, id, "a.svs", path).mount(mounts).unwrap();
+        let target = |mounts: &mut Vec<Mount>, id, path| {
+            direct(0, id, "a.svs", path).mount(&[], mounts).unwrap()
+        };
         assert_eq!(target(&mut mounts, "1", "/s/x"), "/mnt/girder_direct_worker/a.svs");
         assert_eq!(target(&mut mounts, "2", "/s/y"), "/mnt/girder_direct_worker/2/a.svs");
         assert_eq!(target(&mut mounts, "1", "/s/x"), "/mnt/girder_direct_worker/a.svs");

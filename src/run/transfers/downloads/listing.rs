@@ -7,10 +7,10 @@ use tokio::sync::mpsc::Sender;
 use super::Wanted;
 use super::error::DownloadError;
 use super::names::{Named, Names, safe};
-use crate::girder::{Client, FileRecord, GirderError};
 use crate::plan::PlannedDownload;
 use crate::run::error::Cause;
 use crate::spec::Downloaded;
+use crate::store::{FileRecord, Store, StoreError};
 
 /// What the lister has found out.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) enum Listed {
 
 /// Lists every download in turn, each with its place in the plan. Ends early, without an error, when nobody listens any more.
 pub(super) fn list(
-    client: &Client,
+    client: &Store,
     planned: &[(usize, PlannedDownload)],
     listed: &Sender<Listed>,
 ) -> Result<(), Cause> {
@@ -44,7 +44,7 @@ pub(super) fn list(
 }
 
 struct Lister<'a> {
-    client: &'a Client,
+    client: &'a Store,
     download: usize,
     listed: &'a Sender<Listed>,
     entries: usize,
@@ -57,8 +57,8 @@ enum Stop {
     Failed(Cause),
 }
 
-impl From<GirderError> for Stop {
-    fn from(error: GirderError) -> Self {
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
         Self::Failed(Cause::Girder(Box::new(error)))
     }
 }

@@ -83,7 +83,7 @@ impl Fetched {
             return Ok(());
         }
         refuse_same_places(&planned)?;
-        let client = live.girder_client().await?;
+        let client = live.store().await?;
         let place = |planned: &PlannedDownload| {
             let folder =
                 live.host_side(planned.mount).ok_or(Cause::Bug("a volume without a folder"))?;
@@ -180,7 +180,9 @@ impl Fetched {
             live.resolved.paths.insert(download, path);
         }
         for direct in &self.direct {
-            let Some(path) = direct.mount(&mut live.plan.mounts) else { continue };
+            let Some(path) = direct.mount(&live.plan.mounts, &mut live.resolved.mounts) else {
+                continue;
+            };
             live.resolved.paths.insert(direct.download, path);
         }
         live.report.downloads = self.direct.iter().map(Direct::record).collect();

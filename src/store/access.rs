@@ -1,5 +1,6 @@
 //! Which Girder server a job's files come from, and whose token is shown to it.
 
+use super::{Store, StoreError, StoreOptions};
 use crate::girder::{ApiKey, Credentials, Token};
 use crate::spec::{JobSpec, Secret};
 
@@ -43,7 +44,7 @@ impl GirderSettings {
     /// The server of one job. What the job says goes first. Our own token does not go to a server
     /// that only the job names while we have one of our own: a job document is not to be trusted
     /// with it.
-    pub(super) fn server_for(&self, job: &JobSpec) -> Option<GirderServer> {
+    pub(crate) fn server_for(&self, job: &JobSpec) -> Option<Server> {
         let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
         let url = job.girder_api_url().or(self.url.as_deref())?;
         let may_have_ours = self.url.as_ref().is_none_or(|ours| same(ours, url));
@@ -52,15 +53,25 @@ impl GirderSettings {
             (None, Some(ours)) if may_have_ours => ours.clone(),
             (None, _) => Credentials::Anonymous,
         };
-        Some(GirderServer { url: url.to_owned(), credentials })
+        Some(Server { url: url.to_owned(), credentials })
     }
 }
 
-/// One job's Girder server.
+/// One job's server.
 #[derive(Debug, Clone)]
-pub(super) struct GirderServer {
-    pub(super) url: String,
-    pub(super) credentials: Credentials,
+pub(crate) struct Server {
+    url: String,
+    credentials: Credentials,
+}
+
+impl Server {
+    /// The server as a store. Blocks: an API key is changed for a token here.
+    ///
+    /// # Errors
+    /// It cannot be reached, or does not take the key.
+    pub(crate) fn open(self, options: &StoreOptions) -> Result<Store, StoreError> {
+        Store::with_options(&self.url, self.credentials, options)
+    }
 }
 
 #[cfg(test)]
