@@ -93,7 +93,8 @@ impl Signature {
         let members = members(pickle, node)?.ok_or(PickleError::Malformed)?;
         let member = |name| members.iter().find(|(other, _)| *other == name).map(|(_, node)| *node);
         let text = |name| member(name).and_then(Node::as_str);
-        let task = text("task").ok_or(PickleError::Malformed)?.to_owned();
+        let task = text("task").filter(|task| !task.is_empty());
+        let task = task.ok_or(PickleError::Malformed)?.to_owned();
         let other_class = class.filter(|class| *class != SIGNATURE);
         let subtask_type = text("subtask_type").or(other_class).map(str::to_owned);
 
@@ -119,6 +120,26 @@ impl Signature {
     /// An option that is a string and not empty.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// Writes it as a plain dictionary, which Python takes for a signature.
+    pub(super) fn write(&self, writer: &mut Writer) -> Result<(), PickleError> {
+        let root = Node::read(&self.parts).map_err(|_| PickleError::Malformed)?;
+        let pickle = Pickle::read(&root)?;
+        writer.other_document();
+        writer.open('{');
+        writer.key("task");
+        writer.plain(&Json::from(self.task.as_str()));
+        for (name, part) in ["args", "kwargs", "options"].iter().zip(root.items()) {
+            writer.key(name);
+            writer.node(&pickle, part)?;
+        }
+        writer.key("subtask_type");
+        writer.plain(&Json::from(self.subtask_type.clone()));
+        writer.key("immutable");
+        writer.plain(&Json::from(self.immutable));
+        writer.close('}');
+        Ok(())
     }
 }
 

@@ -74,7 +74,7 @@ impl Envelope {
         let body = match whole.remove("body") {
             Some(Value::String(text)) => body(text, &mut rest),
             // A body of no serializer stands there as it is.
-            Some(body) => body.to_string().into_bytes(),
+            Some(other) => body(other.to_string(), &mut rest),
             None => return Err(BadEnvelope::Missing("body")),
         };
         let mut properties = properties(rest);

@@ -65,6 +65,18 @@ impl Writer {
         self.out.push(':');
     }
 
+    /// A value that holds nothing of jsonpickle's.
+    pub(super) fn plain(&mut self, value: &Json) {
+        self.comma();
+        self.next += containers(value);
+        self.out.push_str(&value.to_string());
+    }
+
+    /// What comes next is of another document: its numbers mean other objects.
+    pub(super) fn other_document(&mut self) {
+        self.numbers.clear();
+    }
+
     /// A value of the document that `pickle` numbers.
     pub(super) fn node<'n>(
         &mut self,
@@ -141,6 +153,14 @@ impl Writer {
     }
 }
 
+fn containers(value: &Json) -> usize {
+    match value {
+        Json::Array(items) => 1 + items.iter().map(containers).sum::<usize>(),
+        Json::Object(members) => 1 + members.values().map(containers).sum::<usize>(),
+        _ => 0,
+    }
+}
+
 /// The members of a dictionary, or the attributes of an object; `None` if it is something else.
 pub(super) fn members<'n>(
     pickle: &Pickle<'n>,
@@ -154,6 +174,105 @@ pub(super) fn members<'n>(
         _ => None,
     })
 }
+
+/// What Python's `repr` would say, as far as nothing is made of a class: at most `most` characters.
+pub(super) fn repr<'n>(pickle: &Pickle<'n>, node: &'n Node, most: usize) -> String {
+    let mut out = String::new();
+    write_repr(pickle, node, most, 0, &mut out);
+    if out.chars().count() > most {
+        out = out.chars().take(most.saturating_sub(3)).collect();
+        out.push_str("...");
+    }
+    out
+}
+
+fn write_repr<'n>(
+    pickle: &Pickle<'n>,
+    node: &'n Node,
+    most: usize,
+    depth: usize,
+    out: &mut String,
+) {
+    if out.len() > most * 4 || depth > 8 {
+        return out.push_str("...");
+    }
+    let mut list = |open: &str, items: &'n [Node], close: &str| {
+        out.push_str(open);
+        for (at, item) in items.iter().enumerate() {
+            out.push_str(if at == 0 { "" } else { ", " });
+            write_repr(pickle, item, most, depth + 1, out);
+        }
+        out.push_str(close);
+    };
+    match pickle.value(node) {
+        Ok(Pickled::Scalar(scalar)) => match &scalar.value {
+            Value::Bool(true) => out.push_str("True"),
+            Value::Bool(false) => out.push_str("False"),
+            Value::Number(digits) => out.push_str(digits),
+            Value::String(text) => out.push_str(&text_repr(text)),
+            _ => out.push_str("None"),
+        },
+        Ok(Pickled::List(items)) if matches!(node.value, Value::Array(_)) => list("[", items, "]"),
+        Ok(Pickled::List(items)) => list("(", items, if items.len() == 1 { ",)" } else { ")" }),
+        Ok(Pickled::Dict(members)) => {
+            out.push('{');
+            for (at, (name, value)) in members.iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                out.push_str(&text_repr(name));
+                out.push_str(": ");
+                write_repr(pickle, value, most, depth + 1, out);
+            }
+            out.push('}');
+        }
+        Ok(Pickled::Object(object)) => out.push_str(&format!("<{} object>", object.class_name())),
+        _ => out.push_str("..."),
+    }
+}
+
+fn text_repr(text: &str) -> String {
+    super::result::repr(&Json::from(text))
+}
+
+/// What Girder's record of a job shows of an argument: an object is its class, with the file or
+/// folder that it is about, as Girder Worker's `_repr_model_` has it.
+pub(super) fn model<'n>(pickle: &Pickle<'n>, node: &'n Node, depth: usize) -> Json {
+    if depth > MAX_DEPTH {
+        return Json::from("...");
+    }
+    match pickle.value(node) {
+        Ok(Pickled::Scalar(scalar)) => match &scalar.value {
+            Value::Bool(value) => Json::from(*value),
+            Value::Number(digits) => {
+                serde_json::from_str(digits).unwrap_or_else(|_| Json::from(digits.as_str()))
+            }
+            Value::String(text) => Json::from(text.as_str()),
+            _ => Json::Null,
+        },
+        Ok(Pickled::List(items)) => {
+            items.iter().map(|item| model(pickle, item, depth + 1)).collect()
+        }
+        Ok(Pickled::Dict(members)) => {
+            let members = members.iter();
+            members.map(|(name, value)| (name.clone(), model(pickle, value, depth + 1))).collect()
+        }
+        Ok(Pickled::Object(object)) => {
+            let about = object.attributes().find_map(|(name, value)| {
+                let (_, what) = ABOUT.iter().find(|(attribute, _)| *attribute == name)?;
+                Some(format!(": {what}{}", value.as_str()?))
+            });
+            Json::from(format!("<{}{}>", object.class_name(), about.unwrap_or_default()))
+        }
+        _ => Json::from("..."),
+    }
+}
+
+/// The attribute of a transform that says what it is about, and how that is shown.
+const ABOUT: &[(&str, &str)] = &[
+    ("_file_id", "File ID="),
+    ("_item_id", "Item ID="),
+    ("_folder_id", "Folder ID="),
+    ("filename", ""),
+];
 
 #[cfg(test)]
 mod tests {
@@ -213,5 +332,16 @@ mod tests {
         }
         text.push_str(r#"], "x": {"py/id": 200}}"#);
         assert_eq!(cut(&text), Err(PickleError::TooDeep));
+    }
+
+    #[test]
+    fn values_are_shown_as_python_shows_them() {
+        let text = r#"[{"py/tuple": ["a'b", "c\nd"]}, {"k": true, "n": null}, {"py/tuple": [1]},
+            {"py/object": "m.C", "token": "secret"}]"#;
+        let root = Node::read(text).unwrap();
+        let pickle = Pickle::read(&root).unwrap();
+        let shown = r#"[("a'b", 'c\nd'), {'k': True, 'n': None}, (1,), <m.C object>]"#;
+        assert_eq!(repr(&pickle, &root, 1024), shown);
+        assert_eq!(repr(&pickle, &root, 10), r#"[("a'b"..."#);
     }
 }

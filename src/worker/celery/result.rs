@@ -108,7 +108,7 @@ impl Meta {
 }
 
 /// A value as Python shows it, near enough for people.
-fn repr(value: &Value) -> String {
+pub(super) fn repr(value: &Value) -> String {
     match value {
         Value::String(text) => {
             let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
