@@ -4,8 +4,13 @@
 //! promises. A target has a row in [`TARGETS`], a line in `fuzz/fuzz_targets/`, an entry in
 //! `fuzz/Cargo.toml` and a folder in `fuzz/corpus/`, all of one name; tests say which is missing.
 
+#[cfg(feature = "worker")]
+use std::time::SystemTime;
+
 use rustls::crypto::cipher::{AeadKey, Iv};
 use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion};
+#[cfg(feature = "worker")]
+use serde_json::Value;
 
 use crate::depot::range::{self, Wanted};
 use crate::depot::request::Head;
@@ -14,12 +19,16 @@ use crate::http::chunked;
 use crate::http::head::{self, Collector, Framing, Taken};
 use crate::http::tls::record::{Opener, Sealer};
 use crate::spec::{Argument, FifoPlace, Hook, HttpUrl, JobSpec, Secret, SpecError, VolumeRef};
+#[cfg(feature = "worker")]
+use crate::worker::celery::{Envelope, Predecessor};
 
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub static TARGETS: &[Target] = &[
+    #[cfg(feature = "worker")]
+    ("celery_message", celery_message),
     ("depot_request", depot_request),
     ("docker_frames", docker_frames),
     ("http_chunks", http_chunks),
@@ -38,6 +47,32 @@ pub fn job_document(data: &[u8]) {
 /// The same of a message of Girder Worker's.
 pub fn message(data: &[u8]) {
     refused_or_right(data, JobSpec::from_message);
+}
+
+/// What is in a list of Redis is refused, or its body is the same once it is written again; a task that it asks for is
+/// refused, or all that follows it can be read again.
+#[cfg(feature = "worker")]
+pub fn celery_message(data: &[u8]) {
+    let Ok(envelope) = Envelope::parse(data) else { return };
+    let again = Envelope::parse(&envelope.to_json());
+    assert!(again.is_ok(), "what was written cannot be read");
+    let Ok(again) = again else { return };
+    assert_eq!(again.message.body, envelope.message.body);
+    assert_eq!(again.delivery, envelope.delivery);
+    let Ok(task) = envelope.message.task() else { return };
+    let now = SystemTime::UNIX_EPOCH;
+    let predecessor = Predecessor { task: &task, queue: "celery", origin: "gen1@host", now };
+    let id = || "id".to_owned();
+    let followers = [predecessor.after_success(&Value::Null, id), predecessor.after_failure(id)];
+    for follower in followers.into_iter().flatten().flatten() {
+        let read = follower.message.task();
+        let is_right = match &read {
+            Ok(read) => read.head.parent_id.as_ref() == Some(&task.head.id),
+            // Options are what the signature says.
+            Err(unreadable) => unreadable.head.is_some(),
+        };
+        assert!(is_right, "{read:?}");
+    }
 }
 
 fn refused_or_right(data: &[u8], parse: fn(&str) -> Result<JobSpec, SpecError>) {
@@ -246,6 +281,7 @@ fn replace_secrets(job: &mut JobSpec) {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "worker")]
     use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
@@ -270,6 +306,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "worker")]
     #[test]
     fn every_corpus_has_a_target() {
         let entries = fs::read_dir(corpora()).unwrap();
