@@ -3,11 +3,13 @@
 //! A `Task` is one hook with its volume on the host; `Session::perform` carries it out,
 //! blocking. The container is not trusted with what it left: links are not followed, and only
 //! regular files are read (see [`volume`](crate::volume)). Bytes go through a small buffer, chunk by
-//! chunk, and a chunk that fails is sent again (`send`). A file that a container writes into an item is
+//! chunk, and a chunk that fails is sent again (`send`; what follows is decided in `course`). A file that a container writes into an item is
 //! uploaded while it runs (`stream`).
 
 mod artifact;
+mod course;
 mod error;
+mod gather;
 mod metadata;
 mod send;
 mod stream;
@@ -32,6 +34,15 @@ pub(crate) struct Task {
     pub(crate) root: PathBuf,
     /// The job that artifacts are attached to.
     pub(crate) job_id: Option<String>,
+}
+
+/// What came of one hook.
+#[derive(Debug)]
+pub(crate) struct Performed {
+    pub(crate) ended: Result<(), HookError>,
+    /// What was uploaded, also before an error.
+    pub(crate) uploads: Vec<Uploaded>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A file that has come to Girder.
@@ -67,11 +78,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Carries out one hook. What had been uploaded before an error is noted all the same.
-    ///
-    /// # Errors
-    /// [`HookError`].
-    pub(crate) fn perform(&mut self, task: &Task) -> Result<(), HookError> {
+    /// Carries out one hook.
+    pub(crate) fn perform(mut self, task: &Task) -> Performed {
+        let ended = self.carry_out(task);
+        Performed { ended, uploads: self.uploads, warnings: self.warnings }
+    }
+
+    fn carry_out(&mut self, task: &Task) -> Result<(), HookError> {
         let root = &task.root;
         match &task.hook {
             Hook::UploadToItem { path, item_id, options } => {

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::course::{Course, Onward};
 use super::{HookError, Session, Uploaded};
 use crate::event::{Finish, TransferId};
 use crate::spec::UploadOptions;
@@ -75,13 +76,13 @@ pub(super) struct Sending<'a, 'b> {
     id: Option<TransferId>,
     /// None: everything is there.
     supply: Option<&'a mut dyn Supply>,
-    /// One after the other, without a chunk in between.
-    failures: u32,
+    course: Course,
 }
 
 impl<'a, 'b> Sending<'a, 'b> {
     pub(super) fn new(session: &'a Session, content: Content, target: &'a Target<'b>) -> Self {
-        Self { session, content, target, id: None, supply: None, failures: 0 }
+        let course = Course::new(content.size);
+        Self { session, content, target, id: None, supply: None, course }
     }
 
     /// Events tell how far it is.
@@ -90,7 +91,8 @@ impl<'a, 'b> Sending<'a, 'b> {
     }
 
     /// What is sent is still on its way.
-    pub(super) fn supplied_by(self, supply: &'a mut dyn Supply) -> Self {
+    pub(super) fn supplied_by(mut self, supply: &'a mut dyn Supply) -> Self {
+        self.course.passing();
         Self { supply: Some(supply), ..self }
     }
 
@@ -102,12 +104,12 @@ impl<'a, 'b> Sending<'a, 'b> {
     /// Sends everything into an upload that was begun.
     pub(super) fn carry_on(mut self, begun: UploadState) -> Result<(UploadedFile, u64), HookError> {
         let size = self.content.size;
-        let (mut upload, mut offset) = match begun {
+        let mut upload = match begun {
             UploadState::Whole(file) => return Ok((file, size)),
-            UploadState::Open(upload) => (upload, 0),
+            UploadState::Open(upload) => upload,
         };
         loop {
-            let length = (size - offset).min(CHUNK);
+            let (offset, length) = self.course.chunk();
             if let Some(supply) = &mut self.supply
                 && let Err(error) = supply.wait_for(offset + length)
             {
@@ -119,38 +121,30 @@ impl<'a, 'b> Sending<'a, 'b> {
             let stopped = part.stopped();
             match sent {
                 Ok(UploadState::Whole(file)) => return Ok((file, size)),
-                Ok(UploadState::Open(_)) if offset + length < size => {
-                    (offset, self.failures) = (offset + length, 0);
-                    self.arrived();
-                }
-                Ok(UploadState::Open(_)) => {
-                    return Err(self.content.failure(
-                        None,
-                        offset,
-                        StoreError::Protocol {
-                            server: self.session.client.api_url().to_owned(),
-                            reason: "an upload has all its bytes and is no file".to_owned(),
-                        },
-                    ));
-                }
-                Err(error) => match self.go_on(&upload, offset, length, (stopped, error))? {
-                    Onward::From(there) if there > offset && there < size => {
-                        offset = there;
-                        self.arrived();
-                    }
-                    Onward::From(there) => offset = there,
-                    // What was sent before is kept nowhere.
-                    Onward::Anew if self.supply.is_some() && offset > 0 => {
+                Ok(UploadState::Open(_)) if self.course.arrived() => self.arrived(),
+                Ok(UploadState::Open(_)) => return Err(self.is_no_file()),
+                Err(error) => match self.go_on(&upload, (stopped, error))? {
+                    Onward::Again => {}
+                    Onward::Next => self.arrived(),
+                    Onward::Lost => {
                         let path = self.content.path;
                         return Err(HookError::Interrupted { path, sent: offset });
                     }
                     Onward::Anew => match self.begin()? {
                         UploadState::Whole(file) => return Ok((file, size)),
-                        UploadState::Open(another) => (upload, offset) = (another, 0),
+                        UploadState::Open(another) => upload = another,
                     },
                 },
             }
         }
+    }
+
+    fn is_no_file(&self) -> HookError {
+        let error = StoreError::Protocol {
+            server: self.session.client.api_url().to_owned(),
+            reason: "an upload has all its bytes and is no file".to_owned(),
+        };
+        self.content.failure(None, self.course.offset(), error)
     }
 
     fn arrived(&mut self) {
@@ -176,35 +170,30 @@ impl<'a, 'b> Sending<'a, 'b> {
             };
             match begun {
                 Ok(state) => return Ok(state),
-                Err(error) => self.pause(0, (None, error))?,
+                Err(error) => self.pause((None, error))?,
             }
         }
     }
 
-    /// Decides what follows a chunk that failed, after a pause.
+    /// Finds out what follows a chunk that failed, after a pause.
     fn go_on(
         &mut self,
         upload: &UploadId,
-        offset: u64,
-        length: u64,
         mut why: (Option<Stopped>, StoreError),
     ) -> Result<Onward, HookError> {
         loop {
-            if let Err(error) = self.pause(offset, why) {
+            if let Err(error) = self.pause(why) {
                 // What Girder has of it is of no use to anyone.
                 let _ = self.session.client.discard_upload(upload);
                 return Err(error);
             }
             match self.session.client.upload_offset(upload) {
-                // Nothing of it came, or all of it and only the answer was lost.
-                Ok(there) if there == offset || there == offset + length => {
-                    return Ok(Onward::From(there));
-                }
-                // Girder's checksum would not cover a part of a chunk, and Girder finds files by
-                // their checksums.
-                Ok(_) => {
-                    let _ = self.session.client.discard_upload(upload);
-                    return Ok(Onward::Anew);
+                Ok(there) => {
+                    let onward = self.course.found(there);
+                    if matches!(onward, Onward::Anew | Onward::Lost) {
+                        let _ = self.session.client.discard_upload(upload);
+                    }
+                    return Ok(onward);
                 }
                 Err(error) => why = (None, error),
             }
@@ -212,28 +201,20 @@ impl<'a, 'b> Sending<'a, 'b> {
     }
 
     /// Waits before another attempt, unless there is to be none.
-    fn pause(
-        &mut self,
-        offset: u64,
-        (stopped, error): (Option<Stopped>, StoreError),
-    ) -> Result<(), HookError> {
-        self.failures += 1;
-        if stopped.is_some() || !error.is_transient() || self.failures > ATTEMPTS {
+    fn pause(&mut self, (stopped, error): (Option<Stopped>, StoreError)) -> Result<(), HookError> {
+        let offset = self.course.offset();
+        if stopped.is_some() || !error.is_transient() {
             return Err(self.content.failure(stopped, offset, error));
         }
+        let Some(pause) = self.course.failed(error.retry_after()) else {
+            return Err(self.content.failure(None, offset, error));
+        };
         tracing::debug!(?error, offset, "an upload broke off");
-        let pause = FIRST_PAUSE * 2_u32.saturating_pow(self.failures - 1);
         match self.session.cancelled.recv_timeout(pause) {
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
             _ => Err(self.content.failure(Some(Stopped::Cancelled), offset, error)),
         }
     }
-}
-
-/// How an upload goes on.
-enum Onward {
-    From(u64),
-    Anew,
 }
 
 /// What is uploaded.
@@ -372,16 +353,6 @@ pub(super) fn file_name(path: &str) -> String {
 pub(super) fn guess(name: &str) -> Option<String> {
     mime_guess::from_path(name).first_raw().map(str::to_owned)
 }
-
-/// Bytes of a chunk: as Girder's own client. Girder refuses less than 5 MiB, but for the last.
-pub(super) const CHUNK: u64 = 64 * 1024 * 1024;
-
-/// Failures of one chunk before the upload is given up: with their pauses a little more than six
-/// seconds, enough for a proxy's restart.
-const ATTEMPTS: u32 = 6;
-
-/// After the first failure. It doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Between two reports of how far an upload is.
 const TELL: Duration = Duration::from_millis(100);

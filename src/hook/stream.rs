@@ -12,15 +12,15 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::{self, PipeReader, Read};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use super::send::{CHUNK, Content, Sending, Supply, Target};
+use super::gather::{Chunks, Count, Gathered, RING};
+use super::send::{Content, Sending, Supply, Target};
 use super::{HookError, Session, Uploaded};
 use crate::event::Ledger;
 use crate::spec::UploadOptions;
@@ -155,7 +155,7 @@ fn sized_upload(
 ) -> Result<Uploaded, HookError> {
     let size = chunks.size;
     let mut supply =
-        Gathering { session, path: &file.name, chunks, verdict, there: 0, is_kept: false };
+        Gathering { session, path: &file.name, chunks, verdict, count: Count::new(size) };
     let content = file.content(&gathered, size)?;
     let options = UploadOptions::default();
     let target = file.target(&options);
@@ -171,99 +171,13 @@ fn sized_upload(
     Ok(Uploaded::to_item(record, &file.name, bytes))
 }
 
-/// The chunks of a pipe, as they become whole.
-#[derive(Debug)]
-struct Chunks {
-    size: u64,
-    gathered: Receiver<Gathered>,
-    /// Gives a place in the file back.
-    free: Sender<()>,
-}
-
-/// What the gathering thread says.
-#[derive(Debug)]
-enum Gathered {
-    /// So many bytes more make a chunk, or all that is left of one.
-    Chunk(u64),
-    /// The pipe has ended, after so many bytes.
-    Ended(u64),
-    /// The pipe has more than it was to have.
-    More,
-    Failed(io::Error),
-}
-
-impl Chunks {
-    /// Gathers the chunks of a pipe in a file, in a thread of its own.
-    fn gather(mut pipe: PipeReader, file: File, size: u64) -> io::Result<Self> {
-        let (teller, gathered) = bounded(PLACES + 1);
-        let (free, places) = bounded(PLACES);
-        for _ in 0..PLACES {
-            let _ = free.try_send(());
-        }
-        let work = move || {
-            let last = match gather(&mut pipe, &file, size, (&teller, &places)) {
-                Ok(Some(last)) => last,
-                // Nobody wants to know any more: whoever writes is refused.
-                Ok(None) => return,
-                Err(error) => Gathered::Failed(error),
-            };
-            let _ = teller.send(last);
-        };
-        thread::Builder::new().name("gantline-gather".into()).spawn(work)?;
-        Ok(Self { size, gathered, free })
-    }
-}
-
-fn gather(
-    pipe: &mut PipeReader,
-    file: &File,
-    size: u64,
-    (teller, places): (&Sender<Gathered>, &Receiver<()>),
-) -> io::Result<Option<Gathered>> {
-    let mut buffer = vec![0; BUFFER];
-    let mut at = 0;
-    while at < size {
-        if places.recv().is_err() {
-            return Ok(None);
-        }
-        let begin = at;
-        let end = (begin + CHUNK).min(size);
-        while at < end {
-            let room = usize::try_from(end - at).unwrap_or(BUFFER).min(BUFFER);
-            let bytes = read(pipe, buffer.get_mut(..room).unwrap_or_default())?;
-            if bytes.is_empty() {
-                return Ok(Some(Gathered::Ended(at)));
-            }
-            file.write_all_at(bytes, at % RING)?;
-            at += bytes.len() as u64;
-        }
-        if teller.send(Gathered::Chunk(at - begin)).is_err() {
-            return Ok(None);
-        }
-    }
-    let one_more = read(pipe, buffer.get_mut(..1).unwrap_or_default())?;
-    Ok(Some(if one_more.is_empty() { Gathered::Ended(at) } else { Gathered::More }))
-}
-
-fn read<'a>(pipe: &mut PipeReader, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    loop {
-        match pipe.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-            Ok(bytes) => return Ok(buffer.get(..bytes).unwrap_or_default()),
-        }
-    }
-}
-
 /// Waits for the chunks, and for the leave to send the last one.
 struct Gathering<'a> {
     session: &'a Session,
     path: &'a str,
     chunks: Chunks,
     verdict: Receiver<()>,
-    /// Bytes that were gathered so far.
-    there: u64,
-    is_kept: bool,
+    count: Count,
 }
 
 impl Gathering<'_> {
@@ -274,32 +188,24 @@ impl Gathering<'_> {
             recv(self.session.cancelled) -> _ => Err(cancelled()),
         }
     }
-
-    /// Nothing more comes: the last chunk is sent if that is all, and the run wants it.
-    fn ended(&mut self, found: u64) -> Result<(), HookError> {
-        let (path, size) = (self.path.to_owned(), self.chunks.size);
-        // Ending too early is an error only of a container that has succeeded.
-        if self.verdict.recv().is_err() {
-            return Err(HookError::Cancelled { path });
-        }
-        if found < size {
-            return Err(HookError::Short { path, size, found });
-        }
-        self.is_kept = true;
-        Ok(())
-    }
 }
 
 impl Supply for Gathering<'_> {
     fn wait_for(&mut self, end: u64) -> Result<(), HookError> {
+        let path = || self.path.to_owned();
         let size = self.chunks.size;
-        while self.there < end || (end == size && !self.is_kept) {
+        while !self.count.may_send(end) {
             match self.next()? {
-                Gathered::Chunk(bytes) => self.there += bytes,
-                Gathered::Ended(found) => self.ended(found)?,
-                Gathered::More => {
-                    return Err(HookError::Longer { path: self.path.to_owned(), size });
+                Gathered::Chunk(bytes) => self.count.gathered(bytes),
+                Gathered::Ended(found) => {
+                    // Ending too early is an error only of a container that has succeeded.
+                    let wanted = self.verdict.recv();
+                    wanted.map_err(|_| HookError::Cancelled { path: path() })?;
+                    if !self.count.ended(found) {
+                        return Err(HookError::Short { path: path(), size, found });
+                    }
                 }
+                Gathered::More => return Err(HookError::Longer { path: path(), size }),
                 Gathered::Failed(source) => return Err(HookError::Gather { source }),
             }
         }
@@ -311,12 +217,3 @@ impl Supply for Gathering<'_> {
         let _ = self.chunks.free.try_send(());
     }
 }
-
-/// Chunks that the file has places for: one is sent while the next is gathered.
-const PLACES: usize = 2;
-
-/// Bytes of the file; what comes later takes the place of what was sent.
-const RING: u64 = CHUNK * PLACES as u64;
-
-/// What is read out of the pipe at once.
-const BUFFER: usize = 256 << 10;

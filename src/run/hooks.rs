@@ -4,14 +4,15 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
 use tokio::time::timeout;
 
 use super::error::{Cause, chain};
 use super::live::{Live, MadeContainer};
-use super::outcome::UploadRecord;
+use super::outcome::{HookRecord, UploadRecord};
 use crate::docker::{Client, ContainerId};
-use crate::event::Phase;
-use crate::hook::{HookError, Session, Task};
+use crate::event::{Finish, Phase};
+use crate::hook::{HookError, Performed, Session, Task};
 use crate::plan::PlannedHook;
 use crate::run::blocking::blocking;
 use crate::run::cancel::{Cancelled, Level};
@@ -93,67 +94,88 @@ async fn carry_out(live: &mut Live, which: Which) -> Done {
         if only_marked && !hook.is_marked() {
             continue;
         }
-        let of_it = one(live, hook).await.unwrap_or_else(Done::failed);
-        done.was_cancelled |= of_it.was_cancelled;
-        done.errors.extend(of_it.errors);
+        let label = hook.label();
+        let (performed, was_cancelled) = one(live, hook).await;
+        done.was_cancelled |= was_cancelled;
+        done.errors.extend(note(live, label, performed, was_cancelled));
     }
     done
 }
 
-impl Done {
-    fn failed(cause: Cause) -> Self {
-        Self { was_cancelled: false, errors: vec![cause] }
+/// Notes what came of a hook, in the report. What a cancel stopped is no error.
+fn note(
+    live: &mut Live,
+    hook: String,
+    performed: Result<Performed, Cause>,
+    was_cancelled: bool,
+) -> Option<Cause> {
+    let mut noted = HookRecord { hook: hook.clone(), ..HookRecord::default() };
+    let error = match performed {
+        Err(cause) => Some(cause),
+        Ok(Performed { ended, uploads, warnings }) => {
+            noted.uploads = uploads.into_iter().map(UploadRecord::from).collect();
+            warnings.into_iter().for_each(|warning| live.warns(warning));
+            match ended {
+                Ok(()) => None,
+                Err(HookError::Cancelled { .. }) if was_cancelled => {
+                    noted.finish = Finish::Cancelled;
+                    None
+                }
+                Err(source) => Some(Cause::Hook { label: hook, source: Box::new(source) }),
+            }
+        }
+    };
+    if let Some(cause) = &error {
+        (noted.finish, noted.error) = (Finish::Failed, Some(chain(cause)));
     }
+    live.report.uploads.extend(noted.uploads.iter().cloned());
+    live.report.hooks.push(noted);
+    error
 }
 
-async fn one(live: &mut Live, planned: PlannedHook) -> Result<Done, Cause> {
+/// Carries out one hook; also says whether the run was cancelled meanwhile.
+async fn one(live: &mut Live, planned: PlannedHook) -> (Result<Performed, Cause>, bool) {
+    let is_marked = planned.is_marked();
+    let label = planned.label();
+    let (stop, cancelled) = crossbeam_channel::bounded::<Infallible>(0);
+    let (session, task) = match session(live, planned, cancelled).await {
+        Ok(made) => made,
+        Err(cause) => return (Err(cause), false),
+    };
+    let mut work = std::pin::pin!(blocking(move || Ok(session.perform(&task))));
+    let cancellation = live.cancellation.clone();
+    // A hook that is marked for cancelled runs is stopped only by who insists.
+    if let Ok(performed) = cancellation.unless(Level::beyond(is_marked), &mut work).await {
+        return (performed, false);
+    }
+    live.report.cancelled = true;
+    drop(stop);
+    // It notices between two reads. One that hangs in a request is left behind.
+    let stopped = timeout(STOPS, &mut work).await.unwrap_or_else(|_| {
+        let warnings = vec![format!("{label} has not stopped in time")];
+        let ended = Err(HookError::Cancelled { path: label });
+        Ok(Performed { ended, uploads: Vec::new(), warnings })
+    });
+    (stopped, true)
+}
+
+async fn session(
+    live: &Live,
+    planned: PlannedHook,
+    cancelled: Receiver<Infallible>,
+) -> Result<(Session, Task), Cause> {
     let root = match planned.mount {
         Some(mount) => live.host_side(mount).ok_or(Cause::Bug("a volume without a folder"))?.into(),
         None => PathBuf::new(),
     };
-    let is_marked = planned.is_marked();
-    let label = planned.label();
-    let task = Task { hook: planned.hook, root, job_id: planned.job_id };
-    let (stop, cancelled) = crossbeam_channel::bounded::<Infallible>(0);
-    let mut session = Session {
+    let session = Session {
         client: live.store().await?,
         ledger: live.ledger.clone(),
         cancelled,
         uploads: Vec::new(),
         warnings: Vec::new(),
     };
-    let work = blocking(move || {
-        let ended = session.perform(&task);
-        Ok((session, ended))
-    });
-    let mut work = std::pin::pin!(work);
-    let cancellation = live.cancellation.clone();
-    // A hook that is marked for cancelled runs is stopped only by who insists.
-    let asked = cancellation.unless(Level::beyond(is_marked), &mut work).await;
-    let was_cancelled = asked.is_err();
-    let ended = match asked {
-        Ok(ended) => ended,
-        Err(Cancelled) => {
-            live.report.cancelled = true;
-            drop(stop);
-            // It notices between two reads. One that hangs in a request is left behind.
-            match timeout(STOPS, &mut work).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    live.warns(format!("{label} has not stopped in time"));
-                    return Ok(Done { was_cancelled, errors: Vec::new() });
-                }
-            }
-        }
-    };
-    let (session, ended) = ended?;
-    live.report.uploads.extend(session.uploads.into_iter().map(UploadRecord::from));
-    session.warnings.into_iter().for_each(|warning| live.warns(warning));
-    let error = match ended {
-        Err(HookError::Cancelled { .. }) if was_cancelled => None,
-        ended => ended.err().map(|source| Cause::Hook { label, source: Box::new(source) }),
-    };
-    Ok(Done { was_cancelled, errors: error.into_iter().collect() })
+    Ok((session, Task { hook: planned.hook, root, job_id: planned.job_id }))
 }
 
 /// How long a hook that was told to stop may take.

@@ -40,7 +40,9 @@ pub use self::{
     cancel::Canceller,
     error::{Cause, CleanUpError, RunError, chain},
     handle::RunHandle,
-    outcome::{DownloadCarrier, DownloadRecord, Outcome, Report, TransferRecord, UploadRecord},
+    outcome::{
+        DownloadCarrier, DownloadRecord, HookRecord, Outcome, Report, TransferRecord, UploadRecord,
+    },
     prune::{PruneError, Pruned, prune},
     runner::{BuildError, Runner, RunnerBuilder},
     settings::RunSettings,

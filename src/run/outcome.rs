@@ -61,6 +61,8 @@ pub struct Report {
     pub downloads: Vec<DownloadRecord>,
     /// The files that were streamed into items, then those that hooks uploaded.
     pub uploads: Vec<UploadRecord>,
+    /// The result hooks that were carried out, in their order, each with its own uploads.
+    pub hooks: Vec<HookRecord>,
     /// What the user should know and that failed nothing.
     pub warnings: Vec<String>,
     /// Why the run failed.
@@ -156,6 +158,26 @@ pub struct UploadRecord {
     pub bytes: u64,
 }
 
+/// One result hook, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HookRecord {
+    /// Its name, and where it leads.
+    pub hook: String,
+    /// How it ended.
+    pub finish: Finish,
+    /// The files that it uploaded, also before it failed.
+    pub uploads: Vec<UploadRecord>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl Default for HookRecord {
+    fn default() -> Self {
+        Self { hook: String::new(), finish: Finish::Complete, uploads: Vec::new(), error: None }
+    }
+}
+
 impl Report {
     /// The report as it is written to a file.
     pub fn to_json(&self) -> Value {
@@ -178,6 +200,7 @@ impl Report {
             "transfers": transfers,
             "downloads": downloads,
             "uploads": uploads,
+            "hooks": self.hooks.iter().map(HookRecord::to_json).collect::<Vec<_>>(),
             "warnings": self.warnings,
             "error": self.error,
             "failure": self.failure,
@@ -220,6 +243,17 @@ impl UploadRecord {
             record.insert("job_id".to_owned(), json!(job));
         }
         record
+    }
+}
+
+impl HookRecord {
+    fn to_json(&self) -> Value {
+        json!({
+            "hook": self.hook,
+            "finish": self.finish.as_str(),
+            "uploads": self.uploads.iter().map(UploadRecord::to_json).collect::<Vec<_>>(),
+            "error": self.error,
+        })
     }
 }
 
@@ -267,7 +301,7 @@ mod tests {
         };
         assert_eq!(
             report.to_json().to_string(),
-            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"finish":"complete"}],"downloads":[],"uploads":[],"warnings":[],"error":null,"failure":null,"stderr_tail":[]}"#
+            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"finish":"complete"}],"downloads":[],"uploads":[],"hooks":[],"warnings":[],"error":null,"failure":null,"stderr_tail":[]}"#
         );
     }
 

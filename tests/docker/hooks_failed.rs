@@ -32,6 +32,27 @@ fn what_the_container_did_not_write_is_named() {
 }
 
 #[test]
+fn each_hook_has_a_result_of_its_own() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let host = tempfile::tempdir().unwrap();
+    let mut missing = to_item(&item);
+    missing["volumepath"]["filename"] = "not-there".into();
+    let hooks = json!([to_item(&item), missing, to_item(&item)]);
+    let run = Invocation::job(&job(&girder, host.path(), "echo x > r", hooks)).finish();
+    assert_eq!(run.code, 125, "{run}");
+    let report = run.report.as_ref().unwrap();
+    let hooks = report["hooks"].as_array().unwrap();
+    let finishes: Vec<_> = hooks.iter().map(|hook| hook["finish"].as_str().unwrap()).collect();
+    assert_eq!(finishes, ["complete", "failed", "complete"], "{run}");
+    let error = hooks[1]["error"].as_str().unwrap();
+    assert!(error.contains("there is no \"not-there\" to upload"), "{run}");
+    assert_eq!(hooks[1]["uploads"], json!([]), "{run}");
+    let uploads = [&hooks[0]["uploads"][0], &hooks[2]["uploads"][0]];
+    assert_eq!(report["uploads"], json!(uploads), "{run}");
+}
+
+#[test]
 fn a_link_out_of_the_volume_is_not_uploaded() {
     let girder = Girder::log_in();
     let item = girder.make_item(girder.folder(), "results");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-use crate::http::{Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read};
+use crate::http::{Backoff, Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read};
 use crate::pump::error::TransferError;
 
 /// Requests for the rest of a body that may fail one after the other, without a byte in between.
@@ -18,6 +18,9 @@ const ATTEMPTS: u32 = 6;
 
 /// The pause before the first of them; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The last pauses; there are not enough attempts for more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// A GET that is begun, resumed, and begun anew for another reader.
 pub(crate) struct Fetch {
@@ -29,7 +32,7 @@ pub(crate) struct Fetch {
     state: State,
     validator: Option<String>,
     connections: u32,
-    failed_attempts: u32,
+    backoff: Backoff,
     resumed: u32,
     is_broken: bool,
     round_trip: Duration,
@@ -87,7 +90,7 @@ impl Fetch {
             state: State::Idle,
             validator: None,
             connections: 0,
-            failed_attempts: 0,
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             resumed: 0,
             is_broken: false,
             round_trip: Duration::ZERO,
@@ -117,7 +120,8 @@ impl Fetch {
             _ => None,
         };
         self.to = Some(part.end);
-        (self.failed_attempts, self.taken_at_last_failure) = (0, part.start);
+        self.backoff.succeeded();
+        self.taken_at_last_failure = part.start;
         self.begin_over(part.start, kept)
     }
 
@@ -145,7 +149,7 @@ impl Fetch {
     /// Forgets what is under way; the connection is closed.
     pub(crate) fn stop(&mut self) {
         self.state = State::Idle;
-        self.failed_attempts = 0;
+        self.backoff.succeeded();
         self.taken_at_last_failure = 0;
     }
 
@@ -221,22 +225,23 @@ impl Fetch {
         now: Instant,
     ) -> Result<(), TransferError> {
         if taken > self.taken_at_last_failure {
-            self.failed_attempts = 0;
+            self.backoff.succeeded();
             self.taken_at_last_failure = taken;
         }
         self.is_broken |= self.is_open();
         self.state = State::Idle;
-        if !error.is_transient() || self.failed_attempts == ATTEMPTS {
+        if !error.is_transient() || self.backoff.failures() == ATTEMPTS {
             return Err(match taken {
                 0 => TransferError::Fetch(error),
-                at => {
-                    TransferError::Interrupted { at, attempts: self.failed_attempts, source: error }
-                }
+                at => TransferError::Interrupted {
+                    at,
+                    attempts: self.backoff.failures(),
+                    source: error,
+                },
             });
         }
-        tracing::debug!(taken, attempt = self.failed_attempts, %error, "the source broke off");
-        let pause = FIRST_PAUSE * 2_u32.pow(self.failed_attempts);
-        self.failed_attempts += 1;
+        tracing::debug!(taken, attempt = self.backoff.failures(), %error, "the source broke off");
+        let pause = self.backoff.failed(None);
         self.state = State::Pausing { until: now + pause };
         Ok(())
     }
@@ -331,7 +336,7 @@ impl Fetch {
 
     /// Requests that have failed one after the other, without a byte in between.
     pub(crate) fn failures_in_a_row(&self) -> u32 {
-        self.failed_attempts
+        self.backoff.failures()
     }
 
     /// Whether it fetches all that there is, not a part of it.
