@@ -52,6 +52,6 @@ pub use self::{
 pub use crate::{
     docker::{DockerError, Endpoint, Settings as EngineSettings},
     http::ClientOptions as DownloadOptions,
-    pump::Options as PumpOptions,
+    pump::{Listen, Options as PumpOptions},
     store::GirderSettings,
 };

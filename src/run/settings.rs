@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::event::{EventSink, RunId, Silent};
+use crate::pump::{Listen, Outlet};
 use crate::reporter::JobTeller;
+use crate::run::transfers::listeners::Listeners;
 use crate::spec::RunOptions;
 use crate::store::GirderSettings;
 
@@ -29,6 +31,7 @@ pub struct RunSettings {
     temporary_folder: Option<PathBuf>,
     labels: BTreeMap<String, String>,
     reporting: Reporting,
+    listeners: Listeners,
 }
 
 impl RunSettings {
@@ -73,6 +76,19 @@ impl RunSettings {
     /// What `HostStdErr` is. See [`with_stdout_writer`](Self::with_stdout_writer).
     pub fn with_stderr_writer(mut self, stderr: impl Write + Send + 'static) -> Self {
         self.stderr = Some(HostStream::Writer(Mutex::new(Box::new(stderr))));
+        self
+    }
+
+    /// Hears the container's stdout as it passes, wherever it goes. Called in the pump's thread, so it
+    /// has to return quickly. May be said more than once.
+    pub fn with_stdout_listener(mut self, listener: impl Listen + 'static) -> Self {
+        self.listeners.add(Outlet::StdOut, listener);
+        self
+    }
+
+    /// Hears the container's stderr. See [`with_stdout_listener`](Self::with_stdout_listener).
+    pub fn with_stderr_listener(mut self, listener: impl Listen + 'static) -> Self {
+        self.listeners.add(Outlet::StdErr, listener);
         self
     }
 
@@ -135,6 +151,7 @@ impl RunSettings {
                 .unwrap_or_else(|| defaults.temporary_folder.clone()),
             labels: self.labels,
             reporting: self.reporting,
+            listeners: Mutex::new(self.listeners),
         }
     }
 }
@@ -205,6 +222,8 @@ pub(super) struct Given {
     pub(super) temporary_folder: PathBuf,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) reporting: Reporting,
+    /// In a mutex for the same reason; taken when the container is attached to.
+    pub(super) listeners: Mutex<Listeners>,
 }
 
 impl fmt::Debug for Given {

@@ -1,5 +1,6 @@
 //! What a run tells to the job in Girder, and what it says of a container that failed.
 
+use std::mem::take;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -17,9 +18,9 @@ use crate::docker::{self, ContainerId};
 use crate::event::Event;
 use crate::girder::JobStatus;
 use crate::plan::{PlannedArgument, PlannedTransfer};
-use crate::pump::Sink;
+use crate::pump::{Outlet, Sink};
 use crate::reporter::{Begun, JobReporter, ReporterOptions, Untold};
-use crate::run::transfers::ear::Ear;
+use crate::run::transfers::listeners::{LastWords, Listeners, Logged, WithoutProgress};
 use crate::run::transfers::progress_pipe::{ProgressLines, TellProgress};
 use crate::spec::{self, Secret};
 
@@ -74,19 +75,22 @@ impl Live {
         teller.log(&format!("container {id} of the image {image} ({digest})\n"));
     }
 
-    /// Hears the container's output: what goes to our own goes to the job's log, too.
-    pub(super) fn ear(&self) -> Ear {
-        let ear = Ear::new(Arc::clone(&self.stderr_tail));
-        let Some(teller) = &self.teller else { return ear };
+    /// Who hears the container's output: the caller's listeners, who keeps its last words, and for
+    /// what goes to our own output the job's log.
+    pub(super) fn listeners(&self) -> Listeners {
+        let given = &self.given.listeners;
+        let mut listeners = take(&mut *given.lock().unwrap_or_else(PoisonError::into_inner));
+        listeners.add(Outlet::StdErr, LastWords(Arc::clone(&self.stderr_tail)));
+        let Some(teller) = &self.teller else { return listeners };
         let goes = |source, sink| self.plan.transfers.contains(&PlannedTransfer::new(source, sink));
-        let ear = match goes(spec::Source::ContainerStdOut, spec::Sink::HostStdOut) {
-            true => ear.with_stdout(teller, self.tell_progress()),
-            false => ear,
-        };
-        match goes(spec::Source::ContainerStdErr, spec::Sink::HostStdErr) {
-            true => ear.with_stderr(teller),
-            false => ear,
+        if goes(spec::Source::ContainerStdOut, spec::Sink::HostStdOut) {
+            let logged = WithoutProgress::new(Logged::new(teller), self.tell_progress());
+            listeners.add(Outlet::StdOut, logged);
         }
+        if goes(spec::Source::ContainerStdErr, spec::Sink::HostStdErr) {
+            listeners.add(Outlet::StdErr, Logged::new(teller));
+        }
+        listeners
     }
 
     /// The sink of a progress pipe.

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use gantline::event::RunId;
+use gantline::run::Listen;
 use gantline::run::RunSettings;
 use gantline::{Event, EventSink, JobSpec, Phase, Runner};
 use serde_json::json;
@@ -168,6 +169,29 @@ fn a_writer_that_fails_refuses_the_rest_and_is_a_warning() {
     assert!(warnings.iter().any(|warning| warning.contains("no storage space")), "{warnings:?}");
     let finish = outcome.report.transfers[0].finish;
     assert_eq!(finish, gantline::event::Finish::Refused);
+}
+
+#[test]
+fn a_listener_hears_a_stream_that_goes_elsewhere() {
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<(Vec<u8>, u32)>>);
+    impl Listen for Heard {
+        fn hear(&mut self, bytes: &[u8]) {
+            self.0.lock().unwrap().0.extend_from_slice(bytes);
+        }
+
+        fn ended(&mut self) {
+            self.0.lock().unwrap().1 += 1;
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::builder().temporary_folder(folder.path()).build().unwrap();
+    let heard = Heard::default();
+    let settings = RunSettings::new().with_stdout_listener(heard.clone());
+    let path = folder.path().join("out");
+    runner.start_with(&writing("heard", &path), settings).unwrap().wait().unwrap();
+    assert_eq!(*heard.0.lock().unwrap(), (b"heard\n".to_vec(), 1));
+    assert_eq!(std::fs::read(path).unwrap(), b"heard\n");
 }
 
 /// Keeps what it is told.

@@ -13,7 +13,7 @@ use crate::run::error::Cause;
 use crate::run::live::{Live, MadeContainer, Stop};
 use crate::run::phases::prepare::Prepared;
 use crate::run::transfers::Turn;
-use crate::run::transfers::ear::Ear;
+use crate::run::transfers::listeners::Listeners;
 use crate::run::transfers::sinks::Sinks;
 use crate::run::transfers::split::Frames;
 use crate::spec;
@@ -50,7 +50,7 @@ impl Prepared {
     async fn take_hold(&mut self, live: &mut Live) -> Result<Held, Cause> {
         let next_exit =
             async { self.engine.wait_next_exit(&self.container).await.map_err(Cause::Attach) };
-        let attach = attach(&self.engine, &self.container, live.ear());
+        let attach = attach(&self.engine, &self.container, live.listeners());
         let (attached, exit) = tokio::try_join!(attach, next_exit)?;
         let mut attached = Some(attached);
         // The streams of a container that may have to be made again cannot begin before it runs.
@@ -109,12 +109,16 @@ fn begin_outputs(live: &mut Live, sinks: &mut Sinks) -> Result<(), Cause> {
     Ok(())
 }
 
-async fn attach(engine: &Client, container: &ContainerId, ear: Ear) -> Result<Attach, Cause> {
+async fn attach(
+    engine: &Client,
+    container: &ContainerId,
+    listeners: Listeners,
+) -> Result<Attach, Cause> {
     let attached = engine.attach_without_tty(container).await.map_err(Cause::Attach)?;
     if !attached.framed {
         return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
     }
-    let split = Box::new(Frames::new(ear));
+    let split = Box::new(Frames::new(listeners));
     Ok(Attach { socket: attached.socket, read_ahead: attached.read_ahead, split })
 }
 

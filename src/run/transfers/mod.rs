@@ -4,9 +4,9 @@
 //! [`keep`](Transfers::keep) the file, or [`give_up`](Transfers::give_up).
 
 pub(crate) mod downloads;
-pub(crate) mod ear;
 pub(crate) mod filter_progress;
 pub(crate) mod host_file;
+pub(crate) mod listeners;
 pub(crate) mod progress_pipe;
 pub(crate) mod relay;
 pub(crate) mod sinks;

@@ -4,19 +4,19 @@ use std::error::Error;
 
 use crate::docker::frame::{Decoder, Stream};
 use crate::pump::{Outlet, Piece, Split};
-use crate::run::transfers::ear::Ear;
+use crate::run::transfers::listeners::Listeners;
 
 /// Takes an attach apart for the pump.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     decoder: Decoder,
-    ear: Ear,
+    listeners: Listeners,
 }
 
 impl Frames {
-    /// What is taken apart is heard by `ear`.
-    pub(crate) fn new(ear: Ear) -> Self {
-        Self { decoder: Decoder::default(), ear }
+    /// What is taken apart is heard by `listeners`.
+    pub(crate) fn new(listeners: Listeners) -> Self {
+        Self { decoder: Decoder::default(), listeners }
     }
 }
 
@@ -32,7 +32,7 @@ impl Split for Frames {
                     _ => None,
                 };
                 if let Some(outlet) = outlet {
-                    self.ear.hear(outlet, piece.payload);
+                    self.listeners.hear(outlet, piece.payload);
                 }
                 Piece { outlet, payload: piece.payload, consumed: piece.consumed }
             }
@@ -40,7 +40,7 @@ impl Split for Frames {
     }
 
     fn end(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.ear.end();
+        self.listeners.ended();
         Ok(self.decoder.ended()?)
     }
 }
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_frame_in_two_reads_is_two_pieces_of_one_outlet() {
-        let mut frames = Frames::new(Ear::default());
+        let mut frames = Frames::new(Listeners::default());
         let bytes = b"\x02\0\0\0\0\0\0\x03abc";
         let header = frames.next(&bytes[..4]).unwrap();
         assert_eq!((header.outlet, header.consumed), (None, 4));
@@ -63,6 +63,6 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_frames_are_an_error() {
-        assert!(Frames::new(Ear::default()).next(b"HTTP/1.1 500").is_err());
+        assert!(Frames::new(Listeners::default()).next(b"HTTP/1.1 500").is_err());
     }
 }
