@@ -5,10 +5,10 @@
 //! [`JobTeller`] and goes on.
 //!
 //! ```no_run
-//! # use gantline::reporter::{Begun, JobReporter, ReporterOptions};
+//! # use gantline::internal::reporter::{Begun, JobReporter, ReporterOptions};
 //! # use gantline::spec::GirderJob;
 //! # fn example(job: &GirderJob) -> Result<(), Box<dyn std::error::Error>> {
-//! use gantline::girder::JobStatus;
+//! use gantline::internal::girder::JobStatus;
 //!
 //! let cancelled = || println!("somebody cancelled the job in Girder");
 //! let reporter = JobReporter::start(job, ReporterOptions::default(), cancelled)?;
