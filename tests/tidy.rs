@@ -3,6 +3,9 @@
 
 #![cfg(test)]
 
+#[path = "tidy/shape.rs"]
+mod shape;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
