@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::girder::Backoff;
+use crate::store::Backoff;
 
 /// The course of one upload. It is asked for a [`chunk`](Self::chunk), and told what became of it.
 #[derive(Debug)]
