@@ -131,6 +131,32 @@ impl JobClient {
         answer.record::<Answer>(&asked).map(Into::into)
     }
 
+    /// Has Girder make a job, where the client's address is that of all jobs and its method is POST; gives the
+    /// job's `jobInfoSpec`.
+    ///
+    /// # Errors
+    /// Girder makes none: the token does not let us, a field is wrong. Or Girder cannot be asked.
+    pub fn create(&self, fields: &[(&str, String)]) -> Result<serde_json::Value, GirderError> {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in fields {
+            form.append_pair(name, value);
+        }
+        let request = Request::builder()
+            .method(self.method.clone())
+            .header("Content-Type", "application/x-www-form-urlencoded");
+        let request = self.addressed(request).body(form.finish());
+        let request = request.map_err(|error| self.unusable(error.to_string()))?;
+        let asked = self.asked(true);
+        let answer = reply(self.agent.run(self.timed(request)), &asked, self.timeout, MAX_RECORD)?;
+        let mut made = answer.record::<serde_json::Value>(&asked)?;
+        match made.get_mut("jobInfoSpec").map(serde_json::Value::take) {
+            Some(spec) if spec.is_object() => Ok(spec),
+            _ => {
+                Err(self.unusable("a job was made, and how to report to it is not said".to_owned()))
+            }
+        }
+    }
+
     fn addressed(&self, request: ureq::http::request::Builder) -> ureq::http::request::Builder {
         let headers = self.headers.iter();
         headers.fold(request.uri(self.url.as_str()), |request, (name, value)| {

@@ -11,6 +11,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::cancel::{Cancellation, Canceller};
+#[cfg(feature = "worker")]
 use super::container::stop::remove;
 use super::error::{Cause, RunError};
 use super::handle::RunHandle;

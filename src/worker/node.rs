@@ -18,7 +18,7 @@ use super::slot::Taken;
 use super::state::State;
 use super::url::Broker;
 use crate::run::Runner;
-use crate::spec::{GirderJob, JobSpec, SpecError};
+use crate::spec::{GirderJob, HttpUrl, JobSpec, SpecError};
 
 /// How far a worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -202,6 +202,13 @@ impl Node {
             job.move_girder(theirs, ours);
         }
         Some(job)
+    }
+
+    /// Where jobs are made in Girder, as this machine reaches it.
+    pub(super) fn jobs_address(&self, girder: &GirderHeaders) -> Option<HttpUrl> {
+        let theirs = girder.api_url.as_ref()?;
+        let api = self.settings.girder_api_url.as_ref().unwrap_or(theirs);
+        HttpUrl::parse(&format!("{}/job", api.trim_end_matches('/')))
     }
 
     /// What a task asks for, of the Girder server at the address by which this machine reaches it.

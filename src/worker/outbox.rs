@@ -1,4 +1,4 @@
-//! What waits to be told to the broker, in its order: results, acknowledgements, events.
+//! What waits to be told to the broker, in its order: tasks that follow, results, acknowledgements, events.
 //!
 //! A job never waits for the broker: it leaves its letters here and is over. They are carried while
 //! there is a session, and kept while there is none. Only events are dropped, the oldest first.
@@ -9,11 +9,15 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, watch};
 
-use super::broker::{BrokerError, Delivery, Outcome, Over, Results, Settled, SharedSession};
+use super::broker::{
+    Address, BrokerError, Delivery, Outcome, Over, Results, Settled, SharedSession,
+};
 use super::celery::Message;
 
 /// What is told.
 pub(super) enum Letter {
+    /// A task that follows, for a queue.
+    Task { exchange: String, routing_key: String, message: Box<Message> },
     /// The end of a task, for whoever waits for it.
     Result(Told),
     /// A message whose job is over will not come again.
@@ -109,6 +113,17 @@ async fn carry_one(
     results: &Results,
 ) -> Result<(), BrokerError> {
     match letter {
+        Letter::Task { exchange, routing_key, message } => {
+            let address = Address { exchange, ..Address::queue(routing_key) };
+            match session.publish(address, message).await {
+                // Celery makes a queue that is not there, and so do we.
+                Err(BrokerError::NoQueue(_)) if exchange.is_empty() => {
+                    session.declare(routing_key).await?;
+                    session.publish(address, message).await
+                }
+                published => published,
+            }
+        }
         Letter::Result(Told { task_id, reply_to, meta }) => {
             let outcome = Outcome { task_id, reply_to: reply_to.as_deref(), meta };
             let stored = results.store(&**session, outcome, Over::NoSuccess).await?;
@@ -128,6 +143,7 @@ async fn carry_one(
 impl Letter {
     fn kind(&self) -> &'static str {
         match self {
+            Self::Task { .. } => "a task that follows",
             Self::Result(_) => "a result",
             Self::Ack(_) => "an acknowledgement",
             Self::Event { .. } => "an event",

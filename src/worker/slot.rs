@@ -99,7 +99,7 @@ fn sort(node: &Rc<Node>, delivery: Delivery) -> Sorted {
             return Sorted::SeenTo;
         }
     };
-    if let Some(what) = beyond_us(&task) {
+    if let Some(what) = task.embed.beyond_us() {
         tracing::debug!(id = task.head.id, what, "for a Python worker");
         leave_to_others(node, delivery, &name);
         return Sorted::SeenTo;
@@ -113,14 +113,6 @@ fn sort(node: &Rc<Node>, delivery: Delivery) -> Sorted {
         }
         _ => Sorted::Ours(Rc::new(taken)),
     }
-}
-
-/// What only Python can do after a task.
-fn beyond_us(task: &Task) -> Option<&str> {
-    let embed = &task.embed;
-    let follows =
-        !(embed.callbacks.is_empty() && embed.errbacks.is_empty() && embed.chain.is_empty());
-    embed.beyond_us().or_else(|| follows.then_some("what follows it"))
 }
 
 /// Keeps a message until its time has come, and then gives it to a free slot.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::celery::{
-    Head, Load, Message, Meta, PythonError, Status, Task, TaskEvent, Teller, WorkerEvent,
+    Fellow, Head, Load, Message, Meta, PythonError, Status, Task, TaskEvent, Teller, WorkerEvent,
 };
 use super::ended::Ended;
 use super::node::Node;
@@ -110,29 +110,50 @@ impl Node {
         if head.ignore_result {
             return;
         }
-        let (status, error, traceback) = match ended {
-            Ended::Succeeded => (Status::Success, None, None),
-            Ended::Failed(failure) => {
-                (Status::Failure, Some(failure.error()), Some(failure.words.clone()))
-            }
-            Ended::Revoked => (Status::Revoked, Some(PythonError::revoked("revoked")), None),
-            Ended::Terminated => (Status::Revoked, Some(PythonError::revoked("terminated")), None),
-            Ended::Expired => (Status::Revoked, Some(PythonError::revoked("expired")), None),
-        };
-        let meta = Meta {
-            task_id: head.id.clone(),
-            status,
-            error,
-            traceback,
-            children,
-            date_done: SystemTime::now(),
-            group_id: head.group.clone(),
-            parent_id: head.parent_id.clone(),
-        };
+        let meta = Meta { children, ..meta(&head.id, ended) };
+        let meta = Meta { group_id: head.group.clone(), parent_id: head.parent_id.clone(), ..meta };
         self.outbox.post(Letter::Result(Told {
             task_id: head.id.clone(),
             reply_to: head.reply_to.clone(),
             meta: meta.to_json(),
         }));
+    }
+
+    /// A later step of a chain never runs: it ended as the task did.
+    pub(super) fn tells_fellow(&self, fellow: &Fellow, ended: &Ended) {
+        let meta = Meta { group_id: fellow.group.clone(), ..meta(&fellow.id, ended) };
+        self.outbox.post(Letter::Result(Told {
+            task_id: fellow.id.clone(),
+            reply_to: fellow.reply_to.clone(),
+            meta: meta.to_json(),
+        }));
+    }
+
+    /// Who publishes, as Celery's header `origin` has it.
+    pub(super) fn origin(&self) -> String {
+        let host = self.settings.hostname.split_once('@').map_or("", |(_, host)| host);
+        format!("gen{}@{host}", std::process::id())
+    }
+}
+
+fn meta(id: &str, ended: &Ended) -> Meta {
+    let (status, error, traceback) = match ended {
+        Ended::Succeeded => (Status::Success, None, None),
+        Ended::Failed(failure) => {
+            (Status::Failure, Some(failure.error()), Some(failure.words.clone()))
+        }
+        Ended::Revoked => (Status::Revoked, Some(PythonError::revoked("revoked")), None),
+        Ended::Terminated => (Status::Revoked, Some(PythonError::revoked("terminated")), None),
+        Ended::Expired => (Status::Revoked, Some(PythonError::revoked("expired")), None),
+    };
+    Meta {
+        task_id: id.to_owned(),
+        status,
+        error,
+        traceback,
+        children: Vec::new(),
+        date_done: SystemTime::now(),
+        group_id: None,
+        parent_id: None,
     }
 }

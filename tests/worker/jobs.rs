@@ -183,6 +183,34 @@ fn remote_control_answers_while_a_job_runs(site: &Site) {
     assert_eq!(job.ended(), CANCELED);
 }
 
+fn a_chain_runs_step_by_step_each_with_a_job_of_its_own(site: &Site) {
+    let _worker = site.worker(&[]);
+    let then = json!([script("echo second"), script("echo third")]);
+    let first = site.send_with(&script("echo first"), json!({}), &[("then", &then.to_string())]);
+    assert_eq!(first.ended(), SUCCESS, "{}", first.log());
+    let second = first.child();
+    assert_eq!(second.ended(), SUCCESS, "{}", second.log());
+    assert!(second.log().contains("second\n"), "{}", second.log());
+    let third = second.child();
+    assert_eq!(third.ended(), SUCCESS, "{}", third.log());
+    assert!(third.log().contains("third\n"), "{}", third.log());
+    if let Some(meta) = site.result(&first) {
+        assert_eq!(meta["children"][0][0][0], *second.task_id(), "{meta}");
+    }
+}
+
+fn a_failure_ends_a_chain_and_runs_what_is_for_it(site: &Site) {
+    let _worker = site.worker(&[]);
+    let link = script("echo never").to_string();
+    let link_error = script("echo after the error").to_string();
+    let parts = [("link", &*link), ("link_error", &*link_error)];
+    let job = site.send_with(&script("exit 3"), json!({}), &parts);
+    assert_eq!(job.ended(), ERROR);
+    let child = job.child();
+    assert_eq!(child.ended(), SUCCESS, "{}", child.log());
+    assert!(child.log().contains("after the error\n"), "{}", child.log());
+}
+
 /// Girder's numbers.
 const SUCCESS: u64 = 3;
 const ERROR: u64 = 4;
@@ -204,6 +232,8 @@ on_both_sites!(
     a_worker_that_is_stopped_ends_its_job_as_an_error,
     with_late_acknowledgements_a_stopped_job_runs_again_elsewhere,
     remote_control_answers_while_a_job_runs,
+    a_chain_runs_step_by_step_each_with_a_job_of_its_own,
+    a_failure_ends_a_chain_and_runs_what_is_for_it,
 );
 
 /// How long anything here may take.

@@ -81,9 +81,21 @@ impl Site {
     }
 
     /// Has Girder send a job to the test's queue.
-    pub(crate) fn send(&self, document: &Value, mut options: Value) -> Job<'_> {
+    pub(crate) fn send(&self, document: &Value, options: Value) -> Job<'_> {
+        self.send_with(document, options, &[])
+    }
+
+    /// Has Girder send a job, and what is to follow it: `then`, `link`, `link_error`.
+    pub(crate) fn send_with(
+        &self,
+        document: &Value,
+        mut options: Value,
+        parts: &[(&str, &str)],
+    ) -> Job<'_> {
         options["queue"] = json!(self.queue);
-        let record = self.post("docker_run", &[("options", &options.to_string())], document);
+        let options = options.to_string();
+        let query: Vec<_> = parts.iter().copied().chain([("options", &*options)]).collect();
+        let record = self.post("docker_run", &query, document);
         Job { site: self, id: record["_id"].as_str().unwrap().to_owned() }
     }
 
@@ -211,6 +223,19 @@ impl Job<'_> {
             matches!(status, 3..=5)
         });
         status
+    }
+
+    /// The job that follows it, once there is one.
+    pub(crate) fn child(&self) -> Job<'_> {
+        let mut id = String::new();
+        self.site.until(|| {
+            let jobs = self.site.girder.get("job/all?limit=0");
+            let parent = |job: &&Value| job["parentId"] == *self.id;
+            let child = jobs.as_array().and_then(|jobs| jobs.iter().find(parent).cloned());
+            id = child.map_or_else(String::new, |job| job["_id"].as_str().unwrap().to_owned());
+            !id.is_empty()
+        });
+        Job { site: self.site, id }
     }
 
     /// Waits until its log has something.

@@ -8,9 +8,10 @@
 //! 3. The run. It is stopped by whichever comes first: a revoke, a cancel in Girder, a time limit, the worker's end
 //!    ([`stop`]).
 //! 4. The whole of the log, then the job's last status. Who waits for the result finds the job as it ended.
-//! 5. The result, then a late acknowledgement ([`Outbox`](super::outbox::Outbox)).
+//! 5. Tasks that follow, then the result, then a late acknowledgement ([`Outbox`](super::outbox::Outbox)).
 
 mod bury;
+mod follow;
 mod girder;
 mod run;
 mod stop;
@@ -105,7 +106,10 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     };
     node.health.metrics.job_ended(&task.head.task, outcome, began.elapsed());
     match after {
-        After::Tell(ended) => conclude(node, &task.head, &ended, began.elapsed()),
+        After::Tell(ended) => {
+            let children = follow::follow(node, &taken, &ended).await;
+            conclude(node, &task.head, &ended, (began.elapsed(), children));
+        }
         After::Acknowledge => {}
         After::GiveBack => return give_back(node, &taken.delivery, End::Head).await,
     }
@@ -133,9 +137,9 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
 }
 
 /// Step 5.
-fn conclude(node: &Node, head: &Head, ended: &Ended, took: Duration) {
+fn conclude(node: &Node, head: &Head, ended: &Ended, (took, children): (Duration, Vec<String>)) {
     node.tells_ended(head, ended, took);
-    node.tells_result(head, ended, Vec::new());
+    node.tells_result(head, ended, children);
 }
 
 /// A task that was revoked before it ran.
@@ -146,7 +150,8 @@ pub(super) async fn revoked(node: &Rc<Node>, taken: &Taken) {
 /// A task whose job never starts.
 async fn conclude_unstarted(node: &Rc<Node>, taken: &Taken, ended: Ended, line: &str) {
     girder::end_unstarted(node, &taken.task.head.girder, &ended, line).await;
-    conclude(node, &taken.task.head, &ended, Duration::ZERO);
+    let children = follow::follow(node, taken, &ended).await;
+    conclude(node, &taken.task.head, &ended, (Duration::ZERO, children));
     node.health.metrics.job_ended_unstarted(&taken.task.head.task, ended.outcome());
     node.ended(&taken.task.head.id);
     node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
@@ -159,7 +164,7 @@ pub(super) async fn refuse(node: Rc<Node>, delivery: Rc<Delivery>, unreadable: U
     if let Some(head) = &unreadable.head {
         let ended = Ended::unusable(words.clone());
         girder::end_unstarted(&node, &head.girder, &ended, &format!("error: {words}")).await;
-        conclude(&node, head, &ended, Duration::ZERO);
+        conclude(&node, head, &ended, (Duration::ZERO, Vec::new()));
     }
     node.outbox.post(Letter::Ack(delivery));
 }
