@@ -92,11 +92,29 @@ impl Site {
         mut options: Value,
         parts: &[(&str, &str)],
     ) -> Job<'_> {
+        let title = Uuid::new_v4().to_string();
         options["queue"] = json!(self.queue);
+        options["girder_job_title"] = json!(title);
         let options = options.to_string();
         let query: Vec<_> = parts.iter().copied().chain([("options", &*options)]).collect();
         let record = self.post("docker_run", &query, document);
-        Job { site: self, id: record["_id"].as_str().unwrap().to_owned() }
+        if let Some(id) = record["_id"].as_str() {
+            return Job { site: self, id: id.to_owned() };
+        }
+        // Of a chain Celery gives the last step, which has no job yet.
+        self.job(|job| job["title"] == *title)
+    }
+
+    /// The first job that is so, once there is one.
+    fn job(&self, so: impl Fn(&Value) -> bool) -> Job<'_> {
+        let mut id = String::new();
+        self.until(|| {
+            let jobs = self.girder.get("job/all?limit=0");
+            let found = jobs.as_array().and_then(|jobs| jobs.iter().find(|job| so(job)));
+            id = found.map_or_else(String::new, |job| job["_id"].as_str().unwrap().to_owned());
+            !id.is_empty()
+        });
+        Job { site: self, id }
     }
 
     /// Has Girder send a message of another task to the test's queue.
@@ -227,15 +245,7 @@ impl Job<'_> {
 
     /// The job that follows it, once there is one.
     pub(crate) fn child(&self) -> Job<'_> {
-        let mut id = String::new();
-        self.site.until(|| {
-            let jobs = self.site.girder.get("job/all?limit=0");
-            let parent = |job: &&Value| job["parentId"] == *self.id;
-            let child = jobs.as_array().and_then(|jobs| jobs.iter().find(parent).cloned());
-            id = child.map_or_else(String::new, |job| job["_id"].as_str().unwrap().to_owned());
-            !id.is_empty()
-        });
-        Job { site: self.site, id }
+        self.site.job(|job| job["parentId"] == *self.id)
     }
 
     /// Waits until its log has something.
