@@ -3,28 +3,20 @@
 use nix::errno::Errno;
 
 use crate::pump::carrier::copy::CopyBuffer;
-use crate::pump::carrier::ring::Ring;
+use crate::pump::carrier::route::{is_the_sinks, is_to_fall_back};
 use crate::pump::carrier::{Carrier, Load};
+use crate::pump::driver::{Context, Driver, Outcome};
 use crate::pump::error::TransferError;
-use crate::pump::line::{Line, Supply};
-use crate::pump::route::{is_the_sinks, is_to_fall_back};
-use crate::pump::source::Source;
-use crate::pump::took::{Gave, Spliced, Took};
+use crate::pump::sink::{Gave, Sink, Spliced};
+use crate::pump::source::{Source, Took};
 use crate::pump::transfer::Room;
-use crate::pump::turn::Context;
-use crate::sys::pipe::{PIPE_BYTES, unread};
+use crate::sys::pipe::unread;
 use crate::sys::splice::splice_bytes;
 
-/// How a step went.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Go,
-    Broken,
-    Refused,
-}
+/// What one splice from end to end asks for. More does not fit into a pipe.
+const SPLICE_BYTES: usize = 1 << 20;
 
-impl Line {
+impl Driver {
     /// From the source into the carrier.
     pub(super) fn fill(
         &mut self,
@@ -32,20 +24,17 @@ impl Line {
         context: &mut Context<'_>,
     ) -> Result<Outcome, TransferError> {
         let taken = self.transfer.taken();
-        let took = match &mut self.supply {
-            Supply::Pulled(Source::Far(far), _) if far.ring().is_some() => {
-                far.gather(most, context)?
-            }
-            Supply::Pulled(source, Load::Copy(buffer)) => {
+        let took = match &mut self.load {
+            Load::Copy(buffer) => {
                 let buffer = buffer.get_or_insert_with(|| CopyBuffer::new(context.pool.lend()));
-                let took = source.read(buffer.space(most), taken, context.now)?;
+                let took = self.source.read(buffer.space(most), taken, context.now)?;
                 if let Took::Bytes(bytes) = took {
                     buffer.filled(bytes);
                 }
                 took
             }
-            Supply::Pulled(source, Load::Splice(between)) => {
-                let Some((descriptor, limit)) = source.raw() else {
+            Load::Splice(between) => {
+                let Some((source, limit)) = self.source.raw() else {
                     // It was resumed, and goes on in chunks now.
                     if !between.is_full_rather_than_starved() {
                         self.copy();
@@ -55,7 +44,7 @@ impl Line {
                 let limit = most.min(usize::try_from(limit).unwrap_or(usize::MAX));
                 let answer = match limit {
                     0 => Ok(0),
-                    limit => splice_bytes(&descriptor, &between.writer, limit),
+                    limit => splice_bytes(&source, &between.writer, limit),
                 };
                 match answer {
                     Err(errno) if is_to_fall_back(errno) && between.held() == 0 => {
@@ -67,7 +56,7 @@ impl Line {
                     }
                     answer => {
                         let answer = answer.map_err(Into::into);
-                        let took = source.spliced(answer, taken, context.now)?;
+                        let took = self.source.spliced(answer, taken, context.now)?;
                         if let Took::Bytes(bytes) = took {
                             between.filled(bytes);
                         }
@@ -75,20 +64,26 @@ impl Line {
                     }
                 }
             }
-            Supply::Pulled(_, Load::Direct) | Supply::Fed(_) => {
+            Load::Ring(ring) => {
+                let Source::Lanes(lanes) = &mut self.source else {
+                    return Err(TransferError::Bug("a ring that nobody fills"));
+                };
+                let before = ring.frontier();
+                let come = lanes.gather(ring, most, self.tokens.source, context)?;
+                match usize::try_from(ring.frontier() - before).unwrap_or(usize::MAX) {
+                    0 if come > 0 => Took::Ahead(come),
+                    0 if ring.is_complete() => Took::Ended,
+                    0 => Took::Blocked,
+                    bytes => Took::Bytes(bytes),
+                }
+            }
+            Load::Direct | Load::Spool(_) => {
                 return Err(TransferError::Bug("a fill of a carrier that has no room"));
             }
         };
-        self.took(took)
-    }
-
-    /// Tells the transfer what a fill came to.
-    fn took(&mut self, took: Took) -> Result<Outcome, TransferError> {
         match took {
             Took::Bytes(bytes) => {
-                if let Some(far) = self.far_mut() {
-                    far.moved(bytes);
-                }
+                self.low_water.moved(bytes);
                 self.transfer.filled(bytes);
             }
             Took::Ahead(bytes) => self.transfer.gathered(bytes),
@@ -108,33 +103,15 @@ impl Line {
         most: usize,
         context: &Context<'_>,
     ) -> Result<Outcome, TransferError> {
-        let gave = match &mut self.supply {
-            Supply::Fed(spool) => {
-                let front = spool.front().map_err(TransferError::Spool)?;
-                let gave = self.sink.write(front)?;
-                if let Gave::Bytes(bytes) = gave {
-                    spool.drained(bytes);
-                }
-                gave
-            }
-            Supply::Pulled(Source::Far(far), _) if far.ring().is_some() => {
-                let front = far.ring().map(Ring::front).unwrap_or_default();
-                let gave = self.sink.write(front.get(..most).unwrap_or(front))?;
-                if let Gave::Bytes(bytes) = gave
-                    && far.drained(bytes)
-                {
-                    self.transfer.source_became_ready(Room::Bytes(1));
-                }
-                gave
-            }
-            Supply::Pulled(_, Load::Copy(Some(buffer))) => {
+        let gave = match &mut self.load {
+            Load::Copy(Some(buffer)) => {
                 let gave = self.sink.write(buffer.held())?;
                 if let Gave::Bytes(bytes) = gave {
                     buffer.drained(bytes);
                 }
                 gave
             }
-            Supply::Pulled(_, Load::Splice(between)) => {
+            Load::Splice(between) => {
                 let held = most.min(between.held());
                 let gave = match self.sink.splice(&between.reader, held, context.now)? {
                     Spliced::Gave(gave) => gave,
@@ -142,9 +119,7 @@ impl Line {
                         let buffer = between.rescue(context.pool);
                         let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
                         self.fall_back(errno);
-                        if let Supply::Pulled(_, load) = &mut self.supply {
-                            *load = Load::Copy(Some(buffer));
-                        }
+                        self.load = Load::Copy(Some(buffer));
                         return Ok(Outcome::Go);
                     }
                 };
@@ -153,7 +128,29 @@ impl Line {
                 }
                 gave
             }
-            Supply::Pulled(_, Load::Direct | Load::Copy(None)) => {
+            Load::Spool(spool) => {
+                let front = spool.front().map_err(TransferError::Spool)?;
+                let gave = self.sink.write(front)?;
+                if let Gave::Bytes(bytes) = gave {
+                    spool.drained(bytes);
+                }
+                gave
+            }
+            Load::Ring(ring) => {
+                let front = ring.front();
+                let gave = self.sink.write(front.get(..most).unwrap_or(front))?;
+                if let Gave::Bytes(bytes) = gave {
+                    let is_room = ring.drained(bytes);
+                    let has_a_free_one =
+                        matches!(&self.source, Source::Lanes(lanes) if lanes.has_a_free_one());
+                    // A connection that had no room may go on, or help the one that is waited for now.
+                    if is_room || ring.front().is_empty() && has_a_free_one {
+                        self.transfer.source_became_ready(Room::Bytes(1));
+                    }
+                }
+                gave
+            }
+            Load::Direct | Load::Copy(None) => {
                 return Err(TransferError::Bug("a drain of a carrier that holds nothing"));
             }
         };
@@ -161,7 +158,7 @@ impl Line {
             Gave::Bytes(0) => Err(TransferError::Bug("a write of nothing")),
             Gave::Bytes(bytes) => {
                 self.transfer.drained(bytes);
-                self.last_byte = context.now;
+                self.progressed(context.now);
                 Ok(Outcome::Go)
             }
             Gave::Blocked => {
@@ -179,10 +176,7 @@ impl Line {
         context: &Context<'_>,
     ) -> Result<Outcome, TransferError> {
         let taken = self.transfer.taken();
-        let Supply::Pulled(source, _) = &mut self.supply else {
-            return Err(TransferError::Bug("a move out of a spool"));
-        };
-        let Some((descriptor, limit)) = source.raw() else {
+        let Some((source, limit)) = self.source.raw() else {
             return Err(TransferError::Bug("a source that cannot be spliced"));
         };
         let Some(sink) = self.sink.raw() else {
@@ -190,13 +184,13 @@ impl Line {
             self.transfer.move_blocked();
             return Ok(Outcome::Go);
         };
-        let limit = most.min(PIPE_BYTES).min(usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = most.min(SPLICE_BYTES).min(usize::try_from(limit).unwrap_or(usize::MAX));
         let answer = match limit {
             0 => Ok(0),
-            limit => splice_bytes(&descriptor, &sink, limit),
+            limit => splice_bytes(&source, &sink, limit),
         };
         match answer {
-            Err(Errno::EAGAIN) if !source.is_pipe() => {
+            Err(Errno::EAGAIN) if !self.source.is_pipe() => {
                 // The errno does not say which end it was. A pipe that is full is: its reader's next
                 // read is an edge. One that has room may have been full a moment ago.
                 match self.sink.has_room() {
@@ -210,20 +204,18 @@ impl Line {
                 return Ok(Outcome::Go);
             }
             Err(errno) if is_the_sinks(errno) => {
-                return match Gave::judge(answer) {
+                return match Sink::judge(answer) {
                     Ok(_) => Ok(Outcome::Refused),
-                    Err(errno) => Err(TransferError::Write(errno.into())),
+                    Err(error) => Err(TransferError::Write(error)),
                 };
             }
             _ => {}
         }
-        match source.spliced(answer.map_err(Into::into), taken, context.now)? {
+        match self.source.spliced(answer.map_err(Into::into), taken, context.now)? {
             Took::Bytes(bytes) => {
-                if let Some(far) = self.far_mut() {
-                    far.moved(bytes);
-                }
+                self.low_water.moved(bytes);
                 self.transfer.moved(bytes);
-                self.last_byte = context.now;
+                self.progressed(context.now);
                 if bytes < limit {
                     self.after_short_move()?;
                 }
@@ -245,11 +237,15 @@ impl Line {
     /// again; where it has little its window is open. It is looked at soon anyway (`low_water`), for
     /// its end may have come before, which is no edge any more.
     fn after_short_move(&mut self) -> Result<(), TransferError> {
-        let Some(far) = self.far() else { return Ok(()) };
-        let Some(socket) = far.gathers() else { return Ok(()) };
+        let Some((socket, _)) = self.source.socket().filter(|_| self.low_water.is_raised()) else {
+            return Ok(());
+        };
         if !self.sink.has_room() {
             self.transfer.sink_blocked();
-        } else if far.is_little(unread(&socket).map_err(TransferError::Read)?) {
+            return Ok(());
+        }
+        let unread = unread(&socket).map_err(TransferError::Read)?;
+        if self.low_water.is_little(usize::try_from(unread).unwrap_or(usize::MAX)) {
             self.transfer.source_blocked();
         }
         Ok(())
@@ -262,7 +258,7 @@ impl Line {
     }
 
     fn copy(&mut self) {
-        self.clear();
-        self.carrier = Carrier::Copy;
+        self.load = Load::Copy(None);
+        self.tally.carrier = Carrier::Copy;
     }
 }
