@@ -12,7 +12,8 @@ use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::uio::writev;
 
-use crate::sys::pipe::{self, PIPE_BYTES};
+use crate::pump::fifo::input::PIPE_BYTES;
+use crate::sys::pipe;
 
 /// Our own standard output or error.
 ///
