@@ -7,7 +7,7 @@ use crate::support::command::Finished;
 use crate::support::gate::{GATE, Gate};
 use crate::support::job::{Job, connect, host_file_to_stream, named_input_pipe};
 
-const MEMBERS: [&str; 14] = [
+const MEMBERS: [&str; 15] = [
     "run_id",
     "container_id",
     "image",
@@ -18,6 +18,7 @@ const MEMBERS: [&str; 14] = [
     "transfers",
     "downloads",
     "uploads",
+    "hooks",
     "warnings",
     "error",
     "failure",
@@ -45,7 +46,7 @@ fn assert_documented(run: &Finished) {
     assert!(report["cancelled"].is_boolean(), "{run}");
     assert!(report["error"].is_null() || report["error"].is_string(), "{run}");
     assert!(report["failure"].is_null() || report["failure"].is_string(), "{run}");
-    for list in ["downloads", "uploads", "warnings", "stderr_tail"] {
+    for list in ["downloads", "uploads", "hooks", "warnings", "stderr_tail"] {
         assert!(report[list].as_array().unwrap().iter().all(Value::is_string), "{run}");
     }
     let phases = keys(&report["phases"]);

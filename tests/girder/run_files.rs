@@ -11,7 +11,7 @@ use crate::support::job::{Job, connect, girder_file, named_input_pipe};
 use crate::support::seeded::Seeded;
 
 /// What the process may hold, whatever the size of the file.
-const MEMORY: u64 = 20 << 20;
+const MEMORY: u64 = 6 << 20;
 
 /// A job's argument: the FIFO that has a file of Girder.
 fn stream(file: &Stored) -> Value {

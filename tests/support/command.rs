@@ -113,6 +113,17 @@ impl Invocation {
     }
 }
 
+/// The most memory that a process has held so far, in bytes: its own, whatever other programs held, and without the
+/// pages of its program, of which an unoptimized one has many. None if it is gone.
+pub(crate) fn peak_memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
+    };
+    Some(bytes("VmHWM:")?.saturating_sub(bytes("RssFile:")?))
+}
+
 /// The command at work.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -136,12 +147,9 @@ impl Running {
         kill(Pid::from_raw(self.id.cast_signed()), signal).unwrap();
     }
 
-    /// The most memory that it has held so far, in bytes: its own, whatever other programs held.
+    /// The most memory that it has held so far. See [`peak_memory`].
     pub(crate) fn peak_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-        kibibytes * 1024
+        peak_memory(self.id).unwrap()
     }
 
     /// How long it may take.
