@@ -42,6 +42,8 @@ pub(super) struct Node {
     pub(super) queues: watch::Sender<Vec<String>>,
     pub(super) wanted_slots: watch::Sender<usize>,
     slots: Cell<usize>,
+    /// Messages that are held beside the slots, or are on their way back.
+    held: Cell<usize>,
     pub(super) outbox: Outbox,
     pub(super) health: Health,
     pub(super) others: RefCell<Others>,
@@ -90,6 +92,7 @@ impl Node {
             queues: watch::Sender::new(settings.queues.clone()),
             wanted_slots: watch::Sender::new(settings.concurrency),
             slots: Cell::new(0),
+            held: Cell::new(0),
             outbox: Outbox::default(),
             health,
             others: RefCell::default(),
@@ -159,9 +162,16 @@ impl Node {
         self.slots_changed.notify_one();
     }
 
-    /// Whether no slot is left.
+    /// Whether no slot is left, and no message is held beside them: the connection may be closed. A message
+    /// that is put back is there twice if the connection ends before it is acknowledged.
     pub(super) fn is_idle(&self) -> bool {
-        self.slots.get() == 0
+        self.slots.get() == 0 && self.held.get() == 0
+    }
+
+    /// A message is held beside the slots until this is dropped.
+    pub(super) fn holds(self: &Rc<Self>) -> Held {
+        self.held.set(self.held.get() + 1);
+        Held(Rc::clone(self))
     }
 
     /// Changes how many jobs may run at once.
@@ -248,6 +258,16 @@ impl Node {
             }
             begins
         });
+    }
+}
+
+/// A message that is held beside the slots.
+pub(super) struct Held(Rc<Node>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.set(self.0.held.get().saturating_sub(1));
+        self.0.slots_changed.notify_one();
     }
 }
 

@@ -117,6 +117,7 @@ fn sort(node: &Rc<Node>, delivery: Delivery) -> Sorted {
 
 /// Keeps a message until its time has come, and then gives it to a free slot.
 async fn wait(node: Rc<Node>, taken: Taken, eta: SystemTime) {
+    let _held = node.holds();
     let id = taken.task.head.id.clone();
     let taken = Rc::new(taken);
     node.waiting.borrow_mut().insert(id.clone(), Rc::clone(&taken));
@@ -205,7 +206,9 @@ fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
         None => node.others.borrow_mut().goes_back_at(&id, now),
     };
     let node = Rc::clone(node);
+    let held = node.holds();
     tokio::task::spawn_local(async move {
+        let _held = held;
         let mut stage = node.stage.subscribe();
         tokio::select! {
             () = sleep_until(at.into()) => {}
