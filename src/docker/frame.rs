@@ -5,7 +5,7 @@
 //! pieces. Reference: "Stream format" of `POST /containers/{id}/attach` in the Engine API.
 //!
 //! ```
-//! use gantline::docker::frame::{Decoder, Stream};
+//! use gantline::internal::docker::frame::{Decoder, Stream};
 //!
 //! let mut decoder = Decoder::new();
 //! let mut input: &[u8] = b"\x01\0\0\0\0\0\0\x05hello\x02\0\0\0";
@@ -13,7 +13,7 @@
 //! assert_eq!((piece.stream, piece.payload), (Stream::Stdout, &b"hello"[..]));
 //! input = &input[piece.consumed..];
 //! assert!(decoder.next(input)?.is_none()); // half a header: taken, nothing to hand on yet
-//! # Ok::<(), gantline::docker::frame::FrameError>(())
+//! # Ok::<(), gantline::internal::docker::frame::FrameError>(())
 //! ```
 
 /// Takes an attach apart. Holds no payload: pieces borrow from the input.

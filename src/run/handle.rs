@@ -26,7 +26,8 @@ use crate::event::RunId;
 ///     runs.insert(run.id().clone(), run);
 /// }
 /// while let Some(mut run) = ended.recv().ok().and_then(|id| runs.remove(&id)) {
-///     println!("{}: {:?}", run.id(), run.try_wait().map(|end| end.is_ok()));
+///     let ended = run.try_wait().map(|end| end.is_ok());
+///     println!("{}: {ended:?}", run.id());
 /// #   if runs.is_empty() { break }
 /// }
 /// # Ok(())
