@@ -45,9 +45,13 @@ pub(super) enum Command {
     #[cfg(feature = "worker")]
     #[command(after_help = super::worker::WORKER_EXAMPLES)]
     Worker(Box<super::worker::WorkerArgs>),
-    /// Remove what killed runs left: containers, and temporary directories.
+    /// Remove what killed runs left: containers, temporary directories, FIFOs, unfinished files.
+    ///
+    /// A run writes down what it makes before it makes it; what is removed is what stands there, and
+    /// nothing else. What could not be removed is said with the command that would, and tried again
+    /// the next time. Works without an engine.
     #[command(after_help = PRUNE_EXAMPLES)]
-    Prune,
+    Prune(PruneArgs),
     /// Measure what this machine can move: rates, CPU time, memory.
     ///
     /// Everything that it needs it brings: a store, servers, readers and writers, each a process of
@@ -137,6 +141,16 @@ pub(super) struct DepotArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct PruneArgs {
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// What everybody's runs left, and not only this user's: root may remove it
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct BenchArgs {
     /// Measure this case only; may be given more than once
     #[arg(long = "case", value_name = "CASE", value_parser = case_parser())]
@@ -188,6 +202,7 @@ Environment:
                           a job says itself goes first
   SSL_CERT_FILE           certificate authorities, in place of the system's
   TMPDIR                  where temporary volumes are made
+  GANTLINE_RECORD_DIR     where runs write down what they make, for `gantline prune` (/var/tmp)
   GANTLINE_LOG            debug messages on stderr: error, warn, info, debug, trace";
 
 const RUN_EXAMPLES: &str = "\
@@ -212,8 +227,9 @@ Example:
   GIRDER_API_URL=http://127.0.0.1:8080/api/v1 gantline run job.json";
 
 const PRUNE_EXAMPLES: &str = "\
-Example:
-  gantline prune";
+Examples:
+  gantline prune --dry-run
+  sudo gantline prune --all";
 
 const BENCH_EXAMPLES: &str = "\
 Cases:

@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
         Command::Depot(args) => depot::serve(args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::work(&args, &environment),
-        Command::Prune => prune::prune(&environment),
+        Command::Prune(args) => prune::prune(&args, &environment),
         Command::Bench(args) => bench::bench(args, &environment),
         Command::BenchPeer { role } => bench::peer(&role),
     });

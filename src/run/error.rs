@@ -278,6 +278,14 @@ pub enum CleanUpError {
     /// A file that is not whole.
     #[error("an unfinished file stays")]
     HostFile(#[source] HostFileError),
+    /// What a killed run wrote down of what it made.
+    #[error("cannot read {}, where a run wrote down what it made", path.display())]
+    Record {
+        /// The record, or a folder of them.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A transfer that does not end.
     #[error("the transfer {label} has not ended")]
     Transfer {

@@ -11,8 +11,8 @@ pub(super) const PID_LABEL: &str = "gantline.pid";
 pub(super) const SINCE_LABEL: &str = "gantline.since";
 /// There when the job wants to keep its container.
 pub(super) const KEEP_LABEL: &str = "gantline.keep";
-/// FIFOs and temporary directories that its run made, as a JSON list of paths.
-pub(super) const MADE_LABEL: &str = "gantline.made";
+/// The user whose run it is.
+pub(super) const UID_LABEL: &str = "gantline.uid";
 
 /// The name of this host; empty if it has none that can be written in a label.
 pub(super) fn this_host() -> String {

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use nix::unistd::geteuid;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
@@ -18,7 +18,7 @@ use super::end::End;
 use super::error::{Cause, CleanUpError, RunError, chain};
 use super::failure::Tail;
 use super::labels::{
-    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
+    HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
 };
 use super::outcome::{Outcome, Report, UploadRecord};
 use super::settings::Given;
@@ -32,7 +32,7 @@ use crate::run::transfers::Transfers;
 use crate::run::transfers::host_file::Unfinished;
 use crate::run::transfers::relay::Relay;
 use crate::store::{Server, Store};
-use crate::volume::{Bind, HostFifo, Owner, TempDirectory};
+use crate::volume::{Bind, ContainerName, HostFifo, Note, Owner, Record, TempDirectory, Thing};
 
 /// One run.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub(super) struct Live {
     pub(super) transfers: Transfers,
     pub(super) made: Made,
     pub(super) owner: Owner,
+    /// Where the run writes down what it makes, before it makes it.
+    pub(super) record: Record,
     /// A transfer's failure, and its phase: the run goes on until the container has exited, and
     /// then fails.
     pub(super) failure: Option<(Phase, Cause)>,
@@ -71,6 +73,8 @@ pub(super) struct Live {
 pub(super) struct Made {
     pub(super) engine: Option<Client>,
     pub(super) container: MadeContainer,
+    /// Of the container, in the record.
+    pub(super) container_note: Option<Note>,
     /// In the plan's order.
     pub(super) fifos: Vec<HostFifo>,
     /// Those of the temporary mounts, in the plan's order.
@@ -132,6 +136,7 @@ impl Live {
         let ledger = Ledger::new(id, Arc::clone(&given.events));
         let transfers = Transfers::new(&shared.pump, &plan.transfers, ledger.clone());
         let run_id = ledger.run().to_string();
+        let record = shared.record_folders.begin(&run_id);
         let report = Report { run_id, image: plan.image.clone(), ..Report::default() };
         let live = Self {
             ledger,
@@ -142,6 +147,7 @@ impl Live {
             transfers,
             made: Made::default(),
             owner: Owner::this_process(),
+            record,
             failure: None,
             report,
             teller: None,
@@ -207,15 +213,19 @@ impl Live {
         own.map_or_else(|| format!("gantline-{}", self.ledger.run()), str::to_owned)
     }
 
+    /// Writes down that the engine is asked for the container.
+    pub(super) fn notes_container(&mut self) {
+        let name = ContainerName {
+            engine: self.shared.engine.endpoint.to_string(),
+            name: self.container_name(),
+            keep: !self.plan.remove_container,
+        };
+        let intends = || self.record.intends(Thing::Container(name));
+        self.made.container_note.get_or_insert_with(intends);
+    }
+
     /// What the container is found by, now and when this process is gone.
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
-        let directories = self.made.directories.iter().map(TempDirectory::root);
-        let fifos = self.made.fifos.iter().map(HostFifo::path);
-        let files: Vec<PathBuf> = self.made.files.iter().map(|(_, file)| file.path()).collect();
-        let paths = directories.chain(fifos).chain(files.iter().map(PathBuf::as_path));
-        // Whoever prunes has another working directory.
-        let as_text = |path| Some(std::path::absolute(path).ok()?.to_str()?.to_owned());
-        let made: Vec<String> = paths.filter_map(as_text).collect();
         let keep = (!self.plan.remove_container).then(|| (KEEP_LABEL.to_owned(), String::new()));
         let (pid, since) = self.owner.to_parts();
         let labels = [
@@ -223,7 +233,7 @@ impl Live {
             (HOST_LABEL.to_owned(), this_host()),
             (PID_LABEL.to_owned(), pid),
             (SINCE_LABEL.to_owned(), since),
-            (MADE_LABEL.to_owned(), json!(made).to_string()),
+            (UID_LABEL.to_owned(), geteuid().to_string()),
         ];
         self.given.labels.clone().into_iter().chain(labels).chain(keep).collect()
     }

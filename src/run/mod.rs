@@ -43,7 +43,7 @@ pub use self::{
     outcome::{
         DownloadCarrier, DownloadRecord, HookRecord, Outcome, Report, TransferRecord, UploadRecord,
     },
-    prune::{PruneError, Pruned, prune},
+    prune::{Left, Prune, PruneError, Pruned},
     runner::{BuildError, Runner, RunnerBuilder},
     settings::RunSettings,
     transfers::{downloads::error::DownloadError, host_file::HostFileError},

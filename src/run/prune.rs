@@ -1,25 +1,47 @@
 //! Removes what runs have left that were killed themselves.
 //!
-//! A container says by its labels which process made it, on which host, and what else it made; a
-//! temporary directory says it by its name. What belongs to a process that is still there, or to
-//! another host, is left alone.
+//! A run writes down what it makes before it makes it, see `volume::record`. What is removed here
+//! is what such a record names, found again by its inode, and the container that has the run's id
+//! and user in its labels. A label alone has nothing removed: an image may have any. The record of
+//! a run that goes on is locked.
+//!
+//! No engine is needed for what lies in the file system. What cannot be removed stays in the
+//! record, for the next time.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::container::stop::remove;
-use super::error::CleanUpError;
+use super::container::stop::{kill, remove};
+use super::error::{Cause, CleanUpError};
 use super::labels::{
-    HOST_LABEL, KEEP_LABEL, MADE_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, this_host,
+    HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
 };
-use crate::docker::{Client, ContainerSummary, DockerError, Settings};
-use crate::run::transfers::host_file::{HostFileError, is_unfinished};
-use crate::volume::{Owner, VolumeError, is_orphan, orphans, remove_tree};
+use crate::docker::{Client, ContainerSummary, DockerError, Endpoint, Settings};
+use crate::volume::{DeadRecord, Kind, LeftContainer, Owner, RecordFolder, RecordFolders, Unread};
+
+/// What is looked for, and where.
+#[derive(Debug, Clone)]
+pub struct Prune {
+    engine: Settings,
+    folders: RecordFolders,
+    scope: Scope,
+    removal: Removal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    ThisUser,
+    Everybody,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Removal {
+    Dry,
+    Real,
+}
 
 /// What was removed, and what could not be.
 #[derive(Debug, Default)]
@@ -27,61 +49,227 @@ use crate::volume::{Owner, VolumeError, is_orphan, orphans, remove_tree};
 pub struct Pruned {
     /// Names of containers.
     pub containers: Vec<String>,
-    /// Temporary directories and FIFOs.
+    /// Names of containers that their jobs want to keep: they do not run any more.
+    pub stopped: Vec<String>,
+    /// Temporary directories, FIFOs, unfinished files.
     pub paths: Vec<PathBuf>,
     /// What is still there.
-    pub left: Vec<CleanUpError>,
+    pub left: Vec<Left>,
+    /// Names of containers that look like a killed run's, and that no record names. They are left
+    /// alone.
+    pub unrecorded: Vec<String>,
 }
 
-/// Removes what killed runs have left: their containers, and the temporary directories in
-/// `temporary_folder` and wherever their containers say.
-///
-/// # Errors
-/// [`PruneError`]: the engine or the folder cannot be looked through. What cannot be removed is in
-/// [`Pruned::left`].
-pub fn prune(engine: Settings, temporary_folder: &Path) -> Result<Pruned, PruneError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(PruneError::Begin)?;
-    let mut pruned = Pruned::default();
-    let made = runtime.block_on(prune_containers(engine, &mut pruned))?;
-    let found = orphans(temporary_folder)
-        .map_err(|source| PruneError::Folder { folder: temporary_folder.to_owned(), source })?;
-    for path in made.into_iter().chain(found) {
-        match remove_path(&path) {
-            Ok(true) => pruned.paths.push(path),
-            Ok(false) => {}
-            Err(error) => pruned.left.push(error),
-        }
+/// Something that could not be removed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Left {
+    /// What, and why.
+    pub error: CleanUpError,
+    /// The command that would.
+    pub command: String,
+}
+
+impl Prune {
+    /// Looks for what this user's runs have left, on this `engine` and wherever their records say.
+    /// `temporary_folder` is the runs' own.
+    pub fn new(engine: Settings, temporary_folder: &Path) -> Self {
+        let folders = RecordFolders::usual(temporary_folder);
+        Self { engine, folders, scope: Scope::ThisUser, removal: Removal::Real }
     }
-    Ok(pruned)
-}
 
-/// Removes the containers of dead processes, and gives the paths that they name.
-async fn prune_containers(
-    engine: Settings,
-    pruned: &mut Pruned,
-) -> Result<Vec<PathBuf>, PruneError> {
-    let engine = Client::connect(engine).await.map_err(PruneError::Engine)?;
-    let host = this_host();
-    let ours = [(RUN_LABEL, None), (HOST_LABEL, Some(host.as_str()))];
-    let found = engine.list(&ours).await.map_err(PruneError::Engine)?;
-    let mut paths = Vec::new();
-    for container in found.into_iter().filter(|container| is_left(&container.labels)) {
-        let name = name_of(&container);
-        match remove(&engine, &container.id).await {
-            Ok(()) => {
-                paths.extend(made_paths(&container.labels));
-                pruned.containers.push(name);
+    /// Looks for records in this folder and in no other; see
+    /// [`RunnerBuilder::record_folder`](super::RunnerBuilder::record_folder).
+    #[must_use]
+    pub fn record_folder(mut self, folder: &Path) -> Self {
+        self.folders = RecordFolders::only(folder);
+        self
+    }
+
+    /// Looks for what everybody's runs have left: root may remove it.
+    #[must_use]
+    pub fn everybody(mut self) -> Self {
+        self.scope = Scope::Everybody;
+        self
+    }
+
+    /// Removes nothing, and says what would be removed.
+    #[must_use]
+    pub fn dry(mut self) -> Self {
+        self.removal = Removal::Dry;
+        self
+    }
+
+    /// Removes it. Blocks.
+    ///
+    /// # Errors
+    /// [`PruneError`]: there was no looking. What cannot be removed is in [`Pruned::left`].
+    pub fn run(self) -> Result<Pruned, PruneError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(PruneError::Begin)?;
+        let mut sweep = Sweep { settings: self.engine, removal: self.removal, ..Sweep::default() };
+        let records = sweep.records(&self.folders, self.scope);
+        runtime.block_on(async {
+            for record in records {
+                sweep.record(record).await;
             }
-            Err(source) => pruned.left.push(CleanUpError::Container { name, source }),
-        }
+            sweep.find_unrecorded().await;
+        });
+        Ok(sweep.pruned)
     }
-    Ok(paths)
 }
 
-fn is_left(labels: &BTreeMap<String, String>) -> bool {
+/// Goes through the records.
+struct Sweep {
+    settings: Settings,
+    removal: Removal,
+    /// Each engine that was to be met, by its address.
+    engines: BTreeMap<String, Option<Client>>,
+    /// The runs whose records were seen.
+    runs: BTreeSet<String>,
+    pruned: Pruned,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            removal: Removal::Dry,
+            engines: BTreeMap::new(),
+            runs: BTreeSet::new(),
+            pruned: Pruned::default(),
+        }
+    }
+}
+
+impl Sweep {
+    fn records(&mut self, folders: &RecordFolders, scope: Scope) -> Vec<DeadRecord> {
+        let (found, shut) = match scope {
+            Scope::ThisUser => (folders.of_this_user(), Vec::new()),
+            Scope::Everybody => folders.of_everybody(),
+        };
+        let unread = |Unread { path, source }: Unread| Left {
+            command: format!("ls -l -- {}", quoted(&path.display().to_string())),
+            error: CleanUpError::Record { path, source },
+        };
+        self.pruned.left.extend(shut.into_iter().map(unread));
+        let mut records = Vec::new();
+        for folder in found {
+            let (dead, failed) = dead(&folder);
+            records.extend(dead);
+            self.pruned.left.extend(failed.into_iter().map(unread));
+        }
+        records
+    }
+
+    async fn record(&mut self, mut record: DeadRecord) {
+        self.runs.insert(record.run().to_owned());
+        // First whoever reads: an input that is let go looks like the end of a file.
+        for left in record.containers() {
+            let is_gone = match self.container(&record, &left).await {
+                Ok(()) => self.removal == Removal::Real,
+                Err(source) => {
+                    let LeftContainer { container, .. } = left;
+                    let command = remove_command(&container.engine, &container.name);
+                    let error = CleanUpError::Container { name: container.name, source };
+                    self.pruned.left.push(Left { error, command });
+                    false
+                }
+            };
+            if is_gone {
+                record.gone(left.number);
+            }
+        }
+        for (number, kind, path) in record.paths() {
+            let removed = record.find(number).and_then(|found| {
+                let Some(found) = found else { return Ok(()) };
+                if self.removal == Removal::Real {
+                    found.remove()?;
+                }
+                self.pruned.paths.push(path.clone());
+                Ok(())
+            });
+            match removed {
+                Ok(()) if self.removal == Removal::Real => record.gone(number),
+                Ok(()) => {}
+                Err(error) => {
+                    let error = CleanUpError::Volume(error);
+                    let command = path_command(kind, &path, &error);
+                    self.pruned.left.push(Left { error, command });
+                }
+            }
+        }
+        if self.removal == Removal::Real {
+            record.close();
+        }
+    }
+
+    /// Removes the container that a record names, if it is there and the record's.
+    async fn container(
+        &mut self,
+        record: &DeadRecord,
+        left: &LeftContainer,
+    ) -> Result<(), DockerError> {
+        let engine = self.engine(&left.container.engine).await?;
+        let owner = record.owner().to_string();
+        let labels = [(RUN_LABEL, Some(record.run())), (UID_LABEL, Some(owner.as_str()))];
+        let is_named = |container: &ContainerSummary| {
+            let id = left.id.as_deref();
+            id == Some(container.id.as_str()) || name_of(container) == left.container.name
+        };
+        for container in engine.list(&labels).await?.into_iter().filter(is_named) {
+            let name = name_of(&container);
+            let is_real = self.removal == Removal::Real;
+            if !left.container.keep {
+                if is_real {
+                    remove(&engine, &container.id).await?;
+                }
+                self.pruned.containers.push(name);
+            } else if container.state == "running" {
+                if is_real && let Err(Cause::Stop(error)) = kill(&engine, &container.id).await {
+                    return Err(error);
+                }
+                self.pruned.stopped.push(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The engine with this address. It is asked once.
+    async fn engine(&mut self, address: &str) -> Result<Client, DockerError> {
+        if let Some(Some(engine)) = self.engines.get(address) {
+            return Ok(engine.clone());
+        }
+        let endpoint = Endpoint::parse(address)?;
+        let engine = Client::connect(Settings { endpoint, ..self.settings.clone() }).await?;
+        self.engines.insert(address.to_owned(), Some(engine.clone()));
+        Ok(engine)
+    }
+
+    /// Looks for containers of dead processes that no record names. No engine, no containers.
+    async fn find_unrecorded(&mut self) {
+        let address = self.settings.endpoint.to_string();
+        let Ok(engine) = self.engine(&address).await else { return };
+        let host = this_host();
+        let ours = [(RUN_LABEL, None), (HOST_LABEL, Some(host.as_str()))];
+        let Ok(found) = engine.list(&ours).await else { return };
+        let is_recorded = |container: &ContainerSummary| {
+            container.labels.get(RUN_LABEL).is_some_and(|run| self.runs.contains(run))
+        };
+        let unrecorded =
+            found.iter().filter(|found| looks_left(&found.labels) && !is_recorded(found));
+        self.pruned.unrecorded.extend(unrecorded.map(name_of));
+    }
+}
+
+fn dead(folder: &RecordFolder) -> (Vec<DeadRecord>, Vec<Unread>) {
+    let failed = |source| (Vec::new(), vec![Unread { path: folder.path().to_owned(), source }]);
+    folder.dead().unwrap_or_else(failed)
+}
+
+fn looks_left(labels: &BTreeMap<String, String>) -> bool {
     let label = |name| labels.get(name).map(String::as_str).unwrap_or_default();
     let owner = Owner::from_parts(label(PID_LABEL), label(SINCE_LABEL));
     owner.is_some_and(|owner| owner.is_gone()) && !labels.contains_key(KEEP_LABEL)
@@ -94,30 +282,39 @@ fn name_of(container: &ContainerSummary) -> String {
     }
 }
 
-fn made_paths(labels: &BTreeMap<String, String>) -> Vec<PathBuf> {
-    let list = labels.get(MADE_LABEL).map(String::as_str).unwrap_or_default();
-    serde_json::from_str(list).unwrap_or_default()
+/// The command that removes a container of the engine with this address.
+fn remove_command(engine: &str, name: &str) -> String {
+    let host = match Endpoint::parse(engine) {
+        Ok(endpoint) if endpoint == Endpoint::default() => String::new(),
+        _ => format!("--host {} ", quoted(engine)),
+    };
+    format!("docker {host}rm --force --volumes {}", quoted(name))
 }
 
-/// Removes a FIFO, an unfinished file, or a temporary directory of a process that is gone; nothing
-/// else, whatever a label says. Whether there was something to remove.
-fn remove_path(path: &Path) -> Result<bool, CleanUpError> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(false) };
-    let path = path.to_owned();
-    if found.file_type().is_fifo() {
-        let removed = fs::remove_file(&path);
-        let failed = |source| CleanUpError::Volume(VolumeError::RemoveFifo { path, source });
-        return removed.map_err(failed).map(|()| true);
+/// The command that removes a path, for whoever may.
+fn path_command(kind: Kind, path: &Path, error: &CleanUpError) -> String {
+    let path = quoted(&path.display().to_string());
+    let (mounted, is_refused) = match error {
+        CleanUpError::Volume(error) => (error.mounted(), error.is_refused()),
+        _ => (None, false),
+    };
+    if let Some(mounted) = mounted {
+        return format!("umount {}", quoted(&mounted.display().to_string()));
     }
-    if found.is_file() && is_unfinished(&path) {
-        let removed = fs::remove_file(&path);
-        let failed = |source| CleanUpError::HostFile(HostFileError::Remove { path, source });
-        return removed.map_err(failed).map(|()| true);
+    let as_root = if is_refused { "sudo " } else { "" };
+    match kind {
+        Kind::Directory => format!("{as_root}rm -rf --one-file-system -- {path}"),
+        Kind::Fifo | Kind::File => format!("{as_root}rm -f -- {path}"),
     }
-    if found.is_dir() && is_orphan(&path) {
-        return remove_tree(&path).map_err(CleanUpError::Volume).map(|()| true);
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
     }
-    Ok(false)
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Why there was no looking for what was left.
@@ -127,52 +324,36 @@ pub enum PruneError {
     /// The runtime could not be made.
     #[error("cannot begin")]
     Begin(#[source] io::Error),
-    /// The engine does not say what containers there are.
-    #[error("cannot look for containers")]
-    Engine(#[source] DockerError),
-    /// The folder of temporary directories cannot be read.
-    #[error("cannot look through {}", folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
 }
 
 #[cfg(test)]
 mod tests {
-    use nix::sys::stat::Mode;
-
     use super::*;
 
     #[test]
-    fn what_belongs_to_a_live_process_is_left_alone() {
+    fn what_belongs_to_a_live_process_is_not_shown() {
         let labels = |(pid, since): (String, String)| {
             BTreeMap::from([(PID_LABEL.to_owned(), pid), (SINCE_LABEL.to_owned(), since)])
         };
-        assert!(!is_left(&labels(Owner::this_process().to_parts())));
-        assert!(is_left(&labels(Owner::gone().to_parts())));
+        assert!(!looks_left(&labels(Owner::this_process().to_parts())));
+        assert!(looks_left(&labels(Owner::gone().to_parts())));
         let mut kept = labels(Owner::gone().to_parts());
         kept.insert(KEEP_LABEL.to_owned(), String::new());
-        assert!(!is_left(&kept));
-        assert!(!is_left(&labels(("nonsense".to_owned(), "1".to_owned()))));
-        assert!(!is_left(&BTreeMap::new()));
+        assert!(!looks_left(&kept));
+        assert!(!looks_left(&labels(("nonsense".to_owned(), "1".to_owned()))));
+        assert!(!looks_left(&BTreeMap::new()));
     }
 
     #[test]
-    fn a_label_can_have_only_what_is_ours_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (fifo, file) = (folder.path().join("fifo"), folder.path().join("file"));
-        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
-        fs::write(&file, "precious").unwrap();
-        assert!(remove_path(&fifo).unwrap());
-        assert!(!remove_path(&fifo).unwrap());
-        assert!(!remove_path(&file).unwrap());
-        let unfinished = folder.path().join(format!(".out.gantline-{}", "0".repeat(32)));
-        fs::write(&unfinished, "half").unwrap();
-        assert!(remove_path(&unfinished).unwrap());
-        assert!(!remove_path(folder.path()).unwrap());
-        assert!(file.exists());
+    fn commands_are_safe_to_paste() {
+        assert_eq!(quoted("/tmp/gantline-1"), "/tmp/gantline-1");
+        assert_eq!(quoted("/tmp/a b'; reboot"), r"'/tmp/a b'\''; reboot'");
+        assert_eq!(quoted(""), "''");
+        let default = Endpoint::default().to_string();
+        assert_eq!(remove_command(&default, "x"), "docker rm --force --volumes x");
+        assert_eq!(
+            remove_command("tcp://h:1", "x"),
+            "docker --host tcp://h:1 rm --force --volumes x"
+        );
     }
 }

@@ -27,6 +27,7 @@ use crate::plan::Plan;
 use crate::pump::{self, Pump, PumpError};
 use crate::spec::JobSpec;
 use crate::store::{GirderSettings, Server, StoreOptions};
+use crate::volume::RecordFolders;
 
 /// Runs jobs on one engine. Its runs share a pump: its threads and its buffers.
 #[derive(Debug, Clone)]
@@ -153,6 +154,7 @@ pub struct RunnerBuilder {
     engine: docker::Settings,
     http: http::ClientOptions,
     pump: pump::Options,
+    record_folder: Option<PathBuf>,
     defaults: Defaults,
 }
 
@@ -206,6 +208,15 @@ impl RunnerBuilder {
         self
     }
 
+    /// Where runs write down what they make, for `gantline prune`: each user in a folder
+    /// `gantline-<uid>` of its own. Default: `/var/tmp`, or the temporary folder where that cannot
+    /// be used.
+    #[must_use]
+    pub fn record_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.record_folder = Some(folder.into());
+        self
+    }
+
     /// What `HostStdOut` is. Default: this process's standard output.
     #[must_use]
     pub fn stdout(mut self, stdout: impl Into<OwnedFd>) -> Self {
@@ -235,6 +246,10 @@ impl RunnerBuilder {
             engine: self.engine,
             http: http::Client::new(self.http).map_err(BuildError::Http)?,
             pump: Pump::start(self.pump).map_err(BuildError::Pump)?,
+            record_folders: match &self.record_folder {
+                Some(folder) => RecordFolders::only(folder),
+                None => RecordFolders::usual(&self.defaults.temporary_folder),
+            },
             defaults: self.defaults,
         };
         Ok(Runner { shared: Arc::new(shared) })

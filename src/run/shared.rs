@@ -7,6 +7,7 @@ use crate::docker;
 use crate::http;
 use crate::pump::Pump;
 use crate::store::StoreOptions;
+use crate::volume::RecordFolders;
 
 /// What the runs of a [`Runner`](super::Runner) share.
 pub(super) struct Shared {
@@ -14,6 +15,7 @@ pub(super) struct Shared {
     pub(super) store_options: StoreOptions,
     pub(super) http: http::Client,
     pub(super) pump: Pump,
+    pub(super) record_folders: RecordFolders,
     pub(super) defaults: Defaults,
 }
 

@@ -47,6 +47,11 @@ impl Environment {
         self.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 
+    /// Where runs write down what they make, if not in the usual place: `GANTLINE_RECORD_DIR`.
+    pub fn record_folder(&self) -> Option<PathBuf> {
+        self.path("GANTLINE_RECORD_DIR")
+    }
+
     /// The engine, and how to speak with it: `DOCKER_HOST` and its kin.
     ///
     /// # Errors

@@ -27,6 +27,7 @@
 //! | `GIRDER_TOKEN`, `GIRDER_API_KEY` | how to be let in there |
 //! | `GIRDER_WORKER_DOCKER_RUN_OPTIONS` | docker-py's keywords for every container |
 //! | `TMPDIR` | where temporary volumes are made, and what waits for slow sinks is kept |
+//! | `GANTLINE_RECORD_DIR` | where runs write down what they make, for `gantline prune` |
 //!
 //! `SSL_CERT_FILE` is read by rustls-native-certs, when the system's certificate authorities are.
 
@@ -56,6 +57,8 @@ pub struct Settings {
     pub run_options: RunOptions,
     /// Where temporary volumes are made, and what waits for slow sinks is kept.
     pub temporary_folder: PathBuf,
+    /// Where runs write down what they make, if not in the usual place.
+    pub record_folder: Option<PathBuf>,
     /// How downloads are made.
     pub downloads: DownloadOptions,
     /// Connections that one transfer may use where a single one is too slow for its round trip; 1:
@@ -82,6 +85,7 @@ impl Settings {
             girder: environment.girder()?,
             run_options: environment.run_options()?,
             temporary_folder: environment.temporary_folder(),
+            record_folder: environment.record_folder(),
             downloads: DownloadOptions::default(),
             connections: PumpOptions::default().connections,
         })
@@ -94,7 +98,12 @@ impl Settings {
             connections: self.connections,
             ..PumpOptions::default()
         };
-        Runner::builder()
+        let builder = Runner::builder();
+        let builder = match &self.record_folder {
+            Some(folder) => builder.record_folder(folder),
+            None => builder,
+        };
+        builder
             .engine(self.engine.clone())
             .girder(self.girder.clone())
             .http(self.downloads.clone())

@@ -106,6 +106,11 @@ impl Fifo {
         Ok(open(&proc_path(&self.inode), flags | OFlag::O_CLOEXEC, Mode::empty())?)
     }
 
+    /// The inode itself: an `O_PATH` descriptor.
+    pub fn inode(&self) -> BorrowedFd<'_> {
+        self.inode.as_fd()
+    }
+
     /// A path at which this process finds the inode, for calls that take no descriptor.
     pub fn path(&self) -> PathBuf {
         proc_path(&self.inode)

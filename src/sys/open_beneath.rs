@@ -41,6 +41,23 @@ pub fn find(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     open(root, path.as_os_str(), OFlag::O_PATH | OFlag::O_NOFOLLOW)
 }
 
+/// Finds what has a name in `folder`, as [`find`] does, but not what is mounted there: openat2(2)
+/// with `RESOLVE_NO_XDEV`, which knows bind mounts too.
+///
+/// # Errors
+/// As [`open_directory`]. `EXDEV`: something is mounted there.
+pub fn find_unmounted(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
+    open_unmounted(folder, name.as_os_str(), OFlag::O_PATH | OFlag::O_NOFOLLOW)
+}
+
+/// Finds the directory that has a name in `folder`, as [`find_unmounted`] does.
+///
+/// # Errors
+/// As [`find_unmounted`]. `ENOTDIR`: it is no directory.
+pub fn find_unmounted_directory(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    open_unmounted(folder, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_DIRECTORY)
+}
+
 /// Opens a regular file that was found, for reading: the inode, whoever has its name by now.
 ///
 /// # Errors
@@ -54,12 +71,17 @@ fn open(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag) -> io::Result<OwnedFd>
 }
 
 fn open_with(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
-    let how = OpenHow::new()
-        .flags(flags | OFlag::O_CLOEXEC)
-        .mode(mode)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).mode(mode).resolve(BENEATH);
     Ok(openat2(root, path, how)?)
 }
+
+fn open_unmounted(folder: BorrowedFd<'_>, name: &OsStr, flags: OFlag) -> io::Result<OwnedFd> {
+    let resolve = BENEATH | ResolveFlag::RESOLVE_NO_XDEV;
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
+    Ok(openat2(folder, name, how)?)
+}
+
+const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS);
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,9 @@
 //! Empties a directory that a container has had for itself.
 //!
 //! Symbolic links are removed and never followed; directories that nobody may read are opened up
-//! first; a tree that is deeper than we have descriptors is folded up on the way. Everything that
-//! can go goes: the first thing that could not is what is reported.
+//! first; a tree that is deeper than we have descriptors is folded up on the way. What is mounted
+//! in it is not entered: it is somebody else's. Everything that can go goes: the first thing that
+//! could not is what is reported.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::Permissions;
@@ -17,6 +18,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::sys::open_beneath::find_unmounted_directory;
 
 /// Something that stays.
 #[derive(Debug)]
@@ -42,6 +45,16 @@ pub(super) fn empty(top: BorrowedFd<'_>, path: &Path) -> Result<(), Remains> {
         }
     }
     sweep.remains.map_or(Ok(()), Err)
+}
+
+/// Says in words what the kernel means by an error here.
+pub(super) fn reason(error: io::Error) -> io::Error {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EXDEV | Errno::EBUSY) => {
+            io::Error::new(io::ErrorKind::CrossesDevices, "something is mounted there")
+        }
+        _ => error,
+    }
 }
 
 /// Directories that are open at once. Below that, one is moved to the top instead.
@@ -125,7 +138,8 @@ impl Sweep<'_> {
 
     fn stays(&mut self, path: &Path, errno: Errno) {
         tracing::debug!(path = %path.display(), top = %self.path.display(), %errno, "stays");
-        self.remains.get_or_insert_with(|| Remains { path: path.to_owned(), source: errno.into() });
+        self.remains
+            .get_or_insert_with(|| Remains { path: path.to_owned(), source: reason(errno.into()) });
     }
 }
 
@@ -136,8 +150,8 @@ fn reopen(directory: BorrowedFd<'_>) -> io::Result<Dir> {
 
 /// Opens a directory, and lets its owner read and change it first where that was taken away.
 fn open_up(parent: BorrowedFd<'_>, name: &CStr) -> Result<Dir, Errno> {
-    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_PATH;
-    let place = openat(parent, name, flags, Mode::empty())?;
+    let place = find_unmounted_directory(parent, OsStr::from_bytes(name.to_bytes()))
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
     // An O_PATH descriptor takes no fchmod; its link in /proc leads to it and nowhere else.
     let link = format!("/proc/self/fd/{}", place.as_raw_fd());
     let open = |link: &str| openat(parent, link, DIRECTORY & !OFlag::O_NOFOLLOW, Mode::empty());

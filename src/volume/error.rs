@@ -1,7 +1,7 @@
 //! Why something cannot be made or removed on the host.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -83,6 +83,14 @@ pub enum VolumeError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A file that is not whole stays.
+    #[error("cannot remove the unfinished file {}", path.display())]
+    RemoveFile {
+        /// Its temporary name.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A FIFO that we made stays.
     #[error("cannot remove the FIFO {}", path.display())]
     RemoveFifo {
@@ -91,4 +99,34 @@ pub enum VolumeError {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+impl VolumeError {
+    /// Where something is mounted that stands in the way.
+    pub(crate) fn mounted(&self) -> Option<&Path> {
+        match self {
+            Self::Remove { path, source } | Self::Find { path, source }
+                if source.kind() == io::ErrorKind::CrossesDevices =>
+            {
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether we may not do what was to be done.
+    pub(crate) fn is_refused(&self) -> bool {
+        let (Self::MakeDirectory { source, .. }
+        | Self::MakeFolder { source, .. }
+        | Self::ShareFifo { source, .. }
+        | Self::Remove { source, .. }
+        | Self::OpenFolder { source, .. }
+        | Self::MakeFifo { source, .. }
+        | Self::OpenPlace { source, .. }
+        | Self::Find { source, .. }
+        | Self::MakeFile { source, .. }
+        | Self::RemoveFile { source, .. }
+        | Self::RemoveFifo { source, .. }) = self;
+        source.kind() == io::ErrorKind::PermissionDenied
+    }
 }

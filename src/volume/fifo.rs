@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
+use super::record::{Kind, Note, Record};
 use super::{RelativePath, VolumeError};
 use crate::sys::fifo::Fifo;
 use crate::sys::open_beneath::open_directory;
@@ -18,6 +19,7 @@ pub(crate) struct HostFifo {
     fifo: Fifo,
     /// For messages: it is not looked up again.
     path: PathBuf,
+    note: Note,
 }
 
 impl HostFifo {
@@ -26,22 +28,34 @@ impl HostFifo {
     ///
     /// # Errors
     /// [`VolumeError::OpenFolder`], [`VolumeError::MakeFifo`].
-    pub(crate) fn create(root: &Path, name: &RelativePath) -> Result<Self, VolumeError> {
+    pub(crate) fn create(
+        root: &Path,
+        name: &RelativePath,
+        record: &Record,
+    ) -> Result<Self, VolumeError> {
         let (folder, file_name) = name.folder_and_name();
         let open_folder = || -> io::Result<_> {
             let flags = OFlag::O_DIRECTORY.bits();
             let root = File::options().read(true).custom_flags(flags).open(root)?;
-            open_directory(root.as_fd(), folder.unwrap_or_else(|| Path::new("")))
+            let inside = folder.unwrap_or_else(|| Path::new(""));
+            Ok((open_directory(root.as_fd(), inside)?, root))
         };
-        let directory = open_folder().map_err(|source| VolumeError::OpenFolder {
+        let (directory, open_root) = open_folder().map_err(|source| VolumeError::OpenFolder {
             folder: folder.map_or_else(|| root.to_owned(), |folder| root.join(folder)),
             name: file_name.display().to_string(),
             source,
         })?;
         let path = root.join(name.as_path());
+        let note = record.intends_path(Kind::Fifo, &open_root, root, name.as_path());
         match Fifo::create(directory.as_fd(), file_name.as_os_str()) {
-            Ok(fifo) => Ok(Self { fifo, path }),
-            Err(source) => Err(VolumeError::MakeFifo { path, source }),
+            Ok(fifo) => {
+                note.made(fifo.inode());
+                Ok(Self { fifo, path, note })
+            }
+            Err(source) => {
+                note.gone();
+                Err(VolumeError::MakeFifo { path, source })
+            }
         }
     }
 
@@ -54,18 +68,15 @@ impl HostFifo {
         self.fifo.try_clone().map_err(failed)
     }
 
-    /// Where it was made.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Removes it, unless something else has taken its name.
     ///
     /// # Errors
     /// [`VolumeError::RemoveFifo`].
     pub(crate) fn remove(self) -> Result<(), VolumeError> {
-        let Self { fifo, path } = self;
-        fifo.remove().map(drop).map_err(|source| VolumeError::RemoveFifo { path, source })
+        let Self { fifo, path, note } = self;
+        fifo.remove().map_err(|source| VolumeError::RemoveFifo { path, source })?;
+        note.gone();
+        Ok(())
     }
 }
 
@@ -84,9 +95,8 @@ mod tests {
     fn a_fifo_is_made_and_removed_by_its_inode() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("sub")).unwrap();
-        let fifo = HostFifo::create(root.path(), &name("sub/in")).unwrap();
+        let fifo = HostFifo::create(root.path(), &name("sub/in"), &Record::none()).unwrap();
         let path = root.path().join("sub/in");
-        assert_eq!(fifo.path(), path);
         assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo());
         fifo.remove().unwrap();
         assert!(!path.exists());
@@ -95,7 +105,7 @@ mod tests {
     #[test]
     fn what_took_the_place_of_a_fifo_stays() {
         let root = tempfile::tempdir().unwrap();
-        let fifo = HostFifo::create(root.path(), &name("in")).unwrap();
+        let fifo = HostFifo::create(root.path(), &name("in"), &Record::none()).unwrap();
         let path = root.path().join("in");
         fs::remove_file(&path).unwrap();
         fs::write(&path, "a result").unwrap();
@@ -108,7 +118,7 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let root = tempfile::tempdir().unwrap();
         symlink(outside.path(), root.path().join("sub")).unwrap();
-        let error = HostFifo::create(root.path(), &name("sub/in")).unwrap_err();
+        let error = HostFifo::create(root.path(), &name("sub/in"), &Record::none()).unwrap_err();
         assert!(matches!(error, VolumeError::OpenFolder { .. }));
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
@@ -117,7 +127,7 @@ mod tests {
     fn a_name_that_is_taken_is_told() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("in"), "").unwrap();
-        let error = HostFifo::create(root.path(), &name("in")).unwrap_err();
+        let error = HostFifo::create(root.path(), &name("in"), &Record::none()).unwrap_err();
         assert!(matches!(error, VolumeError::MakeFifo { source, .. }
             if source.kind() == io::ErrorKind::AlreadyExists));
     }

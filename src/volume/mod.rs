@@ -3,7 +3,8 @@
 //! Nothing in here knows what a run is. The container is not trusted with what it mounts: it may
 //! plant symbolic links, swap a FIFO for one, or leave directories that nobody may read. So a FIFO
 //! is made, and removed, beneath its folder and by its inode (`fifo`), and a temporary
-//! directory is emptied without a link being followed (`temp`, `empty`).
+//! directory is emptied without a link being followed or a mount entered (`temp`, `empty`). What is
+//! made is written down before it is made (`record`): that is what `gantline prune` goes by.
 
 mod bind;
 mod empty;
@@ -12,6 +13,7 @@ mod fifo;
 mod owner;
 mod path;
 mod place;
+mod record;
 mod temp;
 mod written;
 
@@ -21,7 +23,11 @@ pub(crate) use self::{
     owner::Owner,
     path::{ContainerPath, HostPath, RelativePath},
     place::{Place, Placed, UnfinishedFile},
-    temp::{TempDirectory, is_orphan, orphans, remove_tree},
+    record::{
+        ContainerName, DeadRecord, Kind, LeftContainer, Note, Record, RecordFolder, RecordFolders,
+        Thing, Unread,
+    },
+    temp::TempDirectory,
     written::{Written, WrittenFile, WrittenFolder, find_written, remove_written},
 };
 pub use self::{error::VolumeError, path::PathError};

@@ -13,6 +13,7 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::VolumeError;
+use super::record::{Kind, Note, Record};
 use crate::sys::open_beneath::{create_file, open_directory};
 
 /// The folder of a volume that files are put into.
@@ -21,17 +22,19 @@ pub(crate) struct Place {
     root: OwnedFd,
     /// For messages.
     path: PathBuf,
+    record: Record,
 }
 
 impl Place {
     /// Opens the folder of a volume. A link that the path itself has is followed: the job names
-    /// it.
+    /// it. Unfinished files are noted in the `record`.
     ///
     /// # Errors
     /// [`VolumeError::OpenPlace`].
-    pub(crate) fn open(path: &Path) -> Result<Self, VolumeError> {
+    pub(crate) fn open(path: &Path, record: Record) -> Result<Self, VolumeError> {
         let failed = |source| VolumeError::OpenPlace { folder: path.to_owned(), source };
-        Ok(Self { root: open_root(path).map_err(failed)?, path: path.to_owned() })
+        let root = open_root(path).map_err(failed)?;
+        Ok(Self { root, path: path.to_owned(), record })
     }
 
     /// Makes the folder `inside` and those above it, open to everybody as Girder Worker's are.
@@ -74,9 +77,18 @@ impl Place {
         let name = inside.file_name().ok_or_else(|| made(io::ErrorKind::InvalidInput.into()))?;
         let folder = self.folder(inside.parent().unwrap_or_else(|| Path::new("")))?;
         let temporary = OsString::from(format!(".gantline-{mark}"));
-        let file = create_file(folder.as_fd(), Path::new(&temporary)).map_err(made)?;
-        let unfinished =
-            UnfinishedFile { folder, temporary, name: name.to_owned(), path, is_settled: false };
+        let temporary_path = inside.with_file_name(&temporary);
+        let note = self.record.intends_path(Kind::File, &self.root, &self.path, &temporary_path);
+        let file = match create_file(folder.as_fd(), Path::new(&temporary)) {
+            Ok(file) => file,
+            Err(error) => {
+                note.gone();
+                return Err(made(error));
+            }
+        };
+        note.made(&file);
+        let name = name.to_owned();
+        let unfinished = UnfinishedFile { folder, temporary, name, path, note: Some(note) };
         Ok(Placed { file, unfinished })
     }
 }
@@ -103,7 +115,8 @@ pub(crate) struct UnfinishedFile {
     temporary: OsString,
     name: OsString,
     path: PathBuf,
-    is_settled: bool,
+    /// Until it has its own name.
+    note: Option<Note>,
 }
 
 impl UnfinishedFile {
@@ -116,17 +129,21 @@ impl UnfinishedFile {
         file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(failed)?;
         renameat(&self.folder, &*self.temporary, &self.folder, &*self.name)
             .map_err(|errno| failed(errno.into()))?;
-        self.is_settled = true;
+        if let Some(note) = self.note.take() {
+            note.gone();
+        }
         Ok(())
     }
 }
 
 impl Drop for UnfinishedFile {
     fn drop(&mut self) {
-        if !self.is_settled
-            && let Err(error) = unlinkat(&self.folder, &*self.temporary, UnlinkatFlags::NoRemoveDir)
-        {
-            tracing::warn!(path = %self.path.display(), %error, "an unfinished file stays");
+        let Some(note) = self.note.take() else { return };
+        match unlinkat(&self.folder, &*self.temporary, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => note.gone(),
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "an unfinished file stays");
+            }
         }
     }
 }
@@ -146,7 +163,7 @@ mod tests {
     #[test]
     fn a_file_appears_whole_with_everybodys_permissions() {
         let root = tempfile::tempdir().unwrap();
-        let place = Place::open(root.path()).unwrap();
+        let place = Place::open(root.path(), Record::none()).unwrap();
         let mut placed = place.create(Path::new("a/b/c.txt"), "1").unwrap();
         placed.file.write_all(b"data").unwrap();
         let path = root.path().join("a/b/c.txt");
@@ -164,7 +181,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_kept_goes() {
         let root = tempfile::tempdir().unwrap();
-        let place = Place::open(root.path()).unwrap();
+        let place = Place::open(root.path(), Record::none()).unwrap();
         drop(place.create(Path::new("c.txt"), "1").unwrap());
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
@@ -174,7 +191,7 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let root = tempfile::tempdir().unwrap();
         symlink(outside.path(), root.path().join("sub")).unwrap();
-        let place = Place::open(root.path()).unwrap();
+        let place = Place::open(root.path(), Record::none()).unwrap();
         let error = place.create(Path::new("sub/c.txt"), "1").unwrap_err();
         assert!(matches!(error, VolumeError::OpenPlace { .. }), "{error:?}");
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
@@ -189,14 +206,17 @@ mod tests {
 
     #[test]
     fn a_volume_that_is_not_there_is_named() {
-        let error = Place::open(Path::new("/no/such")).unwrap_err();
+        let error = Place::open(Path::new("/no/such"), Record::none()).unwrap_err();
         assert!(error.to_string().contains("/no/such"), "{error}");
     }
     #[test]
     fn a_folder_that_cannot_be_made_is_named() {
         let root = tempfile::tempdir().unwrap();
         let too_long = "x".repeat(256);
-        let error = Place::open(root.path()).unwrap().folder(Path::new(&too_long)).unwrap_err();
+        let error = Place::open(root.path(), Record::none())
+            .unwrap()
+            .folder(Path::new(&too_long))
+            .unwrap_err();
         assert!(matches!(error, VolumeError::MakeFolder { .. }), "{error:?}");
     }
 }

@@ -5,19 +5,19 @@
 //! user of the host may read it in `/proc/<pid>/mountinfo`. The engine mounts what is below, and a
 //! container needs no way through what is above its mount.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use nix::unistd::geteuid;
+use nix::sys::stat::{Mode, mkdirat};
 use uuid::Uuid;
 
 use super::VolumeError;
-use super::empty::empty;
-use super::owner::Owner;
+use super::record::{Kind, Note, Record, remove_directory};
+use crate::sys::open_beneath::open_directory;
 
 /// A directory that exists for one run.
 ///
@@ -25,31 +25,51 @@ use super::owner::Owner;
 /// stayed.
 #[derive(Debug)]
 pub(crate) struct TempDirectory {
+    /// The folder that the outer one is in.
+    parent: OwnedFd,
     /// The outer one.
     outer: PathBuf,
     /// The one that is mounted.
     inner: PathBuf,
-    removed: bool,
+    note: Option<Note>,
 }
 
 impl TempDirectory {
-    /// Makes one in `parent`, which must exist, named after the process that it belongs to.
+    /// Makes one in `parent`, which must exist.
     ///
     /// # Errors
     /// [`VolumeError::MakeDirectory`].
-    pub(crate) fn create(parent: &Path, owner: &Owner) -> Result<Self, VolumeError> {
+    pub(crate) fn create(parent: &Path, record: &Record) -> Result<Self, VolumeError> {
         let failed = |source| VolumeError::MakeDirectory { folder: parent.to_owned(), source };
-        let (pid, since) = owner.to_parts();
-        let name = format!("{PREFIX}{pid}-{since}-{}", Uuid::new_v4().simple());
-        let parent = std::path::absolute(parent).map_err(failed)?;
-        let outer = parent.join(name);
-        DirBuilder::new().mode(0o700).create(&outer).map_err(failed)?;
+        let path = std::path::absolute(parent).map_err(failed)?;
+        let flags = OFlag::O_DIRECTORY.bits();
+        let parent: OwnedFd =
+            File::options().read(true).custom_flags(flags).open(&path).map_err(failed)?.into();
+        let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
+        let note = record.intends_path(Kind::Directory, &parent, &path, Path::new(&name));
+        let outer = path.join(name);
         let inner = outer.join(Uuid::new_v4().simple().to_string());
-        let made = Self { outer, inner, removed: false };
-        DirBuilder::new().mode(0o700).create(&made.inner).map_err(failed)?;
-        // Not by mkdir's mode, which the umask cuts down.
-        fs::set_permissions(&made.inner, Permissions::from_mode(0o2777)).map_err(failed)?;
+        let mut made = Self { parent, outer, inner, note: None };
+        match made.make(&note) {
+            Ok(()) => made.note = Some(note),
+            Err(error) => {
+                let _ = remove_directory(made.parent.as_fd(), made.name(), &made.outer);
+                note.gone();
+                return Err(failed(error));
+            }
+        }
         Ok(made)
+    }
+
+    fn make(&self, note: &Note) -> io::Result<()> {
+        mkdirat(&self.parent, self.name(), Mode::S_IRWXU)?;
+        let outer = open_directory(self.parent.as_fd(), self.name())?;
+        note.made(&outer);
+        let inner = Path::new(self.inner.file_name().unwrap_or_default());
+        mkdirat(&outer, inner, Mode::S_IRWXU)?;
+        // Not by mkdir's mode, which the umask cuts down.
+        let everybody = Permissions::from_mode(0o2777);
+        File::from(open_directory(outer.as_fd(), inner)?).set_permissions(everybody)
     }
 
     /// The directory that is mounted.
@@ -57,90 +77,49 @@ impl TempDirectory {
         &self.inner
     }
 
-    /// What is removed in the end.
-    pub(crate) fn root(&self) -> &Path {
-        &self.outer
-    }
-
     /// Removes it with everything in it.
     ///
     /// # Errors
     /// [`VolumeError::Remove`], naming the first thing that stays.
     pub(crate) fn remove(mut self) -> Result<(), VolumeError> {
-        self.removed = true;
-        remove_tree(&self.outer)
+        self.take_away()
+    }
+
+    fn name(&self) -> &Path {
+        Path::new(self.outer.file_name().unwrap_or_default())
+    }
+
+    fn take_away(&mut self) -> Result<(), VolumeError> {
+        let Some(note) = self.note.take() else { return Ok(()) };
+        remove_directory(self.parent.as_fd(), self.name(), &self.outer)?;
+        note.gone();
+        Ok(())
     }
 }
 
 impl Drop for TempDirectory {
     fn drop(&mut self) {
-        if !self.removed
-            && let Err(error) = remove_tree(&self.outer)
-        {
+        if let Err(error) = self.take_away() {
             tracing::warn!(path = %self.outer.display(), ?error, "a temporary directory stays");
         }
     }
 }
 
-/// The temporary directories in `parent` whose process is gone.
-///
-/// # Errors
-/// When `parent` cannot be read.
-pub(crate) fn orphans(parent: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(parent)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && is_orphan(&entry.path()) {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
-}
-
-/// Whether `path` is named like a temporary directory of ours, its process is gone, and we may
-/// remove it.
-pub(crate) fn is_orphan(path: &Path) -> bool {
-    owner_of(path).is_some_and(|owner| owner.is_gone())
-        && fs::symlink_metadata(path)
-            .is_ok_and(|found| geteuid().is_root() || found.uid() == geteuid().as_raw())
-}
-
-/// Removes a directory with everything in it, without following a link.
-///
-/// # Errors
-/// [`VolumeError::Remove`], naming the first thing that stays.
-pub(crate) fn remove_tree(path: &Path) -> Result<(), VolumeError> {
-    let failed = |path: PathBuf, source| VolumeError::Remove { path, source };
-    let flags = (OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits();
-    let directory = match File::options().read(true).custom_flags(flags).open(path) {
-        Ok(directory) => directory,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(path.to_owned(), error)),
-    };
-    empty(directory.as_fd(), path).map_err(|remains| failed(remains.path, remains.source))?;
-    fs::remove_dir(path).map_err(|error| failed(path.to_owned(), error))
-}
-
 const PREFIX: &str = "gantline-";
-
-fn owner_of(path: &Path) -> Option<Owner> {
-    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
-    let (owner, unique) = name.rsplit_once('-')?;
-    Uuid::try_parse(unique).ok()?;
-    let (pid, since) = owner.split_once('-')?;
-    Owner::from_parts(pid, since)
-}
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
     fn the_mounted_directory_is_open_to_everyone_and_not_sticky() {
         let parent = tempfile::tempdir().unwrap();
-        let made = TempDirectory::create(parent.path(), &Owner::this_process()).unwrap();
+        let made = TempDirectory::create(parent.path(), &Record::none()).unwrap();
         assert_eq!(fs::metadata(made.path()).unwrap().mode() & 0o7777, 0o2777);
-        assert_eq!(fs::metadata(made.root()).unwrap().mode() & 0o7777, 0o700);
+        assert_eq!(fs::metadata(&made.outer).unwrap().mode() & 0o7777, 0o700);
         fs::write(made.path().join("left"), "x").unwrap();
         made.remove().unwrap();
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
@@ -149,24 +128,13 @@ mod tests {
     #[test]
     fn dropping_it_removes_it() {
         let parent = tempfile::tempdir().unwrap();
-        drop(TempDirectory::create(parent.path(), &Owner::this_process()).unwrap());
+        drop(TempDirectory::create(parent.path(), &Record::none()).unwrap());
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn only_directories_of_processes_that_are_gone_are_orphans() {
-        let parent = tempfile::tempdir().unwrap();
-        let live = TempDirectory::create(parent.path(), &Owner::this_process()).unwrap();
-        let dead = TempDirectory::create(parent.path(), &Owner::gone()).unwrap();
-        fs::create_dir(parent.path().join("gantline-1-1-mine")).unwrap();
-        fs::create_dir(parent.path().join("gantline-notes")).unwrap();
-        assert_eq!(orphans(parent.path()).unwrap(), [dead.root()]);
-        drop(live);
-    }
-
-    #[test]
     fn a_folder_that_is_not_there_is_named() {
-        let error = TempDirectory::create(Path::new("/no/such"), &Owner::this_process());
+        let error = TempDirectory::create(Path::new("/no/such"), &Record::none());
         assert!(matches!(error, Err(VolumeError::MakeDirectory { folder, .. })
             if folder == Path::new("/no/such")));
     }

@@ -20,6 +20,7 @@ mod hooks_failed;
 mod item_streams;
 mod item_streams_failed;
 mod large;
+mod prune;
 mod run_broken_sources;
 mod run_cancel;
 mod run_clean_up;

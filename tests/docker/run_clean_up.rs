@@ -1,8 +1,6 @@
-//! Nothing stays behind, however a run ends; what a killed run left is pruned.
+//! Nothing stays behind, however a run ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -58,57 +56,6 @@ fn a_failed_start_leaves_nothing_even_where_the_container_is_to_be_kept() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_pruned() {
-    let folders = [(); 4].map(|()| tempfile::tempdir().unwrap());
-    let [temporary, other, bound, out] = folders.each_ref().map(|folder| folder.path());
-    let mut job = script("hostname; exec sleep 600");
-    job["volumes"] = json!([
-        {"type": "TemporaryVolume", "host_dir": other},
-        {"type": "BindMountVolume", "host_path": bound, "container_path": "/data"},
-    ]);
-    job["stream_connectors"] = json!([{
-        "type": "Connect",
-        "input": {"type": "HostFileToStream", "path": "/etc/hostname"},
-        "output": {
-            "type": "NamedInputPipe", "name": "in",
-            "container_path": "/data", "host_path": bound,
-        },
-    }, {
-        "type": "Connect",
-        "input": {"type": "ContainerStdErr"},
-        "output": {"type": "HostFile", "path": out.join("half")},
-    }]);
-    let mut run = Command::new(env!("CARGO_BIN_EXE_gantline"))
-        .args(["run", "-"])
-        .env("TMPDIR", temporary)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    run.stdin.take().unwrap().write_all(job.to_string().as_bytes()).unwrap();
-    let mut name = String::new();
-    BufReader::new(run.stdout.take().unwrap()).read_line(&mut name).unwrap();
-    let prune = || {
-        let pruned = Invocation::of(&["prune"]).env("TMPDIR", temporary).finish();
-        assert_eq!(pruned.code, 0, "{pruned}");
-        String::from_utf8(pruned.stdout).unwrap()
-    };
-    let id = name.trim();
-    assert!(exists(id));
-    prune();
-    assert!(exists(id), "a run that goes on is left alone");
-    run.kill().unwrap();
-    run.wait().unwrap();
-    let said = prune();
-    assert!(said.contains("removed container gantline-"), "{said}");
-    assert!(!exists(id), "{said}");
-    for folder in [temporary, other, bound, out] {
-        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-        assert!(left.is_empty(), "{left:?} in {}: {said}", folder.display());
-    }
-}
-
-#[test]
 fn a_container_that_is_to_be_kept_is_kept() {
     let mut job = script("exit 3");
     job["remove_container"] = json!(false);
@@ -154,9 +101,4 @@ fn a_fifo_of_ours_that_the_container_replaced_stays_where_it_was_put() {
     assert_eq!(fs::read(folder.path().join("in")).unwrap(), b"mine\n");
     let transfer = &run.report.as_ref().unwrap()["transfers"][0];
     assert_eq!(transfer["finish"], "not_opened", "{run}");
-}
-
-/// Whether the engine has a container.
-fn exists(id: &str) -> bool {
-    Command::new("docker").args(["inspect", id]).output().unwrap().status.success()
 }

@@ -45,11 +45,14 @@ impl Invocation {
     /// `gantline` with these arguments and an empty standard input.
     pub(crate) fn of(arguments: &[&str]) -> Self {
         let directory = TempDir::with_prefix("gantline-test-").unwrap();
-        fs::create_dir(directory.path().join("tmp")).unwrap();
+        for folder in ["tmp", "records"] {
+            fs::create_dir(directory.path().join(folder)).unwrap();
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
         command
             .args(arguments)
             .env("TMPDIR", directory.path().join("tmp"))
+            .env("GANTLINE_RECORD_DIR", directory.path().join("records"))
             .env_remove("GIRDER_API_URL")
             .env_remove("GIRDER_TOKEN")
             .env_remove("GIRDER_API_KEY")
@@ -63,6 +66,12 @@ impl Invocation {
     /// Adds an argument.
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
         self
     }
 
@@ -239,6 +248,10 @@ impl Running {
         let entries: Vec<_> =
             fs::read_dir(&temporary).unwrap().map(|e| e.unwrap().path()).collect();
         assert!(entries.is_empty(), "left in TMPDIR: {entries:?}\n{finished}");
+        let records = fs::read_dir(invocation.directory.path().join("records")).unwrap();
+        let records = records.flat_map(|user| fs::read_dir(user.unwrap().path()).unwrap());
+        let records: Vec<_> = records.map(|e| fs::read_to_string(e.unwrap().path())).collect();
+        assert!(records.is_empty(), "left in the record: {records:?}\n{finished}");
         let open = open_under(&temporary);
         assert!(open.is_empty(), "still open: {open:?}\n{finished}");
         finished

@@ -47,6 +47,14 @@ pub(crate) fn begin_removal(live: &mut Live, engine: Client, container: Containe
 }
 
 async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
+    take_container_away(live).await?;
+    if let Some(note) = live.made.container_note.take() {
+        note.gone();
+    }
+    Ok(())
+}
+
+async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
     let name = live.container_name();
     let Some(engine) = &live.made.engine else { return Ok(()) };
     let failed = |source| CleanUpError::Container { name: name.clone(), source };

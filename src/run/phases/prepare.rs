@@ -60,6 +60,12 @@ impl Prepared {
         let mut recipe = Recipe { attempts: gathered.attempts, own_network: None };
         recipe.join(live, gathered.own_network);
         let container = recipe.create(live, &gathered.engine).await?;
+        if let Some(error) = live.record.failure() {
+            live.warns(format!(
+                "what this run makes is not written down, and `gantline prune` will not find all \
+                 of it if the run is killed: {error}"
+            ));
+        }
         cancellation.go_on()?;
         Ok(Self { engine: gathered.engine, container, sinks, recipe })
     }
@@ -182,12 +188,12 @@ fn make_volumes(live: &mut Live) -> Result<(), Cause> {
             made.map_err(|source| Cause::HostDir { folder: folder.clone(), source })?;
         }
         let parent = host_dir.as_ref().unwrap_or(&live.given.temporary_folder);
-        let made = TempDirectory::create(parent, &live.owner).map_err(Cause::Volume)?;
+        let made = TempDirectory::create(parent, &live.record).map_err(Cause::Volume)?;
         live.made.directories.push(made);
     }
     for fifo in &live.plan.fifos {
         let folder = live.folder_of(&fifo.folder).ok_or(Cause::Bug("a FIFO without a folder"))?;
-        let made = HostFifo::create(&folder, &fifo.name).map_err(Cause::Volume)?;
+        let made = HostFifo::create(&folder, &fifo.name, &live.record).map_err(Cause::Volume)?;
         live.made.fifos.push(made);
     }
     Ok(())
@@ -236,6 +242,7 @@ impl Recipe {
             }
             self.attempts.apply(&mut create);
             live.made.container = MadeContainer::Asked;
+            live.notes_container();
             match engine.create(&name, &create).await {
                 Ok(created) => {
                     let id = note(live, created, name);
@@ -270,6 +277,9 @@ impl Recipe {
 fn note(live: &mut Live, created: Created, name: String) -> ContainerId {
     live.made.container = MadeContainer::Created(created.id.clone());
     let id = created.id.to_string();
+    if let Some(note) = &live.made.container_note {
+        note.created(&id);
+    }
     live.report.container_id = Some(id.clone());
     live.tell(&Event::ContainerCreated { id, name });
     created.warnings.into_iter().for_each(|warning| live.warns(warning));

@@ -11,11 +11,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use thiserror::Error;
 use uuid::Uuid;
+
+use crate::volume::{Kind, Note, Record};
 
 /// A target that was opened.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub(crate) enum Opened {
 ///
 /// # Errors
 /// [`HostFileError::Open`]: the folder is missing or may not be written, the target is a folder.
-pub(crate) fn open(path: &Path) -> Result<Opened, HostFileError> {
+pub(crate) fn open(path: &Path, record: &Record) -> Result<Opened, HostFileError> {
     let failed = |source| HostFileError::Open { path: path.to_owned(), source };
     let found = match fs::metadata(path) {
         Ok(found) => Some(found),
@@ -40,21 +43,21 @@ pub(crate) fn open(path: &Path) -> Result<Opened, HostFileError> {
         Err(error) => return Err(failed(error)),
     };
     let Some(found) = found else {
-        return create(path.to_owned()).map_err(failed);
+        return create(path.to_owned(), record).map_err(failed);
     };
     if found.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if found.is_file() {
         // The file that a link leads to is replaced, not the link.
-        return fs::canonicalize(path).and_then(create).map_err(failed);
+        return fs::canonicalize(path).and_then(|target| create(target, record)).map_err(failed);
     }
     let flags = (OFlag::O_CLOEXEC | OFlag::O_NOCTTY).bits();
     let special = OpenOptions::new().write(true).custom_flags(flags).open(path).map_err(failed)?;
     Ok(Opened::Special(special.into()))
 }
 
-fn create(target: PathBuf) -> io::Result<Opened> {
+fn create(target: PathBuf, record: &Record) -> io::Result<Opened> {
     let Some(name) = target.file_name() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -63,24 +66,26 @@ fn create(target: PathBuf) -> io::Result<Opened> {
     temporary.push(MARK);
     temporary.push(Uuid::new_v4().simple().to_string());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let directory = File::open(folder.unwrap_or_else(|| Path::new(".")))?;
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    let directory = File::open(folder)?;
     let flags =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     // Everybody may read it, but for what the umask takes away: as any new file.
-    let file = openat(&directory, &*temporary, flags, Mode::from_bits_truncate(0o666))?;
+    let note = record.intends_path(Kind::File, &directory, folder, Path::new(&temporary));
+    let file = match openat(&directory, &*temporary, flags, Mode::from_bits_truncate(0o666)) {
+        Ok(file) => file,
+        Err(errno) => {
+            note.gone();
+            return Err(errno.into());
+        }
+    };
+    note.made(&file);
     let directory = directory.into();
-    let unfinished = Unfinished { directory, temporary, target, settled: false };
+    let unfinished = Unfinished { directory, temporary, target, note: Some(note) };
     Ok(Opened::Regular(file.into(), unfinished))
 }
 
 const MARK: &str = ".gantline-";
-
-/// Whether a file is named like one of ours that is not whole.
-pub(crate) fn is_unfinished(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let run = name.rsplit_once(MARK).map(|(_, run)| Uuid::try_parse(run));
-    name.starts_with('.') && matches!(run, Some(Ok(_)))
-}
 
 /// A file under its temporary name. Dropping it removes it.
 ///
@@ -91,7 +96,8 @@ pub(crate) struct Unfinished {
     directory: OwnedFd,
     temporary: OsString,
     target: PathBuf,
-    settled: bool,
+    /// Until it has its own name, or is gone.
+    note: Option<Note>,
 }
 
 impl Unfinished {
@@ -111,7 +117,9 @@ impl Unfinished {
             path: self.target.clone(),
             source: errno.into(),
         })?;
-        self.settled = true;
+        if let Some(note) = self.note.take() {
+            note.gone();
+        }
         Ok(())
     }
 
@@ -120,21 +128,25 @@ impl Unfinished {
     /// # Errors
     /// [`HostFileError::Remove`].
     pub(crate) fn remove(mut self) -> Result<(), HostFileError> {
-        self.settled = true;
-        self.unlink()
+        self.take_away()
             .map_err(|errno| HostFileError::Remove { path: self.path(), source: errno.into() })
     }
 
-    fn unlink(&self) -> nix::Result<()> {
-        unlinkat(&self.directory, &*self.temporary, UnlinkatFlags::NoRemoveDir)
+    fn take_away(&mut self) -> nix::Result<()> {
+        let Some(note) = self.note.take() else { return Ok(()) };
+        match unlinkat(&self.directory, &*self.temporary, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {
+                note.gone();
+                Ok(())
+            }
+            failed => failed,
+        }
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if !self.settled
-            && let Err(error) = self.unlink()
-        {
+        if let Err(error) = self.take_away() {
             tracing::warn!(path = %self.path().display(), %error, "an unfinished file stays");
         }
     }
@@ -178,7 +190,7 @@ mod tests {
     use super::*;
 
     fn regular(path: &Path) -> (File, Unfinished) {
-        match open(path).unwrap() {
+        match open(path, &Record::none()).unwrap() {
             Opened::Regular(file, unfinished) => (file, unfinished),
             Opened::Special(_) => panic!("{} is special", path.display()),
         }
@@ -236,14 +248,17 @@ mod tests {
 
     #[test]
     fn what_is_no_regular_file_is_written_in_place() {
-        assert!(matches!(open(Path::new("/dev/null")).unwrap(), Opened::Special(_)));
+        assert!(matches!(
+            open(Path::new("/dev/null"), &Record::none()).unwrap(),
+            Opened::Special(_)
+        ));
     }
 
     #[test]
     fn a_target_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("no/such")] {
-            let error = open(&path).unwrap_err();
+            let error = open(&path, &Record::none()).unwrap_err();
             assert!(matches!(error, HostFileError::Open { path: named, .. } if named == path));
         }
     }

@@ -83,8 +83,8 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
         }
         spec::Sink::Progress => Ok(live.progress_sink()),
         spec::Sink::HostFile { path } => {
-            let path = path.clone();
-            let open = move || host_file::open(&path).map_err(Cause::HostFile);
+            let (path, record) = (path.clone(), live.record.clone());
+            let open = move || host_file::open(&path, &record).map_err(Cause::HostFile);
             Ok(match blocking(open).await? {
                 Opened::Special(special) => Sink::Inherited(special),
                 Opened::Regular(file, unfinished) => {

@@ -24,14 +24,14 @@ use self::error::DownloadError;
 use self::listing::{Listed, list};
 use crate::event::{Finish, Ledger, TransferId};
 use crate::http::{self, Get};
-use crate::plan::{PlanError, PlannedDownload};
+use crate::plan::{Mount, PlanError, PlannedDownload};
 use crate::pump::{Flow, Notice, Sink, Source, TransferReport};
 use crate::run::blocking::blocking;
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::run::outcome::{DownloadCarrier, DownloadRecord};
 use crate::spec::Downloaded;
-use crate::volume::{Place, Placed, UnfinishedFile};
+use crate::volume::{Place, Placed, Record, UnfinishedFile};
 
 /// Files that are downloaded at the same time.
 const AT_ONCE: usize = 4;
@@ -87,7 +87,12 @@ impl Fetched {
         let place = |planned: &PlannedDownload| {
             let folder =
                 live.host_side(planned.mount).ok_or(Cause::Bug("a volume without a folder"))?;
-            Place::open(folder).map_err(Cause::Volume)
+            let record = match live.plan.mounts.get(planned.mount) {
+                // What is in it goes with it.
+                Some(Mount::Temporary { .. }) => Record::none(),
+                _ => live.record.clone(),
+            };
+            Place::open(folder, record).map_err(Cause::Volume)
         };
         let places = live.plan.downloads.iter().map(place).collect::<Result<_, _>>()?;
         // As many as Girder tells in a page are found ahead, whatever the size of the folder.

@@ -1,0 +1,259 @@
+//! What a killed run left is pruned, and nothing else is.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::run_jobs::{job, script};
+use crate::support::command::{Finished, Invocation};
+use crate::support::job::{bind_mount, connect, host_file, host_file_to_stream};
+
+/// Where the runs of one test make and note things.
+struct Ground(TempDir);
+
+impl Ground {
+    fn new() -> Self {
+        let folder = TempDir::with_prefix("gantline-prune-").unwrap();
+        for name in ["tmp", "records", "other", "bound", "out"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn start(&self, job: &Value, engine: Option<&Path>) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+        if let Some(socket) = engine {
+            command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        }
+        let mut run = command
+            .args(["run", "-"])
+            .env("TMPDIR", self.folder("tmp"))
+            .env("GANTLINE_RECORD_DIR", self.folder("records"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        run.stdin.take().unwrap().write_all(job.to_string().as_bytes()).unwrap();
+        run
+    }
+
+    fn invocation(&self, arguments: &[&str]) -> Invocation {
+        Invocation::of(&["prune"])
+            .args(arguments)
+            .env("TMPDIR", self.folder("tmp"))
+            .env("GANTLINE_RECORD_DIR", self.folder("records"))
+    }
+
+    fn prune(&self, arguments: &[&str]) -> String {
+        let pruned = self.invocation(arguments).finish();
+        assert_eq!(pruned.code, 0, "{pruned}");
+        String::from_utf8(pruned.stdout).unwrap()
+    }
+
+    /// A job that makes something in every folder.
+    fn job_everywhere(&self, mut job: Value) -> Value {
+        job["volumes"] = json!([
+            {"type": "TemporaryVolume", "host_dir": self.folder("other")},
+            bind_mount(&self.folder("bound"), "/data"),
+        ]);
+        let fifo = json!({
+            "type": "NamedInputPipe", "name": "in",
+            "container_path": "/data", "host_path": self.folder("bound"),
+        });
+        job["stream_connectors"] = json!([
+            connect(host_file_to_stream(Path::new("/etc/hostname")), fifo),
+            connect(
+                json!({"type": "ContainerStdErr"}),
+                host_file(&self.folder("out").join("half"))
+            ),
+        ]);
+        job
+    }
+
+    fn left(&self) -> Vec<PathBuf> {
+        let entries = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+        let folders = ["tmp", "other", "bound", "out"].map(|name| self.folder(name));
+        let records = entries(self.folder("records"));
+        folders.into_iter().chain(records).flat_map(entries).collect()
+    }
+
+    /// Kills a run that has made its volumes and waits for an engine that does not answer.
+    fn kill_without_a_container(&self, job: &Value) {
+        let socket = self.folder("engine.sock");
+        let engine = UnixListener::bind(&socket).unwrap();
+        let mut run = self.start(job, Some(&socket));
+        let _met = engine.accept().unwrap();
+        kill(&mut run);
+        fs::remove_file(socket).unwrap();
+    }
+
+    fn without_engine(&self, arguments: &[&str]) -> Finished {
+        self.invocation(arguments).env("DOCKER_HOST", "unix:///no/such/socket").finish()
+    }
+}
+
+fn kill(run: &mut Child) {
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+fn first_line(run: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(run.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    line.trim().to_owned()
+}
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Whether the engine has a container.
+fn exists(id: &str) -> bool {
+    Command::new("docker").args(["inspect", id]).output().unwrap().status.success()
+}
+
+#[test]
+fn what_a_killed_run_left_is_pruned_and_a_run_that_goes_on_is_left_alone() {
+    let ground = Ground::new();
+    let job = ground.job_everywhere(script("hostname; exec sleep 600"));
+    let mut run = ground.start(&job, None);
+    let id = first_line(&mut run);
+    assert_eq!(ground.prune(&[]), "");
+    assert!(exists(&id), "a run that goes on is left alone");
+    kill(&mut run);
+    let before = ground.left();
+    let would = ground.prune(&["--dry-run"]);
+    assert!(exists(&id) && ground.left() == before, "{would}");
+    let said = ground.prune(&[]);
+    assert!(said.contains("removed container gantline-"), "{said}");
+    assert!(!exists(&id), "{said}");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{said}");
+    assert_eq!(would.replace("would have ", ""), said);
+    assert_eq!(ground.prune(&[]), "");
+}
+
+#[test]
+fn what_a_run_made_before_it_had_a_container_is_pruned_without_an_engine() {
+    let ground = Ground::new();
+    ground.kill_without_a_container(&ground.job_everywhere(script("true")));
+    let made = ground.left();
+    assert_eq!(made.iter().filter(|path| path.starts_with(ground.folder("bound"))).count(), 1);
+    let pruned = ground.without_engine(&[]);
+    assert_eq!((pruned.code, pruned.stderr.as_str()), (0, ""), "{pruned}");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{pruned}");
+}
+
+#[test]
+fn what_is_mounted_in_a_temporary_volume_is_not_emptied_and_the_rest_is_found_again() {
+    let ground = Ground::new();
+    let precious = ground.folder("precious");
+    fs::create_dir(&precious).unwrap();
+    fs::write(precious.join("file"), "x").unwrap();
+    let job = job(&["true", "{}"]);
+    let mut job = job;
+    job["container_args"][1] = json!({"type": "TemporaryVolume.default"});
+    ground.kill_without_a_container(&job);
+    // In a mount namespace of prune's own: nothing of it stays when that ends.
+    let script = r#"
+        for outer in "$TMPDIR"/gantline-*; do for inner in "$outer"/*; do
+            mkdir "$inner/a" && touch "$inner/b" && mount --bind "$0" "$inner/a"
+        done; done
+        exec "$1" prune"#;
+    let pruned = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script])
+        .arg(&precious)
+        .arg(env!("CARGO_BIN_EXE_gantline"))
+        .env("TMPDIR", ground.folder("tmp"))
+        .env("GANTLINE_RECORD_DIR", ground.folder("records"))
+        .env("DOCKER_HOST", "unix:///no/such/socket")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&pruned.stderr);
+    assert_eq!(pruned.status.code(), Some(125), "{said}");
+    assert!(said.contains("something is mounted there; this does it: umount /"), "{said}");
+    assert_eq!(fs::read(precious.join("file")).unwrap(), b"x");
+    let pruned = ground.without_engine(&[]);
+    assert_eq!(pruned.code, 0, "{pruned}");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{pruned}");
+}
+
+#[test]
+fn a_container_that_cannot_be_removed_is_named_with_the_command_and_found_again() {
+    let ground = Ground::new();
+    // The engine under a path that can be taken away from prune.
+    let socket = ground.folder("engine.sock");
+    std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
+    let mut run = ground.start(&script("hostname; exec sleep 600"), Some(&socket));
+    let id = first_line(&mut run);
+    kill(&mut run);
+    fs::remove_file(&socket).unwrap();
+    let pruned = ground.invocation(&[]).finish();
+    assert_eq!(pruned.code, 125, "{pruned}");
+    let command = format!(
+        "this does it: docker --host unix://{} rm --force --volumes gantline-",
+        socket.display()
+    );
+    assert!(pruned.stderr.contains(&command), "{pruned}");
+    assert!(exists(&id), "{pruned}");
+    std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
+    assert!(ground.prune(&[]).contains("removed container gantline-"));
+    assert!(!exists(&id));
+    assert_eq!(ground.left(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn labels_of_an_image_make_nothing_a_runs_and_hide_nothing() {
+    let ground = Ground::new();
+    let image = "gantline-test-prune:labels";
+    let host = docker(&["info", "--format", "{{.Name}}"]);
+    let base = docker(&["create", "gantline-test:busybox"]);
+    let precious = ground.folder("precious");
+    nix::unistd::mkfifo(&precious, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let labels = format!(
+        "LABEL gantline.run=0 gantline.uid=0 gantline.host={host} gantline.pid=1 \
+         gantline.since=1.1 gantline.keep=yes gantline.made='[\"{}\"]'",
+        precious.display()
+    );
+    docker(&["commit", "--change", &labels, &base, image]);
+    docker(&["rm", &base]);
+    let plain = docker(&["create", image, "true"]);
+    let mut job = script("hostname; exec sleep 600");
+    job["image"] = json!(image);
+    let mut run = ground.start(&job, None);
+    let id = first_line(&mut run);
+    kill(&mut run);
+    let said = ground.prune(&[]);
+    let (ours, theirs) = (exists(&id), exists(&plain));
+    docker(&["rm", "--force", &plain]);
+    docker(&["image", "rm", "--force", image]);
+    assert!(!ours, "an image hides its run's container: {said}");
+    assert!(theirs, "a container that is no run's was removed: {said}");
+    assert!(precious.exists(), "{said}");
+}
+
+#[test]
+fn the_container_that_a_killed_run_was_to_keep_is_stopped_and_kept() {
+    let ground = Ground::new();
+    let mut job = script("hostname; exec sleep 600");
+    job["remove_container"] = json!(false);
+    let mut run = ground.start(&job, None);
+    let id = first_line(&mut run);
+    kill(&mut run);
+    let said = ground.prune(&[]);
+    assert!(said.contains("stopped container gantline-"), "{said}");
+    let running = docker(&["inspect", "--format", "{{.State.Running}}", &id]);
+    docker(&["rm", "--force", &id]);
+    assert_eq!(running, "false");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{said}");
+}
