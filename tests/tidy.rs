@@ -17,7 +17,7 @@ use serde_json::Value;
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["settings", "run", "plan", "event", "spec", "depot", "worker", "bench"]),
-    ("bench", &["run", "pump", "http", "sys"]),
+    ("bench", &["run", "pump", "volume", "http", "sys"]),
     ("worker", &["girder", "reporter", "run", "event", "spec"]),
     ("settings", &["run", "spec"]),
     (

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::case::Case;
 use crate::http::HttpError;
 use crate::pump::{PumpError, TransferError};
+use crate::volume::VolumeError;
 
 /// Why nothing was measured, or not everything.
 #[derive(Debug, Error)]
@@ -23,6 +24,19 @@ pub enum BenchError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The folder of the measurement cannot be made, or stays.
+    #[error("the folder of the measurement")]
+    Folder(#[source] VolumeError),
+    /// There is not enough room.
+    #[error("{} has {free} bytes left, and the measurement needs {needed}", folder.display())]
+    NoSpace {
+        /// Where files would be written.
+        folder: PathBuf,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
     },
     /// A child process could not be started.
     #[error("cannot start {name}")]

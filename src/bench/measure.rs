@@ -32,6 +32,8 @@ pub struct Options {
     pub runs: usize,
     /// Where the file, the FIFOs and what is written are, until the end.
     pub folder: PathBuf,
+    /// Where it is written down what is made, if not in the usual place; see `gantline prune`.
+    pub record_folder: Option<PathBuf>,
     /// Measure the ordinary run, in a container of this image.
     pub image: Option<String>,
     /// Count system calls, in a run of its own under strace.
@@ -82,7 +84,7 @@ pub fn measure(
     told: &mut dyn FnMut(&Measured),
 ) -> Result<Measurement, BenchError> {
     options.check()?;
-    let folder = Folder::make(&options.folder, options.size)?;
+    let folder = Folder::make(options, canceller)?;
     let bench = Bench { options, canceller, folder: &folder };
     let measured = options.cases.iter().map(|case| {
         let measured = bench.case(*case)?;

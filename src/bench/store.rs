@@ -6,29 +6,47 @@ use std::io::{self, BufRead, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
+use nix::sys::statvfs::statvfs;
+use uuid::Uuid;
 
 use super::case::Case;
 use super::child::{Canceller, Process};
 use super::error::BenchError;
+use super::measure::Options;
 use super::message::source_file;
 use super::peer::{each_piece, noise};
+use crate::volume::{RecordFolders, TempDirectory};
 
-/// The folder of a measurement. It goes with everything in it.
+/// The folder of a measurement. It goes with everything in it, and if the measurement is killed
+/// with the next `gantline prune`.
 #[derive(Debug)]
-pub(super) struct Folder(TempDir);
+pub(super) struct Folder(TempDirectory);
 
 impl Folder {
     /// Makes it in another folder, with a file of so many bytes that is in memory and on the disk.
-    pub(super) fn make(within: &Path, size: u64) -> Result<Self, BenchError> {
+    pub(super) fn make(options: &Options, canceller: &Canceller) -> Result<Self, BenchError> {
+        let (within, size) = (options.folder.as_path(), options.size);
         let failed = |path: &Path, source| BenchError::Prepare { path: path.to_owned(), source };
-        let folder = tempfile::Builder::new().prefix("gantline-bench-").tempdir_in(within);
-        let folder = folder.map_err(|source| failed(within, source))?;
+        let space = statvfs(within).map_err(|errno| failed(within, errno.into()))?;
+        let free = space.blocks_available().saturating_mul(space.fragment_size());
+        // The file, and what is made of it.
+        let needed = size.saturating_mul(2);
+        if free < needed {
+            return Err(BenchError::NoSpace { folder: within.to_owned(), needed, free });
+        }
+        let records = match &options.record_folder {
+            Some(folder) => RecordFolders::only(folder),
+            None => RecordFolders::usual(within),
+        };
+        let record = records.begin(&format!("bench-{}", Uuid::new_v4().simple()));
+        let folder = TempDirectory::create(within, &record).map_err(BenchError::Folder)?;
         let file = source_file(folder.path());
         let store = file.parent().unwrap_or_else(|| folder.path());
         fs::create_dir(store).map_err(|source| failed(store, source))?;
-        fill(&file, size).map_err(|source| failed(&file, source))?;
-        Ok(Self(folder))
+        match fill(&file, size, canceller) {
+            Err(_) if canceller.is_cancelled() => Err(BenchError::Cancelled),
+            filled => filled.map(|()| Self(folder)).map_err(|source| failed(&file, source)),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -56,17 +74,19 @@ impl Folder {
 
     /// Removes it, and says if that cannot be done.
     pub(super) fn remove(self) -> Result<(), BenchError> {
-        let path = self.path().to_owned();
-        self.0.close().map_err(|source| BenchError::Prepare { path, source })
+        self.0.remove().map_err(BenchError::Folder)
     }
 }
 
 const AUTHORITY: &str = "authority.pem";
 
-fn fill(path: &Path, size: u64) -> io::Result<()> {
+fn fill(path: &Path, size: u64, canceller: &Canceller) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     let block = noise(1 << 20);
     each_piece(size, block.len(), |length| {
+        if canceller.is_cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         file.write_all(block.get(..length).unwrap_or_default())
     })?;
     // Writing it back later would be in the way of what is measured.

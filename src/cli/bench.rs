@@ -65,6 +65,7 @@ fn options(args: &BenchArgs, environment: &Environment) -> Result<Options, Failu
         parallel: args.parallel,
         runs: args.runs,
         folder,
+        record_folder: environment.record_folder(),
         image: args.image.clone(),
         system_calls: args.syscalls,
     })
