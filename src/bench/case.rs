@@ -63,30 +63,30 @@ impl Case {
     }
 
     /// Where its bytes come from.
-    pub(super) fn from(self) -> From {
+    pub(super) fn from(self) -> Origin {
         match self {
-            Self::HttpFifo | Self::HttpFile => From::Depot,
-            Self::HttpsFifo => From::Tls,
-            Self::ChunkedFifo => From::Chunked,
-            Self::FileFifo => From::File,
-            Self::FifoPost | Self::FifoFile => From::Fifo,
-            Self::StdoutFile => From::Stdout,
+            Self::HttpFifo | Self::HttpFile => Origin::Depot,
+            Self::HttpsFifo => Origin::Tls,
+            Self::ChunkedFifo => Origin::Chunked,
+            Self::FileFifo => Origin::File,
+            Self::FifoPost | Self::FifoFile => Origin::Fifo,
+            Self::StdoutFile => Origin::Stdout,
         }
     }
 
     /// Where its bytes go.
-    pub(super) fn to(self) -> To {
+    pub(super) fn to(self) -> Destination {
         match self {
-            Self::FifoFile | Self::HttpFile | Self::StdoutFile => To::File,
-            Self::FifoPost => To::Post,
-            _ => To::Fifo,
+            Self::FifoFile | Self::HttpFile | Self::StdoutFile => Destination::File,
+            Self::FifoPost => Destination::Post,
+            _ => Destination::Fifo,
         }
     }
 }
 
 /// Where bytes come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Origin {
     Depot,
     Tls,
     Chunked,
@@ -97,7 +97,7 @@ pub(super) enum From {
 
 /// Where bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum To {
+pub(super) enum Destination {
     Fifo,
     File,
     Post,

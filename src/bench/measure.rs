@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::case::{Case, From, To};
+use super::case::{Case, Destination, Origin};
 use super::child::{Canceller, Crew};
 use super::error::BenchError;
 use super::message::{Container, Message, Moved, Order};
@@ -139,15 +139,15 @@ impl Bench<'_> {
     fn serve(&self, case: Case) -> Result<Served, BenchError> {
         let size = self.options.size;
         let (scheme, role) = match case.from() {
-            _ if case.to() == To::Post => ("http", Role::TakePosts(size)),
-            From::Depot => {
+            _ if case.to() == Destination::Post => ("http", Role::TakePosts(size)),
+            Origin::Depot => {
                 let program = &self.options.program;
                 let store = Store::start(program, self.folder, case, self.canceller)?;
                 return Ok(Served::Depot(store));
             }
-            From::Tls => ("https", Role::ServeTls(self.folder.authority(), size)),
-            From::Chunked => ("http", Role::ServeChunked(size)),
-            From::File | From::Fifo | From::Stdout => return Ok(Served::Nothing),
+            Origin::Tls => ("https", Role::ServeTls(self.folder.authority(), size)),
+            Origin::Chunked => ("http", Role::ServeChunked(size)),
+            Origin::File | Origin::Fifo | Origin::Stdout => return Ok(Served::Nothing),
         };
         let mut crew = Crew::new(case, self.canceller);
         crew.spawn("the server", &mut self.command(&[], &role))?;
@@ -167,7 +167,7 @@ impl Bench<'_> {
         Order {
             case,
             url,
-            ca_file: (case.from() == From::Tls).then(|| self.folder.authority()),
+            ca_file: (case.from() == Origin::Tls).then(|| self.folder.authority()),
             folder: self.folder.path().to_owned(),
             size: self.options.size,
             parallel: self.options.parallel,
@@ -216,10 +216,10 @@ impl Bench<'_> {
         let first = crew.size();
         for number in 0..order.parallel {
             let (name, role) = match (order.case.from(), order.case.to()) {
-                (From::Fifo, _) => ("a writer", Role::Write(order.fifo(number), order.size)),
-                (From::Stdout, _) => ("a writer", Role::Frames(order.attach(number), order.size)),
-                (_, To::Fifo) => ("a reader", Role::Read(order.fifo(number))),
-                (_, To::File | To::Post) => break,
+                (Origin::Fifo, _) => ("a writer", Role::Write(order.fifo(number), order.size)),
+                (Origin::Stdout, _) => ("a writer", Role::Frames(order.attach(number), order.size)),
+                (_, Destination::Fifo) => ("a reader", Role::Read(order.fifo(number))),
+                (_, Destination::File | Destination::Post) => break,
             };
             crew.spawn(name, &mut self.command(&[], &role))?;
         }
@@ -237,7 +237,7 @@ impl Bench<'_> {
         ends: &[(u64, f64)],
     ) -> Result<(Moved, Run), BenchError> {
         let expected = order.size * u64::try_from(order.parallel).unwrap_or(1);
-        let has_readers = order.case.to() == To::Fifo && order.container.is_none();
+        let has_readers = order.case.to() == Destination::Fifo && order.container.is_none();
         let (found, seconds) = if has_readers {
             // What counts is when the readers had it.
             let last = ends.iter().map(|(_, at)| *at).fold(moved.began, f64::max);

@@ -15,7 +15,7 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use url::Url;
 
-use super::case::{From, To};
+use super::case::{Destination, Origin};
 use super::error::PeerError;
 use super::message::{Message, Moved, Order, hear, now, say};
 use crate::http::{Client, ClientOptions, Get, Post};
@@ -51,7 +51,7 @@ pub(super) fn serve(
         ends.add(&flow, number, order.parallel)?;
     }
     say(out, &Message::Ready)?;
-    let transfers = if order.case.from() == From::Stdout { 2 } else { 1 } * order.parallel;
+    let transfers = if order.case.from() == Origin::Stdout { 2 } else { 1 } * order.parallel;
     let told = Arc::clone(&flow);
     // It waits for a line that does not come when a transfer fails; then the process ends.
     thread::spawn(move || {
@@ -74,13 +74,13 @@ enum Ends {
 impl Ends {
     fn make(order: &Order, number: usize) -> Result<Self, PeerError> {
         let source = match order.case.from() {
-            From::Depot | From::Tls | From::Chunked => {
+            Origin::Depot | Origin::Tls | Origin::Chunked => {
                 let (client, url) = http(order)?;
                 Source::Http { client, get: Get::new(url), size: Some(order.size) }
             }
-            From::File => Source::File(open(&order.source_file())?),
-            From::Fifo => Source::Fifo(fifo(order, number)?),
-            From::Stdout => {
+            Origin::File => Source::File(open(&order.source_file())?),
+            Origin::Fifo => Source::Fifo(fifo(order, number)?),
+            Origin::Stdout => {
                 let path = order.attach(number);
                 let listener = UnixListener::bind(&path);
                 let listener = listener.map_err(|error| PeerError::Open(path, error))?;
@@ -88,9 +88,9 @@ impl Ends {
             }
         };
         let sink = match order.case.to() {
-            To::Fifo => Sink::Fifo(fifo(order, number)?),
-            To::File => Sink::File(create(&order.target(number))?),
-            To::Post => {
+            Destination::Fifo => Sink::Fifo(fifo(order, number)?),
+            Destination::File => Sink::File(create(&order.target(number))?),
+            Destination::Post => {
                 let (client, url) = http(order)?;
                 Sink::Post { client, post: Post::new(url) }
             }

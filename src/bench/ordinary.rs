@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};
 
-use super::case::{From, To};
+use super::case::{Destination, Origin};
 use super::error::PeerError;
 use super::message::{Container, Message, Moved, Order, hear, now, say};
 use super::mover::seconds;
@@ -77,32 +77,36 @@ fn run(program: &Path, order: &Order, job: &Value, report: &Path) -> Result<Outp
 /// The job document of an order.
 fn job(order: &Order, container: &Container) -> Value {
     let source = match order.case.from() {
-        From::Depot => {
+        Origin::Depot => {
             let id = container.girder_file.as_ref().map(|(_, id)| id);
             json!({"type": "GirderFileIdToStream", "id": id})
         }
-        From::Tls | From::Chunked => json!({"type": "UrlToStream", "url": order.url}),
-        From::File => json!({"type": "HostFileToStream", "path": order.source_file()}),
-        From::Fifo | From::Stdout => Value::Null,
+        Origin::Tls | Origin::Chunked => json!({"type": "UrlToStream", "url": order.url}),
+        Origin::File => json!({"type": "HostFileToStream", "path": order.source_file()}),
+        Origin::Fifo | Origin::Stdout => Value::Null,
     };
     let connect = |number: usize| {
         let fifo = format!("fifo-{number}");
         let target = match order.case.to() {
-            To::Post => json!({"type": "ChunkedTransferEncodingStream", "url": order.url}),
+            Destination::Post => json!({"type": "ChunkedTransferEncodingStream", "url": order.url}),
             _ => json!({"type": "HostFile", "path": order.target(number)}),
         };
         let (input, output) = match (order.case.from(), order.case.to()) {
-            (From::Fifo, _) => (json!({"type": "NamedOutputPipe", "name": fifo}), target),
-            (_, To::File | To::Post) => (json!({"type": "ContainerStdOut"}), target),
-            (_, To::Fifo) => (source.clone(), json!({"type": "NamedInputPipe", "name": fifo})),
+            (Origin::Fifo, _) => (json!({"type": "NamedOutputPipe", "name": fifo}), target),
+            (_, Destination::File | Destination::Post) => {
+                (json!({"type": "ContainerStdOut"}), target)
+            }
+            (_, Destination::Fifo) => {
+                (source.clone(), json!({"type": "NamedInputPipe", "name": fifo}))
+            }
         };
         json!({"type": "Connect", "input": input, "output": output})
     };
     let connects: Vec<_> = (0..order.parallel).map(connect).collect();
     let write = format!("head -c {} /dev/zero", order.size);
     let (script, arguments, connectors) = match order.case.from() {
-        From::Stdout => (write, Vec::new(), connects),
-        From::Fifo => (for_each(&format!("{write} > \"$fifo\"")), connects, Vec::new()),
+        Origin::Stdout => (write, Vec::new(), connects),
+        Origin::Fifo => (for_each(&format!("{write} > \"$fifo\"")), connects, Vec::new()),
         _ => (for_each("cat \"$fifo\" > /dev/null"), connects, Vec::new()),
     };
     let fixed = ["-c", &script, "sh"].into_iter().map(Value::from);
