@@ -93,7 +93,7 @@
 //! | 3 | [`event`], [`store`], [`transfers`] |
 //! | 2 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 1 | [`spec`], [`http`] |
-//! | 0 | [`sys`] |
+//! | 0 | [`sys`], [`secret`] |
 //!
 //! # What holds everywhere
 //!
@@ -122,6 +122,7 @@ pub mod plan;
 mod pump;
 mod reporter;
 pub mod run;
+mod secret;
 pub mod settings;
 pub mod spec;
 mod store;

@@ -31,16 +31,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("plan", &["volume", "spec"]),
     ("store", &["girder", "spec"]),
     ("reporter", &["girder", "event", "spec"]),
-    ("girder", &["http"]),
+    ("girder", &["http", "secret"]),
     ("pump", &["sys", "http"]),
     ("volume", &["sys", "spec"]),
     ("docker", &[]),
     ("depot", &["sys"]),
-    ("spec", &[]),
+    ("spec", &["secret"]),
     ("event", &["pump"]),
     ("transfers", &["pump", "http"]),
     ("sys", &[]),
-    ("http", &["sys"]),
+    ("secret", &[]),
+    ("http", &["sys", "secret"]),
 ];
 
 /// These see everything, or nothing: the tour, what fuzz targets call, chapters without code.

@@ -1,10 +1,12 @@
 //! Who we are to Girder.
 
-use std::fmt;
-
 use serde::Deserialize;
 
 use super::GirderError;
+/// A token of a session or a job.
+pub use crate::secret::Secret as Token;
+/// A key that a user has made for programs.
+pub use crate::secret::Secret as ApiKey;
 
 /// What is shown to Girder so that it gives what is asked for.
 #[derive(Debug, Clone)]
@@ -16,50 +18,6 @@ pub enum Credentials {
     Token(Token),
     /// A key, for which Girder gives a token once.
     ApiKey(ApiKey),
-}
-
-/// A token of a session or a job: it is neither printed nor logged.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// Wraps a token.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The token itself, for the request that it belongs in.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
-
-/// A key that a user has made for programs: it is neither printed nor logged.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    /// Wraps a key.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The key itself, for the request that it belongs in.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
 }
 
 /// Checks what could not be sent, which is usually the line end of the file that it was in.

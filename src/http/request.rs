@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use url::{Position, Url};
 
 use super::HttpError;
+/// The value of a header, which may be a token.
+pub use crate::secret::Secret as HeaderValue;
 
 /// A request as it is sent. `Debug` shows neither the headers' values nor what may be secret in
 /// the URL.
@@ -126,28 +128,6 @@ impl fmt::Debug for Request {
             .field("fields", &self.fields)
             .field("headers", &self.headers)
             .finish()
-    }
-}
-
-/// The value of a header, which may be a token: it is neither printed nor logged.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HeaderValue(String);
-
-impl HeaderValue {
-    /// Wraps a value.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself, for the request that it belongs in.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for HeaderValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
     }
 }
 
