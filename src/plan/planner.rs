@@ -204,7 +204,8 @@ impl<'a> Planner<'a> {
         let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
         });
-        idle.chain(warnings::of_keywords(self.job.container()).map(str::to_owned)).collect()
+        let of_keywords = warnings::of_keywords(self.job.container()).map(str::to_owned);
+        self.job.warnings().iter().cloned().chain(idle).chain(of_keywords).collect()
     }
 
     pub(crate) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {

@@ -159,9 +159,6 @@ pub enum Problem {
         /// What would be right here.
         expected: String,
     },
-    /// Part of what docker-py or Girder Worker know, and of a later version of Gantline.
-    #[error("`{0}` is not supported yet")]
-    NotSupported(String),
     /// A member that a job may not set, ever.
     #[error("`{member}` cannot be set: {why}")]
     Refused {

@@ -59,6 +59,7 @@ pub struct JobSpec {
     girder_job: Option<GirderJob>,
     girder_api_url: Option<String>,
     girder_client_token: Option<Secret>,
+    warnings: Vec<String>,
 }
 
 impl JobSpec {
@@ -77,6 +78,7 @@ impl JobSpec {
             girder_job: None,
             girder_api_url: None,
             girder_client_token: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -216,6 +218,11 @@ impl JobSpec {
         self.girder_client_token.as_ref()
     }
 
+    /// What its author should know: what a message says and no job can have.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Names another Girder server, or another token for it; with `None`, what the job says stays.
     ///
     /// # Errors
@@ -248,11 +255,8 @@ impl JobSpec {
             _ => None,
         });
         for connect in in_arguments.chain(&mut self.stream_connectors) {
-            if let Source::Url { url, headers } = &mut connect.source {
-                addresses.push(url);
-                secrets.extend(headers.values_mut());
-            }
-            if let Sink::ChunkedPost { url, headers } = &mut connect.sink {
+            let requests = [connect.source.request_mut(), connect.sink.request_mut()];
+            for (url, headers) in requests.into_iter().flatten() {
                 addresses.push(url);
                 secrets.extend(headers.values_mut());
             }

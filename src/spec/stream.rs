@@ -55,6 +55,9 @@ impl<F: fmt::Display> fmt::Display for Connect<F> {
     }
 }
 
+/// An address, and what is sent with a request to it.
+type Request<'a> = (&'a mut HttpUrl, &'a mut BTreeMap<String, Secret>);
+
 /// Where bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -103,6 +106,14 @@ impl<F> Source<F> {
             Self::ContainerStdOut => Source::ContainerStdOut,
             Self::ContainerStdErr => Source::ContainerStdErr,
         })
+    }
+
+    /// The request that it makes, where secrets may be.
+    pub(super) fn request_mut(&mut self) -> Option<Request<'_>> {
+        match self {
+            Self::Url { url, headers } => Some((url, headers)),
+            _ => None,
+        }
     }
 
     /// Whether it is a stream of the container's.
@@ -179,6 +190,14 @@ impl<F> Sink<F> {
             }
             Self::Progress => Sink::Progress,
         })
+    }
+
+    /// The request that it makes, where secrets may be.
+    pub(super) fn request_mut(&mut self) -> Option<Request<'_>> {
+        match self {
+            Self::ChunkedPost { url, headers } => Some((url, headers)),
+            _ => None,
+        }
     }
 
     /// Whether it is our own standard output or error.

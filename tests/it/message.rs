@@ -121,6 +121,9 @@ fn what_celery_carries_is_a_job_whoever_sent_it() {
     assert_eq!(slicer.girder_api_url(), Some("http://girder.example:8080/api/v1"));
     assert_eq!(slicer.girder_job().unwrap().id(), Some("6b08ed6b02a5488d22c99138"));
 
+    // verify=False is not for a message to say.
+    assert_eq!(celerys("girder_job_options.json").warnings().len(), 1);
+
     // The rest of the chain is in the embed, and refers to what is before it.
     assert_eq!(celerys("chain.json").container_args().len(), 2);
     assert_eq!(celerys("link_and_link_error.json").image(), "bb:latest");

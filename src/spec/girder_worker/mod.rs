@@ -53,7 +53,9 @@
 //! - docker-py's own objects (`Ulimit`, `DeviceRequest`, `Mount`, `LogConfig`, `Healthcheck`) are the
 //!   dictionaries that they are.
 //! - `tty` and `detach` are passed over, as Girder Worker does.
-//! - `girder_client_session_kwargs` is refused by name.
+//! - Of `girder_client_session_kwargs`, `headers` are sent with the updates of the job in Girder, as
+//!   in Girder Worker. `verify`, `cert`, `proxies` and others are a warning: whom a worker trusts is
+//!   its own setting.
 //! - A `TemporaryVolume` that is named more than once is called `py/id N`; in a hook, which is a
 //!   pickle of its own, it is another one, as in Girder Worker.
 

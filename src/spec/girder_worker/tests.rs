@@ -244,6 +244,26 @@ fn the_job_in_girder_is_taken_from_the_headers() {
 }
 
 #[test]
+fn the_headers_of_the_session_are_sent_with_updates_and_what_else_it_has_is_a_warning() {
+    let headers = r#""jobInfoSpec": {"url": "http://h/api/v1/job/5c",
+        "headers": {"Girder-Token": "TOKEN"}, "method": null},
+        "girder_client_session_kwargs": {"verify": false, "proxies": {}, "cert": "/c.pem",
+          "headers": {"X-Proxy": "p", "girder-token": "other", "Host": "h", "X-Line": "a\nb"}}"#;
+    let read = job(headers, r#"["i"]"#, "");
+    let sent: Vec<_> = read.girder_job().unwrap().headers.iter().collect();
+    let (token, proxy) = (Secret::new("TOKEN"), Secret::new("p"));
+    assert_eq!(sent, [(&"Girder-Token".to_owned(), &token), (&"X-Proxy".to_owned(), &proxy)]);
+    let [verify, cert, unsent] = read.warnings() else { panic!("{:?}", read.warnings()) };
+    assert!(verify.contains("`verify`") && cert.contains("`cert`"), "{verify} {cert}");
+    assert!(unsent.contains("2 of `headers`"), "{unsent}");
+    assert!(
+        job(r#""girder_client_session_kwargs": {"verify": false}"#, r#"["i"]"#, "")
+            .warnings()
+            .is_empty()
+    );
+}
+
+#[test]
 fn a_key_that_is_a_number_is_what_python_prints() {
     let read = job("", r#"["i"]"#, r#""ports": {"json://8080": 80}"#);
     let document = r#"{"image": "i", "ports": {"8080": 80}}"#;
@@ -320,10 +340,6 @@ fn what_is_not_a_message_of_docker_run_is_refused() {
     says(
         refusal("", r#"["i", true, null, [], {}, true, 1]"#, ""),
         "7 arguments of docker_run are too many: at most 6 are allowed",
-    );
-    says(
-        refusal(r#""girder_client_session_kwargs": {"verify": false}"#, r#"["i"]"#, ""),
-        "`girder_client_session_kwargs` is not supported yet",
     );
 }
 
