@@ -1,7 +1,7 @@
 //! Writes the report to a file: all of it, or nothing.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -39,19 +39,31 @@ impl ReportFile {
 
     /// Writes it and gives it its name.
     pub(super) fn write(self, report: &Report) -> Result<(), ReportError> {
-        self.write_text(&format!("{}\n", report.to_json()))
+        self.write_with(|file| {
+            let mut file = BufWriter::new(file);
+            serde_json::to_writer(&mut file, report)?;
+            file.write_all(b"\n")?;
+            file.flush()
+        })
     }
 
     /// Writes what else is written to a file, and gives it its name.
     pub(super) fn write_text(self, text: &str) -> Result<(), ReportError> {
+        self.write_with(|file| file.write_all(text.as_bytes()))
+    }
+
+    fn write_with(
+        self,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), ReportError> {
         match self {
             Self::Whole { mut temporary, path } => {
-                let written = temporary.write_all(text.as_bytes());
+                let written = write(temporary.as_file_mut());
                 let kept = written.and_then(|()| Ok(temporary.persist(&path)?));
                 kept.map(drop).map_err(|source| ReportError { path, source })
             }
             Self::Special { mut file, path } => {
-                file.write_all(text.as_bytes()).map_err(|source| ReportError { path, source })
+                write(&mut file).map_err(|source| ReportError { path, source })
             }
         }
     }

@@ -21,17 +21,16 @@ impl Planner<'_> {
             }
         };
         let path = format!("{}/{inside}", target.as_str().trim_end_matches('/'));
-        let planned = self.downloads.iter().enumerate();
-        for (at, other) in planned.filter(|(_, other)| other.mount == mount) {
-            if other.what == what {
-                return Ok(Part::Download { at, told: path });
-            }
-            // Of what may be mounted it is known only later whether it is downloaded.
-            if !other.what.may_be_here() && !what.may_be_here() && other.what.is_in_place_of(&what)
-            {
-                return Err(PlanError::DownloadedTwice { path });
-            }
+        if let Some(&at) = self.downloads_at.get(&(mount, what.clone())) {
+            return Ok(Part::Download { at, told: path });
         }
+        // Of what may be mounted it is known only later whether it is downloaded.
+        if let Some(named) = what.named_path().filter(|_| !what.may_be_here())
+            && !self.named_paths.insert((mount, named.to_owned()))
+        {
+            return Err(PlanError::DownloadedTwice { path });
+        }
+        self.downloads_at.insert((mount, what.clone()), self.downloads.len());
         self.downloads.push(PlannedDownload { what, mount, target, told: path.clone() });
         Ok(Part::Download { at: self.downloads.len() - 1, told: path })
     }

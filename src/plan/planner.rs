@@ -1,6 +1,7 @@
 //! Makes a [`Plan`] of a job: each volume its mount, each argument its text, each `Connect` a
 //! transfer.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::argument::{Part, PlannedArgument};
@@ -9,7 +10,8 @@ use super::{
     FifoFolder, FifoRef, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedTransfer,
 };
 use crate::spec::{
-    Argument, BindMount, Connect, Fifo, FifoPlace, JobSpec, Sink, Source, Volume, VolumeRef,
+    Argument, BindMount, Connect, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source, Volume,
+    VolumeRef,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, RelativePath};
 
@@ -22,7 +24,13 @@ pub(crate) struct Planner<'a> {
     pub(crate) job: &'a JobSpec,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) downloads: Vec<PlannedDownload>,
+    /// Where in `downloads` each is, by its mount and what it is.
+    pub(crate) downloads_at: HashMap<(usize, Downloaded), usize>,
+    /// The paths that the job names for files, by their mounts.
+    pub(crate) named_paths: HashSet<(usize, String)>,
     fifos: Vec<PlannedFifo>,
+    /// Where in `fifos` each is.
+    fifos_at: HashMap<(FifoFolder, RelativePath), usize>,
     transfers: Vec<PlannedTransfer>,
 }
 
@@ -33,7 +41,10 @@ impl<'a> Planner<'a> {
             job,
             mounts: Vec::new(),
             downloads: Vec::new(),
+            downloads_at: HashMap::new(),
+            named_paths: HashSet::new(),
             fifos: Vec::new(),
+            fifos_at: HashMap::new(),
             transfers: Vec::new(),
         }
     }
@@ -83,10 +94,10 @@ impl<'a> Planner<'a> {
                 Volume::Temporary(volume) => temporary(volume.host_dir.clone(), volume.mode)?,
             });
         }
-        for (at, mount) in self.mounts.iter().enumerate() {
+        let mut targets = HashSet::new();
+        for mount in &self.mounts {
             let target = mount.target().as_str().trim_end_matches('/');
-            let same = |other: &Mount| other.target().as_str().trim_end_matches('/') == target;
-            if self.mounts.iter().take(at).any(same) {
+            if !targets.insert(target) {
                 return Err(PlanError::MountedTwice { target: target.to_owned() });
             }
         }
@@ -150,18 +161,16 @@ impl<'a> Planner<'a> {
             }
         };
         let planned = PlannedFifo { folder, name, direction: fifo.direction };
-        let same =
-            |other: &PlannedFifo| other.folder == planned.folder && other.name == planned.name;
-        let at = match self.fifos.iter().position(same) {
-            Some(at) if self.fifos.get(at) != Some(&planned) => {
-                return Err(PlanError::FifoBothWays { fifo: fifo.name.clone() });
-            }
-            Some(at) => at,
-            None => {
-                self.fifos.push(planned);
+        let at = *self
+            .fifos_at
+            .entry((planned.folder.clone(), planned.name.clone()))
+            .or_insert_with(|| {
+                self.fifos.push(planned.clone());
                 self.fifos.len() - 1
-            }
-        };
+            });
+        if self.fifos.get(at) != Some(&planned) {
+            return Err(PlanError::FifoBothWays { fifo: fifo.name.clone() });
+        }
         Ok((FifoRef { at, name: fifo.name.clone() }, target))
     }
 
@@ -194,13 +203,16 @@ impl<'a> Planner<'a> {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let is_streamed = |at: usize| {
-            self.transfers.iter().any(|transfer| {
-                matches!(&transfer.source, Source::Fifo(fifo) if fifo.at == at)
-                    || matches!(&transfer.sink, Sink::Fifo(fifo) if fifo.at == at)
-            })
-        };
-        let idle = self.fifos.iter().enumerate().filter(|(at, _)| !is_streamed(*at));
+        let mut streamed = HashSet::new();
+        for transfer in &self.transfers {
+            if let Source::Fifo(fifo) = &transfer.source {
+                streamed.insert(fifo.at);
+            }
+            if let Sink::Fifo(fifo) = &transfer.sink {
+                streamed.insert(fifo.at);
+            }
+        }
+        let idle = self.fifos.iter().enumerate().filter(|(at, _)| !streamed.contains(at));
         let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
             format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
         });

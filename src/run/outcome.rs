@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::event::{Finish, Phase, TransferId};
 use crate::hook::Uploaded;
@@ -36,8 +37,8 @@ impl Outcome {
     }
 }
 
-/// One run in numbers. It holds no token, header, or query of a URL.
-#[derive(Debug, Clone, Default)]
+/// One run in numbers. It holds no token, header, or query of a URL. Serialised as `--report` writes it.
+#[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The run's own id; the container's name and label hold it.
@@ -53,6 +54,7 @@ pub struct Report {
     /// Whether the run was cancelled.
     pub cancelled: bool,
     /// The phases that the run went through, in their order, and how long each took.
+    #[serde(serialize_with = "as_map")]
     pub phases: Vec<(Phase, Duration)>,
     /// The transfers that began, in the plan's order.
     pub transfers: Vec<TransferRecord>,
@@ -74,10 +76,11 @@ pub struct Report {
 }
 
 /// One transfer in numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TransferRecord {
     /// What events call it.
+    #[serde(skip)]
     pub id: TransferId,
     /// `girder:<id>`, `url:<host>`, `file:<path>`, `fifo:<name>`, `container:stdout`.
     pub source: String,
@@ -86,20 +89,24 @@ pub struct TransferRecord {
     /// Bytes that the sink took.
     pub bytes: u64,
     /// From the first byte to the last.
+    #[serde(serialize_with = "in_milliseconds")]
     pub seconds: f64,
     /// How the bytes travelled last.
+    #[serde(serialize_with = "carrier")]
     pub carrier: Carrier,
     /// How often the source was resumed.
     pub resumed: u32,
     /// How it ended.
+    #[serde(serialize_with = "finish")]
     pub finish: Finish,
 }
 
 /// One download into a volume in numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DownloadRecord {
     /// What events call it; none of a file that was mounted.
+    #[serde(skip)]
     pub id: Option<TransferId>,
     /// The file's id.
     pub file_id: String,
@@ -108,14 +115,17 @@ pub struct DownloadRecord {
     /// Bytes that were written.
     pub bytes: u64,
     /// From the first byte to the last.
+    #[serde(serialize_with = "in_milliseconds")]
     pub seconds: f64,
     /// How it came to the volume.
+    #[serde(serialize_with = "download_carrier")]
     pub carrier: DownloadCarrier,
     /// How often it was resumed.
     pub resumed: u32,
     /// Whether its SHA-512 is the one in Girder's record; a record may have none.
     pub checked: bool,
     /// How it ended.
+    #[serde(serialize_with = "finish")]
     pub finish: Finish,
 }
 
@@ -143,28 +153,30 @@ impl DownloadCarrier {
 }
 
 /// One file that was uploaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UploadRecord {
     /// The item that it is in; none of an artifact.
     pub item_id: Option<String>,
     /// The file; none of an artifact.
     pub file_id: Option<String>,
-    /// The job that it is an artifact of.
-    pub job_id: Option<String>,
     /// What it is called in Girder.
     pub name: String,
     /// Bytes.
     pub bytes: u64,
+    /// The job that it is an artifact of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
 }
 
 /// One result hook, and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HookRecord {
     /// Its name, and where it leads.
     pub hook: String,
     /// How it ended.
+    #[serde(serialize_with = "finish")]
     pub finish: Finish,
     /// The files that it uploaded, also before it failed.
     pub uploads: Vec<UploadRecord>,
@@ -181,46 +193,7 @@ impl Default for HookRecord {
 impl Report {
     /// The report as it is written to a file.
     pub fn to_json(&self) -> Value {
-        let phases: Map<String, Value> = self
-            .phases
-            .iter()
-            .map(|(phase, took)| (phase.as_str().to_owned(), json!(rounded(took.as_secs_f64()))))
-            .collect();
-        let transfers: Vec<Value> = self.transfers.iter().map(TransferRecord::to_json).collect();
-        let downloads: Vec<Value> = self.downloads.iter().map(DownloadRecord::to_json).collect();
-        let uploads: Vec<Value> = self.uploads.iter().map(UploadRecord::to_json).collect();
-        json!({
-            "run_id": self.run_id,
-            "container_id": self.container_id,
-            "image": self.image,
-            "exit_code": self.exit_code,
-            "oom_killed": self.oom_killed,
-            "cancelled": self.cancelled,
-            "phases": phases,
-            "transfers": transfers,
-            "downloads": downloads,
-            "uploads": uploads,
-            "hooks": self.hooks.iter().map(HookRecord::to_json).collect::<Vec<_>>(),
-            "warnings": self.warnings,
-            "error": self.error,
-            "failure": self.failure,
-            "stderr_tail": self.stderr_tail,
-        })
-    }
-}
-
-impl DownloadRecord {
-    fn to_json(&self) -> Value {
-        json!({
-            "file_id": self.file_id,
-            "path": self.path,
-            "bytes": self.bytes,
-            "seconds": rounded(self.seconds),
-            "carrier": self.carrier.as_str(),
-            "resumed": self.resumed,
-            "checked": self.checked,
-            "finish": self.finish.as_str(),
-        })
+        serde_json::to_value(self).unwrap_or_default()
     }
 }
 
@@ -231,44 +204,24 @@ impl From<Uploaded> for UploadRecord {
     }
 }
 
-impl UploadRecord {
-    fn to_json(&self) -> Value {
-        let mut record = json!({
-            "item_id": self.item_id,
-            "file_id": self.file_id,
-            "name": self.name,
-            "bytes": self.bytes,
-        });
-        if let (Some(job), Some(record)) = (&self.job_id, record.as_object_mut()) {
-            record.insert("job_id".to_owned(), json!(job));
-        }
-        record
-    }
+fn as_map<S: Serializer>(phases: &[(Phase, Duration)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(phases.iter().map(|(phase, took)| (phase.as_str(), rounded(took.as_secs_f64()))))
 }
 
-impl HookRecord {
-    fn to_json(&self) -> Value {
-        json!({
-            "hook": self.hook,
-            "finish": self.finish.as_str(),
-            "uploads": self.uploads.iter().map(UploadRecord::to_json).collect::<Vec<_>>(),
-            "error": self.error,
-        })
-    }
+/// A word of the report's in place of what it stands for.
+macro_rules! as_word {
+    ($($word:ident: $of:ty),*) => {
+        $(fn $word<S: Serializer>(of: &$of, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_str(of.as_str())
+        })*
+    };
 }
 
-impl TransferRecord {
-    fn to_json(&self) -> Value {
-        json!({
-            "source": self.source,
-            "sink": self.sink,
-            "bytes": self.bytes,
-            "seconds": rounded(self.seconds),
-            "carrier": self.carrier.as_str(),
-            "resumed": self.resumed,
-            "finish": self.finish.as_str(),
-        })
-    }
+as_word! { finish: Finish, carrier: Carrier, download_carrier: DownloadCarrier }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls gets a reference")]
+fn in_milliseconds<S: Serializer>(seconds: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(rounded(*seconds))
 }
 
 /// Milliseconds are enough to read, and all that is meant.

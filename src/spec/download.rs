@@ -15,7 +15,7 @@ pub struct Download {
 }
 
 /// What is downloaded. Ids are letters, digits, `-` and `_`, so that they are safe in a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Downloaded {
     /// One file (`GirderFileIdToVolume`). As an argument it becomes the file's path.
@@ -51,13 +51,11 @@ impl Downloaded {
         matches!(self, Self::File { direct: Some(_), .. })
     }
 
-    /// Whether another, in the same volume, would be at the same path.
-    pub(crate) fn is_in_place_of(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::File { filename: Some(one), .. }, Self::File { filename: Some(other), .. }) => {
-                one == other
-            }
-            _ => false,
+    /// The path in the volume, where the job names it: no two files can be there.
+    pub(crate) fn named_path(&self) -> Option<&str> {
+        match self {
+            Self::File { filename, .. } => filename.as_deref(),
+            _ => None,
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) mod error;
 mod listing;
 mod names;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +30,6 @@ use crate::run::blocking::blocking;
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::run::outcome::{DownloadCarrier, DownloadRecord};
-use crate::spec::Downloaded;
 use crate::volume::{Place, Placed, Record, UnfinishedFile};
 
 /// Files that are downloaded at the same time.
@@ -324,14 +323,12 @@ struct Checked {
 
 /// The plan has let pass what might have been mounted.
 fn refuse_same_places(planned: &[(usize, PlannedDownload)]) -> Result<(), Cause> {
-    for (nth, (_, one)) in planned.iter().enumerate() {
-        let mut before = planned.iter().take(nth).map(|(_, planned)| planned);
-        if before.any(|other| other.mount == one.mount && other.what.is_in_place_of(&one.what)) {
-            let target = one.target.as_str();
-            let path = match &one.what {
-                Downloaded::File { filename: Some(name), .. } => format!("{target}/{name}"),
-                _ => target.to_owned(),
-            };
+    let mut named = HashSet::new();
+    for (_, one) in planned {
+        if let Some(name) = one.what.named_path()
+            && !named.insert((one.mount, name))
+        {
+            let path = format!("{}/{name}", one.target.as_str());
             return Err(Cause::Plan(PlanError::DownloadedTwice { path }));
         }
     }
