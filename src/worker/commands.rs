@@ -15,7 +15,7 @@ use crate::spec::girder_worker::TASKS;
 
 /// Does what a command asks for, and answers.
 pub(super) async fn obey(node: &Rc<Node>, session: &SharedSession, request: &Request) {
-    node.clock.set(node.clock.get().max(request.clock) + 1);
+    node.hears(request.clock);
     let name = &node.settings.hostname;
     if !request.is_for(name, SystemTime::now()) {
         return;
@@ -127,6 +127,10 @@ fn revoke(node: &Rc<Node>, ids: &[String], terminate: Option<Signal>) -> Value {
             _ => job.stopper.stop(StoppedFor::Cancel),
         }
         ended.push(id.clone());
+    }
+    // Who waits for one that nobody has begun hears of it now.
+    for id in ids.iter().filter(|id| !jobs.contains_key(*id)) {
+        node.tells_revoked(id);
     }
     match terminate {
         None => {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::broker::{BrokerError, Session, SharedSession, State, Supervisor};
-use super::celery::{self, HEARTBEAT, Request};
+use super::celery::{HEARTBEAT, Hello, Request};
 use super::commands::obey;
 use super::node::Node;
 
@@ -52,7 +52,7 @@ async fn set_up(node: &Node, session: &SharedSession) -> Result<(), BrokerError>
 /// Hears commands until the session is over.
 async fn serve(node: &Rc<Node>, session: &SharedSession) -> BrokerError {
     node.tells_online();
-    say_hello(node, session).await;
+    let hello = say_hello(node, session).await;
     let hear = async {
         loop {
             let message = match session.next_command().await {
@@ -63,9 +63,13 @@ async fn serve(node: &Rc<Node>, session: &SharedSession) -> BrokerError {
                     return session.ended().await;
                 }
             };
-            match Request::read(&message) {
-                Some(request) => obey(node, session, &request).await,
-                None => tracing::debug!("a command that cannot be read"),
+            match (hello.reply(&message), Request::read(&message)) {
+                (Some((revoked, clock)), _) => {
+                    node.hears(clock);
+                    node.revoke(&revoked);
+                }
+                (None, Some(request)) => obey(node, session, &request).await,
+                (None, None) => tracing::debug!("a command that cannot be read"),
             }
         }
     };
@@ -82,14 +86,17 @@ async fn serve(node: &Rc<Node>, session: &SharedSession) -> BrokerError {
     }
 }
 
-/// Asks the others which tasks are revoked. Their answers come as commands do: each says hello as well.
-async fn say_hello(node: &Node, session: &SharedSession) {
+/// Tells the others which tasks are revoked, and asks them for what they know. Their replies come as
+/// commands do.
+async fn say_hello(node: &Node, session: &SharedSession) -> Hello {
     let ids = node.revoked.borrow_mut().ids(SystemTime::now());
-    let ticket = Uuid::new_v4().to_string();
-    let message = celery::hello(&node.settings.hostname, &ids, node.ticks(), &ticket);
+    let hello = Hello::new(Uuid::new_v4().to_string());
+    let name = &node.settings.hostname;
+    let message = hello.message(name, &ids, node.ticks(), &session.replies());
     if let Err(error) = session.command(&message).await {
         tracing::debug!(%error, "cannot say hello");
     }
+    hello
 }
 
 /// Says how it stands with the broker, in the log and where health is asked for.

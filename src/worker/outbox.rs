@@ -33,6 +33,8 @@ pub(super) struct Told {
     /// Where the sender waits.
     pub(super) reply_to: Option<String>,
     pub(super) meta: serde_json::Value,
+    /// What is written over.
+    pub(super) over: Over,
 }
 
 /// The letters of one worker.
@@ -124,9 +126,9 @@ async fn carry_one(
                 published => published,
             }
         }
-        Letter::Result(Told { task_id, reply_to, meta }) => {
+        Letter::Result(Told { task_id, reply_to, meta, over }) => {
             let outcome = Outcome { task_id, reply_to: reply_to.as_deref(), meta };
-            let stored = results.store(&**session, outcome, Over::NoSuccess).await?;
+            let stored = results.store(&**session, outcome, *over).await?;
             tracing::debug!(task_id, ?stored, "told the result");
             Ok(())
         }

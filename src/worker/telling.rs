@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::broker::Over;
 use super::celery::{
     Fellow, Head, Load, Message, Meta, PythonError, Status, Task, TaskEvent, Teller, WorkerEvent,
 };
@@ -15,6 +16,11 @@ impl Node {
         let next = self.clock.get() + 1;
         self.clock.set(next);
         next
+    }
+
+    /// Another's clock was heard: ours goes on after it.
+    pub(super) fn hears(&self, clock: u64) {
+        self.clock.set(self.clock.get().max(clock) + 1);
     }
 
     fn teller(&self) -> Teller<'_> {
@@ -116,6 +122,17 @@ impl Node {
             task_id: head.id.clone(),
             reply_to: head.reply_to.clone(),
             meta: meta.to_json(),
+            over: Over::NoSuccess,
+        }));
+    }
+
+    /// A task was revoked that does not run here: who waits for it is told, unless somebody has told already.
+    pub(super) fn tells_revoked(&self, id: &str) {
+        self.outbox.post(Letter::Result(Told {
+            task_id: id.to_owned(),
+            reply_to: None,
+            meta: meta(id, &Ended::Revoked).to_json(),
+            over: Over::Nothing,
         }));
     }
 
@@ -126,6 +143,7 @@ impl Node {
             task_id: fellow.id.clone(),
             reply_to: fellow.reply_to.clone(),
             meta: meta.to_json(),
+            over: Over::NoSuccess,
         }));
     }
 

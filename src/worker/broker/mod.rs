@@ -154,13 +154,18 @@ pub trait Session: Send + Sync + fmt::Debug {
     /// [`BrokerError::NameInUse`]: RabbitMQ has a worker of this name. Redis does not tell.
     async fn listen(&self) -> Result<(), BrokerError>;
 
-    /// Waits for the next command of remote control. It may be dropped.
+    /// Waits for the next command of remote control, or for the next reply to a command of ours. It may be dropped.
     ///
     /// # Errors
     /// The session is over.
     async fn next_command(&self) -> Result<Message, BrokerError>;
 
-    /// Sends a command of remote control to all workers, ourselves among them.
+    /// The queue, in the exchange without a name, whose messages come as commands do: where replies to our commands
+    /// are sent.
+    fn replies(&self) -> String;
+
+    /// Sends a command of remote control to all workers, ourselves among them. Replies are waited for
+    /// for some seconds.
     ///
     /// # Errors
     /// The session is over.

@@ -150,15 +150,23 @@ async fn write(
     over: Over,
 ) -> redis::RedisResult<Stored> {
     let key = format!("celery-task-meta-{}", outcome.task_id);
+    let record = outcome.meta.to_string();
+    if over == Over::Nothing {
+        // In one step: whoever runs the task may have a result at any moment.
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg(&record).arg("EX").arg(KEPT_SECONDS).arg("NX");
+        let set: Option<String> = set.query_async(connection).await?;
+        if set.is_none() {
+            return Ok(Stored::Kept);
+        }
+        let told = redis::cmd("PUBLISH").arg(&key).arg(&record).query_async(connection).await;
+        let _listeners: u64 = told?;
+        return Ok(Stored::Yes);
+    }
     let before: Option<Vec<u8>> = redis::cmd("GET").arg(&key).query_async(connection).await?;
-    let keep = match over {
-        Over::Nothing => before.is_some(),
-        Over::NoSuccess => before.is_some_and(|record| is_success(&record)),
-    };
-    if keep {
+    if before.is_some_and(|record| is_success(&record)) {
         return Ok(Stored::Kept);
     }
-    let record = outcome.meta.to_string();
     let mut both = redis::pipe();
     both.atomic().set_ex(&key, &record, KEPT_SECONDS).ignore().publish(&key, &record).ignore();
     let () = both.query_async(connection).await?;

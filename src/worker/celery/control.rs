@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::Message;
+use super::{Message, pattern};
 
 /// A command of remote control.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,16 +137,21 @@ impl Request {
         })
     }
 
-    /// Whether it is for a node, and not too old. Of patterns, shell's are understood; another is for nobody.
+    /// Whether it is for a node, and not too old. Destinations go before a pattern; one that cannot be understood is
+    /// for nobody.
     pub fn is_for(&self, node: &str, now: SystemTime) -> bool {
         if self.expires.is_some_and(|expires| expires < now) {
             return false;
         }
-        match (&self.pattern, &self.matcher) {
-            (Some(pattern), Some(matcher)) => matcher == "glob" && matches(pattern, node),
-            _ => {
-                self.destination.as_ref().is_none_or(|names| names.iter().any(|name| name == node))
+        if let Some(names) = self.destination.as_ref().filter(|names| !names.is_empty()) {
+            return names.iter().any(|name| name == node);
+        }
+        let filled = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
+        match (filled(&self.pattern), filled(&self.matcher)) {
+            (Some(pattern), Some(matcher)) => {
+                pattern::matches(&matcher, &pattern, node).unwrap_or(false)
             }
+            _ => true,
         }
     }
 
@@ -188,12 +193,7 @@ impl Request {
                 Verb::Revoke { ids: ids("task_id")?, terminate }
             }
             "hello" => {
-                // Before Celery 5.7 it is an object of ids with their times.
-                let revoked = match argument("revoked") {
-                    Some(Value::Object(times)) => times.keys().cloned().collect(),
-                    Some(ids) => strings(ids),
-                    None => Vec::new(),
-                };
+                let revoked = argument("revoked").map_or_else(Vec::new, revoked_ids);
                 Verb::Hello { from: text("from_node")?, revoked }
             }
             "enable_events" => Verb::EnableEvents,
@@ -227,20 +227,54 @@ impl Request {
     }
 }
 
-/// The command that a worker sends when it has come up, to hear from others which tasks are revoked.
-pub fn hello(node: &str, revoked: &[String], clock: u64, ticket: &str) -> Message {
-    let mut headers = Map::new();
-    headers.insert("clock".to_owned(), clock.into());
-    let body = json!({
-        "method": "hello",
-        "arguments": {"from_node": node, "revoked": revoked},
-        "destination": null,
-        "pattern": null,
-        "matcher": null,
-        "ticket": ticket,
-        "reply_to": null,
-    });
-    Message::json(headers, &body)
+/// The command that a worker sends when it has come up, to hear from others which tasks are revoked, and their
+/// replies.
+#[derive(Debug)]
+pub struct Hello {
+    ticket: String,
+}
+
+impl Hello {
+    /// One of its own, with a name that replies have with them.
+    pub fn new(ticket: String) -> Self {
+        Self { ticket }
+    }
+
+    /// The command. Replies are sent to this queue.
+    pub fn message(&self, node: &str, revoked: &[String], clock: u64, replies: &str) -> Message {
+        let mut headers = Map::new();
+        headers.insert("clock".to_owned(), clock.into());
+        let body = json!({
+            "method": "hello",
+            "arguments": {"from_node": node, "revoked": revoked},
+            "destination": null,
+            "pattern": null,
+            "matcher": null,
+            "ticket": self.ticket,
+            // The exchange without a name has each queue.
+            "reply_to": {"exchange": "", "routing_key": replies},
+        });
+        Message::json(headers, &body)
+    }
+
+    /// The ids that a reply says are revoked, and its clock; `None` if it is no reply to this hello.
+    pub fn reply(&self, message: &Message) -> Option<(Vec<String>, u64)> {
+        if message.text_header("ticket")? != self.ticket {
+            return None;
+        }
+        let body: Map<String, Value> = serde_json::from_slice(&message.body).ok()?;
+        let answers = body.values().filter_map(|answer| answer.get("revoked"));
+        let revoked = answers.flat_map(revoked_ids).collect();
+        Some((revoked, message.headers.get("clock").map_or(0, clock)))
+    }
+}
+
+/// Before Celery 5.7 it is an object of ids with their times.
+fn revoked_ids(revoked: &Value) -> Vec<String> {
+    match revoked {
+        Value::Object(times) => times.keys().cloned().collect(),
+        ids => strings(ids),
+    }
 }
 
 fn clock(value: &Value) -> u64 {
@@ -276,34 +310,6 @@ fn is_kill(signal: &Value) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether a name is one of a shell's pattern: `*`, `?` and what stands for itself.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(char) = name.get(n) {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(wanted) if *wanted == '?' || wanted == char => {
-                p += 1;
-                n += 1;
-            }
-            _ => {
-                // The last star takes one more.
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                p = at + 1;
-                n = from + 1;
-            }
-        }
-    }
-    pattern.get(p..).unwrap_or_default().iter().all(|char| *char == '*')
 }
 
 #[cfg(test)]
@@ -347,22 +353,36 @@ mod tests {
         let now = SystemTime::now();
         let mut one = request("ping", &json!({}));
         assert!(one.is_for("a@h", now));
-        one.destination = Some(vec!["b@h".to_owned()]);
-        assert!(!one.is_for("a@h", now) && one.is_for("b@h", now));
+        one.pattern = Some("b@*".to_owned());
+        assert!(one.is_for("a@h", now), "a pattern without a matcher is none");
         one.matcher = Some("glob".to_owned());
-        for (pattern, matched) in [
-            ("*", true),
-            ("a@*", true),
-            ("?@h", true),
-            ("*@x", false),
-            ("a", false),
-            ("a@h**", true),
-        ] {
-            one.pattern = Some(pattern.to_owned());
-            assert_eq!(one.is_for("a@h", now), matched, "{pattern}");
-        }
-        one.matcher = Some("pcre".to_owned());
-        assert!(!one.is_for("a@h", now));
+        assert!(!one.is_for("a@h", now) && one.is_for("b@h", now));
+        one.matcher = Some("soundex".to_owned());
+        assert!(!one.is_for("b@h", now));
+        one.destination = Some(vec!["a@h".to_owned()]);
+        assert!(one.is_for("a@h", now) && !one.is_for("b@h", now));
+        one.destination = Some(Vec::new());
+        (one.pattern, one.matcher) = (Some("^a".to_owned()), Some("pcre".to_owned()));
+        assert!(one.is_for("a@h", now) && !one.is_for("b@h", now));
+    }
+
+    #[test]
+    fn replies_to_a_hello_are_taken_and_others_are_not() {
+        let hello = Hello::new("t".to_owned());
+        let command = hello.message("a@h", &["x".to_owned()], 3, "a.queue");
+        let request = Request::read(&command).unwrap();
+        let heard = Verb::Hello { from: "a@h".to_owned(), revoked: vec!["x".to_owned()] };
+        assert_eq!(request.verb(), Ok(heard));
+        let told = json!({"revoked": ["y", "z"], "clock": 4});
+        let (exchange, routing_key, reply) = request.reply("b@h", told, 9).unwrap();
+        assert_eq!((exchange, routing_key), ("", "a.queue"));
+        assert_eq!(hello.reply(&reply), Some((vec!["y".to_owned(), "z".to_owned()], 9)));
+        assert_eq!(Hello::new("other".to_owned()).reply(&reply), None);
+        assert_eq!(hello.reply(&command), None);
+        let (_, _, older) = request.reply("b@h", json!({"revoked": {"y": 1.5}}), 9).unwrap();
+        assert_eq!(hello.reply(&older).unwrap().0, ["y"]);
+        let (_, _, none) = request.reply("a@h", Value::Null, 9).unwrap();
+        assert_eq!(hello.reply(&none).unwrap().0, [] as [String; 0]);
     }
 
     #[test]

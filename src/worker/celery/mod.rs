@@ -16,6 +16,7 @@ mod event;
 mod follow;
 mod inflate;
 mod message;
+mod pattern;
 mod pickle;
 mod result;
 mod revoked;
@@ -24,9 +25,9 @@ mod samples;
 mod task;
 mod time;
 
-pub(in crate::worker) use time::iso;
+pub(in crate::worker) use time::{iso, parse as parse_time};
 
-pub use control::{Request, Signal, Verb, hello};
+pub use control::{Hello, Request, Signal, Verb};
 pub use embed::{Embed, Signature};
 pub use envelope::{BadEnvelope, Delivery, Envelope};
 pub use event::{HEARTBEAT, Load, TaskEvent, Teller, WorkerEvent};

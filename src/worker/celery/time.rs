@@ -6,7 +6,7 @@ use time::format_description::well_known::Iso8601;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// Reads what `datetime.isoformat()` writes. A time without an offset is UTC.
-pub(super) fn parse(text: &str) -> Option<SystemTime> {
+pub(in crate::worker) fn parse(text: &str) -> Option<SystemTime> {
     // `str(datetime)` has a space there.
     let text = text.replacen(' ', "T", 1);
     let time = OffsetDateTime::parse(&text, &Iso8601::PARSING).or_else(|_| {

@@ -28,13 +28,18 @@ impl Control {
         Self { hostname, consumer: Mutex::default() }
     }
 
+    /// The name of our queue. A reply reaches it by the exchange without a name.
+    pub(super) fn queue(&self) -> String {
+        control_queue(&self.hostname)
+    }
+
     /// Makes our queue with kombu's name and arguments, and consumes it. It is exclusive: RabbitMQ refuses it to a
     /// second connection, so one name is one worker.
     pub(super) async fn listen(&self, link: &Arc<Link>) -> Result<(), BrokerError> {
         let mut consumer = self.consumer.lock().await;
         exchange(link, CONTROL, ExchangeKind::Fanout, false).await?;
         exchange(link, REPLIES, ExchangeKind::Direct, false).await?;
-        let name = control_queue(&self.hostname);
+        let name = self.queue();
         let channel = link.channel().await?;
         let options = QueueDeclareOptions {
             exclusive: true,

@@ -96,6 +96,10 @@ impl Session for AmqpSession {
         self.control.next_command(&self.link).await
     }
 
+    fn replies(&self) -> String {
+        self.control.queue()
+    }
+
     async fn command(&self, message: &Message) -> Result<(), BrokerError> {
         publish::command(&self.link, message).await
     }

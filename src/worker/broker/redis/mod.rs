@@ -103,8 +103,14 @@ impl Session for RedisSession {
         self.control.next_command(&self.link).await
     }
 
+    fn replies(&self) -> String {
+        self.control.replies.clone()
+    }
+
     async fn command(&self, message: &Message) -> Result<(), BrokerError> {
-        publish::command(&self.link, message).await
+        publish::command(&self.link, message).await?;
+        self.control.hear_replies(&self.link).await;
+        Ok(())
     }
 
     async fn event(&self, routing_key: &str, message: &Message) -> Result<(), BrokerError> {
