@@ -21,3 +21,10 @@
 //!
 //! - `gantline worker` takes Girder Worker's messages from RabbitMQ and Redis, and runs their jobs.
 //! - What Girder says of a job goes first: one that is cancelled there is stopped.
+//! - A Girder that stays away for longer than `--girder-patience` ends the job: its container is stopped, and its
+//!   result is a failure.
+//! - The worker also counts how long jobs waited (`gantline_queue_seconds`), and requests to Girder that were sent
+//!   again (`gantline_girder_retries_total`).
+//! - Remote control understands patterns. Revoked tasks are told by workers to each other when one comes up, and to
+//!   whoever waits for the result.
+//! - A worker that was killed clears its containers away when it starts again, with or without `--statedb`.

@@ -67,7 +67,8 @@ pub(super) struct WorkerArgs {
     /// they take]
     #[arg(long, env = "GANTLINE_WORKER_GRACE", value_name = "SECONDS")]
     pub(super) grace: Option<u32>,
-    /// Seconds for which an update of a job is tried again while Girder does not answer
+    /// Seconds for which an update of a job is tried again while Girder does not answer; after them the
+    /// job is stopped and has failed
     #[arg(
         long,
         env = "GANTLINE_WORKER_GIRDER_PATIENCE",

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) is_dead: bool,
     /// It had ended before we began.
     pub(super) ended: Option<JobStatus>,
+    /// When the job was made, as Girder says.
+    pub(super) created: Option<String>,
     /// The last failure that was not made good.
     pub(super) failure: Option<Arc<GirderError>>,
     /// Waits to hear whether the job has begun.

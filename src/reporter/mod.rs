@@ -10,8 +10,8 @@
 //! # fn example(job: &GirderJob) -> Result<(), Box<dyn std::error::Error>> {
 //! use gantline::internal::girder::JobStatus;
 //!
-//! let cancelled = || println!("somebody cancelled the job in Girder");
-//! let reporter = JobReporter::start(job, ReporterOptions::default(), cancelled)?;
+//! let stop = |why| println!("the job is to be stopped: {why:?}");
+//! let reporter = JobReporter::start(job, ReporterOptions::default(), stop)?;
 //! if let Begun::Running = reporter.begin() {
 //!     reporter.teller().log("it works\n");
 //!     reporter.teller().status(JobStatus::Success);
@@ -34,7 +34,9 @@
 //!   time to time, for that. What a refused status means is decided in `status`.
 //! - A Girder that is away is asked again with growing pauses, as long as the job runs; what comes
 //!   meanwhile is kept, within the log's bounds. Who waits for the beginning or the end waits for
-//!   [`patience`](ReporterOptions::patience). A Girder that refuses an update gets no other.
+//!   [`patience`](ReporterOptions::patience); who does not want to work for a Girder that does not
+//!   come back says so with [`absence`](ReporterOptions::absence). A Girder that refuses an update
+//!   gets no other.
 //!
 //! What decides is pure: `log` and `backlog` say what is sent, `pace` says when, `status` what an
 //! answer means. `sender` is the thread around them.
@@ -50,6 +52,7 @@ mod status;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -83,13 +86,29 @@ pub struct ReporterOptions {
     pub patience: Duration,
     /// How often a job that nothing is told of is looked at. Default: every 30 s.
     pub look: Duration,
+    /// How long Girder may be away while the job runs, before the owner is told to stop it. Default:
+    /// as long as the job runs.
+    pub absence: Option<Duration>,
+    /// Counts the requests that failed and are sent again.
+    pub retries: Arc<AtomicU64>,
 }
 
 impl Default for ReporterOptions {
     fn default() -> Self {
         let (patience, look) = (Duration::from_secs(20), Duration::from_secs(30));
-        Self { girder: girder::Options::default(), patience, look }
+        let (absence, retries) = (None, Arc::default());
+        Self { girder: girder::Options::default(), patience, look, absence, retries }
     }
+}
+
+/// Why a job that runs is to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// Somebody cancelled it in Girder.
+    Cancelled,
+    /// Girder was away for longer than [`absence`](ReporterOptions::absence).
+    Away,
 }
 
 /// How a job has begun. Only one that is running is to be worked on.
@@ -114,15 +133,15 @@ pub enum Begun {
 }
 
 impl JobReporter {
-    /// Starts the thread. Nothing is sent before there is something to tell. `cancelled` is called
-    /// in that thread, at most once: when somebody cancelled the job in Girder after its beginning.
+    /// Starts the thread. Nothing is sent before there is something to tell. `stop` is called in that
+    /// thread, at most once: when the job is to be stopped after its beginning.
     ///
     /// # Errors
     /// [`ReporterError`].
     pub fn start(
         job: &GirderJob,
         options: ReporterOptions,
-        cancelled: impl FnOnce() + Send + 'static,
+        stop: impl FnOnce(Stop) + Send + 'static,
     ) -> Result<Self, ReporterError> {
         let headers = job.headers.iter();
         let headers =
@@ -130,9 +149,15 @@ impl JobReporter {
         let client = JobClient::new(job.url.as_url(), &job.method, headers, &options.girder)
             .map_err(|error| ReporterError::Unusable(Box::new(error)))?;
         let desk = Arc::new(Desk::default());
-        let pace = Pace::new(options.patience, options.look);
-        let cancelled: Option<Box<dyn FnOnce() + Send>> = Some(Box::new(cancelled));
-        let sender = Sender { client, desk: Arc::clone(&desk), pace, cancelled, refusals: 0 };
+        let ReporterOptions { patience, look, absence, retries, .. } = options;
+        let sender = Sender {
+            client,
+            desk: Arc::clone(&desk),
+            pace: Pace::new(patience, look, absence),
+            stop: Some(Box::new(stop)),
+            retries,
+            refusals: 0,
+        };
         let thread = thread::Builder::new().name("gantline-job".to_owned());
         thread.spawn(move || sender.work()).map_err(ReporterError::Thread)?;
         Ok(Self { desk })
@@ -141,6 +166,11 @@ impl JobReporter {
     /// Where to leave things.
     pub fn teller(&self) -> JobTeller {
         JobTeller(Arc::clone(&self.desk))
+    }
+
+    /// When the job was made, in ISO 8601, as far as Girder has said so yet.
+    pub fn created(&self) -> Option<String> {
+        self.desk.lock().created.clone()
     }
 
     /// Tells Girder that the job runs, and waits for what it says to that: at most for

@@ -10,6 +10,7 @@ use crate::girder::Backoff;
 pub(super) struct Pace {
     patience: Duration,
     look: Duration,
+    absence: Option<Duration>,
     backoff: Backoff,
     /// When the last request began.
     last: Option<Instant>,
@@ -19,6 +20,8 @@ pub(super) struct Pace {
     failing: Option<Instant>,
     /// When Girder took the last update.
     took: Option<Instant>,
+    /// The job is stopped, since Girder is away.
+    has_given_up: bool,
 }
 
 /// What there is to do.
@@ -46,14 +49,25 @@ pub(super) enum Turn {
     Wait(Option<Instant>),
     /// Nobody is to wait for the job's beginning any longer.
     GiveUpBeginning,
+    /// The job is to be stopped: Girder is away for too long.
+    Away,
     /// It is over: everything is told, or there is no more time for it.
     End,
 }
 
 impl Pace {
-    pub(super) fn new(patience: Duration, look: Duration) -> Self {
-        let backoff = Backoff::new(INTERVAL, LONGEST_PAUSE);
-        Self { patience, look, backoff, last: None, resumes: None, failing: None, took: None }
+    pub(super) fn new(patience: Duration, look: Duration, absence: Option<Duration>) -> Self {
+        Self {
+            patience,
+            look,
+            absence,
+            backoff: Backoff::new(INTERVAL, LONGEST_PAUSE),
+            last: None,
+            resumes: None,
+            failing: None,
+            took: None,
+            has_given_up: false,
+        }
     }
 
     /// Says what is to be done.
@@ -67,13 +81,17 @@ impl Pace {
         if gives_up.is_some_and(|then| then <= now) {
             return Turn::GiveUpBeginning;
         }
+        let is_away = self.away(work);
+        if is_away.is_some_and(|then| then <= now) {
+            return Turn::Away;
+        }
         let Some(due) = self.due(work) else { return Turn::Wait(None) };
         let due = due.max(self.resumes);
         if due.is_none_or(|due| due <= now) {
             let left = end.map_or(REQUEST, |end| end.saturating_duration_since(now));
             return Turn::Send { within: left.clamp(SHORTEST_REQUEST, REQUEST) };
         }
-        Turn::Wait([due, end, gives_up].into_iter().flatten().min())
+        Turn::Wait([due, end, gives_up, is_away].into_iter().flatten().min())
     }
 
     /// A request begins.
@@ -85,6 +103,12 @@ impl Pace {
     pub(super) fn took(&mut self, now: Instant) {
         self.backoff.succeeded();
         (self.resumes, self.failing, self.took) = (None, None, Some(now));
+        self.has_given_up = false;
+    }
+
+    /// The job is stopped, since Girder is away.
+    pub(super) fn gives_up(&mut self) {
+        self.has_given_up = true;
     }
 
     /// It failed in a way that may pass, and the server wants to be left alone for so long.
@@ -106,10 +130,20 @@ impl Pace {
         Some(self.last.map(|last| last + pause))
     }
 
+    /// When a job that runs is to be stopped, since nothing is taken of it.
+    fn away(&self, work: Work) -> Option<Instant> {
+        let is_over = work.is_dead || work.closed.is_some() || self.has_given_up;
+        if is_over || work.begins {
+            return None;
+        }
+        self.failing?.checked_add(self.absence?)
+    }
+
     /// When what is left at the end is given up: nothing was taken for as long as patience is.
     fn end(&self, work: Work) -> Option<Instant> {
         let closed = work.closed?;
-        let patient = closed.max(self.took.unwrap_or(closed)) + self.patience;
+        let patience = if self.has_given_up { LAST_TRY } else { self.patience };
+        let patient = closed.max(self.took.unwrap_or(closed)) + patience;
         Some(work.hurry.map_or(patient, |hurry| hurry.min(patient)))
     }
 }
@@ -122,6 +156,9 @@ const GATHERS: Duration = Duration::from_millis(900);
 
 /// Between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// For what is left of a job that was stopped since Girder is away.
+const LAST_TRY: Duration = Duration::from_secs(5);
 
 /// For one request.
 const REQUEST: Duration = Duration::from_secs(15);
@@ -137,7 +174,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn pace() -> (Pace, Instant) {
-        (Pace::new(PATIENCE, SECOND * 30), Instant::now())
+        (Pace::new(PATIENCE, SECOND * 30, None), Instant::now())
     }
 
     fn work(waiting: Waiting) -> Work {
@@ -200,6 +237,21 @@ mod tests {
         let begins = Work { begins: true, ..work(Waiting::Much) };
         let (times, turn) = updates(&mut pace, begins, now, false);
         assert_eq!((times.len(), turn), (6, Turn::GiveUpBeginning), "{times:?}");
+    }
+
+    #[test]
+    fn a_job_whose_girder_is_away_for_too_long_is_stopped_and_soon_left() {
+        let (_, now) = pace();
+        let mut pace = Pace::new(PATIENCE, SECOND * 30, Some(SECOND * 10));
+        let (times, turn) = updates(&mut pace, work(Waiting::Much), now, false);
+        assert_eq!((times.len(), turn), (5, Turn::Away), "{times:?}");
+        pace.gives_up();
+        let later = now + SECOND * 12;
+        assert!(!matches!(pace.next(work(Waiting::Much), later), Turn::Away), "said once");
+        let closed = Work { closed: Some(later), ..work(Waiting::Much) };
+        assert_eq!(pace.next(closed, later + LAST_TRY), Turn::End);
+        pace.took(later);
+        assert_ne!(pace.next(closed, later + LAST_TRY), Turn::End, "it is back");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The thread that sends what lies on the desk, and heeds what Girder answers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::backlog::Waiting;
 use super::desk::Desk;
 use super::pace::{Pace, Turn};
 use super::status::{self, Next};
-use super::{Begun, Untold};
+use super::{Begun, Stop, Untold};
 use crate::girder::{GirderError, JobClient, JobRecord, JobStatus, JobUpdate, LogSize};
 
 /// The thread's side.
@@ -15,8 +16,10 @@ pub(super) struct Sender {
     pub(super) client: JobClient,
     pub(super) desk: Arc<Desk>,
     pub(super) pace: Pace,
-    /// Called when somebody wants the job to be canceled.
-    pub(super) cancelled: Option<Box<dyn FnOnce() + Send>>,
+    /// Called when the job is to be stopped.
+    pub(super) stop: Option<Box<dyn FnOnce(Stop) + Send>>,
+    /// Requests that failed and are sent again.
+    pub(super) retries: Arc<AtomicU64>,
     /// Statuses that Girder did not take.
     pub(super) refusals: u32,
 }
@@ -52,6 +55,12 @@ impl Sender {
                     self.tell_begun(begun.unwrap_or(Begun::Closed));
                     state = desk.lock();
                 }
+                Turn::Away => {
+                    self.pace.gives_up();
+                    drop(state);
+                    self.tell_stop(Stop::Away);
+                    state = desk.lock();
+                }
                 Turn::Send { within } if state.backlog.asks_for_size() => {
                     return Some((None, within));
                 }
@@ -83,8 +92,10 @@ impl Sender {
 
     fn arrived(&mut self, update: &JobUpdate, answer: Option<JobRecord>) {
         self.pace.took(Instant::now());
+        let created = answer.as_ref().and_then(|record| record.created.clone());
         self.desk.change(|state| {
             state.backlog.arrived(update);
+            state.created = created.or_else(|| state.created.take());
             state.failure = None;
             // What was to begin was to be canceled: nothing more is said of it.
             state.is_dead |= state.begun.is_some() && update.status == Some(JobStatus::Canceled);
@@ -97,7 +108,7 @@ impl Sender {
         if update.status.is_none_or(|status| !status.is_end())
             && answer.is_some_and(|record| status::is_cancel(record.status))
         {
-            self.tell_cancelled();
+            self.tell_stop(Stop::Cancelled);
         }
     }
 
@@ -145,6 +156,9 @@ impl Sender {
     fn failed(&mut self, error: GirderError) {
         tracing::debug!(%error, "an update of the job failed");
         let is_over = !error.is_transient();
+        if !is_over {
+            self.retries.fetch_add(1, Ordering::Relaxed);
+        }
         let now = Instant::now();
         self.pace.begins(now);
         self.pace.failed(error.retry_after(), now);
@@ -166,9 +180,9 @@ impl Sender {
         }
     }
 
-    fn tell_cancelled(&mut self) {
-        if let Some(cancelled) = self.cancelled.take() {
-            cancelled();
+    fn tell_stop(&mut self, why: Stop) {
+        if let Some(stop) = self.stop.take() {
+            stop(why);
         }
     }
 

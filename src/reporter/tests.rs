@@ -75,15 +75,15 @@ impl Script {
 const DELETED: i64 = -1;
 
 /// A reporter to such a Girder, what comes there, and whether the job was cancelled.
-fn start(script: Script) -> (JobReporter, Receiver<Came>, Receiver<()>) {
+fn start(script: Script) -> (JobReporter, Receiver<Came>, Receiver<Stop>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/api/v1/job/5f", listener.local_addr().unwrap());
     let (sender, came) = unbounded();
     thread::spawn(move || script.serve(&listener, &sender));
-    let (sender, cancelled) = unbounded();
-    let cancel = move || sender.send(()).unwrap();
-    let reporter = JobReporter::start(&job(&url), ReporterOptions::default(), cancel).unwrap();
-    (reporter, came, cancelled)
+    let (sender, stopped) = unbounded();
+    let stop = move |why| sender.send(why).unwrap();
+    let reporter = JobReporter::start(&job(&url), ReporterOptions::default(), stop).unwrap();
+    (reporter, came, stopped)
 }
 
 fn job(url: &str) -> GirderJob {
@@ -238,7 +238,7 @@ fn a_server_that_is_not_there_is_waited_for_as_long_as_patience_is() {
     drop(listener);
     let patience = Duration::from_secs(2);
     let options = ReporterOptions { patience, ..ReporterOptions::default() };
-    let reporter = JobReporter::start(&job, options, || {}).unwrap();
+    let reporter = JobReporter::start(&job, options, |_| {}).unwrap();
     let began = Instant::now();
     assert!(matches!(reporter.begin(), Begun::Unreachable(_)));
     assert!(began.elapsed() >= patience);

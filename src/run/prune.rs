@@ -29,6 +29,7 @@ pub struct Prune {
     folders: RecordFolders,
     scope: Scope,
     removal: Removal,
+    label: Option<(String, String)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +75,18 @@ impl Prune {
     /// Looks for what this user's runs have left, on this `engine` and wherever their records say.
     /// `temporary_folder` is the runs' own.
     pub fn new(engine: Settings, temporary_folder: &Path) -> Self {
-        let folders = RecordFolders::usual(temporary_folder);
-        Self { engine, folders, scope: Scope::ThisUser, removal: Removal::Real }
+        Self::of_records(engine, RecordFolders::usual(temporary_folder))
+    }
+
+    pub(super) fn of_records(engine: Settings, folders: RecordFolders) -> Self {
+        Self { engine, folders, scope: Scope::ThisUser, removal: Removal::Real, label: None }
+    }
+
+    /// Looks only for runs whose containers are there and have a label of their runner's.
+    #[cfg(feature = "worker")]
+    pub(super) fn with_label(mut self, label: &str, value: &str) -> Self {
+        self.label = Some((label.to_owned(), value.to_owned()));
+        self
     }
 
     /// Looks for records in this folder and in no other; see
@@ -113,9 +124,13 @@ impl Prune {
         let records = sweep.records(&self.folders, self.scope);
         runtime.block_on(async {
             for record in records {
-                sweep.record(record).await;
+                if sweep.is_wanted(&record, self.label.as_ref()).await {
+                    sweep.record(record).await;
+                }
             }
-            sweep.find_unrecorded().await;
+            if self.label.is_none() {
+                sweep.find_unrecorded().await;
+            }
         });
         Ok(sweep.pruned)
     }
@@ -206,12 +221,25 @@ impl Sweep {
         }
     }
 
-    /// Removes the container that a record names, if it is there and the record's.
-    async fn container(
+    /// Whether a record names a container that is there and has this label. Any is wanted without one.
+    async fn is_wanted(&mut self, record: &DeadRecord, label: Option<&(String, String)>) -> bool {
+        let Some((name, value)) = label else { return true };
+        for left in record.containers() {
+            let found = self.find(record, &left).await;
+            let has_it = |container: &ContainerSummary| container.labels.get(name) == Some(value);
+            if found.is_ok_and(|(_, found)| found.iter().any(has_it)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The container that a record names, if it is there and the record's, with its engine.
+    async fn find(
         &mut self,
         record: &DeadRecord,
         left: &LeftContainer,
-    ) -> Result<(), DockerError> {
+    ) -> Result<(Client, Vec<ContainerSummary>), DockerError> {
         let engine = self.engine(&left.container.engine).await?;
         let owner = record.owner().to_string();
         let labels = [(RUN_LABEL, Some(record.run())), (UID_LABEL, Some(owner.as_str()))];
@@ -219,7 +247,18 @@ impl Sweep {
             let id = left.id.as_deref();
             id == Some(container.id.as_str()) || name_of(container) == left.container.name
         };
-        for container in engine.list(&labels).await?.into_iter().filter(is_named) {
+        let found = engine.list(&labels).await?.into_iter().filter(is_named).collect();
+        Ok((engine, found))
+    }
+
+    /// Removes the container that a record names.
+    async fn container(
+        &mut self,
+        record: &DeadRecord,
+        left: &LeftContainer,
+    ) -> Result<(), DockerError> {
+        let (engine, found) = self.find(record, left).await?;
+        for container in found {
             let name = name_of(&container);
             let is_real = self.removal == Removal::Real;
             if !left.container.keep {

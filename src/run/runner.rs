@@ -18,6 +18,8 @@ use super::handle::RunHandle;
 use super::live::Live;
 use super::outcome::Outcome;
 use super::phases;
+#[cfg(feature = "worker")]
+use super::prune::{Prune, PruneError, Pruned};
 use super::settings::{Defaults, Given, RunSettings};
 use super::shared::Shared;
 use crate::docker;
@@ -132,6 +134,13 @@ impl Runner {
     /// Whether the engine answers.
     pub(crate) async fn engine_answers(&self) -> bool {
         docker::Client::connect(self.shared.engine.clone()).await.is_ok()
+    }
+
+    /// Removes what runs have left that were killed themselves, of those whose containers have a label.
+    /// Blocks.
+    pub(crate) fn prune_of(&self, label: &str, value: &str) -> Result<Pruned, PruneError> {
+        let (engine, records) = (self.shared.engine.clone(), self.shared.record_folders.clone());
+        Prune::of_records(engine, records).with_label(label, value).run()
     }
 
     /// Removes containers of runs that have a label, whether they run or not.

@@ -38,7 +38,7 @@ impl Live {
         let girder = self.shared.store_options.clone();
         let options = ReporterOptions { girder, ..ReporterOptions::default() };
         let canceller = self.cancellation.canceller();
-        let reporter = JobReporter::start(job, options, move || canceller.cancel());
+        let reporter = JobReporter::start(job, options, move |_| canceller.cancel());
         let reporter = reporter.map_err(Cause::Report)?;
         let canceller = self.cancellation.canceller();
         // The run does not wait for it: a job that is not there to be told is a warning.

@@ -9,6 +9,7 @@
 //! | cancelled while it ran, or before | canceled | REVOKED, terminated or revoked |
 //! | too late | canceled | REVOKED, expired |
 //! | a time limit | error | FAILURE, SoftTimeLimitExceeded, TimeLimitExceeded |
+//! | Girder was away for too long | error | FAILURE, builtins.RuntimeError |
 //! | the worker was stopped | error | FAILURE, builtins.RuntimeError |
 
 use crate::girder::JobStatus;
@@ -82,6 +83,8 @@ pub(super) enum StoppedFor {
     SoftLimit,
     /// The hard limit, in seconds.
     HardLimit { seconds: f64 },
+    /// Girder is away, since so many seconds.
+    GirderAway { seconds: u64 },
     /// The worker ends.
     Shutdown,
 }
@@ -136,6 +139,9 @@ impl Ended {
                 vec![seconds.into()],
                 format!("the time limit of {seconds} s is over"),
             ),
+            StoppedFor::GirderAway { seconds } => Self::unusable(format!(
+                "Girder could not be told of the job for {seconds} s, and it was stopped"
+            )),
             StoppedFor::Shutdown => Self::unusable("the worker was stopped".to_owned()),
         }
     }

@@ -1,6 +1,8 @@
 //! What a worker counts, in OpenMetrics' text.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -24,10 +26,14 @@ pub(super) struct Metrics {
     running: Gauge,
     slots: Gauge,
     job_seconds: Histogram,
+    queue_seconds: Histogram,
     phase_seconds: Family<PhaseLabel, Histogram>,
     bytes: Family<DirectionLabel, Counter>,
     passed_on: Family<TaskLabel, Counter>,
     broker_up: Gauge,
+    girder_retries: Counter,
+    /// What `girder_retries` is brought up to: reporters count in threads of their own.
+    retried: Arc<AtomicU64>,
 }
 
 /// Which way bytes went.
@@ -72,6 +78,9 @@ impl Metrics {
         registry.register("slots", "Jobs that may run at once", slots.clone());
         let job_seconds = histogram();
         registry.register("job_seconds", "From taken to ended", job_seconds.clone());
+        let queue_seconds = histogram();
+        let help = "From made in Girder to taken";
+        registry.register("queue_seconds", help, queue_seconds.clone());
         let phase_seconds = Family::new_with_constructor(histogram as fn() -> Histogram);
         registry.register("phase_seconds", "A run's phases", phase_seconds.clone());
         let bytes = Family::default();
@@ -81,16 +90,22 @@ impl Metrics {
         registry.register("passed_on", help, passed_on.clone());
         let broker_up = Gauge::default();
         registry.register("broker_up", "1 while the broker is connected", broker_up.clone());
+        let girder_retries = Counter::default();
+        let help = "Requests to Girder that failed and were sent again";
+        registry.register("girder_retries", help, girder_retries.clone());
         Self {
             registry: std::rc::Rc::new(registry),
             jobs,
             running,
             slots,
             job_seconds,
+            queue_seconds,
             phase_seconds,
             bytes,
             passed_on,
             broker_up,
+            girder_retries,
+            retried: Arc::default(),
         }
     }
 
@@ -109,6 +124,16 @@ impl Metrics {
     /// A job has ended that never began.
     pub(super) fn job_ended_unstarted(&self, task: &str, outcome: &'static str) {
         self.jobs.get_or_create(&JobLabels { task: task.to_owned(), outcome }).inc();
+    }
+
+    /// A job was taken that had waited for so long.
+    pub(super) fn waited(&self, waited: Duration) {
+        self.queue_seconds.observe(waited.as_secs_f64());
+    }
+
+    /// Where requests to Girder that are sent again are counted.
+    pub(super) fn girder_retries(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.retried)
     }
 
     /// A phase of a run is over.
@@ -143,6 +168,8 @@ impl Metrics {
 
     /// All of it as text.
     pub(super) fn text(&self) -> String {
+        let retried = self.retried.load(Ordering::Relaxed);
+        self.girder_retries.inc_by(retried.saturating_sub(self.girder_retries.get()));
         let mut text = String::new();
         // It fails only where the writer does, and a String does not.
         let _ = encode(&mut text, &self.registry);
@@ -180,6 +207,9 @@ mod tests {
         metrics.phase_ended(Phase::Prepare, Duration::from_millis(100));
         metrics.moved(Direction::In, 10);
         metrics.moved(Direction::Out, 3);
+        metrics.waited(Duration::from_secs(9));
+        metrics.girder_retries().fetch_add(2, Ordering::Relaxed);
+        assert_eq!(metrics.text(), metrics.text());
         metrics.passed_on("slicer_cli_web.image_job.ingest_from_docker");
         let text = metrics.text();
         for line in [
@@ -192,6 +222,8 @@ mod tests {
             r#"gantline_bytes_total{direction="out"} 3"#,
             r#"gantline_passed_on_total{task="slicer_cli_web.image_job.ingest_from_docker"} 1"#,
             "gantline_broker_up 1",
+            "gantline_queue_seconds_count 1",
+            "gantline_girder_retries_total 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -10,16 +10,16 @@
 //! | nothing, for as long as we are patient | FAILURE |
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
 use super::stop::Stopper;
 use super::{After, Job};
 use crate::girder::JobStatus;
-use crate::reporter::{Begun, JobReporter, JobTeller, ReporterOptions};
+use crate::reporter::{Begun, JobReporter, JobTeller, ReporterOptions, Stop, Untold};
 use crate::run::chain;
-use crate::worker::celery::GirderHeaders;
+use crate::worker::celery::{GirderHeaders, parse_time};
 use crate::worker::ended::{Ended, StoppedFor};
 use crate::worker::node::Node;
 
@@ -48,6 +48,7 @@ impl GirderSide {
         let no_container = |ended| Begin::NoContainer(After::Tell(ended));
         match begun(&reporter).await {
             Begun::Running => {
+                note_waiting(node, &reporter);
                 let teller = reporter.teller();
                 Begin::Runs(Some(Self { reporter, teller }))
             }
@@ -59,10 +60,14 @@ impl GirderSide {
                 "Girder refuses the job's token: {}",
                 chain(&*error)
             ))),
-            Begun::Unreachable(error) => no_container(Ended::unusable(format!(
-                "Girder could not be told that the job runs: {}",
-                chain(&*error)
-            ))),
+            Begun::Unreachable(error) => {
+                let words =
+                    format!("Girder could not be told that the job runs: {}", chain(&*error));
+                let ended = Ended::unusable(words);
+                // If it comes back all the same, the job does not stay as running for ever.
+                tell_end(&reporter.teller(), &ended);
+                no_container(ended)
+            }
             Begun::Closed => no_container(Ended::unusable("bug: a closed reporter".to_owned())),
         }
     }
@@ -72,16 +77,23 @@ impl GirderSide {
         &self.teller
     }
 
-    /// Tells the rest of the log and the last status, and waits until Girder has them.
-    pub(super) async fn end(self, after: &After) {
-        match after {
+    /// Tells the rest of the log and the last status, and waits until Girder has them. A job whose
+    /// success Girder could not be told has failed.
+    pub(super) async fn end(self, after: After) -> After {
+        match &after {
             After::Tell(ended) => tell_end(&self.teller, ended),
             After::GiveBack => {
                 self.teller.log("the worker is stopped: the job runs again on another one\n");
             }
             After::Acknowledge => {}
         }
-        tell_and_finish(self.reporter).await;
+        let told = tell_and_finish(self.reporter).await;
+        match (after, told) {
+            (After::Tell(Ended::Succeeded), Err(untold @ Untold::Unreachable(_))) => {
+                After::Tell(Ended::unusable(chain(&untold)))
+            }
+            (after, _) => after,
+        }
     }
 }
 
@@ -99,16 +111,19 @@ pub(super) async fn end_unstarted(node: &Node, girder: &GirderHeaders, ended: &E
     let teller = reporter.teller();
     teller.log(&format!("{line}\n"));
     teller.status(ended.status());
-    tell_and_finish(reporter).await;
+    let _ = tell_and_finish(reporter).await;
 }
 
-/// Waits until Girder has been told everything.
-pub(super) async fn tell_and_finish(reporter: JobReporter) {
+/// Waits until Girder has been told everything. If it could not be, the log says so.
+pub(super) async fn tell_and_finish(reporter: JobReporter) -> Result<(), Untold> {
     let (sender, told) = oneshot::channel();
     reporter.finish(move |result| drop(sender.send(result)));
-    if let Ok(Err(untold)) = told.await {
-        tracing::warn!("{}", chain(&untold));
+    let told = told.await;
+    let told = told.unwrap_or_else(|_| Err(Untold::Bug("the reporter's thread panicked")));
+    if let Err(untold) = &told {
+        tracing::warn!("{}", chain(untold));
     }
+    told
 }
 
 fn start(
@@ -118,11 +133,32 @@ fn start(
 ) -> Result<Option<JobReporter>, String> {
     let Some(job) = node.girder_job(girder) else { return Ok(None) };
     let patience = node.settings.girder_patience;
-    let mut options = ReporterOptions { patience, look: LOOK, ..ReporterOptions::default() };
+    let mut options = ReporterOptions {
+        patience,
+        look: LOOK,
+        absence: Some(patience),
+        retries: node.health.metrics.girder_retries(),
+        ..ReporterOptions::default()
+    };
     options.girder.ca_files.extend(node.settings.ca_file.clone());
     let stopper = stopper.clone();
-    let cancelled = move || stopper.stop(StoppedFor::Cancel);
-    JobReporter::start(&job, options, cancelled).map(Some).map_err(|error| chain(&error))
+    let stop = move |why| {
+        stopper.stop(match why {
+            Stop::Away => StoppedFor::GirderAway { seconds: patience.as_secs() },
+            _ => StoppedFor::Cancel,
+        });
+    };
+    JobReporter::start(&job, options, stop).map(Some).map_err(|error| chain(&error))
+}
+
+/// Counts how long a job has waited since it was made.
+fn note_waiting(node: &Node, reporter: &JobReporter) {
+    let created = reporter.created().as_deref().and_then(parse_time);
+    // Of another clock's future nothing is said.
+    let waited = created.and_then(|created| SystemTime::now().duration_since(created).ok());
+    if let Some(waited) = waited {
+        node.health.metrics.waited(waited);
+    }
 }
 
 async fn begun(reporter: &JobReporter) -> Begun {

@@ -130,10 +130,10 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
         node.outbox.post(Letter::Ack(Rc::clone(&job.taken.delivery)));
     }
     let after = run::run(node, job, girder.as_ref()).await;
-    if let Some(girder) = girder {
-        girder.end(&after).await;
+    match girder {
+        Some(girder) => girder.end(after).await,
+        None => after,
     }
-    after
 }
 
 /// Step 5.

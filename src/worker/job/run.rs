@@ -2,8 +2,9 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
-use super::bury::TASK_LABEL;
+use super::bury::{NODE_LABEL, TASK_LABEL};
 use super::girder::GirderSide;
 use super::{After, Job};
 use crate::event::RunId;
@@ -25,6 +26,7 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
     let mut settings = RunSettings::new()
         .with_id(id.clone())
         .with_label(TASK_LABEL, &task.head.id)
+        .with_label(NODE_LABEL, &node.settings.hostname)
         .with_stdout_writer(io::sink())
         .with_stderr_writer(io::sink())
         .with_stop_timeout(node.settings.stop_timeout)
@@ -146,6 +148,10 @@ fn note(node: &Node, ran: &Result<Outcome, RunError>) {
     });
     let downloaded: u64 = report.downloads.iter().map(|download| download.bytes).sum();
     let uploaded: u64 = report.uploads.iter().map(|upload| upload.bytes).sum();
+    let again = report.transfers.iter().map(|transfer| transfer.resumed);
+    let again = again.chain(report.downloads.iter().map(|download| download.resumed));
+    let again = again.map(u64::from).sum();
+    node.health.metrics.girder_retries().fetch_add(again, Ordering::Relaxed);
     node.health.metrics.moved(Direction::In, sums.0 + downloaded);
     node.health.metrics.moved(Direction::Out, sums.1 + uploaded);
 }
