@@ -2,15 +2,21 @@
 
 #![cfg(test)]
 
+mod away;
 mod control;
 mod declaring;
 mod jobs;
+mod leftovers;
+mod limits;
 mod living;
+mod living_with;
 mod place;
 mod proxy;
 mod python;
+mod remote;
 mod restoring;
 mod results;
+mod rows;
 mod settling;
 mod site;
 #[path = "../support/mod.rs"]

@@ -13,7 +13,12 @@ pub(crate) async fn run(url: &str, verb: &str, options: Value) -> Value {
 
 /// Begins one thing.
 pub(crate) fn start(url: &str, verb: &str, options: Value) -> Python {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/worker/python/broker.py");
+    start_script("broker.py", url, verb, options)
+}
+
+/// Begins one thing that another script does.
+pub(crate) fn start_script(script: &str, url: &str, verb: &str, options: Value) -> Python {
+    let script = format!("{}/tests/worker/python/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut child = command().arg(script).args([url, verb, &options.to_string()]).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     Python { child, lines }

@@ -56,28 +56,59 @@ impl Site {
         self.girder.token().to_owned()
     }
 
+    /// The name of the test's worker.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Whether results can be read by anybody: in Redis.
+    pub(crate) fn has_records(&self) -> bool {
+        self.backend != "rpc://"
+    }
+
+    /// Girder's API.
+    pub(crate) fn api(&self) -> &str {
+        self.girder.api()
+    }
+
+    /// The address of the broker, as Python and we take it.
+    pub(crate) fn broker(&self) -> &str {
+        &self.broker
+    }
+
     /// Starts `gantline worker` on the test's queue, and waits until it is connected.
     pub(crate) fn worker(&self, arguments: &[&str]) -> Worker {
+        let worker = self.starting_worker(arguments, &[]);
+        self.until(|| worker.log().contains("connected to the broker"));
+        worker
+    }
+
+    /// Starts `gantline worker` with something in its environment.
+    pub(crate) fn starting_worker(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Worker {
         let folder = TempDir::with_prefix("gantline-test-").unwrap();
         let log = folder.path().join("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
-        command
-            .args(["worker", "--broker", &self.broker, "--backend", &self.backend])
-            .args(["--queues", &self.queue]);
+        command.args(["worker", "--broker", &self.broker, "--backend", &self.backend]);
+        if !arguments.contains(&"--queues") {
+            command.args(["--queues", &self.queue]);
+        }
         if !arguments.contains(&"--hostname") {
             command.args(["--hostname", &self.node]);
         }
         let child = command
             .args(arguments)
             .env("TMPDIR", folder.path())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let worker = Worker { child, folder };
-        self.until(|| worker.log().contains("connected to the broker"));
-        worker
+        Worker { child, folder }
     }
 
     /// Has Girder send a job to the test's queue.
@@ -140,11 +171,16 @@ impl Site {
 
     /// Celery's record of the result, where it can be read: in Redis.
     pub(crate) fn result(&self, job: &Job<'_>) -> Option<Value> {
+        self.result_of(&job.task_id())
+    }
+
+    /// The same by the task's id.
+    pub(crate) fn result_of(&self, task_id: &str) -> Option<Value> {
         if self.backend == "rpc://" {
             return None;
         }
         let mut connection = redis::Client::open(&*self.backend).unwrap().get_connection().unwrap();
-        let key = format!("celery-task-meta-{}", job.task_id());
+        let key = format!("celery-task-meta-{task_id}");
         let mut found: Option<String> = None;
         self.until(|| {
             found = redis::cmd("GET").arg(&key).query(&mut connection).unwrap();
@@ -177,10 +213,19 @@ impl Site {
     }
 
     fn python(&self, verb: &str, options: &Value) -> Value {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/worker/python/broker.py");
+        self.script("broker.py", verb, options)
+    }
+
+    /// What Python's remote control does with the broker: `tests/worker/python/control.py`.
+    pub(crate) fn control(&self, verb: &str, options: &Value) -> Value {
+        self.script("control.py", verb, options)
+    }
+
+    fn script(&self, script: &str, verb: &str, options: &Value) -> Value {
+        let script = format!("{}/tests/worker/python/{script}", env!("CARGO_MANIFEST_DIR"));
         let python = env::var("GANTLINE_TEST_PYTHON").expect("GANTLINE_TEST_PYTHON is not set");
         let ran = Command::new(python)
-            .args([script, &self.broker, verb, &options.to_string()])
+            .args([&script, &self.broker, verb, &options.to_string()])
             .output()
             .unwrap();
         assert!(ran.status.success(), "{verb}: {}", String::from_utf8_lossy(&ran.stderr));
@@ -261,6 +306,20 @@ impl Job<'_> {
             .unwrap();
     }
 
+    /// Whether a job follows it.
+    pub(crate) fn has_child(&self) -> bool {
+        let jobs = self.site.girder.get("job/all?limit=0");
+        jobs.as_array().unwrap().iter().any(|job| job["parentId"] == *self.id)
+    }
+
+    /// Deletes it in Girder.
+    pub(crate) fn delete(&self) {
+        ureq::delete(format!("{}/job/{}", self.site.girder.api(), self.id))
+            .header("Girder-Token", self.site.girder.token())
+            .call()
+            .unwrap();
+    }
+
     /// Whether a container of it is there, running or not.
     pub(crate) fn has_container(&self) -> bool {
         let label = format!("label=gantline.task={}", self.task_id());
@@ -297,6 +356,19 @@ impl Worker {
             thread::park_timeout(Duration::from_millis(50));
         };
         assert_eq!(status.code(), Some(code), "{}", self.log());
+    }
+
+    /// Kills it. What it has left stays until this is dropped.
+    pub(crate) fn dies(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// What lies in its temporary folder, beside its log.
+    pub(crate) fn left_behind(&self) -> Vec<String> {
+        let names = fs::read_dir(self.folder.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name != "log").collect()
     }
 
     /// Asks it to end, and waits until it has.

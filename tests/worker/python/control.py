@@ -1,0 +1,79 @@
+"""Celery's remote control, and a worker of Python's. control.py URL VERB ARGUMENTS: the last argument is JSON, the answer too.
+
+broadcast {command, arguments, destination, pattern, matcher}   a command to all; each one's answer
+worker {queue, hostname, revoked}                               a worker that knows these ids to be revoked, until it is killed
+again {queue, times, token}                                     takes a message and sends it again, so often; with another job's token
+take {queue}                                                    takes a task as kombu and Celery read it
+"""
+import json
+import os
+import sys
+
+
+def app_of(url):
+    from celery import Celery
+    app = Celery(broker=url, backend=os.environ.get('GIRDER_WORKER_BACKEND'))
+    app.conf.broker_connection_retry_on_startup = True
+    return app
+
+
+def broadcast(url, options):
+    replies = app_of(url).control.broadcast(
+        options['command'], arguments=options.get('arguments') or {}, destination=options.get('destination'),
+        pattern=options.get('pattern'), matcher=options.get('matcher'), reply=True, timeout=options.get('timeout', 1))
+    return {name: answer for reply in replies or [] for name, answer in reply.items()}
+
+
+def worker(url, options):
+    from celery.signals import worker_ready
+    from celery.worker import state
+
+    @worker_ready.connect(weak=False)
+    def ready(**_):
+        state.revoked.update(options.get('revoked', []))
+        print(json.dumps('ready'), file=sys.__stdout__, flush=True)  # Celery has sys.stdout
+
+    app_of(url).worker_main(['worker', '--pool', 'solo', '--without-gossip', '--queues', options['queue'],
+                             '--hostname', options['hostname'], '--loglevel', 'ERROR'])
+
+
+def taken(url, name):
+    from kombu import Connection, Consumer, Exchange, Queue
+    queue, seen = Queue(name, Exchange(name, type='direct'), routing_key=name), []
+
+    def take(message):
+        seen.append(message)
+        message.ack()
+
+    with Connection(url) as connection:
+        with Consumer(connection.channel(), [queue], on_message=take, accept=None, prefetch_count=1):
+            while not seen:
+                connection.drain_events(timeout=20)
+    return queue, seen[0]
+
+
+def again(url, options):
+    from kombu import Connection
+    queue, message = taken(url, options['queue'])
+    if 'token' in options:
+        message.headers['jobInfoSpec']['headers']['Girder-Token'] = options['token']
+    with Connection(url) as connection, connection.Producer() as producer:
+        for _ in range(options['times']):
+            producer.publish(message.body, content_type=message.content_type, content_encoding='utf-8',
+                             headers=message.headers, exchange='', routing_key=queue.name, declare=[queue],
+                             correlation_id=message.properties.get('correlation_id'),
+                             reply_to=message.properties.get('reply_to'), delivery_mode=2)
+    return message.headers['id']
+
+
+def take(url, options):
+    _, message = taken(url, options['queue'])
+    args, kwargs, embed = message.decode()
+    return {'headers': message.headers, 'args': args, 'kwargs': kwargs, 'embed': embed,
+            'content_type': message.content_type, 'properties': {
+                name: message.properties.get(name) for name in ('correlation_id', 'reply_to', 'priority')}}
+
+
+if __name__ == '__main__':
+    _, url, verb, options = sys.argv
+    print(json.dumps(globals()[verb](url, json.loads(options))), flush=True)

@@ -1,0 +1,131 @@
+//! Remote control of a whole worker, and what workers tell each other, with Python's Celery among them.
+
+use serde_json::{Value, json};
+
+use crate::jobs::{CANCELED, SUCCESS};
+use crate::python;
+use crate::site::{Site, on_both_sites, script};
+
+on_both_sites! {
+    a_command_reaches_those_that_a_pattern_names,
+    a_worker_that_comes_up_hears_from_ours_what_is_revoked,
+    a_worker_that_comes_up_hears_from_pythons_what_is_revoked,
+    who_waits_for_a_revoked_task_that_nobody_has_begun_is_told,
+    terminate_with_a_kill_does_not_wait_for_the_container,
+    an_unknown_command_is_answered_with_an_error,
+}
+
+/// Who answers a ping, of the test's workers.
+fn answers(site: &Site, mut asked: Value) -> Vec<String> {
+    asked["command"] = json!("ping");
+    let answers = site.control("broadcast", &asked);
+    let names = answers.as_object().unwrap().keys().cloned();
+    names.filter(|name| name.contains(site.queue())).collect()
+}
+
+fn a_command_reaches_those_that_a_pattern_names(site: &Site) {
+    let (name, other) = (site.node().to_owned(), format!("other@{}", site.queue()));
+    let _worker = site.worker(&[]);
+    let _other = site.worker(&["--hostname", &other]);
+    let queue = site.queue();
+    let by = |matcher: &str, pattern: String| {
+        let mut names = answers(site, json!({"matcher": matcher, "pattern": pattern}));
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(by("glob", format!("[!g]*@{queue}")), other);
+    assert_eq!(by("glob", format!("*@{queue}")), format!("{name} {other}"));
+    assert_eq!(by("pcre", format!("(gantline|x)@{queue}$")), name);
+    assert_eq!(answers(site, json!({"destination": [other]})), [other]);
+}
+
+fn revoke(site: &Site, ids: &[&str]) {
+    let asked = json!({"command": "revoke", "destination": [site.node()],
+        "arguments": {"task_id": ids}});
+    assert!(site.control("broadcast", &asked)[site.node()]["ok"].is_string());
+}
+
+/// What a node says is revoked, asked until it is so.
+fn knows(site: &Site, node: &str, id: &str) {
+    let asked = json!({"command": "revoked", "destination": [node]});
+    site.until(|| {
+        let answer = site.control("broadcast", &asked);
+        answer[node].as_array().is_some_and(|ids| ids.contains(&json!(id)))
+    });
+}
+
+fn a_worker_that_comes_up_hears_from_ours_what_is_revoked(site: &Site) {
+    let id = format!("revoked-{}", site.queue());
+    let _first = site.worker(&[]);
+    revoke(site, &[&id]);
+    let second = format!("second@{}", site.queue());
+    let _second = site.worker(&["--hostname", &second]);
+    knows(site, &second, &id);
+}
+
+fn a_worker_that_comes_up_hears_from_pythons_what_is_revoked(site: &Site) {
+    let id = format!("revoked-{}", site.queue());
+    let ours = format!("ours-{}", site.queue());
+    let hostname = format!("python@{}", site.queue());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let other = site.other_queue();
+    let options = json!({"queue": other, "hostname": hostname, "revoked": [id]});
+    let mut theirs = python::start_script("control.py", site.broker(), "worker", options);
+    let ready = async { crate::place::soon(theirs.line()).await };
+    assert_eq!(runtime.block_on(ready), "ready");
+
+    let _worker = site.worker(&[]);
+    knows(site, site.node(), &id);
+    // And it has heard from us.
+    revoke(site, &[&ours]);
+    let third = format!("third@{}", site.queue());
+    let _third = site.worker(&["--hostname", &third]);
+    knows(site, &third, &ours);
+    knows(site, &third, &id);
+}
+
+fn who_waits_for_a_revoked_task_that_nobody_has_begun_is_told(site: &Site) {
+    let job = site.send(&script("echo never"), json!({}));
+    let done = site.send(&script("echo done"), json!({}));
+    let _worker = site.worker(&["--queues", &site.other_queue()]);
+    job.cancel();
+    assert_eq!(job.ended(), CANCELED);
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["status"], "REVOKED", "{meta}");
+        assert_eq!(meta["result"]["exc_message"], json!(["revoked"]), "{meta}");
+    }
+    // A result that is there is not written over.
+    let _second = site.worker(&["--hostname", &format!("second@{}", site.queue())]);
+    assert_eq!(done.ended(), SUCCESS);
+    if site.has_records() {
+        assert_eq!(site.result(&done).unwrap()["status"], "SUCCESS");
+        revoke(site, &[&done.task_id()]);
+        site.control("broadcast", &json!({"command": "ping", "destination": [site.node()]}));
+        assert_eq!(site.result(&done).unwrap()["status"], "SUCCESS");
+    }
+}
+
+fn terminate_with_a_kill_does_not_wait_for_the_container(site: &Site) {
+    let _worker = site.worker(&["--stop-timeout", "600"]);
+    let job = site.send(&script("trap '' TERM; echo up; while :; do sleep 1; done"), json!({}));
+    job.says("up");
+    let id = job.task_id();
+    let asked = json!({"command": "terminate", "destination": [site.node()],
+        "arguments": {"task_id": id, "signal": "SIGKILL"}});
+    let answer = site.control("broadcast", &asked);
+    assert_eq!(answer[site.node()], json!({"ok": format!("terminate: {id}")}));
+    assert_eq!(job.ended(), CANCELED);
+    assert!(!job.has_container());
+    let again = site.control("broadcast", &asked);
+    assert_eq!(again[site.node()], json!({"ok": "terminate: tasks unknown"}));
+}
+
+fn an_unknown_command_is_answered_with_an_error(site: &Site) {
+    let _worker = site.worker(&[]);
+    let asked = json!({"command": "nosuch", "destination": [site.node()]});
+    assert_eq!(
+        site.control("broadcast", &asked)[site.node()],
+        json!({"error": "KeyError('nosuch')"})
+    );
+}

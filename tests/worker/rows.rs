@@ -1,0 +1,170 @@
+//! What Girder says of a job decides what becomes of it, and what the result is.
+
+use serde_json::{Value, json};
+
+use crate::jobs::{CANCELED, SUCCESS};
+use crate::site::{Job, Site, on_both_sites, script};
+
+on_both_sites! {
+    a_job_that_was_deleted_is_abandoned,
+    a_job_whose_token_girder_refuses_starts_no_container,
+    the_same_message_twice_runs_once,
+    a_job_that_is_deleted_while_it_runs_goes_on,
+    a_revoke_before_its_time_cancels_a_job_that_waits,
+    a_cancel_ends_a_chain,
+    a_callback_runs_after_a_success_with_a_parent,
+    without_a_worker_of_ours_python_reads_what_follows,
+}
+
+/// It ends when it is told to.
+const STOPS: &str = "trap 'exit 0' TERM; echo up; sleep 100 & wait";
+
+/// A job behind it has been seen to.
+fn has_passed(site: &Site) {
+    let next = site.send(&script("echo next"), json!({}));
+    assert_eq!(next.ended(), SUCCESS);
+}
+
+fn exception(site: &Site, job: &Job<'_>) -> Option<(Value, Value)> {
+    site.result(job).map(|mut meta| (meta["status"].take(), meta["result"]["exc_message"].take()))
+}
+
+fn a_job_that_was_deleted_is_abandoned(site: &Site) {
+    let job = site.send(&script("echo never"), json!({}));
+    let id = job.task_id();
+    job.delete();
+    let worker = site.worker(&["--concurrency", "1"]);
+    has_passed(site);
+    if let Some(meta) = site.result_of(&id) {
+        assert_eq!(meta["status"], "REVOKED", "{meta}");
+        assert_eq!(meta["result"]["exc_message"], json!(["revoked"]));
+    }
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+fn a_job_whose_token_girder_refuses_starts_no_container(site: &Site) {
+    let job = site.send(&script("echo never"), json!({}));
+    let wrong = "x".repeat(64);
+    site.control("again", &json!({"queue": site.queue(), "times": 1, "token": wrong}));
+    let worker = site.worker(&["--concurrency", "1"]);
+    has_passed(site);
+    assert_eq!(job.statuses(), [] as [u64; 0]);
+    if let Some((status, words)) = exception(site, &job) {
+        assert_eq!(status, "FAILURE");
+        let words = words[0].as_str().unwrap();
+        assert!(words.contains("Girder refuses the job's token"), "{words}");
+    }
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+fn the_same_message_twice_runs_once(site: &Site) {
+    let job = site.send(&script("echo once"), json!({}));
+    site.control("again", &json!({"queue": site.queue(), "times": 2}));
+    assert_eq!(site.waiting(), 2);
+    // Two of them: the second has not seen the first's end.
+    let first = site.worker(&["--concurrency", "1"]);
+    assert_eq!(job.ended(), SUCCESS);
+    first.ends_well();
+    let second = site.worker(&["--concurrency", "1"]);
+    has_passed(site);
+    assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+    assert_eq!(job.statuses(), [2, 3]);
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["status"], "SUCCESS");
+    }
+    second.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+fn a_job_that_is_deleted_while_it_runs_goes_on(site: &Site) {
+    let worker = site.worker(&["--concurrency", "1"]);
+    let job = site.send(&script("echo up; sleep 2; echo more; sleep 2"), json!({}));
+    job.says("up");
+    let id = job.task_id();
+    job.delete();
+    has_passed(site);
+    if let Some(meta) = site.result_of(&id) {
+        assert_eq!(meta["status"], "SUCCESS", "{meta}");
+    }
+    worker.ends_well();
+}
+
+fn a_revoke_before_its_time_cancels_a_job_that_waits(site: &Site) {
+    let _worker = site.worker(&["--concurrency", "1"]);
+    let job = site.send(&script("echo never"), json!({"countdown": 1000}));
+    let id = job.task_id();
+    site.until(|| {
+        let scheduled = &site.inspect(&["scheduled"])["scheduled"];
+        scheduled.as_array().is_some_and(|all| all.iter().any(|one| one["request"]["id"] == id))
+    });
+    job.cancel();
+    assert_eq!(job.ended(), CANCELED);
+    site.until(|| site.inspect(&["scheduled"])["scheduled"] == json!([]));
+    assert_eq!(site.waiting(), 0);
+    if let Some((status, words)) = exception(site, &job) {
+        assert_eq!((status, words), (json!("REVOKED"), json!(["revoked"])));
+    }
+    assert!(!job.log().contains("container"), "{}", job.log());
+}
+
+fn a_cancel_ends_a_chain(site: &Site) {
+    let _worker = site.worker(&["--concurrency", "1"]);
+    let then = json!([script("echo second")]).to_string();
+    let link_error = script("echo never").to_string();
+    let parts = [("then", &*then), ("link_error", &*link_error)];
+    let job = site.send_with(&script(STOPS), json!({}), &parts);
+    job.says("up");
+    job.cancel();
+    assert_eq!(job.ended(), CANCELED);
+    has_passed(site);
+    assert!(!job.has_child());
+    assert_eq!(site.waiting(), 0);
+}
+
+fn a_callback_runs_after_a_success_with_a_parent(site: &Site) {
+    let _worker = site.worker(&[]);
+    let (link, link_error) = (script("echo after").to_string(), script("echo never").to_string());
+    let parts = [("link", &*link), ("link_error", &*link_error)];
+    let job = site.send_with(&script("echo first"), json!({}), &parts);
+    assert_eq!(job.ended(), SUCCESS);
+    let child = job.child();
+    assert_eq!(child.ended(), SUCCESS, "{}", child.log());
+    assert!(child.log().contains("after\n"), "{}", child.log());
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["children"], json!([[[child.task_id(), null], null]]), "{meta}");
+    }
+    if let Some(meta) = site.result(&child) {
+        assert_eq!(meta["parent_id"], *job.task_id(), "{meta}");
+    }
+}
+
+/// What we publish for the next step of a chain is what kombu and Celery read.
+fn without_a_worker_of_ours_python_reads_what_follows(site: &Site) {
+    let worker = site.worker(&["--concurrency", "1"]);
+    let then = json!([script("echo second"), script("echo third")]).to_string();
+    let first =
+        site.send_with(&script("echo up; sleep 3"), json!({"priority": 3}), &[("then", &*then)]);
+    first.says("up");
+    worker.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(first.ended(), SUCCESS);
+    worker.has_ended(0);
+    let taken = site.control("take", &json!({"queue": site.queue()}));
+    let (headers, second) = (&taken["headers"], first.child());
+    assert_eq!(headers["task"], "girder_worker.docker.tasks.docker_run");
+    assert_eq!(headers["id"], *second.task_id(), "{taken}");
+    assert_eq!(headers["parent_id"], *first.task_id());
+    assert_eq!(headers["root_id"], *first.task_id());
+    assert!(headers["jobInfoSpec"]["url"].as_str().unwrap().contains("/job/"), "{taken}");
+    assert!(headers["girder_api_url"].is_string() && headers["girder_client_token"].is_string());
+    assert_eq!(headers["timelimit"], json!([null, null]));
+    assert_eq!(taken["properties"]["correlation_id"], headers["id"]);
+    assert!(taken["properties"]["reply_to"].is_string(), "{taken}");
+    assert_eq!(taken["content_type"], "application/json");
+    assert_eq!(taken["kwargs"]["container_args"], json!(["sh", "-c", "echo second"]), "{taken}");
+    // The rest of the chain is with it.
+    let rest = &taken["embed"]["chain"];
+    assert_eq!(rest.as_array().map(Vec::len), Some(1), "{taken}");
+    assert!(rest[0]["task"].is_string(), "plain JSON, not pickled: {rest}");
+}
