@@ -220,7 +220,7 @@ fn plan(settings: &WorkerSettings) -> String {
     };
     let acks = if settings.acks_late { "is over" } else { "has begun" };
     format!(
-        "{hostname} can connect to {broker}.\n\
+        "{hostname} can connect to {broker}, and to the engine.\n\
          It would take messages from {}, and run {concurrency} jobs at once.\n\
          A message is acknowledged when its job {acks}.\n\
          Messages of other tasks {others}.\n\

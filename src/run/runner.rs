@@ -131,9 +131,9 @@ const MAX_BLOCKING: usize = 8;
 /// For who runs many jobs on one engine.
 #[cfg(feature = "worker")]
 impl Runner {
-    /// Whether the engine answers.
-    pub(crate) async fn engine_answers(&self) -> bool {
-        docker::Client::connect(self.shared.engine.clone()).await.is_ok()
+    /// Asks the engine for its version.
+    pub(crate) async fn check_engine(&self) -> Result<(), docker::DockerError> {
+        docker::Client::connect(self.shared.engine.clone()).await.map(drop)
     }
 
     /// Removes what runs have left that were killed themselves, of those whose containers have a label.

@@ -129,7 +129,7 @@ async fn tell_states(mut states: tokio::sync::watch::Receiver<State>, node: Rc<N
 /// # Errors
 /// There is no connection.
 pub(super) async fn check(supervisor: &mut Supervisor) -> Result<(), BrokerError> {
-    let session = supervisor.next_session().await?;
+    let session = supervisor.session_at_once().await?;
     Session::close(&*session).await;
     Ok(())
 }

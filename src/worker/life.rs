@@ -20,10 +20,10 @@ use super::node::{Node, Parts, Stage};
 use super::settings::WorkerSettings;
 use super::slot;
 use super::state::State;
-use super::state_file::{Remembered, StateFile, StateFileError};
+use super::state_file::{StateFile, StateFileError};
 use super::systemd;
 use super::url::Broker;
-use crate::run::Runner;
+use crate::run::{DockerError, Runner};
 
 /// A worker that has not begun.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ pub enum WorkerError {
     /// The broker cannot be used, and waiting does not mend it.
     #[error("cannot use the broker")]
     Broker(#[source] BrokerError),
+    /// The engine does not answer.
+    #[error("cannot use the engine")]
+    Engine(#[source] DockerError),
     /// Results cannot be told.
     #[error("cannot use the place for results")]
     Results(#[source] BrokerError),
@@ -69,14 +72,16 @@ impl Worker {
         Self { settings, runner }
     }
 
-    /// Connects to the broker, declares nothing, and closes the connection.
+    /// Connects to the engine and the broker, declares nothing, and closes the connections.
     ///
     /// # Errors
-    /// [`WorkerError::Broker`]: there is no connection within half a minute, or none can be had.
+    /// [`WorkerError::Engine`]: it does not answer. [`WorkerError::Broker`]: there is no connection within
+    /// half a minute, or none can be had.
     pub fn check(&self) -> Result<(), WorkerError> {
         let runtime = runtime()?;
         let mut supervisor = self.supervisor();
         runtime.block_on(async {
+            self.runner.check_engine().await.map_err(WorkerError::Engine)?;
             let checked = tokio::time::timeout(PATIENCE, connection::check(&mut supervisor)).await;
             match checked {
                 Ok(checked) => checked.map_err(WorkerError::Broker),
@@ -112,14 +117,13 @@ impl Worker {
         let Self { settings, runner } = self;
         let results = Results::new(&settings.backend, settings.ca_file.as_deref());
         let results = results.map_err(WorkerError::Results)?;
-        let (state, remembered) = recall(&settings)?;
+        let (state, revoked) = recall(&settings)?;
         let health = Health::new(Metrics::new());
         if let Some(address) = settings.http {
             let listener = TcpListener::bind(address).await;
             let listener = listener.map_err(|source| WorkerError::Listen { address, source })?;
             spawn_local(http::serve(listener, health.clone()));
         }
-        let revoked = Revoked::from_json(&remembered.revoked, SystemTime::now());
         let grace = settings.grace;
         if settings.acks_late && matches!(settings.broker, Broker::Amqp(_)) {
             tracing::warn!(
@@ -128,7 +132,7 @@ impl Worker {
             );
         }
         let node = Rc::new(Node::new(Parts { settings, runner, health, revoked, state }));
-        job::bury(&node, remembered.running).await;
+        job::bury(&node).await;
         spawn_local(systemd::feed_watchdog());
         spawn_local({
             let node = Rc::clone(&node);
@@ -149,13 +153,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, WorkerError> {
     runtime.map_err(WorkerError::Begin)
 }
 
-fn recall(settings: &WorkerSettings) -> Result<(State, Remembered), WorkerError> {
+fn recall(settings: &WorkerSettings) -> Result<(State, Revoked), WorkerError> {
     let Some(path) = &settings.statedb else {
-        return Ok((State::default(), Remembered::default()));
+        return Ok((State::default(), Revoked::default()));
     };
     let opened = StateFile::open(path, &settings.hostname);
     let (file, remembered) = opened.map_err(|error| WorkerError::State(error.into()))?;
-    Ok((State::kept(file, &settings.hostname), remembered))
+    let revoked = Revoked::from_json(&remembered.revoked, SystemTime::now());
+    Ok((State::kept(file, remembered), revoked))
 }
 
 /// Starts slots while there are fewer than wanted.
@@ -178,7 +183,7 @@ async fn watch_engine(node: Rc<Node>) {
         return;
     }
     loop {
-        node.health.engine_is_up.set(node.runner.engine_answers().await);
+        node.health.engine_is_up.set(node.runner.check_engine().await.is_ok());
         tokio::time::sleep(LOOK_AT_ENGINE).await;
     }
 }

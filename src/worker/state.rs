@@ -20,8 +20,7 @@ pub(super) struct State {
 
 impl State {
     /// A state that is kept in a file.
-    pub(super) fn kept(file: StateFile, node: &str) -> Self {
-        let remembered = Remembered { node: node.to_owned(), ..Remembered::default() };
+    pub(super) fn kept(file: StateFile, remembered: Remembered) -> Self {
         Self { file: Some(file), remembered: RefCell::new(remembered) }
     }
 }
@@ -37,6 +36,11 @@ impl Node {
             comes_again: self.settings.acks_late,
         });
         self.save_state();
+    }
+
+    /// What was running when the last process of this node ended.
+    pub(super) fn died(&self) -> Vec<RunningJob> {
+        self.state.remembered.borrow().running.clone()
     }
 
     /// Strikes out a job that is over.

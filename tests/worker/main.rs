@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod away;
+mod checking;
 mod control;
 mod declaring;
 mod jobs;

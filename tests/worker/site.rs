@@ -198,6 +198,11 @@ impl Site {
         self.python("count", &json!({"queue": queue})).as_u64().unwrap()
     }
 
+    /// Whether RabbitMQ has no such queue.
+    pub(crate) fn is_absent(&self, queue: &str) -> bool {
+        self.python("absent", &json!({"queue": queue})).as_bool().unwrap()
+    }
+
     pub(crate) fn declare(&self, queue: &str) {
         self.python("declare", &json!({"queue": queue}));
     }

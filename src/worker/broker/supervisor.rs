@@ -89,6 +89,25 @@ impl Supervisor {
         }
     }
 
+    /// Tries each address once, and waits for none.
+    ///
+    /// # Errors
+    /// What the last one says.
+    pub async fn session_at_once(&mut self) -> Result<SharedSession, BrokerError> {
+        let addresses = match &self.broker {
+            Broker::Amqp(urls) => urls.len(),
+            Broker::Redis(urls) => urls.len(),
+        };
+        for _ in 1..addresses {
+            match self.connect().await {
+                Ok(session) => return Ok(session),
+                Err(error) => tracing::warn!("{}", chain(&error)),
+            }
+            self.tries = self.tries.wrapping_add(1);
+        }
+        self.connect().await
+    }
+
     /// The owner has set the session up: queues, remote control.
     pub fn established(&mut self) {
         self.been_up = true;

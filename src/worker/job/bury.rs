@@ -1,41 +1,57 @@
 //! What ran when the worker of this name died: its containers go, and its jobs in Girder end.
 
-use tokio::task::spawn_blocking;
+use std::rc::Rc;
+
+use tokio::task::{spawn_blocking, spawn_local};
 
 use super::girder::tell_and_finish;
 use crate::girder::JobStatus;
-use crate::reporter::{JobReporter, ReporterOptions};
+use crate::reporter::{JobReporter, ReporterOptions, Untold};
 use crate::run::chain;
+use crate::spec::GirderJob;
 use crate::worker::node::Node;
 use crate::worker::state::job_of;
-use crate::worker::state_file::RunningJob;
 
-/// Ends what was running when the last process of this node died.
-pub(in crate::worker) async fn bury(node: &Node, died: Vec<RunningJob>) {
+/// Ends what was running when the last process of this node died. Containers are gone when this
+/// comes back; Girder is told meanwhile, and what it could not be told is kept for the next start.
+pub(in crate::worker) async fn bury(node: &Rc<Node>) {
     prune(node).await;
+    let died = node.died();
     for running in died {
         tracing::warn!(task = running.task_id, "was running when the worker died");
         if let Err(error) = node.runner.remove_container_of(TASK_LABEL, &running.task_id).await {
             tracing::warn!("{}", chain(&error));
         }
         // Its message comes again, and the job goes on as running.
-        if running.comes_again {
-            continue;
-        }
-        let Some(job) = job_of(&running) else { continue };
-        let patience = node.settings.girder_patience;
-        let options = ReporterOptions { patience, ..ReporterOptions::default() };
-        match JobReporter::start(&job, options, |_| ()) {
-            Ok(reporter) => {
-                let teller = reporter.teller();
-                teller.log("error: the worker died\n");
-                teller.status(JobStatus::Error);
-                let _ = tell_and_finish(reporter).await;
+        match job_of(&running) {
+            Some(job) if !running.comes_again => {
+                let node = Rc::clone(node);
+                spawn_local(async move { tell_end(&node, &running.task_id, &job).await });
             }
-            Err(error) => tracing::warn!("{}", chain(&error)),
+            _ => node.forgets(&running.task_id),
         }
     }
-    node.save_state();
+}
+
+async fn tell_end(node: &Node, task_id: &str, job: &GirderJob) {
+    let mut options =
+        ReporterOptions { patience: node.settings.girder_patience, ..ReporterOptions::default() };
+    options.girder.ca_files.extend(node.settings.ca_file.clone());
+    let told = match JobReporter::start(job, options, |_| ()) {
+        Ok(reporter) => {
+            let teller = reporter.teller();
+            teller.log("error: the worker died\n");
+            teller.status(JobStatus::Error);
+            tell_and_finish(reporter).await
+        }
+        Err(error) => {
+            tracing::warn!("{}", chain(&error));
+            Ok(())
+        }
+    };
+    if !matches!(told, Err(Untold::Unreachable(_))) {
+        node.forgets(task_id);
+    }
 }
 
 /// Removes what runs of this node have left whose process is gone.

@@ -6,6 +6,7 @@ declare {queue, arguments}                      declares a queue as a Python wor
 delete {queue}                                  deletes it
 delay {queue, arguments}                        girder_worker's own docker_run.delay
 count {queue}                                   how many messages wait in a queue
+absent {queue}                                  whether there is no such queue
 inspect {destination, verb}                     remote control; of a list of verbs, an object
 get {backend, id, timeout}                      AsyncResult.get
 call {queue, backend, timeout}                  sends a task and waits for its result
@@ -81,6 +82,15 @@ def count(url, options):
             return queue_of(options)(channel).queue_declare(passive=True).message_count
         except connection.channel_errors:  # Redis has no empty queues
             return 0
+
+
+def absent(url, options):
+    with Connection(url) as connection, connection.channel() as channel:
+        try:
+            queue_of(options)(channel).queue_declare(passive=True)
+            return False
+        except connection.channel_errors:
+            return True
 
 
 def delete(url, options):

@@ -1,0 +1,57 @@
+//! `gantline worker --check`: says whether a worker could work, and changes nothing.
+
+use std::process::{Command, Output};
+
+use crate::place::Kind;
+use crate::site::Site;
+
+fn check(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_gantline"))
+        .args(["worker", "--check"])
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn a_check_says_what_the_worker_would_do_and_declares_nothing() {
+    for kind in [Kind::RabbitMq, Kind::Redis] {
+        let site = Site::new(kind);
+        let queue = site.queue();
+        let arguments = ["--broker", site.broker(), "--queues", queue, "--others-to", "python"];
+        // A worker of that name is no hindrance.
+        let worker = site.worker(&["--queues", &site.other_queue()]);
+        let named = [arguments.as_slice(), &["--hostname", site.node()]].concat();
+        let (code, told, said) = check(&named, &[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(told.contains(&format!("It would take messages from {queue}")), "{told}");
+        assert!(told.contains("are published to python"), "{told}");
+        assert!(!told.contains("guest:guest"), "{told}");
+        worker.ends_well();
+        if kind == Kind::RabbitMq {
+            assert!(site.is_absent(queue));
+        }
+    }
+}
+
+#[test]
+fn a_check_names_what_is_not_there() {
+    let site = Site::new(Kind::Redis);
+    let arguments = ["--broker", site.broker()];
+    let (code, _, said) = check(&arguments, &[("DOCKER_HOST", "unix:///no/such/socket")]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cannot use the engine") && said.contains("/no/such/socket"), "{said}");
+    let (code, _, said) = check(&["--broker", "redis://:wrong@127.0.0.1:1/0"], &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("127.0.0.1:1") && !said.contains("wrong"), "{said}");
+    let nobody = format!("redis://127.0.0.1:1/0;{}", site.broker());
+    let (code, _, said) = check(&["--broker", &nobody], &[]);
+    assert!(code == Some(0) && said.contains("127.0.0.1:1"), "{said}");
+    let (code, _, said) = check(&["--broker", "sqs://x"], &[]);
+    assert_eq!(code, Some(2), "{said}");
+    let (code, _, said) = check(&["--backend", "mongodb://x"], &[]);
+    assert!(code == Some(2) && said.contains("mongodb"), "{said}");
+}
