@@ -28,3 +28,6 @@
 //! - Remote control understands patterns. Revoked tasks are told by workers to each other when one comes up, and to
 //!   whoever waits for the result.
 //! - A worker that was killed clears its containers away when it starts again, with or without `--statedb`.
+//! - `gantline worker --check` asks the engine as well, and says at once why there is no broker.
+//! - There are a unit for systemd, an image and a chapter on how to [replace
+//!   girder-worker](crate::manual::replacing_girder_worker).

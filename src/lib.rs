@@ -35,8 +35,8 @@
 //! Girder Worker's, or in Rust ([`JobSpec::builder`]); a run has settings of its own
 //! ([`RunSettings`]) and tells [`Event`]s; [`transfers`] moves bytes without a
 //! container. Programs that do each of these are in `tests/examples/`. The command `gantline` is the
-//! same engine behind `cli`. What has changed is in the [`changelog`], how to change it in
-//! [`contributing`].
+//! same engine behind `cli`. What is done with all of it is in the
+//! [`manual`], what has changed in the [`changelog`], how to change it in [`contributing`].
 //!
 //! # Features
 //!
@@ -118,6 +118,7 @@ mod fuzzing;
 mod girder;
 mod hook;
 mod http;
+pub mod manual;
 pub mod plan;
 mod pump;
 mod reporter;

@@ -45,7 +45,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 ];
 
 /// These see everything, or nothing: the tour, what fuzz targets call, chapters without code.
-const FREE: &[&str] = &["lib", "fuzzing", "changelog", "contributing"];
+const FREE: &[&str] = &["lib", "fuzzing", "changelog", "contributing", "manual"];
 
 const LINES: usize = 500;
 

@@ -34,6 +34,7 @@ declare -A PACKAGES=(
     [wget]="wget"
     [ip]="iproute2"
     [/usr/bin/time]="time"
+    [systemd-analyze]="systemd"
     [ip]="iproute2"
 )
 

@@ -6,6 +6,7 @@ mod away;
 mod checking;
 mod control;
 mod declaring;
+mod deploy;
 mod jobs;
 mod leftovers;
 mod limits;

@@ -1,0 +1,196 @@
+//! What an installation starts: systemd's unit, and the image of `deploy/Containerfile`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::jobs::{SOON, SUCCESS};
+use crate::place::Kind;
+use crate::site::{Site, script};
+
+const UNIT: &str = include_str!("../../deploy/gantline-worker.service");
+
+/// The values of a key of the unit.
+fn values(key: &str) -> Vec<&'static str> {
+    let value = |line: &'static str| line.strip_prefix(key)?.strip_prefix('=');
+    UNIT.lines().filter_map(value).collect()
+}
+
+fn ran(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let said = [output.stdout.as_slice(), &output.stderr].concat();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said));
+    output
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gantline-worker.service");
+    // What it starts has to be there.
+    let unit = UNIT.replace("/usr/local/bin/gantline", env!("CARGO_BIN_EXE_gantline"));
+    // The units of an engine and of a network are not on every machine that tests it.
+    let unit = unit.replace("Wants=", "# Wants=").replace("After=", "# After=");
+    fs::write(&path, unit).unwrap();
+    let output = ran(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let ours: Vec<_> = said.lines().filter(|line| line.contains("gantline-worker")).collect();
+    assert_eq!(ours, [] as [&str; 0]);
+}
+
+/// A worker with the unit's own line and environment is ready for systemd, runs a job, and ends within the unit's time.
+#[test]
+fn what_the_unit_starts_is_ready_runs_a_job_and_ends() {
+    assert_eq!(values("ExecStart"), ["/usr/local/bin/gantline worker"]);
+    assert_eq!(values("Type"), ["notify"]);
+    let site = Site::new(Kind::RabbitMq);
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().display().to_string();
+    for below in values("StateDirectory")[0].split(' ') {
+        let below = below.strip_prefix("gantline").unwrap().trim_start_matches('/');
+        fs::create_dir_all(folder.path().join(below)).unwrap();
+    }
+    let environment: BTreeMap<_, _> = values("Environment")
+        .into_iter()
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(name, value)| (name, value.replace("/var/lib/gantline", &state)))
+        .collect();
+    let grace: u64 = environment["GANTLINE_WORKER_GRACE"].parse().unwrap();
+    let stop: u64 = values("TimeoutStopSec")[0].parse().unwrap();
+    assert!(stop > grace + 60, "it is killed before it is over");
+
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let path = path.display().to_string();
+    let mut given = vec![("NOTIFY_SOCKET", &*path)];
+    // Another test may have the port.
+    let environment = environment.iter().filter(|(name, _)| **name != "GANTLINE_WORKER_HTTP");
+    given.extend(environment.map(|(name, value)| (*name, &**value)));
+    let worker = site.starting_worker(&[], &given);
+    let mut told = [0; 1024];
+    let length = socket.recv(&mut told).unwrap();
+    assert!(told[..length].starts_with(b"READY=1"), "{}", String::from_utf8_lossy(&told));
+    let mut job = script("echo up > /there/out; cat /there/out");
+    job["container_args"] = json!(["sh", "-c", "echo up", {"type": "TemporaryVolume"}]);
+    let job = site.send(&job, json!({}));
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    worker.signal(Signal::SIGTERM);
+    worker.has_ended(0);
+    let left = |below: &str| fs::read_dir(folder.path().join(below)).unwrap().count();
+    assert_eq!(left("tmp"), 0);
+    let mode = fs::metadata(folder.path().join("worker.state")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// An image that has what the program needs of a system: its loader and its libraries.
+fn import_base(name: &str, folder: &Path) {
+    let root = folder.join("root");
+    for below in ["tmp", "etc", "usr/local/bin", "var/tmp"] {
+        fs::create_dir_all(root.join(below)).unwrap();
+    }
+    let listed = ran(Command::new("ldd").arg(env!("CARGO_BIN_EXE_gantline")));
+    for word in String::from_utf8(listed.stdout).unwrap().split_whitespace() {
+        if word.starts_with('/') {
+            let to = root.join(word.trim_start_matches('/'));
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(word, &to).unwrap();
+        }
+    }
+    let tar = folder.join("base.tar");
+    ran(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg("."));
+    ran(Command::new("docker")
+        .args(["import", "--change", "ENV PATH=/usr/local/bin"])
+        .arg(&tar)
+        .arg(name));
+}
+
+/// Removes what a test has made in the engine.
+struct Made(String);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for verb in [["rm", "-f"], ["image", "rm"]] {
+            let names = [self.0.clone(), format!("{}-base", self.0)];
+            let _ = Command::new("docker").args(verb).args(names).output();
+        }
+    }
+}
+
+#[test]
+fn a_worker_in_a_container_runs_a_job_beside_itself() {
+    let site = Site::new(Kind::Redis);
+    let folder = tempfile::tempdir().unwrap();
+    let made = Made(format!("gantline-{}", site.queue()));
+    let (name, base) = (&*made.0, format!("{}-base", made.0));
+    import_base(&base, folder.path());
+    let context = folder.path().join("image");
+    fs::create_dir(&context).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_gantline"), context.join("gantline")).unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/Containerfile");
+    ran(Command::new("docker")
+        .args(["build", "-q", "-f", file, "-t", name])
+        .args(["--build-arg", &format!("BASE={base}")])
+        .arg(&context));
+
+    // The folder has one path on both sides.
+    let shared = folder.path().join("shared");
+    for below in ["tmp", "records"] {
+        fs::create_dir_all(shared.join(below)).unwrap();
+    }
+    let shared = shared.display().to_string();
+    let environment = [
+        format!("TMPDIR={shared}/tmp"),
+        format!("GANTLINE_RECORD_DIR={shared}/records"),
+        format!("GANTLINE_WORKER_STATEDB={shared}/worker.state"),
+        format!("CELERY_BROKER_URL={}", site.broker()),
+        format!("CELERY_RESULT_BACKEND={}", site.broker()),
+        format!("GANTLINE_WORKER_QUEUES={}", site.queue()),
+        format!("GANTLINE_WORKER_HOSTNAME={}", site.node()),
+    ];
+    let mut start = Command::new("docker");
+    // The broker and Girder of the tests are at this machine's loopback.
+    start.args(["run", "-d", "--name", name, "--network", "host"]);
+    for pair in &environment {
+        start.args(["-e", pair]);
+    }
+    let socket = engine_socket();
+    start.args([
+        "-v",
+        &format!("{socket}:/var/run/docker.sock"),
+        "-v",
+        &format!("{shared}:{shared}"),
+    ]);
+    ran(start.arg(name));
+
+    let file = site.upload("file", b"what is in the file");
+    let job = json!({
+        "image": "gantline-test:busybox", "pull_image": false,
+        "container_args": ["cat", {
+            "type": "Connect",
+            "input": {"type": "GirderFileIdToStream", "id": file},
+            "output": {"type": "NamedInputPipe", "name": "in"},
+        }],
+    });
+    let job = site.send(&job, json!({}));
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert!(job.log().contains("what is in the file"), "{}", job.log());
+    ran(Command::new("docker").args(["exec", name, "gantline", "worker", "--check"]));
+    // Its end is that of any worker.
+    ran(Command::new("docker").args(["stop", "-t", "30", name]));
+    let code = ran(Command::new("docker").args(["wait", name])).stdout;
+    assert_eq!(String::from_utf8_lossy(&code).trim(), "0");
+    assert_eq!(fs::read_dir(format!("{shared}/tmp")).unwrap().count(), 0);
+}
+
+/// The engine's socket on this machine.
+fn engine_socket() -> String {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned()
+}
