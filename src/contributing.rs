@@ -18,7 +18,7 @@
 //! | a call to the engine | a method in `src/docker/`, beside those of its object |
 //! | a system call | one safe function in `src/sys/` |
 //! | an option of the command | `src/cli/args.rs`; what the environment says, in `src/settings/` |
-//! | a fuzz target | a function and its row in `src/fuzzing.rs`, one line in `fuzz/fuzz_targets/`, an entry in `fuzz/Cargo.toml`, a corpus |
+//! | a fuzz target | a function and its row in `src/fuzzing/`, one line in `fuzz/fuzz_targets/`, an entry in `fuzz/Cargo.toml`, a corpus |
 //! | a public item | think first: who embeds the library needs it, or it is internal |
 //!
 //! # What the checks hold

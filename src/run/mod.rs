@@ -36,6 +36,9 @@ mod transfers;
 
 #[cfg(feature = "command")]
 pub(crate) use self::transfers::split::Frames;
+pub(crate) use self::transfers::{
+    downloads::names::Names, filter_progress::FilterProgress, progress_pipe::ProgressLines,
+};
 pub use self::{
     cancel::Canceller,
     error::{Cause, CleanUpError, RunError, chain},

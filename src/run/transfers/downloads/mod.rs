@@ -8,7 +8,7 @@ mod checksum;
 mod direct;
 pub(crate) mod error;
 mod listing;
-mod names;
+pub(crate) mod names;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;

@@ -6,21 +6,21 @@ use std::collections::HashSet;
 
 /// The names that one folder has.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     taken: HashSet<String>,
 }
 
 /// A name that can be used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) name: String,
+pub(crate) struct Named {
+    pub(crate) name: String,
     /// Whether it is another than Girder's.
-    pub(super) is_changed: bool,
+    pub(crate) is_changed: bool,
 }
 
 impl Names {
     /// Takes a name that nothing else in the folder has.
-    pub(super) fn take(&mut self, given: &str) -> Named {
+    pub(crate) fn take(&mut self, given: &str) -> Named {
         let safe = safe(given);
         let mut name = safe.clone();
         let mut count = 0_u64;
