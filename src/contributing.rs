@@ -26,6 +26,7 @@
 //! - `tests/tidy.rs`: who may import whom (the table of layers on the crate's first page), 500 lines a file, who
 //!   prints, who reads the environment, `unsafe` with a reason, no waiting by sleeping, no stubs.
 //! - The library without features: what it takes (at most 108 crates), and that it builds without a warning.
+//! - What the worker takes beside that: at most 60 crates, none of them with C but ring.
 //! - `cargo deny` where `Cargo.lock` changes; `rust-version` is the most that a dependency asks for.
 //! - At most 150 public items, as rustdoc lists them on its page of all items.
 //! - The package builds and tests by itself.

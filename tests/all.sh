@@ -78,6 +78,24 @@ the_library_by_itself() {
         few_public_items "${CARGO_TARGET_DIR:-target}"
 }
 
+# What the worker takes beside that, and whose C it compiles: ring's alone.
+the_workers_dependencies() {
+    local most=60 without with compiled
+    without=$(cargo tree --locked -e normal --no-default-features --prefix none --no-dedupe | sort -u | wc -l)
+    with=$(cargo tree --locked -e normal --no-default-features --features worker --prefix none --no-dedupe | sort -u | wc -l)
+    echo "$((with - without)) crates more for the worker"
+    if ((with - without > most)); then
+        echo "at most $most are wanted: cargo tree -e normal --no-default-features --features worker"
+        return 1
+    fi
+    compiled=$(cargo tree --locked -e normal,build --no-default-features --features worker --prefix none --depth 1 -i cc |
+        sed 1d | cut -d ' ' -f 1 | sort -u)
+    if [[ $compiled != ring ]]; then
+        echo "C is compiled for: $compiled"
+        return 1
+    fi
+}
+
 # How many items the library shows: those that rustdoc lists on its page of all items.
 few_public_items() {
     local most=150 items
@@ -163,6 +181,7 @@ mkdir "$TMPDIR"
 check "format" cargo fmt --check
 check "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 check "library by itself" the_library_by_itself
+check "worker's dependencies" the_workers_dependencies
 if dependencies_changed; then check "dependencies" dependencies_are_fit; fi
 if [[ -d fuzz ]]; then build_fuzz_targets; fi
 check "tests" cargo nextest run --locked --all-features --profile ci

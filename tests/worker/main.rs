@@ -24,3 +24,4 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod taking;
+mod tls;

@@ -1,25 +1,21 @@
 //! Makes a connection to RabbitMQ.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
-use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Connection, ConnectionProperties};
+use rustls::ClientConfig;
 
 use super::super::error::BrokerError;
 use super::super::settings::Settings;
 use super::link::{ACCESS_REFUSED, Link, NOT_ALLOWED, code};
-use super::place;
+use super::{place, wire};
 use crate::worker::url::{AmqpUrl, Tls};
 
 /// Connects, logs in, opens the vhost.
 pub(super) async fn connect(url: &AmqpUrl, settings: &Settings) -> Result<Arc<Link>, BrokerError> {
-    let tls = match &url.tls {
-        Some(tls) => tls_config(url, tls, settings)?,
-        None => OwnedTLSConfig::default(),
-    };
+    let tls = tls(url, settings)?;
     // lapin's own recovery stays off: it would bring back channels behind our back, whose messages are no
     // longer ours.
     let name = format!("gantline worker {}", settings.hostname);
@@ -27,8 +23,12 @@ pub(super) async fn connect(url: &AmqpUrl, settings: &Settings) -> Result<Arc<Li
         .with_connection_name(name.into())
         .with_client_property("product".into(), "gantline".into())
         .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
-    let runtime = lapin::runtime::default_runtime().map_err(|error| refusal(url, error))?;
-    let connection = Connection::connect_uri_with_config(uri(url), properties, tls, runtime).await;
+    let (host, port) = (url.host.clone(), url.port);
+    let dial = async move |_, _| {
+        let connected = wire::connect((&host, port), tls.clone()).await?;
+        Ok(AsyncTcpStream::Plain(connected))
+    };
+    let connection = Connection::connector(uri(url), wire::runtime(), dial, properties).await;
     Ok(Link::new(connection.map_err(|error| refusal(url, error))?))
 }
 
@@ -45,45 +45,25 @@ fn uri(url: &AmqpUrl) -> AMQPUri {
             port: url.port,
         },
         vhost: url.vhost.clone(),
-        query: AMQPQueryString {
-            heartbeat: Some(HEARTBEAT_SECONDS),
-            connection_timeout: Some(TCP_TIMEOUT_MS),
-            ..AMQPQueryString::default()
-        },
+        query: AMQPQueryString { heartbeat: Some(HEARTBEAT_SECONDS), ..AMQPQueryString::default() },
     }
 }
 
-fn tls_config(
-    url: &AmqpUrl,
-    tls: &Tls,
-    settings: &Settings,
-) -> Result<OwnedTLSConfig, BrokerError> {
-    if !(tls.verify && tls.check_host_name) {
+/// The settings of TLS, if the address wants it.
+fn tls(url: &AmqpUrl, settings: &Settings) -> Result<Option<Arc<ClientConfig>>, BrokerError> {
+    let Some(Tls { verify, check_host_name, ca_file, cert_file, key_file }) = &url.tls else {
+        return Ok(None);
+    };
+    let refused = |why| BrokerError::Address { place: place(url), why };
+    if !(*verify && *check_host_name) {
         let why = "an amqps connection always checks the broker's certificate; name its authority \
                    with --ca-file";
-        return Err(BrokerError::Address { place: place(url), why: why.to_owned() });
+        return Err(refused(why.to_owned()));
     }
-    let ca_file = tls.ca_file.as_ref().or(settings.ca_file.as_ref());
-    let identity = match (&tls.cert_file, &tls.key_file) {
-        (Some(cert), key) => Some(OwnedIdentity::PKCS8 {
-            pem: read(url, cert)?,
-            // One file may hold both.
-            key: read(url, key.as_ref().unwrap_or(cert))?,
-        }),
-        (None, _) => None,
-    };
-    let cert_chain = match ca_file {
-        Some(file) => Some(String::from_utf8_lossy(&read(url, file)?).into_owned()),
-        None => None,
-    };
-    Ok(OwnedTLSConfig { identity, cert_chain })
-}
-
-fn read(url: &AmqpUrl, file: &Path) -> Result<Vec<u8>, BrokerError> {
-    fs::read(file).map_err(|error| BrokerError::Address {
-        place: place(url),
-        why: format!("cannot read {}: {error}", file.display()),
-    })
+    let ca_file = ca_file.as_deref().or(settings.ca_file.as_deref());
+    // One file may hold both.
+    let own = cert_file.as_deref().map(|cert| (cert, key_file.as_deref().unwrap_or(cert)));
+    wire::tls(ca_file, own).map(Some).map_err(|error| refused(error.to_string()))
 }
 
 /// Why there is no connection. RabbitMQ says 403 to a wrong password, and 530 to a vhost that is not there or not
@@ -102,5 +82,3 @@ fn refusal(url: &AmqpUrl, error: lapin::Error) -> BrokerError {
 /// Both sides send something this often, and give up after twice the time without anything: a connection whose other
 /// end is gone without a word is found within 50 seconds.
 const HEARTBEAT_SECONDS: u16 = 20;
-
-const TCP_TIMEOUT_MS: u64 = 10_000;

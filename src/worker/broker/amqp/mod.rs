@@ -25,6 +25,7 @@ mod properties;
 mod publish;
 mod settle;
 mod slot;
+mod wire;
 
 /// Connects to a RabbitMQ.
 ///
