@@ -1,67 +1,11 @@
 //! A Girder that goes away, and does not come back for as long as the worker is patient.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
-
 use serde_json::json;
 
 use crate::jobs::ERROR;
 use crate::place::Kind;
 use crate::site::{Site, script};
-
-/// A way to a Girder that can be closed.
-struct Way {
-    port: u16,
-    /// The connections, while it is open.
-    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
-}
-
-impl Way {
-    /// A way to the Girder at this address of its API.
-    fn to(api: &str) -> Self {
-        let far = api.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let connections = Arc::clone(&open);
-        thread::spawn(move || {
-            for near in listener.incoming() {
-                let near = near.unwrap();
-                let Some(open) = &mut *connections.lock().unwrap() else { continue };
-                let far = TcpStream::connect(&far).unwrap();
-                for (from, to) in [(&near, &far), (&far, &near)] {
-                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    thread::spawn(move || {
-                        let mut bytes = [0; 16384];
-                        while let Ok(length @ 1..) = from.read(&mut bytes)
-                            && to.write_all(&bytes[..length]).is_ok()
-                        {}
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
-                }
-                open.push(near);
-            }
-        });
-        Self { port, open }
-    }
-
-    /// The API at its beginning.
-    fn api(&self) -> String {
-        format!("http://127.0.0.1:{}/api/v1", self.port)
-    }
-
-    fn closes(&self) {
-        for connection in self.open.lock().unwrap().take().into_iter().flatten() {
-            let _ = connection.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn opens(&self) {
-        self.open.lock().unwrap().get_or_insert_default();
-    }
-}
+use crate::way::Way;
 
 #[test]
 fn a_girder_that_stays_away_ends_the_job_as_a_failure() {

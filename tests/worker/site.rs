@@ -163,6 +163,16 @@ impl Site {
             .unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
+    /// An item in Girder, by its id.
+    pub(crate) fn make_item(&self, name: &str) -> String {
+        self.girder.make_item(self.girder.folder(), name)
+    }
+
+    /// How many files an item has.
+    pub(crate) fn files_in(&self, item: &str) -> usize {
+        self.girder.get(&format!("item/{item}/files")).as_array().unwrap().len()
+    }
+
     /// A file in Girder, by its id.
     pub(crate) fn upload(&self, name: &str, bytes: &[u8]) -> String {
         let item = self.girder.make_item(self.girder.folder(), name);
