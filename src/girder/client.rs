@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::{Method, Response};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use super::agent::agent;
 use super::auth::{self, Session};
 use super::call::Call;
 use super::reply::{Asked, Reply};
 use super::url::{ApiUrl, is_plain};
 use super::{ApiKey, Credentials, FileRecord, GirderError, Token};
-use crate::http::{Get, HeaderValue, HttpError, Roots};
+use crate::http::{Get, HeaderValue, HttpError};
 
 /// A client of one Girder server. Cheap to clone: the clones share connections.
 #[derive(Debug, Clone)]
@@ -39,6 +39,12 @@ pub struct Options {
     pub timeout: Duration,
     /// What we call ourselves.
     pub user_agent: String,
+    /// Anybody is trusted to be the server.
+    pub unverified: bool,
+    /// PEM files with a certificate of ours and its key, for a server that wants one.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The address of a proxy. It may have a password.
+    pub proxy: Option<Token>,
 }
 
 impl Default for Options {
@@ -47,6 +53,9 @@ impl Default for Options {
             ca_files: Vec::new(),
             timeout: Duration::from_secs(30),
             user_agent: concat!("gantline/", env!("CARGO_PKG_VERSION")).to_owned(),
+            unverified: false,
+            certificate: None,
+            proxy: None,
         }
     }
 }
@@ -161,35 +170,6 @@ fn token_for(
     }
 }
 
-/// The HTTP client for JSON.
-pub(super) fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderError> {
-    let tls = |source| GirderError::Tls { server: api.as_str().to_owned(), source };
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        // Followed, they would carry the token to wherever they lead.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        // From the environment, which is for the command to read; and downloads know no proxy.
-        .proxy(None)
-        .timeout_global(Some(options.timeout))
-        .timeout_connect(Some(CONNECT.min(options.timeout)))
-        .accept("application/json")
-        .user_agent(options.user_agent.as_str());
-    if api.is_https() {
-        let roots = Roots::new(&options.ca_files).and_then(|roots| roots.certificates());
-        let roots = roots.map_err(tls)?;
-        let certificates = roots.iter().map(|der| Certificate::from_der(der).to_owned());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        config = config.tls_config(
-            TlsConfig::builder()
-                .root_certs(RootCerts::Specific(Arc::new(certificates.collect())))
-                .unversioned_rustls_crypto_provider(provider)
-                .build(),
-        );
-    }
-    Ok(config.build().new_agent())
-}
-
 /// Reads an answer whole, or says why there is none.
 pub(super) fn reply(
     outcome: Result<Response<ureq::Body>, ureq::Error>,
@@ -249,9 +229,6 @@ fn rustls_in(error: &io::Error) -> Option<rustls::Error> {
 
 /// The header that Girder looks for a token in.
 pub(super) const TOKEN: &str = "Girder-Token";
-
-/// For a connection to each address.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// Bytes of a record: real ones are below 1 KiB, and metadata may be large.
 pub(super) const MAX_RECORD: u64 = 1024 * 1024;

@@ -8,7 +8,8 @@ use ureq::http::{Method, Request};
 use ureq::{Agent, AsSendBody};
 use url::Url;
 
-use super::client::{MAX_RECORD, Options, agent, reply};
+use super::agent::agent;
+use super::client::{MAX_RECORD, Options, reply};
 use super::job_status::JobStatus;
 use super::reply::{Asked, Reply};
 use super::url::ApiUrl;

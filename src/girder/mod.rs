@@ -4,6 +4,7 @@
 //! [`Client::download`] makes the [`http::Get`](crate::http::Get) that the data plane carries out.
 //! An error says what was asked of which server, what Girder said about it, and what can be done.
 
+mod agent;
 mod auth;
 mod call;
 mod client;

@@ -146,7 +146,8 @@ impl JobReporter {
         let headers = job.headers.iter();
         let headers =
             headers.map(|(name, value)| (name.clone(), Token::new(value.expose()))).collect();
-        let client = JobClient::new(job.url.as_url(), &job.method, headers, &options.girder)
+        let girder = options_for(job, &options.girder);
+        let client = JobClient::new(job.url.as_url(), &job.method, headers, &girder)
             .map_err(|error| ReporterError::Unusable(Box::new(error)))?;
         let desk = Arc::new(Desk::default());
         let ReporterOptions { patience, look, absence, retries, .. } = options;
@@ -207,6 +208,17 @@ impl JobReporter {
             state.close();
         });
     }
+}
+
+/// How to speak with the Girder of a job: as the runner says, and as the job does.
+fn options_for(job: &GirderJob, given: &girder::Options) -> girder::Options {
+    let mut options = given.clone();
+    options.ca_files.extend(job.session.ca_file.clone());
+    options.unverified |= job.session.unverified;
+    options.certificate = job.session.certificate.clone().or(options.certificate);
+    let proxy = job.session.proxy_for(&job.url).map(|proxy| Token::new(proxy.expose()));
+    options.proxy = proxy.or(options.proxy);
+    options
 }
 
 impl Drop for JobReporter {

@@ -88,7 +88,8 @@ fn start(script: Script) -> (JobReporter, Receiver<Came>, Receiver<Stop>) {
 
 fn job(url: &str) -> GirderJob {
     let url = HttpUrl::parse(url).unwrap();
-    GirderJob { url, headers: [].into(), method: "PUT".to_owned() }
+    let session = crate::spec::GirderSession::default();
+    GirderJob { url, headers: [].into(), method: "PUT".to_owned(), session }
 }
 
 /// The error with what lies behind it.
@@ -246,6 +247,28 @@ fn a_server_that_is_not_there_is_waited_for_as_long_as_patience_is() {
     let warning = told(&reporter.flush().unwrap_err());
     assert!(warning.contains("cannot reach") || warning.contains("refused"), "{warning}");
     assert!(closed.elapsed() < patience + Duration::from_secs(5));
+}
+
+#[test]
+fn a_job_with_a_proxy_is_told_by_way_of_it() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut job = job("http://girder.invalid/api/v1/job/5f");
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    job.session.proxies.insert("http".to_owned(), crate::spec::Secret::new(address));
+    let reporter = JobReporter::start(&job, ReporterOptions::default(), |_| {}).unwrap();
+    let teller = reporter.teller();
+    teller.log("a");
+    let (stream, _) = proxy.accept().unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    assert!(line.contains("girder.invalid"), "{line}");
+    teller.hurry(Duration::ZERO);
+    reporter.flush().unwrap_err();
+    let mut wrong = job.clone();
+    wrong.session.proxies.insert("http".to_owned(), crate::spec::Secret::new("ftp://secret@x"));
+    let error = JobReporter::start(&wrong, ReporterOptions::default(), |_| {}).unwrap_err();
+    let told = std::error::Error::source(&error).unwrap().to_string();
+    assert!(told.contains("proxy") && !told.contains("secret"), "{told}");
 }
 
 #[test]

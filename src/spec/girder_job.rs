@@ -1,6 +1,7 @@
 //! The job in Girder that a run reports to.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::secret::{HttpUrl, Secret};
 
@@ -14,6 +15,33 @@ pub struct GirderJob {
     pub headers: BTreeMap<String, Secret>,
     /// The request's method: [`GirderJob::METHOD`] if the job does not say.
     pub method: String,
+    /// How connections to Girder are made.
+    pub session: GirderSession,
+}
+
+/// How connections to the Girder of one job are made, beside what the runner says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GirderSession {
+    /// Also trusted: the authorities in this PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// Anybody is trusted.
+    pub unverified: bool,
+    /// PEM files with a certificate of ours and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Proxies, by the scheme that they are for, or `scheme://host`, or `all`.
+    pub proxies: BTreeMap<String, Secret>,
+}
+
+impl GirderSession {
+    /// The proxy for an address: the nearest one.
+    pub(crate) fn proxy_for(&self, address: &HttpUrl) -> Option<&Secret> {
+        let url = address.as_url();
+        let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
+        [format!("{scheme}://{host}"), scheme.to_owned(), format!("all://{host}"), "all".to_owned()]
+            .iter()
+            .find_map(|name| self.proxies.get(name))
+    }
 }
 
 impl GirderJob {
@@ -53,10 +81,30 @@ mod tests {
             ("http://host/", None),
         ] {
             let url = HttpUrl::parse(address).unwrap();
-            let job =
-                GirderJob { url, headers: BTreeMap::new(), method: GirderJob::METHOD.to_owned() };
+            let job = GirderJob {
+                url,
+                headers: BTreeMap::new(),
+                method: GirderJob::METHOD.to_owned(),
+                session: GirderSession::default(),
+            };
             assert_eq!(job.id(), id, "{address}");
         }
+    }
+
+    #[test]
+    fn the_nearest_proxy_is_the_one_for_an_address() {
+        let proxies = [("https://a", "1"), ("https", "2"), ("all://b", "3"), ("all", "4")];
+        let proxies =
+            proxies.map(|(name, proxy)| (name.to_owned(), Secret::new(proxy))).into_iter();
+        let session = GirderSession { proxies: proxies.collect(), ..GirderSession::default() };
+        for (address, proxy) in
+            [("https://a/x", "1"), ("https://b/x", "2"), ("http://b/x", "3"), ("http://c", "4")]
+        {
+            let found = session.proxy_for(&HttpUrl::parse(address).unwrap()).unwrap();
+            assert_eq!(found.expose(), proxy, "{address}");
+        }
+        let none = GirderSession::default();
+        assert_eq!(none.proxy_for(&HttpUrl::parse("http://c").unwrap()), None);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use docker_py::{ContainerOptions, Gpu, RunOptions};
 pub use document::schema;
 pub use download::{Download, Downloaded};
 pub use error::{Hint, Place, Problem, SpecError};
-pub use girder_job::GirderJob;
+pub use girder_job::{GirderJob, GirderSession};
 pub use hook::{Hook, Metadata, UploadOptions};
 #[cfg(feature = "worker")]
 pub(crate) use json::{Fault, Node, Value};

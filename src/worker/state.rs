@@ -9,7 +9,7 @@ use super::job::Job;
 use super::node::Node;
 use super::state_file::{Remembered, RunningJob, StateFile};
 use crate::run::chain;
-use crate::spec::{GirderJob, HttpUrl, Secret};
+use crate::spec::{GirderJob, GirderSession, HttpUrl, Secret};
 
 /// The file, if there is one, and what is in it.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Node {
 }
 
 fn job_to_json(girder: &GirderHeaders) -> Option<Value> {
-    let GirderJob { url, headers, method } = girder.job.as_ref()?;
+    let GirderJob { url, headers, method, .. } = girder.job.as_ref()?;
     let headers = headers.iter().map(|(name, value)| (name.clone(), json!(value.expose())));
     let headers = Value::Object(headers.collect());
     Some(json!({"url": url.as_url().as_str(), "method": method, "headers": headers}))
@@ -83,5 +83,6 @@ pub(super) fn job_of(running: &RunningJob) -> Option<GirderJob> {
         url: HttpUrl::parse(job.get("url")?.as_str()?)?,
         headers: headers.collect(),
         method: job.get("method")?.as_str()?.to_owned(),
+        session: GirderSession::default(),
     })
 }

@@ -7,20 +7,75 @@ use std::sync::Arc;
 use gantline::internal::worker::broker::{BrokerError, Settings, SharedSession, Supervisor};
 use gantline::internal::worker::url::Broker;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::jobs::SUCCESS;
 use crate::place::{Kind, Place, number, on_both, soon};
+use crate::site::{Site, script};
 
 on_both! {
     a_broker_is_trusted_by_the_file_of_its_authority,
     a_broker_that_nobody_vouches_for_is_refused,
     a_broker_that_wants_a_certificate_of_ours_gets_it,
+}
+
+/// A job whose message sets its session so, sent to a worker that reaches Girder by TLS; how it ended for Celery.
+fn updated_by(
+    session: &serde_json::Value,
+    wants_certificate: bool,
+    authority: &Authority,
+) -> String {
+    let site = Site::new(Kind::Redis);
+    let port = before_girder(site.api(), authority, wants_certificate);
+    let api = format!("https://localhost:{port}/api/v1");
+    let environment = [("GIRDER_WORKER_API_URL", &*api), ("SSL_CERT_FILE", "/dev/null")];
+    let worker = site.starting_worker(&["--girder-patience", "2"], &environment);
+    let options = json!({"girder_client_session_kwargs": session});
+    let job = site.send(&script("echo updated"), options);
+    let status = site.result(&job).unwrap()["status"].as_str().unwrap().to_owned();
+    if status == "SUCCESS" {
+        assert_eq!(job.ended(), SUCCESS);
+        assert!(job.log().contains("updated\n"), "{}", job.log());
+    }
+    worker.ends_well();
+    status
+}
+
+/// A TLS server before a Girder, in a thread of its own; its port.
+fn before_girder(api: &str, authority: &Authority, wants_certificate: bool) -> u16 {
+    let girder = api.trim_end_matches("/api/v1").to_owned();
+    let (own, ca) = (authority.vouches_for("localhost"), authority.issuer.der().clone());
+    let (told, port) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let wants = wants_certificate.then_some(&ca);
+            told.send(before(&girder, own, wants).await).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    port.recv().unwrap()
+}
+
+#[test]
+fn a_message_says_whom_its_jobs_updates_trust_and_what_they_show() {
+    let authority = Authority::new();
+    let ca_file = authority.ca_file();
+    assert_eq!(updated_by(&json!({}), false, &authority), "FAILURE");
+    assert_eq!(updated_by(&json!({"verify": false}), false, &authority), "SUCCESS");
+    assert_eq!(updated_by(&json!({"verify": ca_file}), false, &authority), "SUCCESS");
+    assert_eq!(updated_by(&json!({"verify": ca_file}), true, &authority), "FAILURE");
+    let own = authority.vouches_for("worker");
+    let session = json!({"verify": ca_file, "cert": own});
+    assert_eq!(updated_by(&session, true, &authority), "SUCCESS");
 }
 
 /// A certificate authority, and what it vouches for, as files.
@@ -57,9 +112,11 @@ impl Authority {
 }
 
 /// A TLS server before a broker that passes everything on; its port.
-async fn before(broker: &str, [certificate, key]: [String; 2], wants: Option<&Authority>) -> u16 {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
+async fn before(
+    broker: &str,
+    [certificate, key]: [String; 2],
+    wants: Option<&CertificateDer<'static>>,
+) -> u16 {
     let certificates = CertificateDer::pem_file_iter(&certificate).unwrap().map(Result::unwrap);
     let key = PrivateKeyDer::from_pem_file(Path::new(&key)).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -69,7 +126,7 @@ async fn before(broker: &str, [certificate, key]: [String; 2], wants: Option<&Au
         None => builder.with_no_client_auth(),
         Some(authority) => {
             let mut roots = RootCertStore::empty();
-            roots.add(authority.issuer.der().clone()).unwrap();
+            roots.add(authority.clone()).unwrap();
             let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
             builder.with_client_cert_verifier(verifier.build().unwrap())
         }
@@ -156,7 +213,8 @@ async fn a_broker_that_nobody_vouches_for_is_refused(place: Place) {
 
 async fn a_broker_that_wants_a_certificate_of_ours_gets_it(place: Place) {
     let authority = Authority::new();
-    let port = before(&place.url, authority.vouches_for("localhost"), Some(&authority)).await;
+    let port =
+        before(&place.url, authority.vouches_for("localhost"), Some(authority.issuer.der())).await;
     let [certificate, key] = authority.vouches_for("worker");
     let without = format!("{}?ssl_ca_certs={}", url(&place, port), authority.ca_file());
     assert!(connect(&without, place.settings()).await.is_err());

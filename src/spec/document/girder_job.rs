@@ -1,6 +1,6 @@
 //! The job in Girder that is told about the run.
 
-use crate::spec::girder_job::GirderJob;
+use crate::spec::girder_job::{GirderJob, GirderSession};
 use crate::spec::json::Fault;
 use crate::spec::json::fields::Fields;
 use crate::spec::json::table::{Kind, Member, Shape};
@@ -44,5 +44,6 @@ pub(super) fn girder_job(fields: &Fields<'_>) -> Result<GirderJob, Fault> {
         url: url(fields)?,
         headers: headers(fields)?,
         method: fields.optional_text("method").unwrap_or(GirderJob::METHOD).to_owned(),
+        session: GirderSession::default(),
     })
 }

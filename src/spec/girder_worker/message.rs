@@ -8,10 +8,11 @@ use std::cell::{Cell, RefCell};
 
 use super::TASKS;
 use super::classes::{DICTIONARIES, REFUSED};
+use super::session::{self, SESSION};
 use crate::spec::JobSpec;
 use crate::spec::document;
 use crate::spec::error::{Hint, Problem, SpecError};
-use crate::spec::json::{Fault, MAX_DEPTH, MAX_NODES, Node, Value, rule, shortened, too_many};
+use crate::spec::json::{Fault, MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
 use crate::spec::jsonpickle::{Object, Pickle, Pickled, key};
 use crate::spec::vocabulary;
 use crate::spec::vocabulary::row::{Class, Row};
@@ -34,7 +35,10 @@ pub(in crate::spec) fn read(text: &str) -> Result<JobSpec, SpecError> {
         .and_then(|()| translator.document(&message))
         .and_then(|document| document::build(&document));
     let mut job = job.map_err(|fault| fault.located(&message, text))?;
-    job.warnings = translator.warnings.into_inner();
+    let session = member(&message, "headers").and_then(|headers| member(headers, SESSION));
+    if let (Some(girder_job), Some(session)) = (&mut job.girder_job, session) {
+        job.warnings = session::set(girder_job, session);
+    }
     Ok(job)
 }
 
@@ -46,8 +50,6 @@ struct Translator {
     /// The address and the token of the first `girder_client.GirderClient`.
     server: RefCell<Option<Node>>,
     token: RefCell<Option<Node>>,
-    /// What was passed over and may matter.
-    warnings: RefCell<Vec<String>>,
 }
 
 impl Translator {
@@ -65,10 +67,7 @@ impl Translator {
             let hooks = self.hooks(hooks)?;
             members.push(("girder_result_hooks".to_owned(), hooks));
         }
-        let mut job = member(headers, "jobInfoSpec").map(girder_job);
-        if let (Some(job), Some(session)) = (&mut job, member(headers, SESSION)) {
-            self.session(session, job);
-        }
+        let job = member(headers, "jobInfoSpec").map(girder_job);
         members.extend(job.map(|job| ("girder_job".to_owned(), job)));
         // The token in the headers may only create jobs: those of the transforms go first.
         for (name, found) in
@@ -112,31 +111,6 @@ impl Translator {
             members.push((name.to_owned(), value));
         }
         Ok(members)
-    }
-
-    /// What is set of the session in which the job is updated: its headers are sent with each
-    /// update, as far as they can be and the job has none of the name.
-    fn session(&self, session: &Node, job: &mut Node) {
-        let Value::Object(settings) = &session.value else { return };
-        let mut warnings = self.warnings.borrow_mut();
-        for (name, value) in settings {
-            match (name.as_str(), &value.value) {
-                ("headers", Value::Object(headers)) => {
-                    let refused = headers.iter().filter(|header| !add_header(job, header)).count();
-                    if refused > 0 {
-                        warnings.push(format!("{SESSION}: {refused} of `headers` are not sent"));
-                    }
-                }
-                ("verify", Value::Bool(true)) => {}
-                _ if is_empty(value) && name != "verify" => {}
-                _ => {
-                    let name = shortened(name);
-                    warnings.push(format!(
-                        "{SESSION}: `{name}` is not taken from a message: it is a setting of the worker"
-                    ));
-                }
-            }
-        }
     }
 
     /// Each hook is a pickle of its own.
@@ -252,34 +226,6 @@ impl Translator {
         }
         Ok(())
     }
-}
-
-/// The settings of a `requests.Session`.
-const SESSION: &str = "girder_client_session_kwargs";
-
-/// Adds a header to those that a job is updated with, unless it has one of the name; `false` if it
-/// cannot be sent.
-fn add_header(job: &mut Node, (name, value): &(String, Node)) -> bool {
-    let text = value.as_str().unwrap_or("\n");
-    if !rule::HEADER_NAME.accepts(name) || !rule::HEADER_VALUE.accepts(text) {
-        return false;
-    }
-    let at = job.at;
-    let Value::Object(members) = &mut job.value else { return true };
-    if !members.iter().any(|(other, _)| other == "headers") {
-        members.push(("headers".to_owned(), Node { at, value: Value::Object(Vec::new()) }));
-    }
-    for (_, headers) in members.iter_mut().filter(|(other, _)| other == "headers") {
-        if matches!(headers.value, Value::Null) {
-            headers.value = Value::Object(Vec::new());
-        }
-        if let Value::Object(headers) = &mut headers.value
-            && !headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
-        {
-            headers.push((name.clone(), copy(value)));
-        }
-    }
-    true
 }
 
 /// Girder's ids, where they were not made strings.

@@ -53,14 +53,18 @@
 //! - docker-py's own objects (`Ulimit`, `DeviceRequest`, `Mount`, `LogConfig`, `Healthcheck`) are the
 //!   dictionaries that they are.
 //! - `tty` and `detach` are passed over, as Girder Worker does.
-//! - Of `girder_client_session_kwargs`, `headers` are sent with the updates of the job in Girder, as
-//!   in Girder Worker. `verify`, `cert`, `proxies` and others are a warning: whom a worker trusts is
-//!   its own setting.
+//! - Of `girder_client_session_kwargs`, `headers`, `verify`, `cert` and `proxies` are for the updates of
+//!   the job in Girder, as in Girder Worker; files are the worker's. Anything else is a warning, and so
+//!   is a Girder that is not verified.
 //! - A `TemporaryVolume` that is named more than once is called `py/id N`; in a hook, which is a
 //!   pickle of its own, it is another one, as in Girder Worker.
 
 mod classes;
 mod message;
+mod session;
+
+#[cfg(feature = "worker")]
+pub(crate) use self::session::{SESSION, set as set_session};
 #[cfg(test)]
 mod tests;
 

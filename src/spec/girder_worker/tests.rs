@@ -244,23 +244,38 @@ fn the_job_in_girder_is_taken_from_the_headers() {
 }
 
 #[test]
-fn the_headers_of_the_session_are_sent_with_updates_and_what_else_it_has_is_a_warning() {
+fn what_is_set_of_the_session_is_the_jobs_and_what_is_not_understood_is_a_warning() {
     let headers = r#""jobInfoSpec": {"url": "http://h/api/v1/job/5c",
         "headers": {"Girder-Token": "TOKEN"}, "method": null},
-        "girder_client_session_kwargs": {"verify": false, "proxies": {}, "cert": "/c.pem",
+        "girder_client_session_kwargs": {"verify": "/ca.pem", "cert": ["/c.pem", "/k.pem"],
+          "proxies": {"http": "http://p:1"}, "auth": ["a", "b"], "stream": null,
           "headers": {"X-Proxy": "p", "girder-token": "other", "Host": "h", "X-Line": "a\nb"}}"#;
     let read = job(headers, r#"["i"]"#, "");
     let sent: Vec<_> = read.girder_job().unwrap().headers.iter().collect();
     let (token, proxy) = (Secret::new("TOKEN"), Secret::new("p"));
     assert_eq!(sent, [(&"Girder-Token".to_owned(), &token), (&"X-Proxy".to_owned(), &proxy)]);
-    let [verify, cert, unsent] = read.warnings() else { panic!("{:?}", read.warnings()) };
-    assert!(verify.contains("`verify`") && cert.contains("`cert`"), "{verify} {cert}");
-    assert!(unsent.contains("2 of `headers`"), "{unsent}");
-    assert!(
-        job(r#""girder_client_session_kwargs": {"verify": false}"#, r#"["i"]"#, "")
-            .warnings()
-            .is_empty()
-    );
+    let session = &read.girder_job().unwrap().session;
+    assert_eq!(session.ca_file.as_deref(), Some("/ca.pem".as_ref()));
+    assert_eq!(session.certificate, Some(("/c.pem".into(), "/k.pem".into())));
+    assert_eq!(session.proxies.get("http"), Some(&Secret::new("http://p:1")));
+    assert!(!session.unverified);
+    let [auth, unsent] = read.warnings() else { panic!("{:?}", read.warnings()) };
+    assert!(auth.contains("`auth`") && unsent.contains("2 of `headers`"), "{auth} {unsent}");
+
+    let spec = r#""jobInfoSpec": {"url": "http://h/api/v1/job/5c"}"#;
+    let with = |settings: &str| {
+        let headers = format!(r#"{spec}, "girder_client_session_kwargs": {{{settings}}}"#);
+        job(&headers, r#"["i"]"#, "")
+    };
+    let unverified = with(r#""verify": false, "cert": "/both.pem""#);
+    let session = &unverified.girder_job().unwrap().session;
+    assert!(session.unverified);
+    assert_eq!(session.certificate, Some(("/both.pem".into(), "/both.pem".into())));
+    assert!(unverified.warnings()[0].contains("is not checked"), "{:?}", unverified.warnings());
+    assert_eq!(with(r#""verify": true"#).warnings(), [] as [String; 0]);
+    assert_eq!(with(r#""cert": [1], "verify": 5, "proxies": "p""#).warnings().len(), 3);
+    let without = job(r#""girder_client_session_kwargs": {"verify": false}"#, r#"["i"]"#, "");
+    assert_eq!(without.warnings(), [] as [String; 0]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::stop::Stopper;
 use super::{After, Job};
-use crate::girder::JobStatus;
+use crate::girder::{GirderError, JobStatus};
 use crate::reporter::{Begun, JobReporter, JobTeller, ReporterOptions, Stop, Untold};
 use crate::run::chain;
 use crate::worker::celery::{GirderHeaders, parse_time};
@@ -56,10 +56,15 @@ impl GirderSide {
                 no_container(Ended::Revoked)
             }
             Begun::Ended(_) => Begin::NoContainer(After::Acknowledge),
-            Begun::Refused(error) => no_container(Ended::unusable(format!(
-                "Girder refuses the job's token: {}",
-                chain(&*error)
-            ))),
+            Begun::Refused(error) => {
+                let what = match &*error {
+                    GirderError::Unauthorized { .. } | GirderError::Forbidden { .. } => {
+                        "Girder refuses the job's token"
+                    }
+                    _ => "Girder cannot be told that the job runs",
+                };
+                no_container(Ended::unusable(format!("{what}: {}", chain(&*error))))
+            }
             Begun::Unreachable(error) => {
                 let words =
                     format!("Girder could not be told that the job runs: {}", chain(&*error));

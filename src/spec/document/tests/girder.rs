@@ -170,7 +170,10 @@ fn the_job_in_girder_is_read() {
     let headers = BTreeMap::from([("Girder-Token".to_owned(), Secret::new("SECRET"))]);
     let url = HttpUrl::parse("http://h/api/v1/job/5c").unwrap();
     let method = "POST".to_owned();
-    assert_eq!(read.girder_job, Some(GirderJob { url, headers, method }));
+    assert_eq!(
+        read.girder_job,
+        Some(GirderJob { url, headers, method, session: crate::spec::GirderSession::default() })
+    );
     let read = job(r#"{"image": "i", "girder_job": {"url": "http://h/api/v1/job/5c"}}"#);
     assert_eq!(read.girder_job.map(|job| job.method), Some(GirderJob::METHOD.to_owned()));
 }

@@ -12,7 +12,9 @@ use super::inflate::{MAX_BODY_BYTES, inflate};
 use super::message::{JSON, Message};
 use super::pickle::PickleError;
 use super::{envelope, time};
-use crate::spec::{GirderJob, HttpUrl, Node, Pickle, Pickled, Secret, SpecError};
+use crate::spec::{
+    GirderJob, GirderSession, HttpUrl, Node, Pickle, Pickled, Secret, SpecError, girder_worker,
+};
 
 /// A task that can be read. Whether it can be run is for
 /// [`JobSpec::from_message`](crate::spec::JobSpec::from_message) to say.
@@ -275,7 +277,7 @@ impl GirderHeaders {
     fn read(headers: &Map<String, Json>) -> Self {
         let text = |name| headers.get(name).and_then(Json::as_str).filter(|text| !text.is_empty());
         Self {
-            job: headers.get("jobInfoSpec").and_then(job),
+            job: headers.get("jobInfoSpec").and_then(job).map(|job| with_session(job, headers)),
             api_url: text("girder_api_url").map(str::to_owned),
             token: text("girder_client_token").map(Secret::new),
         }
@@ -301,7 +303,17 @@ pub(super) fn job(spec: &Json) -> Option<GirderJob> {
     for (name, value) in spec.get("headers").and_then(Json::as_object).into_iter().flatten() {
         headers.insert(name.clone(), Secret::new(value.as_str()?));
     }
-    Some(GirderJob { url, headers, method: method.to_ascii_uppercase() })
+    let (method, session) = (method.to_ascii_uppercase(), GirderSession::default());
+    Some(GirderJob { url, headers, method, session })
+}
+
+/// The job with what the message sets of its session. What is to be said about that the job's document says.
+fn with_session(mut job: GirderJob, headers: &Map<String, Json>) -> GirderJob {
+    let session = headers.get(girder_worker::SESSION).map(Json::to_string);
+    if let Some(Ok(session)) = session.as_deref().map(Node::read) {
+        let _warnings = girder_worker::set_session(&mut job, &session);
+    }
+    job
 }
 
 impl fmt::Debug for Task {
