@@ -90,7 +90,9 @@ impl Runner {
         let name = format!("gantline-{}", id.as_str().get(..6).unwrap_or_default());
         let (handle, ending) = RunHandle::new(id.clone(), job.image().to_owned(), canceller);
         let shared = Arc::clone(&self.shared);
+        let caller = tracing::Span::current();
         let begin = move || {
+            let _entered = caller.entered();
             ending.tell(in_its_thread(id, plan, girder, (shared, given), cancellation));
         };
         match thread::Builder::new().name(name).spawn(begin) {

@@ -88,14 +88,15 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     let span = tracing::info_span!(
         "job",
         task = task.head.id,
-        girder = task.head.girder.job.as_ref().and_then(GirderJob::id)
+        girder = task.head.girder.job.as_ref().and_then(GirderJob::id),
+        container = tracing::field::Empty,
     );
     node.jobs.borrow_mut().insert(task.head.id.clone(), Rc::clone(&job));
     node.health.metrics.job_began();
     node.tells_started(task);
     let after = {
         use tracing::Instrument;
-        work(node, &job).instrument(span).await
+        work(node, &job).instrument(span.clone()).await
     };
     node.jobs.borrow_mut().remove(&task.head.id);
     node.forgets(&task.head.id);
@@ -104,11 +105,13 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
         After::Acknowledge => "elsewhere",
         After::GiveBack => "given back",
     };
-    node.health.metrics.job_ended(&task.head.task, outcome, began.elapsed());
+    let took = began.elapsed();
+    node.health.metrics.job_ended(&task.head.task, outcome, took);
+    span.in_scope(|| tracing::info!(outcome, seconds = took.as_secs_f64(), "the job has ended"));
     match after {
         After::Tell(ended) => {
             let children = follow::follow(node, &taken, &ended).await;
-            conclude(node, &task.head, &ended, (began.elapsed(), children));
+            conclude(node, &task.head, &ended, (took, children));
         }
         After::Acknowledge => {}
         After::GiveBack => return give_back(node, &taken.delivery, End::Head).await,

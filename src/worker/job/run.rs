@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::bury::{NODE_LABEL, TASK_LABEL};
 use super::girder::GirderSide;
 use super::{After, Job};
-use crate::event::RunId;
+use crate::event::{Event, RunId};
 use crate::run::{Outcome, RunError, RunHandle, RunSettings, chain};
 use crate::worker::broker::Settled;
 use crate::worker::ended::{Ended, StoppedFor};
@@ -31,6 +31,12 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         .with_stderr_writer(io::sink())
         .with_stop_timeout(node.settings.stop_timeout)
         .with_run_options(node.settings.run_options.clone());
+    let span = tracing::Span::current();
+    settings = settings.with_events(move |_: &RunId, event: &Event| {
+        if let Event::ContainerCreated { id, .. } = event {
+            span.record("container", id);
+        }
+    });
     settings = match girder {
         Some(girder) => settings.with_reporter(girder.teller().clone()),
         None => settings.without_reporter(),
