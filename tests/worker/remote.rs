@@ -13,6 +13,8 @@ on_both_sites! {
     who_waits_for_a_revoked_task_that_nobody_has_begun_is_told,
     terminate_with_a_kill_does_not_wait_for_the_container,
     an_unknown_command_is_answered_with_an_error,
+    slots_and_queues_change_while_the_worker_runs,
+    events_of_tasks_are_sent_when_they_are_wanted,
 }
 
 /// Who answers a ping, of the test's workers.
@@ -129,3 +131,64 @@ fn an_unknown_command_is_answered_with_an_error(site: &Site) {
         json!({"error": "KeyError('nosuch')"})
     );
 }
+
+fn slots_and_queues_change_while_the_worker_runs(site: &Site) {
+    let worker = site.worker(&["--concurrency", "1"]);
+    let ask = |command: &str, arguments: Value| {
+        let asked =
+            json!({"command": command, "arguments": arguments, "destination": [site.node()]});
+        site.control("broadcast", &asked)[site.node()].take()
+    };
+    let blocker = site.send(&script(STOPS), json!({}));
+    blocker.says("up");
+    let second = site.send(&script("echo second"), json!({}));
+    assert_eq!(ask("pool_grow", json!({"n": 1})), json!({"ok": "pool will grow"}));
+    assert_eq!(second.ended(), SUCCESS);
+    assert_eq!(ask("pool_shrink", json!({"n": 1})), json!({"ok": "pool will shrink"}));
+    let slots = site.inspect(&["stats"])["stats"]["pool"]["max-concurrency"].clone();
+    assert_eq!(slots, 1);
+    blocker.cancel();
+    assert_eq!(blocker.ended(), CANCELED);
+
+    // Of a queue that is not served any more nothing is taken.
+    let queue = site.queue();
+    let gone = ask("cancel_consumer", json!({"queue": queue}));
+    assert_eq!(gone, json!({"ok": format!("no longer consuming from {queue}")}));
+    let left = site.send(&script("echo left"), json!({}));
+    site.until(|| site.waiting() == 1);
+    assert_eq!(left.statuses(), [] as [u64; 0]);
+    let back = ask("add_consumer", json!({"queue": queue}));
+    assert_eq!(back, json!({"ok": format!("add consumer {queue}")}));
+    assert_eq!(left.ended(), SUCCESS);
+    assert_eq!(ask("shutdown", json!({})), Value::Null);
+    worker.has_ended(0);
+}
+
+fn events_of_tasks_are_sent_when_they_are_wanted(site: &Site) {
+    let _worker = site.worker(&[]);
+    let ask = |command: &str| {
+        let asked = json!({"command": command, "destination": [site.node()]});
+        site.control("broadcast", &asked)[site.node()].take()
+    };
+    assert_eq!(ask("enable_events"), json!({"ok": "task events enabled"}));
+    assert_eq!(ask("enable_events"), json!({"ok": "task events already enabled"}));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let options = json!({"hostname": site.node(), "wanted": "task-succeeded"});
+    let mut seeing = python::start_script("control.py", site.broker(), "task_events", options);
+    let line = async { crate::place::soon(seeing.line()).await };
+    assert_eq!(runtime.block_on(line), "ready");
+    let job = site.send(&script("true"), json!({}));
+    let seen = runtime.block_on(async { crate::place::soon(seeing.line()).await });
+    let kinds: Vec<_> = seen.as_array().unwrap().iter().map(|event| &event["type"]).collect();
+    assert_eq!(kinds, ["task-received", "task-started", "task-succeeded"], "{seen}");
+    for event in seen.as_array().unwrap() {
+        assert_eq!(event["uuid"], *job.task_id(), "{event}");
+    }
+    assert_eq!(seen[0]["name"], "girder_worker.docker.tasks.docker_run");
+    assert!(!seen.to_string().contains(&site.token()));
+    assert_eq!(ask("disable_events"), json!({"ok": "task events disabled"}));
+}
+
+/// It ends when it is told to.
+const STOPS: &str = "trap 'exit 0' TERM; echo up; sleep 100 & wait";

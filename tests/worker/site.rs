@@ -199,6 +199,13 @@ impl Site {
         serde_json::from_str(&found.unwrap()).ok()
     }
 
+    /// Whether Redis has a record of the result now.
+    pub(crate) fn has_result(&self, job: &Job<'_>) -> bool {
+        let mut connection = redis::Client::open(&*self.backend).unwrap().get_connection().unwrap();
+        let key = format!("celery-task-meta-{}", job.task_id());
+        redis::cmd("EXISTS").arg(&key).query(&mut connection).unwrap()
+    }
+
     /// How many messages wait in the test's queue.
     pub(crate) fn waiting(&self) -> u64 {
         self.waiting_in(&self.queue)
@@ -274,6 +281,11 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     fn record(&self) -> Value {
         self.site.girder.get(&format!("job/{}", self.id))
+    }
+
+    /// Whether it has this id in Girder.
+    pub(crate) fn is(&self, id: &str) -> bool {
+        self.id == id
     }
 
     pub(crate) fn task_id(&self) -> String {

@@ -2,6 +2,7 @@
 
 broadcast {command, arguments, destination, pattern, matcher}   a command to all; each one's answer
 worker {queue, hostname, revoked}                               a worker that knows these ids to be revoked, until it is killed
+task_events {hostname, wanted}                                   the events of a worker's tasks, until this one has come
 again {queue, times, token}                                     takes a message and sends it again, so often; with another job's token
 take {queue}                                                    takes a task as kombu and Celery read it
 """
@@ -35,6 +36,29 @@ def worker(url, options):
 
     app_of(url).worker_main(['worker', '--pool', 'solo', '--without-gossip', '--queues', options['queue'],
                              '--hostname', options['hostname'], '--loglevel', 'ERROR'])
+
+
+def task_events(url, options):
+    from kombu import Consumer
+    app, seen = app_of(url), []
+
+    def see(event):
+        if event['hostname'] == options['hostname'] and event['type'].startswith('task-'):
+            seen.append(event)
+
+    with app.connection() as connection:
+        receiver = app.events.Receiver(connection, handlers={'*': see})
+        with Consumer(connection.channel(), [receiver.queue], callbacks=[receiver._receive], no_ack=True,
+                      accept=receiver.accept):
+            # On Redis it subscribes only when it waits.
+            try:
+                connection.drain_events(timeout=1)
+            except OSError:
+                pass
+            print(json.dumps('ready'), flush=True)
+            while not any(event['type'] == options['wanted'] for event in seen):
+                connection.drain_events(timeout=20)
+    return seen
 
 
 def taken(url, name):
