@@ -20,6 +20,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
+
 pub(super) use self::bury::bury;
 use self::girder::{Begin, GirderSide};
 pub(super) use self::stop::Limits;
@@ -29,7 +31,7 @@ use super::celery::{Head, Task, Unreadable};
 use super::ended::Ended;
 use super::node::Node;
 use super::outbox::Letter;
-use super::slot::{Taken, give_back};
+use super::slot::{Taken, give_back, renew};
 use crate::spec::GirderJob;
 
 /// A job that goes on.
@@ -39,6 +41,8 @@ pub(super) struct Job {
     pub(super) since: SystemTime,
     pub(super) is_acknowledged: Cell<bool>,
     pub(super) stopper: Stopper,
+    /// Told when it is over.
+    over: Notify,
 }
 
 impl Job {
@@ -61,6 +65,7 @@ enum After {
 /// Lives through a job.
 pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     let task = &taken.task;
+    outlast(node, &taken).await;
     if node.has_ended(&task.head.id) {
         tracing::info!(task = task.head.id, "delivered again after its end");
         node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
@@ -83,6 +88,7 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
         since: SystemTime::now(),
         is_acknowledged: Cell::new(false),
         stopper: Stopper::default(),
+        over: Notify::new(),
     });
     let began = Instant::now();
     let span = tracing::info_span!(
@@ -98,8 +104,6 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
         use tracing::Instrument;
         work(node, &job).instrument(span.clone()).await
     };
-    node.jobs.borrow_mut().remove(&task.head.id);
-    node.forgets(&task.head.id);
     let outcome = match &after {
         After::Tell(ended) => ended.outcome(),
         After::Acknowledge => "elsewhere",
@@ -108,17 +112,37 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     let took = began.elapsed();
     node.health.metrics.job_ended(&task.head.task, outcome, took);
     span.in_scope(|| tracing::info!(outcome, seconds = took.as_secs_f64(), "the job has ended"));
-    match after {
-        After::Tell(ended) => {
-            let children = follow::follow(node, &taken, &ended).await;
-            conclude(node, &task.head, &ended, (took, children));
-        }
-        After::Acknowledge => {}
-        After::GiveBack => return give_back(node, &taken.delivery, End::Head).await,
+    if let After::Tell(ended) = &after {
+        let children = follow::follow(node, &taken, ended).await;
+        conclude(node, &task.head, ended, (took, children));
     }
-    node.ended(&task.head.id);
-    if !job.is_acknowledged.get() {
+    let is_given_back = matches!(after, After::GiveBack);
+    if !is_given_back {
+        node.ended(&task.head.id);
+    }
+    node.jobs.borrow_mut().remove(&task.head.id);
+    node.forgets(&task.head.id);
+    job.over.notify_waiters();
+    if is_given_back {
+        give_back(node, &taken.delivery, End::Head).await;
+    } else if !job.is_acknowledged.get() {
         node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
+    }
+}
+
+/// Waits for the end of the same task, if it runs here: its message came twice. To begin it again would take the first
+/// one's container away.
+async fn outlast(node: &Rc<Node>, taken: &Taken) {
+    let id = &taken.task.head.id;
+    let mut renewal = tokio::time::interval(node.renewal());
+    loop {
+        let Some(running) = node.jobs.borrow().get(id).cloned() else { return };
+        tokio::select! {
+            () = running.over.notified() => {}
+            _ = renewal.tick() => {
+                let _ = renew(node, &taken.delivery).await;
+            }
+        }
     }
 }
 
