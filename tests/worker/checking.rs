@@ -55,3 +55,18 @@ fn a_check_names_what_is_not_there() {
     let (code, _, said) = check(&["--backend", "mongodb://x"], &[]);
     assert!(code == Some(2) && said.contains("mongodb"), "{said}");
 }
+
+#[test]
+fn a_worker_whose_name_is_taken_or_that_may_not_connect_ends_with_one_line() {
+    let site = Site::new(Kind::RabbitMq);
+    let _worker = site.worker(&[]);
+    let ended_with = |broker: &str, words: &str| {
+        let worker = site.starting_worker(&["--broker", broker], &[]);
+        worker.has_ended_saying(1, words);
+    };
+    ended_with(site.broker(), &format!("a worker called `{}` is connected already", site.node()));
+    let other = site.broker().replace("guest:guest", "guest:wrong");
+    ended_with(&other, "refuses the login of `guest`");
+    let other = format!("{}nowhere", site.broker().trim_end_matches('/').to_owned() + "/");
+    ended_with(&other, "has no vhost `nowhere`");
+}

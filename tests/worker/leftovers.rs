@@ -5,11 +5,14 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::jobs::{ERROR, SUCCESS};
-use crate::site::{Site, on_both_sites, script};
+use crate::site::{Site, on_both_sites, on_one_site, script};
 
 on_both_sites! {
     what_ran_when_the_worker_was_killed_ends_as_an_error_at_its_next_start,
     a_job_whose_message_comes_again_is_not_ended_when_its_worker_died,
+}
+
+on_one_site! {
     without_a_state_only_this_nodes_containers_are_removed,
     what_was_revoked_is_remembered_over_the_workers_end,
 }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::jobs::ERROR;
-use crate::site::{Job, Site, on_both_sites, script};
+use crate::site::{Job, Site, on_one_site, script};
 
-on_both_sites! {
+on_one_site! {
     the_soft_limit_stops_the_container_and_is_an_error,
     the_hard_limit_kills_a_container_that_the_soft_one_could_not_stop,
     a_limit_that_remote_control_set_is_for_tasks_that_bring_none,

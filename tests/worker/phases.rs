@@ -5,15 +5,18 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use crate::jobs::CANCELED;
-use crate::site::{Job, Site, Worker, on_both_sites, script};
+use crate::site::{Job, Site, Worker, on_both_sites, on_one_site, script};
 use crate::way::Way;
 
 on_both_sites! {
     while_its_image_is_pulled,
+    while_girder_is_away,
+}
+
+on_one_site! {
     while_a_file_is_downloaded,
     while_a_file_streams_into_the_container,
     while_a_result_is_uploaded,
-    while_girder_is_away,
 }
 
 /// Cancels a job, which has to end soon and leave nothing.

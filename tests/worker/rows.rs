@@ -3,17 +3,21 @@
 use serde_json::{Value, json};
 
 use crate::jobs::{CANCELED, SUCCESS};
-use crate::site::{Job, Site, on_both_sites, script};
+use crate::site::{Job, Site, on_both_sites, on_one_site, script};
 
 on_both_sites! {
-    a_job_that_was_deleted_is_abandoned,
-    a_job_whose_token_girder_refuses_starts_no_container,
     the_same_message_twice_runs_once,
-    a_job_that_is_deleted_while_it_runs_goes_on,
+    the_same_message_twice_at_once_runs_once,
     a_revoke_before_its_time_cancels_a_job_that_waits,
     a_cancel_ends_a_chain,
     a_callback_runs_after_a_success_with_a_parent,
     without_a_worker_of_ours_python_reads_what_follows,
+}
+
+on_one_site! {
+    a_job_that_was_deleted_is_abandoned,
+    a_job_whose_token_girder_refuses_starts_no_container,
+    a_job_that_is_deleted_while_it_runs_goes_on,
 }
 
 /// It ends when it is told to.
@@ -76,6 +80,20 @@ fn the_same_message_twice_runs_once(site: &Site) {
     }
     second.ends_well();
     assert_eq!(site.waiting(), 0);
+}
+
+fn the_same_message_twice_at_once_runs_once(site: &Site) {
+    let job = site.send(&script("echo once; sleep 3; echo done"), json!({}));
+    site.control("again", &json!({"queue": site.queue(), "times": 2}));
+    let worker = site.worker(&["--concurrency", "2"]);
+    job.says("once");
+    assert_eq!(site.waiting(), 0);
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    has_passed(site);
+    assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+    assert!(job.log().contains("done\n"), "{}", job.log());
+    worker.ends_well();
+    assert_eq!((job.statuses(), site.waiting()), (vec![2, 3], 0));
 }
 
 fn a_job_that_is_deleted_while_it_runs_goes_on(site: &Site) {

@@ -92,7 +92,10 @@ impl Site {
         let folder = TempDir::with_prefix("gantline-test-").unwrap();
         let log = folder.path().join("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
-        command.args(["worker", "--broker", &self.broker, "--backend", &self.backend]);
+        command.args(["worker", "--backend", &self.backend]);
+        if !arguments.contains(&"--broker") {
+            command.args(["--broker", &self.broker]);
+        }
         if !arguments.contains(&"--queues") {
             command.args(["--queues", &self.queue]);
         }
@@ -372,8 +375,19 @@ impl Worker {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
+    /// Waits until it has ended, with this code and a last line with these words.
+    pub(crate) fn has_ended_saying(mut self, code: i32, words: &str) {
+        self.ends_with(code);
+        let log = self.log();
+        assert!(log.lines().next_back().is_some_and(|line| line.contains(words)), "{log}");
+    }
+
     /// Waits until it has ended, with this code.
     pub(crate) fn has_ended(mut self, code: i32) {
+        self.ends_with(code);
+    }
+
+    fn ends_with(&mut self, code: i32) {
         let deadline = Instant::now() + SOON;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -443,3 +457,15 @@ macro_rules! on_both_sites {
     };
 }
 pub(crate) use on_both_sites;
+
+/// Makes a test of each of these functions that have nothing to do with the broker: on Redis, where results can be read.
+macro_rules! on_one_site {
+    ($($name:ident),+ $(,)?) => {
+        mod one {
+            $(#[test] fn $name() {
+                super::$name(&crate::site::Site::new(crate::place::Kind::Redis));
+            })+
+        }
+    };
+}
+pub(crate) use on_one_site;
