@@ -29,7 +29,6 @@ use crate::pump::report::{Finish, Notice, TransferReport};
 use crate::pump::sink::Sink;
 use crate::pump::source::Source;
 use crate::pump::transfer::{Step, Transfer};
-use crate::sys::inotify::{Seen, Watches};
 
 /// How often a transfer tells how far it is.
 pub(super) const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -68,6 +67,8 @@ pub(crate) enum Life {
     Running,
     /// All bytes are in the FIFO, and its reader has yet to come.
     Unread,
+    /// All bytes are in the FIFO, and our end of it is closed.
+    Closed,
     /// A reading is over; another may follow until the container exits.
     Served(Finish),
     /// The sink refused; what still comes is thrown away.
@@ -110,10 +111,7 @@ pub(crate) struct Context<'a> {
     pub(crate) pool: &'a Pool,
     /// How many connections one transfer may use.
     pub(crate) connections: usize,
-    pub(crate) watches: Option<&'a Watches>,
     pub(crate) now: Instant,
-    /// What inotify has told and nobody has heard yet.
-    pub(crate) sightings: &'a mut Vec<Seen>,
     /// Look-ups that the driver wants made.
     pub(crate) lookups: &'a mut Vec<(Ticket, Lookup)>,
 }
@@ -237,7 +235,9 @@ impl Driver {
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> Turn {
         let turn = match self.life {
             Life::Running => self.run(context).unwrap_or_else(|error| self.fail(error)),
-            Life::Unread | Life::Served(_) | Life::Discarding | Life::Failed => Turn::Wait,
+            Life::Unread | Life::Closed | Life::Served(_) | Life::Discarding | Life::Failed => {
+                Turn::Wait
+            }
             Life::Over => Turn::Over,
         };
         let is_starved =
@@ -248,7 +248,8 @@ impl Driver {
     }
 
     fn run(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
-        if !self.source.is_open() {
+        let is_to_open = !self.source.is_open() && !self.transfer.has_source_ended();
+        if is_to_open {
             self.opening_until = None;
             loop {
                 let opening = self.source.open(self.transfer.taken(), context.now)?;
@@ -268,7 +269,7 @@ impl Driver {
                 break;
             }
         }
-        if !self.source.is_open() && matches!(self.load, Load::Direct) {
+        if is_to_open && !self.source.is_open() && matches!(self.load, Load::Direct) {
             return Ok(Turn::Wait);
         }
         if let Some(turn) = self.attend_to_post(context)? {
@@ -333,7 +334,7 @@ impl Driver {
         match carrier {
             Carrier::Direct => self.load = Load::Direct,
             Carrier::Splice => {
-                self.load = Load::Splice(SplicePipe::new().map_err(TransferError::Write)?);
+                self.load = Load::Splice(SplicePipe::new().map_err(TransferError::Pipe)?);
             }
             Carrier::Copy => self.load = Load::Copy(None),
             // It is there from the start.
@@ -371,6 +372,10 @@ impl Driver {
             _ => self.life = Life::Failed,
         }
         self.source.stop();
+        if let Sink::Fifo(fifo) = &mut self.sink {
+            // What its readers do does not matter any more.
+            fifo.unwatch();
+        }
         // What it holds will not be delivered.
         self.load = Load::Copy(None);
         (self.notify)(Notice::Failed { id: self.id, error });

@@ -80,9 +80,18 @@ pub enum TransferError {
     /// A FIFO was opened a second time, and its source can be read only once.
     #[error("the FIFO was opened a second time, but its source can be read only once")]
     ReadOnce,
+    /// A FIFO's reader came, and our end could not be opened.
+    #[error("cannot open the FIFO for its reader")]
+    Open(#[source] io::Error),
     /// A FIFO could not be served a second time.
     #[error("cannot open the FIFO for another reading")]
     Reopen(#[source] io::Error),
+    /// It cannot be found out who reads a FIFO.
+    #[error("cannot ask who reads the FIFO")]
+    Watch(#[source] io::Error),
+    /// There is no pipe to go between the source and the sink.
+    #[error("cannot make a pipe between the source and the sink")]
+    Pipe(#[source] io::Error),
     /// The container's output cannot be taken apart.
     #[error("the engine's stream of the container's output is malformed")]
     Split(#[source] Box<dyn Error + Send + Sync>),

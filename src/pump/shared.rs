@@ -12,8 +12,7 @@ use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::uio::writev;
 
-use crate::pump::fifo::input::PIPE_BYTES;
-use crate::sys::pipe;
+use crate::sys::pipe::{self, PIPE_BYTES};
 
 /// Our own standard output or error.
 ///

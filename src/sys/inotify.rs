@@ -20,8 +20,6 @@ pub struct Watches {
     inotify: Inotify,
     /// The folders of the files that are watched.
     folders: RefCell<HashMap<Watch, Watch>>,
-    /// What was read from the kernel already, see [`Watches::end`].
-    unheard: RefCell<Vec<Seen>>,
 }
 
 /// One watched file. Numbers are not used twice by one instance.
@@ -51,7 +49,7 @@ impl Watches {
     /// descriptors left. `ENOSYS`: the kernel has no inotify.
     pub fn new() -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        Ok(Self { inotify, folders: RefCell::default(), unheard: RefCell::default() })
+        Ok(Self { inotify, folders: RefCell::default() })
     }
 
     /// Watches a file, and its folder so that two opens in a row are told as two.
@@ -95,27 +93,6 @@ impl Watches {
         Ok(self.inotify.rm_watch(watch)?)
     }
 
-    /// Ends a watch. True if somebody opened the file until now of whom nobody has heard.
-    ///
-    /// # Errors
-    /// As [`seen`](Self::seen).
-    pub fn end(&self, watch: Watch) -> io::Result<bool> {
-        // A watch whose file is gone is gone too.
-        let _ = self.remove(watch);
-        let mut unheard = self.unheard.take();
-        while let events @ [_, ..] = self.read()?.as_slice() {
-            unheard.extend_from_slice(events);
-        }
-        let was_opened = unheard.contains(&Seen::Opened(watch));
-        self.unheard.replace(unheard);
-        Ok(was_opened)
-    }
-
-    /// Whether [`seen`](Self::seen) has something to tell that the descriptor does not announce.
-    pub fn has_unheard(&self) -> bool {
-        !self.unheard.borrow().is_empty()
-    }
-
     /// Ends the watch of a folder unless another file needs it.
     fn release(&self, folder: Watch) {
         if !self.folders.borrow().values().any(|other| *other == folder) {
@@ -129,12 +106,6 @@ impl Watches {
     /// # Errors
     /// `EINTR`.
     pub fn seen(&self) -> io::Result<Vec<Seen>> {
-        let unheard = self.unheard.take();
-        if unheard.is_empty() { self.read() } else { Ok(unheard) }
-    }
-
-    /// Takes events from the kernel; none only if there are no more.
-    fn read(&self) -> io::Result<Vec<Seen>> {
         // Of a busy folder a whole buffer may be of no use. Whoever hears "nothing more" waits for
         // an edge, which comes only if all was read.
         loop {
@@ -220,22 +191,6 @@ mod tests {
         let (folder, path, watches, first) = watched();
         watches.remove(first).unwrap();
         assert_ne!(watches.add(&path, folder.path()).unwrap(), first);
-    }
-
-    #[test]
-    fn a_watch_ends_with_what_was_seen_of_it_and_others_are_still_told_of() {
-        let (folder, path, watches, first) = watched();
-        let other = folder.path().join("other");
-        std::fs::write(&other, "x").unwrap();
-        let second = watches.add(&other, folder.path()).unwrap();
-        drop(File::open(&other).unwrap());
-        assert!(!watches.end(first).unwrap());
-        assert!(watches.has_unheard());
-        let told = watches.seen().unwrap();
-        assert_eq!(told, [Seen::Opened(second), Seen::ReaderClosed(second)]);
-        let third = watches.add(&path, folder.path()).unwrap();
-        drop(File::open(&path).unwrap());
-        assert!(watches.end(third).unwrap());
     }
 
     #[test]

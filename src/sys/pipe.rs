@@ -7,6 +7,10 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pipe2;
 
+/// The size that is asked for of a pipe: the largest that a user may have as the kernel comes
+/// (`/proc/sys/fs/pipe-max-size`). With the default of 64 KiB the same splice is seven times slower.
+pub const PIPE_BYTES: usize = 1 << 20;
+
 /// Makes an anonymous pipe: its reading and its writing end, neither of which blocks.
 ///
 /// # Errors

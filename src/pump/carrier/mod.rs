@@ -15,9 +15,9 @@ use crate::pump::carrier::copy::CopyBuffer;
 use crate::pump::carrier::pool::{BUFFER_BYTES, Pool, SPARE_BYTES};
 use crate::pump::carrier::ring::Ring;
 use crate::pump::carrier::spool::Spool;
-use crate::pump::fifo::input::PIPE_BYTES;
 use crate::pump::transfer::Room;
-use crate::sys::{pipe, uninterrupted};
+use crate::sys::pipe::{self, PIPE_BYTES};
+use crate::sys::uninterrupted;
 
 /// How the bytes of a transfer travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,29 +9,33 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use std::os::fd::AsFd;
+
 use super::*;
+use crate::sys::inotify::{self, Watches};
+use crate::sys::pipe;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Fixture {
     fifo: InputFifo,
-    watches: Option<Watches>,
+    ears: Option<Rc<Ears>>,
     path: PathBuf,
     written: u64,
     _folder: tempfile::TempDir,
 }
 
 impl Fixture {
-    fn with(watches: Option<Watches>) -> Self {
+    fn with(ears: Option<Rc<Ears>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let open = File::open(folder.path()).unwrap();
         let fifo = Fifo::create(open.as_fd(), OsStr::new("in")).unwrap();
-        let fifo = InputFifo::hold(fifo, watches.as_ref()).unwrap();
-        Self { fifo, watches, path: folder.path().join("in"), written: 0, _folder: folder }
+        let fifo = InputFifo::hold(fifo, ears.as_ref()).unwrap();
+        Self { fifo, ears, path: folder.path().join("in"), written: 0, _folder: folder }
     }
 
     fn watched() -> Self {
-        Self::with(Some(Watches::new().unwrap()))
+        Self::with(Some(Rc::new(Ears::new(Watches::new().unwrap()))))
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -52,17 +56,24 @@ impl Fixture {
         reader
     }
 
-    /// Heeds all that inotify has seen.
+    /// Considers all that inotify has seen.
     fn hear(&mut self) -> Result<Vec<Reaction>, TransferError> {
-        let watches = self.watches.as_ref().unwrap();
-        let glimpses = Glimpse::of(self.fifo.watch().unwrap(), &mut watches.seen().unwrap());
-        let heed = |glimpse| self.fifo.heed(glimpse, self.written, self.watches.as_ref());
-        let reactions: Result<Vec<_>, _> = glimpses.into_iter().map(heed).collect();
-        reactions.map(|all| all.into_iter().filter(|one| *one != Reaction::Nothing).collect())
+        let mut reactions = Vec::new();
+        loop {
+            match self.fifo.next(self.written)? {
+                Reaction::Nothing => return Ok(reactions),
+                reaction => reactions.push(reaction),
+            }
+        }
+    }
+
+    /// Events are lost.
+    fn lose(&self) {
+        self.ears.as_ref().unwrap().keep(inotify::Seen::Overflow);
     }
 
     fn left(&mut self) -> Result<Reaction, TransferError> {
-        self.fifo.reader_left(self.written, self.watches.as_ref())
+        self.fifo.reader_left(self.written)
     }
 }
 
@@ -174,7 +185,7 @@ fn whoever_came_before_the_bytes_were_counted_is_an_overlap_and_sees_no_end() {
     drop(fixture.read(1));
     let next = fixture.read(1);
     // The write that failed with `EPIPE` was before the next reader came.
-    fixture.fifo.opened().map(drop).unwrap();
+    assert_eq!(fixture.left().unwrap(), Reaction::TryAgain);
     assert!(matches!(fixture.left(), Err(TransferError::Overlap)));
     assert!(fixture.fifo.descriptor().is_some(), "its end would look like the file's");
     drop(next);
@@ -187,8 +198,8 @@ fn a_reader_that_opened_just_before_our_end_closed_is_an_overlap() {
     let _first = fixture.read(5);
     assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
     let _second = fixture.open();
-    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
-    assert!(matches!(fixture.hear(), Err(TransferError::Overlap)));
+    assert!(matches!(fixture.fifo.finish(5), Err(TransferError::Overlap)));
+    assert!(fixture.fifo.descriptor().is_some(), "its end would look like the file's");
 }
 
 #[test]
@@ -200,6 +211,8 @@ fn a_reader_that_opened_just_before_our_end_closed_and_just_after_a_look_has_it_
         assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
         drop(look);
         let mut reader = fixture.open();
+        let finished = fixture.fifo.finish(fixture.written).unwrap();
+        assert_eq!(finished, Finished::First(Reaction::TryAgain));
         assert_eq!(fixture.fifo.finish(fixture.written).unwrap(), Finished::Closed);
         assert_eq!(fixture.hear().unwrap(), []);
         let mut read = Vec::new();
@@ -208,29 +221,6 @@ fn a_reader_that_opened_just_before_our_end_closed_and_just_after_a_look_has_it_
         drop(reader);
         assert_eq!(fixture.hear().unwrap(), [Reaction::Over { unread: 0 }]);
     }
-}
-
-#[test]
-fn our_end_stays_open_while_it_is_not_heard_who_reads() {
-    let mut fixture = Fixture::watched();
-    fixture.write(b"hello");
-    let look = fixture.open();
-    drop(look);
-    let mut reader = fixture.open();
-    let watches = fixture.watches.as_ref().unwrap();
-    let mut seen = watches.seen().unwrap();
-    let glimpses = Glimpse::of(fixture.fifo.watch().unwrap(), &mut seen);
-    let [looked, left, opened] = &glimpses[..] else { panic!("{glimpses:?}") };
-    let watches = fixture.watches.as_ref();
-    assert_eq!(fixture.fifo.heed(*looked, 5, watches).unwrap(), Reaction::TryAgain);
-    // The look is known to have closed, and the next reader is not known of.
-    assert_eq!(fixture.fifo.heed(*left, 5, watches).unwrap(), Reaction::Nothing);
-    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Waiting);
-    assert_eq!(fixture.fifo.heed(*opened, 5, watches).unwrap(), Reaction::TryAgain);
-    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "hello");
 }
 
 #[test]
@@ -253,14 +243,14 @@ fn a_reader_that_waits_for_no_writer_is_an_overlap_once_our_end_is_closed() {
 fn bytes_that_were_taken_unheard_make_the_next_reader_an_overlap() {
     let mut fixture = Fixture::watched();
     fixture.write(b"hello");
-    fixture.watches.as_ref().unwrap().without_reads(&fixture.fifo.fifo.path()).unwrap();
+    fixture.fifo.ends.mute_reads();
     let mut early = fixture.open();
     assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
     early.read_exact(&mut [0; 2]).unwrap();
-    assert!(fixture.fifo.has_more_to_tell(5));
-    drop(early);
-    let _next = fixture.open();
     assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
+    let _next =
+        File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&fixture.path).unwrap();
+    drop(early);
     assert!(matches!(fixture.hear(), Err(TransferError::Overlap)));
 }
 
@@ -277,8 +267,10 @@ fn the_next_reader_waits_in_open_until_the_one_before_has_closed() {
     assert!(opened.recv_timeout(Duration::from_millis(50)).is_err(), "it has no writer");
     drop(first);
     let reactions = fixture.hear().unwrap();
-    assert_eq!(reactions, [Reaction::OverAndNext { unread: 0 }]);
-    opened.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(reactions.first(), Some(&Reaction::Over { unread: 0 }));
+    let _next = opened.recv_timeout(DEADLINE).unwrap();
+    let later = fixture.hear().unwrap();
+    assert_eq!(reactions.get(1).or(later.first()), Some(&Reaction::Next));
 }
 
 #[test]
@@ -293,8 +285,8 @@ fn a_reader_that_took_all_and_left_before_the_end_was_told_is_served() {
     let reader = fixture.read(5);
     assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
     drop(reader);
-    assert_eq!(fixture.fifo.finish(5).unwrap(), Finished::Closed);
-    assert_eq!(fixture.hear().unwrap(), [Reaction::Over { unread: 0 }]);
+    let over = Finished::First(Reaction::Over { unread: 0 });
+    assert_eq!(fixture.fifo.finish(5).unwrap(), over);
 }
 
 #[test]
@@ -302,21 +294,27 @@ fn when_events_are_lost_the_fifo_itself_is_asked() {
     // Nobody came.
     let mut fixture = Fixture::watched();
     fixture.write(b"hello");
-    let lost = |fixture: &mut Fixture| {
-        fixture.fifo.heed(Glimpse::Unknown, fixture.written, fixture.watches.as_ref())
-    };
-    assert_eq!(lost(&mut fixture).unwrap(), Reaction::Nothing);
+    fixture.lose();
+    assert_eq!(fixture.hear().unwrap(), []);
     // Somebody did, and inotify tells of it late: that is not another one.
+    fixture.lose();
     let reader = fixture.read(2);
-    assert_eq!(lost(&mut fixture).unwrap(), Reaction::TryAgain);
+    fixture.fifo.heard.push_back(Seen::Lost);
+    let late = fixture.fifo.ends.hear().unwrap();
     assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
-    // It has left.
+    fixture.fifo.heard.extend(late);
+    assert_eq!(fixture.hear().unwrap(), [Reaction::TryAgain]);
+    // It has left, and that was lost.
     drop(reader);
-    assert_eq!(lost(&mut fixture).unwrap(), Reaction::Over { unread: 3 });
+    drop(fixture.fifo.ends.hear().unwrap());
+    fixture.lose();
+    assert_eq!(fixture.hear().unwrap(), [Reaction::Over { unread: 3 }]);
     // The next one has come.
     fixture.written = 0;
     let _next = fixture.open();
-    assert_eq!(lost(&mut fixture).unwrap(), Reaction::Next);
+    drop(fixture.fifo.ends.hear().unwrap());
+    fixture.lose();
+    assert_eq!(fixture.hear().unwrap(), [Reaction::Next]);
     assert_eq!(fixture.hear().unwrap(), []);
 }
 
@@ -334,7 +332,7 @@ fn a_reader_that_opens_it_for_writing_too_is_a_reader() {
 
 /// Without inotify: what the thread's open came to is sent here.
 fn in_thread(fixture: &mut Fixture) -> mpsc::Receiver<io::Result<OwnedFd>> {
-    assert!(fixture.fifo.is_waiting_in_thread() && fixture.fifo.watch().is_none());
+    assert!(fixture.fifo.needs_a_thread() && !fixture.fifo.is_watched());
     let (sender, opened) = mpsc::channel();
     fixture.fifo.wait_in_thread(move |writer| drop(sender.send(writer))).unwrap();
     opened

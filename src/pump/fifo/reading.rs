@@ -7,27 +7,22 @@ use std::time::Instant;
 use crate::pump::carrier::Load;
 use crate::pump::driver::{Context, Driver, Life, Turn};
 use crate::pump::error::TransferError;
-use crate::pump::fifo::glimpse::Glimpse;
 use crate::pump::fifo::input::{Finished, Reaction};
 use crate::pump::report::Finish;
 use crate::pump::sink::{Gave, Sink};
 use crate::pump::source::Source;
-use crate::pump::transfer::{Step, Transfer};
-use crate::sys::inotify::Watch;
+use crate::pump::transfer::Transfer;
 use crate::sys::pipe;
 
 impl Driver {
-    /// The watch of its FIFO, if it has one.
-    pub(crate) fn watch(&self) -> Option<Watch> {
-        match &self.sink {
-            Sink::Fifo(fifo) => fifo.watch(),
-            _ => None,
-        }
+    /// Whether inotify tells of its FIFO's readers.
+    pub(crate) fn is_watched(&self) -> bool {
+        matches!(&self.sink, Sink::Fifo(fifo) if fifo.is_watched())
     }
 
     /// Whether a thread has to wait for its reader.
     pub(crate) fn needs_a_thread(&self) -> bool {
-        matches!(&self.sink, Sink::Fifo(fifo) if fifo.is_waiting_in_thread())
+        matches!(&self.sink, Sink::Fifo(fifo) if fifo.needs_a_thread())
     }
 
     /// Waits for its reader in a thread.
@@ -50,48 +45,39 @@ impl Driver {
         let Sink::Fifo(fifo) = &mut self.sink else { return Turn::Wait };
         let answer = writer
             .and_then(|writer| fifo.opened_by_thread(writer))
-            .map_err(TransferError::Reopen)
+            .map_err(TransferError::Open)
             .and_then(|()| self.register_sink(context.registry))
             .map(|()| self.try_again());
         answer.unwrap_or_else(|error| self.fail(error))
     }
 
-    /// inotify saw something of its FIFO: all that it had to tell by now, oldest first.
-    pub(crate) fn glimpsed(&mut self, glimpses: &[Glimpse], context: &Context<'_>) -> Turn {
+    /// inotify may have something to tell of its FIFO: does what that brings about.
+    pub(crate) fn readers_did(&mut self, context: &mut Context<'_>) -> Turn {
+        self.hear_of_readers(context).unwrap_or_else(|error| self.fail(error))
+    }
+
+    fn hear_of_readers(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
         let mut turn = Turn::Wait;
-        for glimpse in glimpses {
+        loop {
             if matches!(self.life, Life::Failed | Life::Over) {
-                return turn;
+                return Ok(turn);
             }
             let written = self.transfer.delivered();
-            let Sink::Fifo(fifo) = &mut self.sink else { return turn };
-            if fifo.is_unopened() {
+            let Sink::Fifo(fifo) = &mut self.sink else { return Ok(turn) };
+            let was_unopened = fifo.is_unopened();
+            let reaction = fifo.next(written)?;
+            if was_unopened && !fifo.is_unopened() {
                 // What waited for its reader until now was not moving.
                 self.tally.began = context.now;
             }
-            let reaction = fifo.heed(*glimpse, written, context.watches);
-            match reaction.and_then(|reaction| self.react(reaction, context)) {
-                Ok(Turn::Wait) => {}
-                Ok(other) => turn = other,
-                Err(error) => return self.fail(error),
+            if reaction == Reaction::Nothing {
+                return Ok(turn);
+            }
+            match self.react(reaction, context)? {
+                Turn::Wait => {}
+                other => turn = other,
             }
         }
-        turn
-    }
-
-    /// Hears what inotify has to tell of its FIFO, so that what follows is decided by what is the
-    /// case now. What it tells of other FIFOs is kept for them.
-    fn catch_up(&mut self, context: &mut Context<'_>) -> Turn {
-        let (Some(watches), Some(watch)) = (context.watches, self.watch()) else {
-            return Turn::Wait;
-        };
-        while let Ok(seen) = watches.seen()
-            && !seen.is_empty()
-        {
-            context.sightings.extend(seen);
-        }
-        let glimpses = Glimpse::of(watch, context.sightings);
-        self.glimpsed(&glimpses, context)
     }
 
     /// The source has ended and the carrier is empty.
@@ -100,31 +86,29 @@ impl Driver {
         context: &mut Context<'_>,
     ) -> Result<Turn, TransferError> {
         let written = self.transfer.delivered();
-        // Once more if somebody has read unheard; not for ever, for some readers are never heard.
-        for _ in 0..2 {
-            let turn = self.catch_up(context);
-            if self.life != Life::Running {
-                return Ok(turn);
-            }
-            if self.transfer.next(self.load.room()) != Step::Finish {
-                // The reader had left, and the next one has come: it is another reading.
-                return Ok(Turn::Again);
-            }
-            if !matches!(&self.sink, Sink::Fifo(fifo) if fifo.has_more_to_tell(written)) {
-                break;
-            }
-        }
         let Sink::Fifo(fifo) = &mut self.sink else { return Ok(self.over(self.fed_finish)) };
         match fifo.finish(written)? {
+            Finished::First(reaction) => {
+                let turn = self.react(reaction, context)?;
+                let others = self.hear_of_readers(context)?;
+                let is_to_run = self.life == Life::Running && turn == Turn::Wait;
+                Ok(if is_to_run {
+                    Turn::Again
+                } else if others == Turn::Wait {
+                    turn
+                } else {
+                    others
+                })
+            }
             Finished::Closed => {
-                let is_watched = fifo.watch().is_some();
-                self.life = Life::Served(self.settle(0));
+                self.life = Life::Closed;
                 self.source.stop();
-                if !is_watched {
-                    return Ok(self.over(Finish::Complete));
+                if !self.is_watched() {
+                    let finish = self.settle(0);
+                    return Ok(self.over(finish));
                 }
                 // Who opened it before our end was closed is heard of now.
-                let turn = self.catch_up(context);
+                let turn = self.hear_of_readers(context)?;
                 if let Sink::Fifo(fifo) = &mut self.sink {
                     fifo.seal();
                 }
@@ -134,10 +118,6 @@ impl Driver {
                 self.life = Life::Unread;
                 Ok(Turn::Wait)
             }
-            Finished::Refused => {
-                self.life = Life::Unread;
-                self.refused(context)
-            }
         }
     }
 
@@ -146,27 +126,21 @@ impl Driver {
         &mut self,
         context: &mut Context<'_>,
     ) -> Result<Turn, TransferError> {
-        // Another reader may have come since, and may have left again.
-        let turn = self.catch_up(context);
-        if !matches!(self.life, Life::Running | Life::Unread) || turn == Turn::Again {
-            return Ok(turn);
-        }
         let written = self.transfer.delivered();
-        match &mut self.sink {
-            Sink::Fifo(fifo) => {
-                let reaction = fifo.reader_left(written, context.watches)?;
-                self.react(reaction, context)
+        match (&mut self.sink, &mut self.load) {
+            (Sink::Fifo(fifo), _) => {
+                // Another reader may have come since, and may have left again.
+                let reaction = fifo.reader_left(written)?;
+                let turn = self.react(reaction, context)?;
+                let others = self.hear_of_readers(context)?;
+                Ok(if others == Turn::Wait { turn } else { others })
             }
-            Sink::File(_) | Sink::Shared(_) | Sink::Post(_) | Sink::Listener(_) => {
-                match &mut self.load {
-                    Load::Spool(spool) => {
-                        spool.clear();
-                        self.life = Life::Discarding;
-                        Ok(Turn::Wait)
-                    }
-                    _ => Ok(self.over(Finish::Refused)),
-                }
+            (_, Load::Spool(spool)) => {
+                spool.clear();
+                self.life = Life::Discarding;
+                Ok(Turn::Wait)
             }
+            _ => Ok(self.over(Finish::Refused)),
         }
     }
 
@@ -178,9 +152,11 @@ impl Driver {
                 self.end_reading(unread);
                 Ok(Turn::Wait)
             }
-            Reaction::OverAndNext { unread } => {
-                self.end_reading(unread);
-                self.begin_reading(context)
+            Reaction::Untouched => {
+                self.life = Life::Unread;
+                // Our end is another one.
+                self.register_sink(context.registry)?;
+                Ok(Turn::Wait)
             }
             Reaction::Next => self.begin_reading(context),
         }
@@ -195,14 +171,7 @@ impl Driver {
     }
 
     fn end_reading(&mut self, unread: u64) {
-        let finish = match self.life {
-            Life::Served(finish) => {
-                self.tally.bytes = self.tally.bytes.saturating_sub(unread);
-                if unread > 0 { Finish::Refused } else { finish }
-            }
-            _ => self.settle(unread),
-        };
-        self.life = Life::Served(finish);
+        self.life = Life::Served(self.settle(unread));
         self.source.stop();
         match &mut self.load {
             Load::Spool(spool) => spool.clear(),
@@ -256,8 +225,11 @@ impl Driver {
     /// How its FIFO's last reading ended, now that there is no reader any more.
     fn last_finish(&mut self) -> Finish {
         let Sink::Fifo(fifo) = &self.sink else { return Finish::Complete };
-        if let Life::Served(finish) = self.life {
-            return finish;
+        match self.life {
+            Life::Served(finish) => return finish,
+            // What is still in it belongs to its reader.
+            Life::Closed => return self.settle(0),
+            _ => {}
         }
         if fifo.is_unopened() {
             return Finish::NotOpened;

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,12 +18,12 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::pump::carrier::pool::Pool;
 use crate::pump::driver::{Context, Driver, Turn};
 use crate::pump::error::{PumpError, TransferError};
-use crate::pump::fifo::glimpse::Glimpse;
+use crate::pump::fifo::ears::Ears;
 use crate::pump::report::Finish;
 use crate::pump::streams::{Flowing, Outlet};
 use crate::pump::worker::alarms::Alarms;
 use crate::pump::worker::slot::{Command, Key, Slot, Work};
-use crate::sys::inotify::{Seen, Watches};
+use crate::sys::inotify::Watches;
 
 const WAKER: Token = Token(0);
 const INOTIFY: Token = Token(1);
@@ -35,9 +36,7 @@ pub(crate) struct Reactor {
     pub(in crate::pump) poll: Poll,
     commands: Receiver<Command>,
     pub(in crate::pump) mailbox: Mailbox,
-    pub(in crate::pump) watches: Option<Watches>,
-    /// What inotify has told and nobody has heard yet.
-    sightings: Vec<Seen>,
+    pub(in crate::pump) ears: Option<Rc<Ears>>,
     pool: Pool,
     connections: usize,
     pub(in crate::pump) slots: HashMap<Key, Slot>,
@@ -100,8 +99,7 @@ impl Reactor {
             poll,
             commands,
             mailbox,
-            watches,
-            sightings: Vec::new(),
+            ears: watches.map(|watches| Rc::new(Ears::new(watches))),
             pool: Pool::new(buffers),
             connections,
             slots: HashMap::new(),
@@ -138,7 +136,7 @@ impl Reactor {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
-            let timeout = if self.ready.is_empty() && !self.has_sightings() {
+            let timeout = if self.ready.is_empty() && !self.has_news() {
                 self.alarms.next().map(|when| when.saturating_duration_since(now))
             } else {
                 Some(std::time::Duration::ZERO)
@@ -164,7 +162,7 @@ impl Reactor {
                     return;
                 }
             }
-            if self.has_sightings() {
+            if self.has_news() {
                 self.look_at_fifos();
             }
             self.expire(Instant::now());
@@ -176,9 +174,9 @@ impl Reactor {
         }
     }
 
-    /// Whether inotify has told something that nobody has heard.
-    fn has_sightings(&self) -> bool {
-        !self.sightings.is_empty() || self.watches.as_ref().is_some_and(Watches::has_unheard)
+    /// Whether inotify has told something that its FIFO may not have heard.
+    fn has_news(&self) -> bool {
+        self.ears.as_ref().is_some_and(|ears| ears.has_news())
     }
 
     pub(in crate::pump) fn enqueue(&mut self, key: Key) {
@@ -244,9 +242,7 @@ impl Reactor {
             registry: self.poll.registry(),
             pool: &self.pool,
             connections: self.connections,
-            watches: self.watches.as_ref(),
             now: Instant::now(),
-            sightings: &mut self.sightings,
             lookups: &mut lookups,
         };
         let turn = call(driver, &mut context);
@@ -269,10 +265,6 @@ impl Reactor {
         self.alarms.disarm(key);
         if let Work::Driver(driver) = &slot.work {
             driver.deregister(self.poll.registry());
-            if let (Some(watches), Some(watch)) = (&self.watches, driver.watch()) {
-                // The FIFO may be gone, and its watch with it.
-                let _ = watches.remove(watch);
-            }
         }
     }
 
@@ -321,35 +313,20 @@ impl Reactor {
         }
     }
 
-    /// Hears all that inotify has to tell, then lets each FIFO's transfer know.
+    /// Hears all that inotify has to tell, and lets each FIFO's transfer know.
     pub(in crate::pump) fn look_at_fifos(&mut self) {
-        let Some(watches) = &self.watches else { return };
-        loop {
-            match watches.seen() {
-                Ok(seen) if seen.is_empty() => break,
-                Ok(seen) => self.sightings.extend(seen),
-                Err(error) => {
-                    tracing::debug!(%error, "inotify failed");
-                    self.sightings.push(Seen::Overflow);
-                    break;
-                }
-            }
-        }
+        let Some(ears) = &self.ears else { return };
+        ears.listen();
+        ears.take_news();
         let mut watched: Vec<Key> = self
             .slots
             .iter()
-            .filter(|(_, slot)| matches!(&slot.work, Work::Driver(d) if d.watch().is_some()))
+            .filter(|(_, slot)| matches!(&slot.work, Work::Driver(driver) if driver.is_watched()))
             .map(|(key, _)| *key)
             .collect();
         watched.sort_unstable();
         for key in watched {
-            self.with_driver(key, |driver, context| {
-                let Some(watch) = driver.watch() else { return Turn::Wait };
-                let glimpses = Glimpse::of(watch, context.sightings);
-                driver.glimpsed(&glimpses, context)
-            });
+            self.with_driver(key, Driver::readers_did);
         }
-        // What is left was seen of watches that are over.
-        self.sightings.clear();
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
@@ -12,6 +13,7 @@ use crate::pump::carrier::spool::Spool;
 use crate::pump::driver::{Driver, Notify, Tokens};
 use crate::pump::error::{PumpError, TransferError};
 use crate::pump::far::fetch::{Fetch, Ticket};
+use crate::pump::fifo::ears::Ears;
 use crate::pump::fifo::input::InputFifo;
 use crate::pump::post::PostSink;
 use crate::pump::shared::Shared;
@@ -19,8 +21,7 @@ use crate::pump::sink;
 use crate::pump::source::{self, FifoSource, FileSource};
 use crate::pump::streams::{Attach, Streams};
 use crate::pump::{Sink, Source};
-use crate::sys::inotify::Watches;
-use crate::sys::pipe;
+use crate::sys::pipe::{self, PIPE_BYTES};
 
 /// Numbers the slots of a worker. None is used twice, so that what comes late finds nobody.
 pub(crate) type Key = u64;
@@ -57,7 +58,7 @@ impl NewTransfer {
     pub(crate) fn into_driver(
         self,
         tokens: Tokens,
-        watches: Option<&Watches>,
+        ears: Option<&Rc<Ears>>,
     ) -> Result<Driver, PumpError> {
         let mut spool = None;
         let source = match self.source {
@@ -69,8 +70,7 @@ impl NewTransfer {
             }
             NewSource::Given(Source::Fifo(fifo)) => {
                 let reader = fifo.open_reader().map_err(PumpError::OpenFifo)?;
-                pipe::resize(&reader, crate::pump::fifo::input::PIPE_BYTES)
-                    .map_err(PumpError::OpenFifo)?;
+                pipe::resize(&reader, PIPE_BYTES).map_err(PumpError::OpenFifo)?;
                 source::Source::Fifo(FifoSource::new(reader))
             }
             NewSource::Fed(folder) => {
@@ -80,7 +80,7 @@ impl NewTransfer {
         };
         let sink = match self.sink {
             Sink::Fifo(fifo) => sink::Sink::Fifo(Box::new(
-                InputFifo::hold(fifo, watches).map_err(PumpError::OpenFifo)?,
+                InputFifo::hold(fifo, ears).map_err(PumpError::OpenFifo)?,
             )),
             Sink::File(file) => sink::Sink::File(file),
             Sink::Inherited(descriptor) => {
