@@ -1,20 +1,26 @@
-//! Fixed buffers, lent one at a time; beyond a maximum, small ones.
+//! The memory of one worker: buffers for what is copied, segments for rings.
 //!
-//! Whoever waits for a buffer may wait for ever: those that have one may be full of bytes for
-//! readers that will not read before they have got what the waiting one would give them. So
-//! everybody gets one, and those that come late a small one, which makes them slower only.
+//! Nobody waits for a buffer. Whoever waited might wait for ever: all buffers may hold bytes for programs
+//! that do not read them before they have read what the waiting transfer would bring. So the number of
+//! large buffers has a maximum, and who comes later gets a small one, and is slower.
+//!
+//! The memory is mapped for us alone, with no file behind it. It takes no room before it is written to,
+//! and the system has it back when it is no longer needed.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
-/// How large a buffer is: what a pipe holds. With 256 KiB a stream over TLS needs a tenth more CPU time;
-/// sixteen of them are as fast either way.
-pub(crate) const BUFFER_BYTES: usize = 1 << 20;
+use memmap2::MmapMut;
 
-/// How large the small ones are: what a splice carrier may have to rescue, and three TLS records.
-/// A FIFO's own memory is sixteen times that.
+use crate::sys::pipe::PIPE_BYTES;
+
+/// How large a buffer is. With 256 KiB one stream over TLS needs a tenth more CPU time.
+pub(crate) const BUFFER_BYTES: usize = PIPE_BYTES;
+
+/// How large a small buffer is: room for three TLS records, and for what a splice carrier may have to
+/// take back.
 pub(crate) const SPARE_BYTES: usize = 64 << 10;
 
 /// How large a segment of a ring's memory is.
@@ -29,7 +35,7 @@ pub(crate) struct Pool(Rc<RefCell<Shelf>>);
 
 #[derive(Debug)]
 struct Shelf {
-    free: Vec<Box<[u8]>>,
+    free: Vec<Memory>,
     unmade: usize,
     segments: usize,
 }
@@ -47,10 +53,10 @@ impl Pool {
             return self.loan(bytes, Back::ToTheShelf);
         }
         if shelf.unmade == 0 {
-            return self.loan(zeros(SPARE_BYTES), Back::Nowhere);
+            return self.loan(Memory::new(SPARE_BYTES), Back::Nowhere);
         }
         shelf.unmade -= 1;
-        self.loan(zeros(BUFFER_BYTES), Back::ToTheShelf)
+        self.loan(Memory::new(BUFFER_BYTES), Back::ToTheShelf)
     }
 
     /// Lends the memory of a segment. None: there is no more, unless `it_must_be`.
@@ -62,21 +68,63 @@ impl Pool {
             _ => Back::AsASegment,
         };
         shelf.segments = shelf.segments.saturating_sub(1);
-        Some(self.loan(zeros(SEGMENT_BYTES), back))
+        Some(self.loan(Memory::new(SEGMENT_BYTES), back))
     }
 
-    fn loan(&self, bytes: Box<[u8]>, back: Back) -> Loan {
+    /// Gives buffers back to the system that so many transfers cannot use at once.
+    pub(crate) fn trim(&self, transfers: usize) {
+        let mut shelf = self.0.borrow_mut();
+        let dropped = shelf.free.len().saturating_sub(transfers);
+        shelf.free.truncate(transfers);
+        shelf.unmade += dropped;
+    }
+
+    fn loan(&self, bytes: Memory, back: Back) -> Loan {
         Loan { bytes, back, home: Rc::clone(&self.0) }
     }
 }
 
-fn zeros(bytes: usize) -> Box<[u8]> {
-    vec![0; bytes].into_boxed_slice()
+/// Bytes that are ours alone, zeros at first.
+#[derive(Debug)]
+enum Memory {
+    Mapped(MmapMut),
+    /// The system has no more mappings for us (`/proc/sys/vm/max_map_count`), or it is too little to be
+    /// worth one.
+    Allocated(Box<[u8]>),
+}
+
+impl Memory {
+    fn new(bytes: usize) -> Self {
+        let mapped = if bytes > SPARE_BYTES { MmapMut::map_anon(bytes).ok() } else { None };
+        match mapped {
+            Some(mapped) => Self::Mapped(mapped),
+            None => Self::Allocated(vec![0; bytes].into_boxed_slice()),
+        }
+    }
+}
+
+impl Deref for Memory {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(bytes) => bytes,
+            Self::Allocated(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Mapped(bytes) => bytes,
+            Self::Allocated(bytes) => bytes,
+        }
+    }
 }
 
 /// Memory on loan; dropping it gives it back.
 pub(crate) struct Loan {
-    bytes: Box<[u8]>,
+    bytes: Memory,
     back: Back,
     home: Rc<RefCell<Shelf>>,
 }
@@ -109,7 +157,9 @@ impl Drop for Loan {
     fn drop(&mut self) {
         match self.back {
             Back::ToTheShelf => {
-                self.home.borrow_mut().free.push(std::mem::take(&mut self.bytes));
+                let nothing = Memory::Allocated(Box::default());
+                let bytes = std::mem::replace(&mut self.bytes, nothing);
+                self.home.borrow_mut().free.push(bytes);
             }
             Back::AsASegment => self.home.borrow_mut().segments += 1,
             Back::Nowhere => {}
@@ -138,5 +188,16 @@ mod tests {
         drop(first);
         assert_eq!(pool.lend().len(), BUFFER_BYTES);
         assert_eq!(pool.0.borrow().free.len(), 1);
+    }
+
+    #[test]
+    fn when_a_crowd_has_left_the_system_has_its_memory_back() {
+        let pool = Pool::new(3);
+        drop([pool.lend(), pool.lend(), pool.lend()]);
+        pool.trim(1);
+        assert_eq!(pool.0.borrow().free.len(), 1);
+        assert!(
+            [pool.lend(), pool.lend(), pool.lend()].iter().all(|one| one.len() == BUFFER_BYTES)
+        );
     }
 }
