@@ -8,9 +8,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::sys::pipe::PIPE_BYTES;
+
 /// What a fast source gathers, as much as a pipe holds. With 512 KiB a sixth more CPU time was needed,
 /// and with 2 MiB not less. The kernel makes room in the socket's buffer for so much, or less of the mark.
-const RAISED: usize = 1 << 20;
+const RAISED: usize = PIPE_BYTES;
 
 /// A source that gave this much since the last wait is fast.
 const FAST: usize = 64 << 10;

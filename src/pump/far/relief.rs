@@ -7,16 +7,16 @@ use crate::pump::error::TransferError;
 use crate::pump::far::lane::PERIOD;
 use crate::pump::far::lanes::{Lanes, Standing};
 
-/// What a part is split into has this many bytes, at least.
+/// A part is split only into pieces of this many bytes, or more.
 const LEAST_SHARE: u64 = 64 << 10;
 
-/// A connection that loses the end of its part has to be made anew, and gains its speed in some round
-/// trips. What all gain must be more than that.
+/// What relief must gain, in round trips. A connection that loses the end of its part has to be made
+/// anew, and needs some round trips to come to its speed: so much is lost.
 const LEAST_GAIN: f64 = 10.0;
 
 impl Lanes {
-    /// A lane has nothing to do, since there is no memory for more, or nothing more: it takes over the
-    /// end of the part that all wait for, or all of it, if that comes too slowly. Whether it does.
+    /// A lane has nothing to do. If the part that all wait for comes too slowly, this lane takes over its
+    /// end, or all of it. True: it does.
     pub(in crate::pump) fn relieve(
         &mut self,
         at: usize,
@@ -56,9 +56,9 @@ impl Lanes {
     }
 }
 
-/// How much of the `left` bytes stays with a connection that fetches `rate` bytes a second, when
-/// another that fetches `helper` takes the rest over a round trip later: so much that both end at the
-/// same time. 0: it loses all. None: it is not worth it.
+/// Shares the `left` bytes of a part between its connection, which fetches `rate` bytes a second, and a
+/// helper, which fetches `helper` bytes a second from a round trip later on. Both shall end at the same
+/// time. Says how many bytes stay with the connection; 0: none. None: a helper gains too little.
 #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
 fn share(left: u64, rate: f64, helper: f64, round_trip: Duration) -> Option<u64> {
     let (rate, helper, round_trip) = (rate.max(1.0), helper.max(1.0), round_trip.as_secs_f64());
