@@ -109,7 +109,7 @@ impl Ends {
                 let socket = accepted
                     .map_err(|error| PeerError::System("accept the container's output", error))?;
                 let split = Box::new(Frames::default());
-                let attach = Attach { socket, read_ahead: Bytes::new(), split };
+                let attach = Attach::new(socket, Bytes::new(), split);
                 let stderr = Sink::File(create(Path::new("/dev/null"))?);
                 flow.attach(attach, (number, Sink::File(file)), (parallel + number, stderr))
                     .map_err(PeerError::Pump)

@@ -1,7 +1,8 @@
 //! One transfer with its descriptors: a thin driver around the state machine.
 //!
-//! A turn does what [`Transfer::next`] says until it waits, yields or finishes. The steps
-//! themselves are in `step`; what a FIFO's readers bring about is in `fifo`.
+//! A turn does what [`Transfer::next`](super::transfer::Transfer::next) says until it waits, yields or
+//! finishes. What moves is its [`Line`], whose steps are in `step`; what a FIFO's readers bring about is
+//! in `reading`.
 
 use std::fmt;
 use std::io;
@@ -13,51 +14,36 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-use crate::http::Lookup;
-use crate::pump::carrier::pool::Pool;
-use crate::pump::carrier::route;
-use crate::pump::carrier::{Carrier, Load, SplicePipe};
-use crate::pump::deadline::set_low_water;
 use crate::pump::error::TransferError;
-use crate::pump::far::fetch::{Opening, Ticket};
-use crate::pump::far::hearing::Hearing;
-use crate::pump::far::low_water::LowWater;
-use crate::pump::far::pace::Pace;
-use crate::pump::far::stall::Stall;
-use crate::pump::far::widen::Considered;
+use crate::pump::far::Far;
+use crate::pump::far::fetch::Ticket;
+use crate::pump::far::watch::Expired;
+use crate::pump::far::widen::{Considered, Standing};
+use crate::pump::line::{Line, Supply};
 use crate::pump::report::{Finish, Notice, TransferReport};
-use crate::pump::sink::Sink;
+use crate::pump::sink::{Attended, Sink};
 use crate::pump::source::Source;
-use crate::pump::transfer::{Step, Transfer};
+use crate::pump::step::Outcome;
+use crate::pump::transfer::Step;
+use crate::pump::turn::{Context, Tokens, Turn};
 
 /// How often a transfer tells how far it is.
-pub(super) const TELL_EVERY: Duration = Duration::from_millis(100);
+const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// Takes notices, in a worker's thread.
 pub(crate) type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// One transfer at work.
 pub(crate) struct Driver {
-    pub(super) id: usize,
-    pub(super) source: Source,
-    pub(super) sink: Sink,
-    pub(super) load: Load,
-    pub(super) transfer: Transfer,
+    pub(super) line: Line,
     pub(super) life: Life,
     pub(super) tally: Tally,
-    /// How a fed transfer that has everything is reported.
-    pub(super) fed_finish: Finish,
+    /// How a transfer is reported that has everything, unless its FIFO's reader says otherwise.
+    finish: Finish,
     /// The container is over: nobody reads or writes on its side any more.
     pub(super) is_container_over: bool,
     notify: Notify,
-    pub(super) tokens: Tokens,
-    pub(super) registered_socket: Option<(u32, u32)>,
-    pub(super) hearing: Hearing,
-    pub(super) low_water: LowWater,
-    pub(super) stall: Stall,
-    /// Whether its source is worth several connections; not known before the first is there.
-    pub(super) pace: Option<Pace>,
-    pub(super) opening_until: Option<Instant>,
+    tokens: Tokens,
 }
 
 /// Where a driver is.
@@ -85,130 +71,54 @@ pub(crate) enum Life {
 pub(crate) struct Tally {
     pub(super) bytes: u64,
     pub(super) readings: u32,
-    pub(super) carrier: Carrier,
     pub(super) began: Instant,
-    last_byte: Instant,
-    pub(super) told: (Instant, u64),
-}
-
-impl Tally {
-    /// From the beginning to the last byte.
-    fn seconds(&self) -> f64 {
-        self.last_byte.saturating_duration_since(self.began).as_secs_f64()
-    }
-}
-
-/// The tokens of a driver's two ends.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tokens {
-    pub(crate) source: Token,
-    pub(crate) sink: Token,
-}
-
-/// What the reactor lends a driver for a turn.
-pub(crate) struct Context<'a> {
-    pub(crate) registry: &'a Registry,
-    pub(crate) pool: &'a Pool,
-    /// How many connections one transfer may use.
-    pub(crate) connections: usize,
-    pub(crate) now: Instant,
-    /// Look-ups that the driver wants made.
-    pub(crate) lookups: &'a mut Vec<(Ticket, Lookup)>,
-}
-
-/// How a turn ended.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// There is more to do.
-    Again,
-    /// Nothing to do until an event or [`Driver::deadline`].
-    Wait,
-    /// It is over and reported.
-    Over,
+    told: (Instant, u64),
 }
 
 impl Driver {
-    pub(crate) fn new(id: usize, ends: (Source, Sink), notify: Notify, tokens: Tokens) -> Self {
+    pub(crate) fn new(line: Line, notify: Notify, tokens: Tokens) -> Self {
         let now = Instant::now();
-        let (source, sink) = ends;
-        let mut transfer = Transfer::new();
-        if matches!(source, Source::Fed) {
-            transfer.source_blocked();
-        }
         Self {
-            id,
-            source,
-            sink,
-            load: Load::Copy(None),
-            transfer,
+            line,
             life: Life::Running,
-            tally: Tally {
-                bytes: 0,
-                readings: 1,
-                carrier: Carrier::Copy,
-                began: now,
-                last_byte: now,
-                told: (now, 0),
-            },
-            fed_finish: Finish::Complete,
+            tally: Tally { bytes: 0, readings: 1, began: now, told: (now, 0) },
+            finish: Finish::Complete,
             is_container_over: false,
             notify,
             tokens,
-            registered_socket: None,
-            hearing: Hearing::default(),
-            low_water: LowWater::new(),
-            stall: Stall::default(),
-            pace: None,
-            opening_until: None,
         }
-    }
-
-    pub(super) fn sink_token(&self) -> Token {
-        self.tokens.sink
     }
 
     /// Registers what can be registered from the start, and picks the carrier if it can be.
     pub(crate) fn begin(&mut self, registry: &Registry) -> Result<(), TransferError> {
-        if let Source::Fifo(fifo) = &self.source {
-            let descriptor = fifo.descriptor().as_raw_fd();
-            SourceFd(&descriptor)
-                .register_into(registry, self.tokens.source, Interest::READABLE)
-                .map_err(TransferError::Register)?;
-        }
-        if let Source::Fetch(fetch) = &mut self.source {
-            fetch.begin(0)?;
-            self.transfer.source_blocked();
-        } else {
-            self.route()?;
+        match &mut self.line.supply {
+            Supply::Pulled(Source::Far(far), _) => {
+                far.begin()?;
+                self.line.transfer.source_blocked();
+            }
+            Supply::Pulled(Source::Fifo(fifo), _) => {
+                let descriptor = fifo.descriptor().as_raw_fd();
+                SourceFd(&descriptor)
+                    .register_into(registry, self.tokens.source, Interest::READABLE)
+                    .map_err(TransferError::Register)?;
+                self.line.route()?;
+            }
+            _ => self.line.route()?,
         }
         self.register_sink(registry)
     }
 
     pub(super) fn register_sink(&self, registry: &Registry) -> Result<(), TransferError> {
-        let Some(descriptor) = self.sink.descriptor() else { return Ok(()) };
+        let Some(descriptor) = self.line.sink.descriptor() else { return Ok(()) };
         SourceFd(&descriptor.as_raw_fd())
             .register_into(registry, self.tokens.sink, Interest::WRITABLE)
-            .map_err(TransferError::Register)
-    }
-
-    fn register_socket(&mut self, registry: &Registry) -> Result<(), TransferError> {
-        let Source::Fetch(fetch) = &mut self.source else { return Ok(()) };
-        let Some((number, socket)) = fetch.connection() else { return Ok(()) };
-        if self.registered_socket == Some(number) {
-            return Ok(());
-        }
-        self.registered_socket = Some(number);
-        self.hearing = Hearing::default();
-        registry
-            .register(socket, self.tokens.source, Interest::READABLE | Interest::WRITABLE)
             .map_err(TransferError::Register)
     }
 
     /// Takes back what the epoll instance would keep: a descriptor that others share stays in it
     /// when ours is closed.
     pub(crate) fn deregister(&self, registry: &Registry) {
-        if let Some(descriptor) = self.sink.descriptor() {
+        if let Some(descriptor) = self.line.sink.descriptor() {
             // It is going away; there is nobody to tell.
             let _ = registry.deregister(&mut SourceFd(&descriptor.as_raw_fd()));
         }
@@ -217,17 +127,14 @@ impl Driver {
     /// An edge came from one of its descriptors.
     pub(crate) fn became_ready(&mut self, token: Token) {
         if token == self.tokens.sink {
-            if let Sink::Post(post) = &mut self.sink {
-                post.became_ready();
+            self.line.sink.edge();
+            self.line.sink_became_ready();
+        } else if self.line.is_open() {
+            let is_needed = self.line.transfer.waits_for_source();
+            if let Some(far) = self.line.far_mut() {
+                far.edge(is_needed);
             }
-            self.transfer.sink_became_ready(self.load.room());
-            if matches!(self.load, Load::Direct) {
-                // It was full until now, and nobody knows what the source had meanwhile.
-                self.stall.forgive();
-            }
-        } else if self.source.is_open() {
-            self.hearing.edge(self.transfer.waits_for_source());
-            self.transfer.source_became_ready(self.load.room());
+            self.line.source_became_ready();
         }
     }
 
@@ -235,77 +142,45 @@ impl Driver {
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> Turn {
         let turn = match self.life {
             Life::Running => self.run(context).unwrap_or_else(|error| self.fail(error)),
-            Life::Unread | Life::Closed | Life::Served(_) | Life::Discarding | Life::Failed => {
-                Turn::Wait
-            }
+            Life::Unread | Life::Closed | Life::Served(_) => Turn::Wait,
+            Life::Discarding | Life::Failed => Turn::Wait,
             Life::Over => Turn::Over,
         };
-        let is_starved =
-            self.life == Life::Running && self.source.is_open() && self.transfer.is_starved();
-        self.stall.turned(is_starved, self.transfer.taken(), context.now);
+        let is_starved = self.life == Life::Running && self.line.transfer.is_starved();
+        let taken = self.line.transfer.taken();
+        if let Some(far) = self.line.far_mut() {
+            far.turned(is_starved, taken, context.now);
+        }
         self.tell(context.now);
         turn
     }
 
     fn run(&mut self, context: &mut Context<'_>) -> Result<Turn, TransferError> {
-        let is_to_open = !self.source.is_open() && !self.transfer.has_source_ended();
-        if is_to_open {
-            self.opening_until = None;
-            loop {
-                let opening = self.source.open(self.transfer.taken(), context.now)?;
-                self.register_socket(context.registry)?;
-                match opening {
-                    Opening::Open => self.opened(context.connections)?,
-                    Opening::Blocked(deadline) => self.opening_until = Some(deadline),
-                    Opening::Lookup(ticket, lookup) => {
-                        context.lookups.push((ticket, lookup));
-                        // It says next how long that may take.
-                        continue;
-                    }
-                    Opening::Idle => {
-                        return Err(TransferError::Bug("a source that was never begun"));
-                    }
-                }
-                break;
+        if !self.line.is_open() && !self.line.transfer.has_source_ended() {
+            self.open_source(context)?;
+            if !self.line.is_open() && self.line.is_direct() {
+                return Ok(Turn::Wait);
             }
         }
-        if is_to_open && !self.source.is_open() && matches!(self.load, Load::Direct) {
-            return Ok(Turn::Wait);
+        match self.line.sink.attend(self.tokens.sink, context)? {
+            Attended::Nothing => {}
+            Attended::Ready => self.line.sink_became_ready(),
+            Attended::Again => return Ok(Turn::Again),
+            Attended::Wait => return Ok(Turn::Wait),
         }
-        if let Some(turn) = self.attend_to_post(context)? {
-            return Ok(turn);
-        }
-        self.transfer.begin_turn();
+        self.line.transfer.begin_turn();
         loop {
-            let step = self.transfer.next(self.load.room());
+            let step = self.line.transfer.next(self.line.room());
             let outcome = match step {
-                Step::Fill(most) => self.fill(most, context)?,
-                Step::Drain(most) => self.drain(most, context)?,
-                Step::Move(most) => self.splice_through(most, context)?,
-                Step::Wait => {
-                    self.load.rest();
-                    match self.consider_lanes(context)? {
-                        Considered::Step => continue,
-                        Considered::Turn => return Ok(Turn::Again),
-                        Considered::Nothing => {}
-                    }
-                    if self.transfer.waits_for_source()
-                        && let Some((socket, left)) = self.source.socket()
-                        && let Some(mark) = self.low_water.waits(left, context.now)
-                    {
-                        self.low_water.is_set(set_low_water(socket, mark));
-                    }
-                    self.listen(context.registry)?;
-                    let is_to_connect = self.rest_post(context)?;
-                    return Ok(if is_to_connect { Turn::Again } else { Turn::Wait });
-                }
+                Step::Fill(most) => self.line.fill(most, context)?,
+                Step::Drain(most) => self.line.drain(most, context)?,
+                Step::Move(most) => self.line.splice_through(most, context)?,
+                Step::Wait => match self.rest(context)? {
+                    Some(turn) => return Ok(turn),
+                    None => continue,
+                },
                 Step::Yield => return Ok(Turn::Again),
-                Step::Finish => {
-                    return match self.finish_post(context)? {
-                        Some(turn) => Ok(turn),
-                        None => self.source_is_done(context),
-                    };
-                }
+                Step::Finish => return self.source_ended(context),
             };
             match outcome {
                 Outcome::Go => {}
@@ -315,42 +190,64 @@ impl Driver {
         }
     }
 
-    /// The source can be asked for bytes: picks the carrier, or keeps the one that holds some.
-    pub(super) fn opened(&mut self, connections: usize) -> Result<(), TransferError> {
-        if let Source::Fetch(fetch) = &self.source {
-            self.pace.get_or_insert_with(|| Pace::new(fetch.round_trip(), connections));
-        }
-        if self.transfer.held() == 0 {
-            self.route()?;
-        }
-        self.low_water = LowWater::new();
-        self.transfer.source_became_ready(self.load.room());
-        Ok(())
+    /// Goes towards the first byte of a source that is far away.
+    fn open_source(&mut self, context: &mut Context<'_>) -> Result<(), TransferError> {
+        let taken = self.line.transfer.taken();
+        let Some(far) = self.line.far_mut() else { return Ok(()) };
+        if far.open(taken, context)? { self.line.opened() } else { Ok(()) }
     }
 
-    pub(super) fn route(&mut self) -> Result<(), TransferError> {
-        let carrier = route::choose(&self.source, &self.sink);
-        self.tally.carrier = carrier;
-        match carrier {
-            Carrier::Direct => self.load = Load::Direct,
-            Carrier::Splice => {
-                self.load = Load::Splice(SplicePipe::new().map_err(TransferError::Pipe)?);
+    /// Nothing can be moved now. None: that has changed.
+    fn rest(&mut self, context: &Context<'_>) -> Result<Option<Turn>, TransferError> {
+        self.line.rest();
+        let transfer = &self.line.transfer;
+        let waits_for_source = transfer.waits_for_source();
+        let standing = Standing {
+            taken: transfer.taken(),
+            held: transfer.held(),
+            is_starved: transfer.is_starved(),
+        };
+        if let Some(far) = self.line.far_mut() {
+            match far.consider(standing, context)? {
+                Considered::Nothing => {
+                    far.waits(waits_for_source, context.registry, context.now)?
+                }
+                Considered::More => {
+                    self.line.source_became_ready();
+                    return Ok(None);
+                }
+                Considered::Several => {
+                    self.line.gathers();
+                    return Ok(None);
+                }
+                Considered::One => {
+                    self.line.goes_on_alone()?;
+                    return Ok(Some(Turn::Again));
+                }
             }
-            Carrier::Copy => self.load = Load::Copy(None),
-            // It is there from the start.
-            Carrier::Spool | Carrier::Ring => {}
         }
-        Ok(())
+        let is_to_connect = self.line.sink.rest(context.now)?;
+        Ok(Some(if is_to_connect { Turn::Again } else { Turn::Wait }))
     }
 
-    /// Bytes arrived at the sink.
-    pub(super) fn progressed(&mut self, now: Instant) {
-        self.tally.last_byte = now;
+    fn source_ended(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
+        // A source that was cut off is not ended for a server, so that nobody takes it for the whole.
+        if self.finish != Finish::Failed {
+            match self.line.sink.finish(context.now)? {
+                Attended::Nothing | Attended::Ready => {}
+                Attended::Again => return Ok(Turn::Again),
+                Attended::Wait => return Ok(Turn::Wait),
+            }
+        }
+        match self.line.sink {
+            Sink::Fifo(_) => self.all_is_in_the_fifo(context),
+            _ => Ok(self.over(self.finish)),
+        }
     }
 
     /// Bytes that sinks have taken, over all readings.
     pub(super) fn delivered(&self) -> u64 {
-        self.tally.bytes + self.transfer.delivered()
+        self.tally.bytes + self.line.transfer.delivered()
     }
 
     fn tell(&mut self, now: Instant) {
@@ -360,7 +257,8 @@ impl Driver {
         let is_due = is_first || now.duration_since(when) >= TELL_EVERY;
         if bytes != what && is_due && self.life != Life::Over {
             self.tally.told = (now, bytes);
-            (self.notify)(Notice::Advanced { id: self.id, bytes, total: self.source.total() });
+            let (id, total) = (self.line.id, self.line.total());
+            (self.notify)(Notice::Advanced { id, bytes, total });
         }
     }
 
@@ -371,14 +269,14 @@ impl Driver {
             Life::Over => return Turn::Over,
             _ => self.life = Life::Failed,
         }
-        self.source.stop();
-        if let Sink::Fifo(fifo) = &mut self.sink {
+        self.line.stop();
+        if let Sink::Fifo(fifo) = &mut self.line.sink {
             // What its readers do does not matter any more.
             fifo.unwatch();
         }
         // What it holds will not be delivered.
-        self.load = Load::Copy(None);
-        (self.notify)(Notice::Failed { id: self.id, error });
+        self.line.clear();
+        (self.notify)(Notice::Failed { id: self.line.id, error });
         if self.is_container_over { self.over(Finish::Failed) } else { Turn::Wait }
     }
 
@@ -388,25 +286,19 @@ impl Driver {
             return Turn::Over;
         }
         let bytes = if finish == Finish::NotOpened { 0 } else { self.delivered() };
-        let resumed = match &self.source {
-            Source::Fetch(fetch) => fetch.resumed(),
-            Source::Lanes(lanes) => lanes.resumed(),
-            _ => 0,
-        };
+        let last_byte = self.line.last_byte;
         let report = TransferReport {
             bytes,
-            seconds: self.tally.seconds(),
-            carrier: self.tally.carrier,
-            resumed,
+            seconds: last_byte.saturating_duration_since(self.tally.began).as_secs_f64(),
+            carrier: self.line.carrier,
+            resumed: self.line.far().map_or(0, Far::resumed),
             readings: self.tally.readings,
             finish,
         };
         self.life = Life::Over;
-        self.source.stop();
-        if let Sink::Listener(listener) = &mut self.sink {
-            listener.0.ended();
-        }
-        (self.notify)(Notice::Ended { id: self.id, report });
+        self.line.stop();
+        self.line.sink.ended();
+        (self.notify)(Notice::Ended { id: self.line.id, report });
         Turn::Over
     }
 
@@ -417,23 +309,72 @@ impl Driver {
 
     /// The answer to a look-up.
     pub(crate) fn resolved(&mut self, ticket: Ticket, addresses: io::Result<Vec<SocketAddr>>) {
-        if let Source::Fetch(fetch) = &mut self.source {
-            fetch.resolved(ticket, addresses);
-        } else if let Source::Lanes(lanes) = &mut self.source {
-            lanes.resolved(ticket, &addresses);
-            self.transfer.source_became_ready(self.load.room());
-        } else if let Sink::Post(post) = &mut self.sink {
-            post.resolved(addresses);
+        match self.line.far_mut() {
+            Some(far) if ticket != Ticket::ONLY => {
+                if far.resolved(ticket, addresses) {
+                    self.line.source_became_ready();
+                }
+            }
+            _ => self.line.sink.resolved(addresses),
         }
     }
-}
 
-/// How a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Go,
-    Broken,
-    Refused,
+    /// When it wants a turn without an event: the way to the source has a deadline, and so has a
+    /// source that gives nothing; and bytes that were not told of yet will be.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let (told, bytes) = self.tally.told;
+        let telling = (self.delivered() != bytes).then_some(told + TELL_EVERY);
+        if self.life != Life::Running {
+            return telling;
+        }
+        let has_ended = self.line.transfer.has_source_ended();
+        let source = self.line.far().and_then(|far| far.deadline(has_ended));
+        [source, self.line.sink.deadline(), telling].into_iter().flatten().min()
+    }
+
+    /// Its deadline has passed: a socket that gathers is looked at, and a source that stalls is
+    /// opened again.
+    pub(crate) fn timed_out(&mut self, now: Instant) {
+        self.line.sink.timed_out(now);
+        let taken = self.line.transfer.taken();
+        let Some(far) = self.line.far_mut() else { return };
+        let expired = far.timed_out(now);
+        if expired == Expired::Nothing {
+            return;
+        }
+        self.line.source_became_ready();
+        if expired == Expired::Stalled && self.life == Life::Running && self.line.sink.has_room() {
+            let Some(far) = self.line.far_mut() else { return };
+            if let Err(error) = far.stalled(taken, now) {
+                let _ = self.fail(error);
+            }
+        }
+    }
+
+    /// The container's output: these bytes of it are for this transfer.
+    pub(crate) fn feed(&mut self, pieces: &[io::IoSlice<'_>], now: Instant) -> Turn {
+        if self.life != Life::Running {
+            return Turn::Wait;
+        }
+        match self.line.feed(pieces, now) {
+            Ok(true) => Turn::Again,
+            Ok(false) => self.fail(TransferError::Bug("output for a transfer that is not fed")),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// The container's output has come to its end, or is given up.
+    pub(crate) fn feed_ended(&mut self, finish: Finish) -> Turn {
+        match self.life {
+            Life::Running => {
+                self.line.transfer.source_ended();
+                self.finish = finish;
+                Turn::Again
+            }
+            Life::Discarding => self.over(Finish::Refused),
+            _ => Turn::Wait,
+        }
+    }
 }
 
 /// Registering a descriptor that may be registered already, or may be of a kind that epoll does
@@ -461,9 +402,9 @@ impl RegisterInto for SourceFd<'_> {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")
-            .field("id", &self.id)
+            .field("id", &self.line.id)
             .field("life", &self.life)
-            .field("transfer", &self.transfer)
+            .field("transfer", &self.line.transfer)
             .finish_non_exhaustive()
     }
 }

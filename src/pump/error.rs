@@ -29,6 +29,9 @@ pub enum PumpError {
     /// The reactor refused a descriptor.
     #[error("cannot watch a descriptor")]
     Register(#[source] io::Error),
+    /// The transfer failed before it began.
+    #[error("cannot begin the transfer")]
+    Begin(#[source] TransferError),
     /// The worker is gone.
     #[error("the pump has stopped")]
     Stopped,

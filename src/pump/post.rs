@@ -14,16 +14,16 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use mio::Interest;
 use mio::net::TcpStream;
+use mio::{Interest, Token};
 
 use crate::http::{Answer, Client, Lookup, Post, Posting, Progress, Wrote};
-use crate::pump::carrier::route::is_to_fall_back;
-use crate::pump::driver::{Context, Driver, Turn};
 use crate::pump::error::TransferError;
 use crate::pump::far::fetch::Ticket;
-use crate::pump::report::Finish;
-use crate::pump::sink::{Gave, Sink, Spliced};
+use crate::pump::route::is_to_fall_back;
+use crate::pump::sink::Attended;
+use crate::pump::took::{Gave, Spliced};
+use crate::pump::turn::Context;
 use crate::sys::splice::splice_bytes;
 
 /// A chunk of this size comes of a fast writer, whose next one is not far.
@@ -161,6 +161,79 @@ impl PostSink {
         }
         gave(self.posting.write(bytes, Instant::now()))
     }
+
+    /// Before the steps of a turn: goes towards the server, or hears what it says.
+    pub(crate) fn attend(
+        &mut self,
+        token: Token,
+        context: &mut Context<'_>,
+    ) -> Result<Attended, TransferError> {
+        if !self.is_opening() {
+            if std::mem::take(&mut self.has_news) {
+                let _: Answer = self.posting.look(context.now).map_err(TransferError::Post)?;
+            }
+            return Ok(Attended::Nothing);
+        }
+        let progress = self.posting.advance(context.now).map_err(TransferError::Post)?;
+        self.opening_until = None;
+        let mut lookup: Option<Lookup> = None;
+        match progress {
+            Progress::Lookup(wanted) => lookup = Some(wanted),
+            Progress::Blocked { deadline } => self.opening_until = Some(deadline),
+            _ => {}
+        }
+        let is_open = self.posting.is_open();
+        if let Some(socket) = self.new_connection() {
+            context
+                .registry
+                .register(socket, token, Interest::READABLE | Interest::WRITABLE)
+                .map_err(TransferError::Register)?;
+        }
+        if is_open {
+            return Ok(Attended::Ready);
+        }
+        if let Some(lookup) = lookup {
+            context.lookups.push((Ticket::ONLY, lookup));
+            // The exchange has its deadline only when it is asked once more.
+            return Ok(Attended::Again);
+        }
+        Ok(Attended::Wait)
+    }
+
+    /// Nothing can be moved now: sends what a chunk's end leaves to be sent. Whether it was asked for and
+    /// has to go towards the server.
+    pub(crate) fn rest(&mut self, now: Instant) -> Result<bool, TransferError> {
+        if self.is_opening() {
+            // With a deadline, or a socket, it is under way already.
+            return Ok(self.opening_until.is_none() && self.registered.is_none());
+        }
+        if self.is_end_due() && !self.is_corked(now) {
+            self.corked_until = None;
+            let _: Wrote = self.posting.flush(now).map_err(TransferError::Post)?;
+        }
+        Ok(false)
+    }
+
+    /// The source has ended: says so to the server, and waits for its answer. `Nothing`: it has accepted,
+    /// or takes no more.
+    pub(crate) fn finish(&mut self, now: Instant) -> Result<Attended, TransferError> {
+        self.is_wanted = true;
+        if !self.posting.is_open() {
+            // A body without bytes is a body. A refusal is still being read.
+            return Ok(if self.posting.is_going() { Attended::Again } else { Attended::Wait });
+        }
+        self.corked_until = None;
+        self.posting.end();
+        match self.posting.flush(now).map_err(TransferError::Post)? {
+            Wrote::Bytes(_) => self.posting.awaits_answer(now),
+            Wrote::Refused => return Ok(Attended::Nothing),
+            _ => return Ok(Attended::Wait),
+        }
+        match self.posting.look(now).map_err(TransferError::Post)? {
+            Answer::Accepted => Ok(Attended::Nothing),
+            _ => Ok(Attended::Wait),
+        }
+    }
 }
 
 fn gave(wrote: Result<Wrote, crate::http::HttpError>) -> Result<Gave, TransferError> {
@@ -168,92 +241,5 @@ fn gave(wrote: Result<Wrote, crate::http::HttpError>) -> Result<Gave, TransferEr
         Wrote::Bytes(bytes) => Ok(Gave::Bytes(bytes)),
         Wrote::Refused => Ok(Gave::Refused),
         _ => Ok(Gave::Blocked),
-    }
-}
-
-impl Driver {
-    /// Before the steps of a turn: goes towards the server, or hears what it says. With `Some`
-    /// there is nothing else to do.
-    pub(super) fn attend_to_post(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Result<Option<Turn>, TransferError> {
-        let token = self.sink_token();
-        let Sink::Post(post) = &mut self.sink else { return Ok(None) };
-        if !post.is_opening() {
-            if std::mem::take(&mut post.has_news) {
-                let _: Answer = post.posting.look(context.now).map_err(TransferError::Post)?;
-            }
-            return Ok(None);
-        }
-        let progress = post.posting.advance(context.now).map_err(TransferError::Post)?;
-        post.opening_until = None;
-        let mut lookup: Option<Lookup> = None;
-        match progress {
-            Progress::Lookup(wanted) => lookup = Some(wanted),
-            Progress::Blocked { deadline } => post.opening_until = Some(deadline),
-            _ => {}
-        }
-        let is_open = post.posting.is_open();
-        if let Some(socket) = post.new_connection() {
-            context
-                .registry
-                .register(socket, token, Interest::READABLE | Interest::WRITABLE)
-                .map_err(TransferError::Register)?;
-        }
-        if is_open {
-            self.transfer.sink_became_ready(self.load.room());
-            return Ok(None);
-        }
-        if let Some(lookup) = lookup {
-            context.lookups.push((Ticket::ONLY, lookup));
-            // The exchange has its deadline only when it is asked once more.
-            return Ok(Some(Turn::Again));
-        }
-        Ok(Some(Turn::Wait))
-    }
-
-    /// Nothing can be moved now: sends what a chunk's end leaves to be sent. Whether the sink has
-    /// been asked for and has to go towards the server.
-    pub(super) fn rest_post(&mut self, context: &Context<'_>) -> Result<bool, TransferError> {
-        let Sink::Post(post) = &mut self.sink else { return Ok(false) };
-        if post.is_opening() {
-            // With a deadline, or a socket, it is under way already.
-            return Ok(post.opening_until.is_none() && post.registered.is_none());
-        }
-        if post.is_end_due() && !post.is_corked(context.now) {
-            post.corked_until = None;
-            let _: Wrote = post.posting.flush(context.now).map_err(TransferError::Post)?;
-        }
-        Ok(false)
-    }
-
-    /// The source has ended: says so to the server, and waits for its answer. `None`: it has
-    /// accepted, or this is no POST.
-    pub(super) fn finish_post(
-        &mut self,
-        context: &Context<'_>,
-    ) -> Result<Option<Turn>, TransferError> {
-        let Sink::Post(post) = &mut self.sink else { return Ok(None) };
-        if self.fed_finish == Finish::Failed {
-            // Cut off, so that nobody takes it for the whole.
-            return Ok(None);
-        }
-        post.is_wanted = true;
-        if !post.posting.is_open() {
-            // A body without bytes is a body. A refusal is still being read.
-            return Ok(Some(if post.posting.is_going() { Turn::Again } else { Turn::Wait }));
-        }
-        post.corked_until = None;
-        post.posting.end();
-        match post.posting.flush(context.now).map_err(TransferError::Post)? {
-            Wrote::Bytes(_) => post.posting.awaits_answer(context.now),
-            Wrote::Refused => return Ok(None),
-            _ => return Ok(Some(Turn::Wait)),
-        }
-        match post.posting.look(context.now).map_err(TransferError::Post)? {
-            Answer::Accepted => Ok(None),
-            _ => Ok(Some(Turn::Wait)),
-        }
     }
 }

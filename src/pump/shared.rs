@@ -122,7 +122,8 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::pump::sink::{Gave, Sink};
+    use crate::pump::sink::Sink;
+    use crate::pump::took::Gave;
 
     #[test]
     fn a_shared_pipe_does_not_become_non_blocking_for_the_others() {

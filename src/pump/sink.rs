@@ -2,17 +2,22 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
+use mio::Token;
 use nix::errno::Errno;
 use nix::sys::uio::writev;
 
-use crate::pump::carrier::route::is_to_fall_back;
+use crate::pump::end::Listen;
 use crate::pump::error::TransferError;
 use crate::pump::fifo::input::InputFifo;
 use crate::pump::post::PostSink;
+use crate::pump::route::is_to_fall_back;
 use crate::pump::shared::Shared;
+use crate::pump::took::{Gave, Spliced};
+use crate::pump::turn::Context;
 use crate::sys::splice::splice_bytes;
 use crate::sys::{pipe, uninterrupted};
 
@@ -32,7 +37,7 @@ pub(crate) enum Sink {
 }
 
 /// Somebody in this process who takes whatever comes.
-pub(crate) struct Listener(pub(crate) Box<dyn super::Listen>);
+pub(crate) struct Listener(pub(crate) Box<dyn Listen>);
 
 impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,23 +45,18 @@ impl std::fmt::Debug for Listener {
     }
 }
 
-/// What giving came to.
+/// What there is to do about a sink before it is given bytes, or at their end.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gave {
-    Bytes(usize),
-    Blocked,
-    /// Nobody takes bytes any more.
-    Refused,
-}
-
-/// What splicing came to.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spliced {
-    Gave(Gave),
-    /// The kernel does not splice this pair: nothing was moved, and a copy may be.
-    Unfit(Errno),
+pub(crate) enum Attended {
+    /// Nothing.
+    Nothing,
+    /// It has just become ready.
+    Ready,
+    /// It wants another turn before anything else.
+    Again,
+    /// It has to be waited for.
+    Wait,
 }
 
 impl Sink {
@@ -127,7 +127,7 @@ impl Sink {
             Self::Shared(shared) => shared.write(bytes),
             Self::Post(_) | Self::Listener(_) => Err(Errno::EBADF),
         });
-        Self::judge(answer).map_err(TransferError::Write)
+        Gave::judge(answer).map_err(|errno| TransferError::Write(errno.into()))
     }
 
     /// Splices what it takes of the `held` bytes in the pipe of `reader`.
@@ -145,7 +145,9 @@ impl Sink {
         };
         match splice_bytes(reader, &sink, held) {
             Err(errno) if is_to_fall_back(errno) => Ok(Spliced::Unfit(errno)),
-            answer => Self::judge(answer).map(Spliced::Gave).map_err(TransferError::Write),
+            answer => Gave::judge(answer)
+                .map(Spliced::Gave)
+                .map_err(|errno| TransferError::Write(errno.into())),
         }
     }
 
@@ -157,16 +159,72 @@ impl Sink {
             Self::Shared(shared) => shared.write_at_once(pieces),
             _ => Ok(0),
         });
-        Self::judge(answer).map_err(TransferError::Write)
+        Gave::judge(answer).map_err(|errno| TransferError::Write(errno.into()))
     }
 
-    /// What a write or a splice into it came to.
-    pub(crate) fn judge(answer: Result<usize, Errno>) -> io::Result<Gave> {
-        match answer {
-            Ok(bytes) => Ok(Gave::Bytes(bytes)),
-            Err(Errno::EAGAIN) => Ok(Gave::Blocked),
-            Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(Gave::Refused),
-            Err(errno) => Err(errno.into()),
+    /// An edge came from it.
+    pub(crate) fn edge(&mut self) {
+        if let Self::Post(post) = self {
+            post.became_ready();
+        }
+    }
+
+    /// Before the steps of a turn: goes towards whom it is for, and hears what that one says.
+    pub(crate) fn attend(
+        &mut self,
+        token: Token,
+        context: &mut Context<'_>,
+    ) -> Result<Attended, TransferError> {
+        match self {
+            Self::Post(post) => post.attend(token, context),
+            _ => Ok(Attended::Nothing),
+        }
+    }
+
+    /// Nothing can be moved now: sends what is left to be sent. True: it wants a turn to go towards
+    /// whom it is for.
+    pub(crate) fn rest(&mut self, now: Instant) -> Result<bool, TransferError> {
+        match self {
+            Self::Post(post) => post.rest(now),
+            _ => Ok(false),
+        }
+    }
+
+    /// The source has ended: says so to whom it is for, and waits for the answer. `Nothing`: there is none
+    /// to wait for.
+    pub(crate) fn finish(&mut self, now: Instant) -> Result<Attended, TransferError> {
+        match self {
+            Self::Post(post) => post.finish(now),
+            _ => Ok(Attended::Nothing),
+        }
+    }
+
+    /// When it wants a turn without an event.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Post(post) => post.deadline(),
+            _ => None,
+        }
+    }
+
+    /// Its deadline may have passed.
+    pub(crate) fn timed_out(&mut self, now: Instant) {
+        if let Self::Post(post) = self {
+            post.timed_out(now);
+        }
+    }
+
+    /// The answer to a look-up.
+    pub(crate) fn resolved(&mut self, addresses: io::Result<Vec<SocketAddr>>) {
+        if let Self::Post(post) = self {
+            post.resolved(addresses);
+        }
+    }
+
+    /// The transfer is over.
+    pub(crate) fn ended(&mut self) {
+        if let Self::Listener(listener) = self {
+            listener.0.ended();
         }
     }
 }

@@ -2,79 +2,36 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Instant;
 
-use crate::http::{HttpError, Read};
 use crate::pump::error::TransferError;
-use crate::pump::far::fetch::{Fetch, Opening};
-use crate::pump::far::lanes::Lanes;
+use crate::pump::far::Far;
+use crate::pump::took::Took;
 use crate::sys::{pipe, uninterrupted};
 
 /// One end of a transfer.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// The body of a GET.
-    Fetch(Box<Fetch>),
-    /// The body of a GET, over several connections. It is put into the ring from here.
-    Lanes(Box<Lanes>),
+    Far(Box<Far>),
     /// A regular file of the host.
     File(FileSource),
     /// A FIFO that the container writes.
     Fifo(FifoSource),
-    /// The container's output: what comes is put into the carrier from outside.
-    Fed,
-    /// It was closed, and cannot be read again.
+    /// A FIFO that was closed, and cannot be read again.
     Spent,
 }
 
-/// What taking came to.
-#[must_use]
-#[derive(Debug)]
-pub(crate) enum Took {
-    Bytes(usize),
-    /// So many have come that are not next in their order.
-    Ahead(usize),
-    Blocked,
-    Ended,
-    /// It broke; the source pauses and is opened again, see [`Source::open`].
-    Broken,
-}
-
 impl Source {
-    /// Goes towards the first byte. Only a fetch has to.
-    pub(crate) fn open(&mut self, taken: u64, now: Instant) -> Result<Opening, TransferError> {
-        match self {
-            Self::Fetch(fetch) => fetch.open(taken, now),
-            Self::Lanes(_) | Self::File(_) | Self::Fifo(_) | Self::Fed | Self::Spent => {
-                Ok(Opening::Open)
-            }
-        }
-    }
-
-    /// Whether bytes can be asked for without [`open`](Self::open) first.
-    pub(crate) fn is_open(&self) -> bool {
-        match self {
-            Self::Fetch(fetch) => fetch.is_open(),
-            Self::Lanes(_) | Self::File(_) | Self::Fifo(_) | Self::Fed | Self::Spent => true,
-        }
-    }
-
     /// The descriptor to splice from and the most that may be, if this source can be spliced.
     pub(crate) fn raw(&self) -> Option<(BorrowedFd<'_>, u64)> {
         match self {
-            Self::Fetch(fetch) => fetch.raw(),
+            Self::Far(far) => far.raw(),
             Self::File(file) => Some((file.file.as_fd(), u64::MAX)),
             Self::Fifo(fifo) => Some((fifo.reader.as_fd(), u64::MAX)),
-            Self::Lanes(_) | Self::Fed | Self::Spent => None,
-        }
-    }
-
-    /// The socket of a body, and the bytes still to come.
-    pub(crate) fn socket(&self) -> Option<(BorrowedFd<'_>, u64)> {
-        match self {
-            Self::Fetch(fetch) => fetch.socket(),
-            _ => None,
+            Self::Spent => None,
         }
     }
 
@@ -89,36 +46,19 @@ impl Source {
         taken: u64,
         now: Instant,
     ) -> Result<Took, TransferError> {
-        match answer {
-            Ok(0) => match self {
-                Self::Fetch(fetch) => match fetch.peer_closed(taken) {
-                    Ok(()) => Ok(Took::Ended),
-                    Err(error) => broke(fetch, error, taken, now),
-                },
-                Self::File(file) => file.end(taken),
-                Self::Fifo(fifo) => fifo.without_bytes(),
-                Self::Lanes(_) | Self::Fed | Self::Spent => {
-                    Err(TransferError::Bug("a splice from nowhere"))
-                }
-            },
-            Ok(bytes) => {
-                if let Self::Fetch(fetch) = self {
-                    fetch.moved(bytes);
-                    fetch.check(taken + bytes as u64)?;
-                }
-                Ok(Took::Bytes(bytes))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
-                Self::Fifo(fifo) => fifo.without_bytes(),
+        if let Self::Far(far) = self {
+            return far.spliced(answer, taken, now);
+        }
+        match (answer, self) {
+            (Ok(0), Self::File(file)) => file.end(taken),
+            (Ok(0), Self::Fifo(fifo)) => fifo.without_bytes(Found::End),
+            (Ok(0), _) => Ok(Took::Blocked),
+            (Ok(bytes), _) => Ok(Took::Bytes(bytes)),
+            (Err(error), of) if error.kind() == io::ErrorKind::WouldBlock => match of {
+                Self::Fifo(fifo) => fifo.without_bytes(Found::Nothing),
                 _ => Ok(Took::Blocked),
             },
-            Err(error) => match self {
-                Self::Fetch(fetch) => match fetch.broken(error) {
-                    Some(error) => broke(fetch, error, taken, now),
-                    None => Err(TransferError::Bug("a splice without a body")),
-                },
-                _ => Err(TransferError::Read(error)),
-            },
+            (Err(error), _) => Err(TransferError::Read(error)),
         }
     }
 
@@ -130,20 +70,10 @@ impl Source {
         now: Instant,
     ) -> Result<Took, TransferError> {
         let descriptor = match self {
-            Self::Fetch(fetch) => {
-                return match fetch.read(buffer, taken) {
-                    Ok(Read::Bytes(bytes)) => {
-                        fetch.check(taken + bytes as u64).map(|()| Took::Bytes(bytes))
-                    }
-                    Ok(Read::Ended) => Ok(Took::Ended),
-                    Ok(_) => Ok(Took::Blocked),
-                    Err(error) => broke(fetch, error, taken, now),
-                };
-            }
+            Self::Far(far) => return far.read(buffer, taken, now),
             Self::File(file) => file.file.as_fd(),
             Self::Fifo(fifo) => fifo.reader.as_fd(),
-            Self::Lanes(_) => return Err(TransferError::Bug("lanes fill a ring and nothing else")),
-            Self::Fed | Self::Spent => return Ok(Took::Blocked),
+            Self::Spent => return Ok(Took::Blocked),
         };
         let answer =
             uninterrupted(|| nix::unistd::read(descriptor, buffer)).map_err(io::Error::from);
@@ -153,25 +83,11 @@ impl Source {
     /// Begins anew at the first byte. False: this source can be read only once.
     pub(crate) fn begin_again(&mut self) -> Result<bool, TransferError> {
         match self {
-            Self::Fetch(fetch) => {
-                fetch.stop();
-                fetch.ask_to_the_end();
-                fetch.begin(0).map(|()| true)
-            }
-            Self::Lanes(_) => Err(TransferError::Bug("lanes begin again as one connection")),
+            Self::Far(far) => far.begin().map(|()| true),
             Self::File(file) => {
                 file.file.seek(SeekFrom::Start(0)).map_err(TransferError::Read).map(|_| true)
             }
-            Self::Fifo(_) | Self::Fed | Self::Spent => Ok(false),
-        }
-    }
-
-    /// How long it may give nothing.
-    pub(crate) fn stall(&self) -> Option<Duration> {
-        match self {
-            Self::Fetch(fetch) => Some(fetch.stall()),
-            Self::Lanes(lanes) => lanes.stall(),
-            Self::File(_) | Self::Fifo(_) | Self::Fed | Self::Spent => None,
+            Self::Fifo(_) | Self::Spent => Ok(false),
         }
     }
 
@@ -179,40 +95,20 @@ impl Source {
     /// The writers of a FIFO get `EPIPE` from now on.
     pub(crate) fn stop(&mut self) {
         match self {
-            Self::Fetch(fetch) => fetch.stop(),
-            Self::Lanes(lanes) => {
-                if let Some(mut fetch) = lanes.take_one() {
-                    fetch.stop();
-                    *self = Self::Fetch(Box::new(fetch));
-                }
-            }
+            Self::Far(far) => far.stop(),
             Self::Fifo(_) => *self = Self::Spent,
-            Self::File(_) | Self::Fed | Self::Spent => {}
+            Self::File(_) | Self::Spent => {}
         }
     }
 
     /// How many bytes there will be, when that is known.
     pub(crate) fn total(&self) -> Option<u64> {
         match self {
-            Self::Fetch(fetch) => fetch.size(),
-            Self::Lanes(lanes) => lanes.size(),
+            Self::Far(far) => far.total(),
             Self::File(file) => Some(file.size),
-            Self::Fifo(_) | Self::Fed | Self::Spent => None,
+            Self::Fifo(_) | Self::Spent => None,
         }
     }
-}
-
-/// A body broke off: it pauses and goes on, unless nothing of it was missing but its end.
-fn broke(
-    fetch: &mut Fetch,
-    error: HttpError,
-    taken: u64,
-    now: Instant,
-) -> Result<Took, TransferError> {
-    if fetch.has_all(taken) && error.is_transient() {
-        return Ok(Took::Ended);
-    }
-    fetch.failed(error, taken, now).map(|()| Took::Broken)
 }
 
 /// A regular file: always ready, and it should not become shorter.
@@ -248,30 +144,67 @@ impl FileSource {
     }
 }
 
-/// The reading end of a FIFO whose writers come and go.
+/// The reading end of a FIFO whose writers come and go, or of a pipe.
 ///
-/// End-of-file only says that there is no writer now: before the first, or between two. It is over
-/// when the container is, and nothing is left in it.
+/// End-of-file only says that there is no writer now. Of a pipe that is its end. A FIFO's next writer may
+/// come: it is over when all who could write it are, and nothing is left in it.
 #[derive(Debug)]
 pub(crate) struct FifoSource {
     reader: OwnedFd,
-    is_last: bool,
+    writers: Writers,
+}
+
+/// What a read or a splice found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    End,
+    Nothing,
+}
+
+/// Who may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writers {
+    /// Those who have it open.
+    Present,
+    /// Others may come.
+    Coming,
+    /// Nobody any more.
+    Gone,
 }
 
 impl FifoSource {
+    /// Of a FIFO, which does not block.
     pub(crate) fn new(reader: OwnedFd) -> Self {
-        Self { reader, is_last: false }
+        Self { reader, writers: Writers::Coming }
+    }
+
+    /// Of a pipe that others may have open, too: `O_NONBLOCK` belongs to the open file, so the pipe is
+    /// opened anew through /proc.
+    pub(crate) fn of_pipe(pipe: &OwnedFd) -> io::Result<Self> {
+        pipe::unread(pipe)?;
+        let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+        let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+        let reader = File::options().read(true).custom_flags(flags).open(path)?;
+        pipe::resize(&reader, pipe::PIPE_BYTES)?;
+        Ok(Self { reader: reader.into(), writers: Writers::Present })
     }
 
     /// No writer will come any more.
     pub(crate) fn writers_are_gone(&mut self) {
-        self.is_last = true;
+        if self.writers == Writers::Coming {
+            self.writers = Writers::Gone;
+        }
     }
 
-    /// A read or a splice gave nothing. Of a splice that may have been for want of room at its
-    /// other end, so the FIFO itself is asked.
-    fn without_bytes(&self) -> Result<Took, TransferError> {
-        let is_over = self.is_last && pipe::unread(&self.reader).map_err(TransferError::Read)? == 0;
+    /// A read or a splice found no bytes, or would block. Of a splice that may have been for want of room at
+    /// its other end, so the FIFO itself is asked.
+    fn without_bytes(&self, found: Found) -> Result<Took, TransferError> {
+        let is_empty = || pipe::unread(&self.reader).map(|unread| unread == 0);
+        let is_over = match self.writers {
+            Writers::Present if found == Found::Nothing => false,
+            Writers::Coming => false,
+            Writers::Present | Writers::Gone => is_empty().map_err(TransferError::Read)?,
+        };
         Ok(if is_over { Took::Ended } else { Took::Blocked })
     }
 

@@ -3,20 +3,28 @@
 use nix::errno::Errno;
 
 use crate::pump::carrier::copy::CopyBuffer;
-use crate::pump::carrier::route::{is_the_sinks, is_to_fall_back};
+use crate::pump::carrier::ring::Ring;
 use crate::pump::carrier::{Carrier, Load};
-use crate::pump::driver::{Context, Driver, Outcome};
 use crate::pump::error::TransferError;
-use crate::pump::sink::{Gave, Sink, Spliced};
-use crate::pump::source::{Source, Took};
+use crate::pump::line::{Line, Supply};
+use crate::pump::route::{is_the_sinks, is_to_fall_back};
+use crate::pump::source::Source;
+use crate::pump::took::{Gave, Spliced, Took};
 use crate::pump::transfer::Room;
-use crate::sys::pipe::unread;
+use crate::pump::turn::Context;
+use crate::sys::pipe::{PIPE_BYTES, unread};
 use crate::sys::splice::splice_bytes;
 
-/// What one splice from end to end asks for. More does not fit into a pipe.
-const SPLICE_BYTES: usize = 1 << 20;
+/// How a step went.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Go,
+    Broken,
+    Refused,
+}
 
-impl Driver {
+impl Line {
     /// From the source into the carrier.
     pub(super) fn fill(
         &mut self,
@@ -24,17 +32,20 @@ impl Driver {
         context: &mut Context<'_>,
     ) -> Result<Outcome, TransferError> {
         let taken = self.transfer.taken();
-        let took = match &mut self.load {
-            Load::Copy(buffer) => {
+        let took = match &mut self.supply {
+            Supply::Pulled(Source::Far(far), _) if far.ring().is_some() => {
+                far.gather(most, context)?
+            }
+            Supply::Pulled(source, Load::Copy(buffer)) => {
                 let buffer = buffer.get_or_insert_with(|| CopyBuffer::new(context.pool.lend()));
-                let took = self.source.read(buffer.space(most), taken, context.now)?;
+                let took = source.read(buffer.space(most), taken, context.now)?;
                 if let Took::Bytes(bytes) = took {
                     buffer.filled(bytes);
                 }
                 took
             }
-            Load::Splice(between) => {
-                let Some((source, limit)) = self.source.raw() else {
+            Supply::Pulled(source, Load::Splice(between)) => {
+                let Some((descriptor, limit)) = source.raw() else {
                     // It was resumed, and goes on in chunks now.
                     if !between.is_full_rather_than_starved() {
                         self.copy();
@@ -44,7 +55,7 @@ impl Driver {
                 let limit = most.min(usize::try_from(limit).unwrap_or(usize::MAX));
                 let answer = match limit {
                     0 => Ok(0),
-                    limit => splice_bytes(&source, &between.writer, limit),
+                    limit => splice_bytes(&descriptor, &between.writer, limit),
                 };
                 match answer {
                     Err(errno) if is_to_fall_back(errno) && between.held() == 0 => {
@@ -56,7 +67,7 @@ impl Driver {
                     }
                     answer => {
                         let answer = answer.map_err(Into::into);
-                        let took = self.source.spliced(answer, taken, context.now)?;
+                        let took = source.spliced(answer, taken, context.now)?;
                         if let Took::Bytes(bytes) = took {
                             between.filled(bytes);
                         }
@@ -64,26 +75,20 @@ impl Driver {
                     }
                 }
             }
-            Load::Ring(ring) => {
-                let Source::Lanes(lanes) = &mut self.source else {
-                    return Err(TransferError::Bug("a ring that nobody fills"));
-                };
-                let before = ring.frontier();
-                let come = lanes.gather(ring, most, self.tokens.source, context)?;
-                match usize::try_from(ring.frontier() - before).unwrap_or(usize::MAX) {
-                    0 if come > 0 => Took::Ahead(come),
-                    0 if ring.is_complete() => Took::Ended,
-                    0 => Took::Blocked,
-                    bytes => Took::Bytes(bytes),
-                }
-            }
-            Load::Direct | Load::Spool(_) => {
+            Supply::Pulled(_, Load::Direct) | Supply::Fed(_) => {
                 return Err(TransferError::Bug("a fill of a carrier that has no room"));
             }
         };
+        self.took(took)
+    }
+
+    /// Tells the transfer what a fill came to.
+    fn took(&mut self, took: Took) -> Result<Outcome, TransferError> {
         match took {
             Took::Bytes(bytes) => {
-                self.low_water.moved(bytes);
+                if let Some(far) = self.far_mut() {
+                    far.moved(bytes);
+                }
                 self.transfer.filled(bytes);
             }
             Took::Ahead(bytes) => self.transfer.gathered(bytes),
@@ -103,15 +108,33 @@ impl Driver {
         most: usize,
         context: &Context<'_>,
     ) -> Result<Outcome, TransferError> {
-        let gave = match &mut self.load {
-            Load::Copy(Some(buffer)) => {
+        let gave = match &mut self.supply {
+            Supply::Fed(spool) => {
+                let front = spool.front().map_err(TransferError::Spool)?;
+                let gave = self.sink.write(front)?;
+                if let Gave::Bytes(bytes) = gave {
+                    spool.drained(bytes);
+                }
+                gave
+            }
+            Supply::Pulled(Source::Far(far), _) if far.ring().is_some() => {
+                let front = far.ring().map(Ring::front).unwrap_or_default();
+                let gave = self.sink.write(front.get(..most).unwrap_or(front))?;
+                if let Gave::Bytes(bytes) = gave
+                    && far.drained(bytes)
+                {
+                    self.transfer.source_became_ready(Room::Bytes(1));
+                }
+                gave
+            }
+            Supply::Pulled(_, Load::Copy(Some(buffer))) => {
                 let gave = self.sink.write(buffer.held())?;
                 if let Gave::Bytes(bytes) = gave {
                     buffer.drained(bytes);
                 }
                 gave
             }
-            Load::Splice(between) => {
+            Supply::Pulled(_, Load::Splice(between)) => {
                 let held = most.min(between.held());
                 let gave = match self.sink.splice(&between.reader, held, context.now)? {
                     Spliced::Gave(gave) => gave,
@@ -119,7 +142,9 @@ impl Driver {
                         let buffer = between.rescue(context.pool);
                         let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
                         self.fall_back(errno);
-                        self.load = Load::Copy(Some(buffer));
+                        if let Supply::Pulled(_, load) = &mut self.supply {
+                            *load = Load::Copy(Some(buffer));
+                        }
                         return Ok(Outcome::Go);
                     }
                 };
@@ -128,29 +153,7 @@ impl Driver {
                 }
                 gave
             }
-            Load::Spool(spool) => {
-                let front = spool.front().map_err(TransferError::Spool)?;
-                let gave = self.sink.write(front)?;
-                if let Gave::Bytes(bytes) = gave {
-                    spool.drained(bytes);
-                }
-                gave
-            }
-            Load::Ring(ring) => {
-                let front = ring.front();
-                let gave = self.sink.write(front.get(..most).unwrap_or(front))?;
-                if let Gave::Bytes(bytes) = gave {
-                    let is_room = ring.drained(bytes);
-                    let has_a_free_one =
-                        matches!(&self.source, Source::Lanes(lanes) if lanes.has_a_free_one());
-                    // A connection that had no room may go on, or help the one that is waited for now.
-                    if is_room || ring.front().is_empty() && has_a_free_one {
-                        self.transfer.source_became_ready(Room::Bytes(1));
-                    }
-                }
-                gave
-            }
-            Load::Direct | Load::Copy(None) => {
+            Supply::Pulled(_, Load::Direct | Load::Copy(None)) => {
                 return Err(TransferError::Bug("a drain of a carrier that holds nothing"));
             }
         };
@@ -158,7 +161,7 @@ impl Driver {
             Gave::Bytes(0) => Err(TransferError::Bug("a write of nothing")),
             Gave::Bytes(bytes) => {
                 self.transfer.drained(bytes);
-                self.progressed(context.now);
+                self.last_byte = context.now;
                 Ok(Outcome::Go)
             }
             Gave::Blocked => {
@@ -176,7 +179,10 @@ impl Driver {
         context: &Context<'_>,
     ) -> Result<Outcome, TransferError> {
         let taken = self.transfer.taken();
-        let Some((source, limit)) = self.source.raw() else {
+        let Supply::Pulled(source, _) = &mut self.supply else {
+            return Err(TransferError::Bug("a move out of a spool"));
+        };
+        let Some((descriptor, limit)) = source.raw() else {
             return Err(TransferError::Bug("a source that cannot be spliced"));
         };
         let Some(sink) = self.sink.raw() else {
@@ -184,13 +190,13 @@ impl Driver {
             self.transfer.move_blocked();
             return Ok(Outcome::Go);
         };
-        let limit = most.min(SPLICE_BYTES).min(usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = most.min(PIPE_BYTES).min(usize::try_from(limit).unwrap_or(usize::MAX));
         let answer = match limit {
             0 => Ok(0),
-            limit => splice_bytes(&source, &sink, limit),
+            limit => splice_bytes(&descriptor, &sink, limit),
         };
         match answer {
-            Err(Errno::EAGAIN) if !self.source.is_pipe() => {
+            Err(Errno::EAGAIN) if !source.is_pipe() => {
                 // The errno does not say which end it was. A pipe that is full is: its reader's next
                 // read is an edge. One that has room may have been full a moment ago.
                 match self.sink.has_room() {
@@ -204,18 +210,20 @@ impl Driver {
                 return Ok(Outcome::Go);
             }
             Err(errno) if is_the_sinks(errno) => {
-                return match Sink::judge(answer) {
+                return match Gave::judge(answer) {
                     Ok(_) => Ok(Outcome::Refused),
-                    Err(error) => Err(TransferError::Write(error)),
+                    Err(errno) => Err(TransferError::Write(errno.into())),
                 };
             }
             _ => {}
         }
-        match self.source.spliced(answer.map_err(Into::into), taken, context.now)? {
+        match source.spliced(answer.map_err(Into::into), taken, context.now)? {
             Took::Bytes(bytes) => {
-                self.low_water.moved(bytes);
+                if let Some(far) = self.far_mut() {
+                    far.moved(bytes);
+                }
                 self.transfer.moved(bytes);
-                self.progressed(context.now);
+                self.last_byte = context.now;
                 if bytes < limit {
                     self.after_short_move()?;
                 }
@@ -237,15 +245,11 @@ impl Driver {
     /// again; where it has little its window is open. It is looked at soon anyway (`low_water`), for
     /// its end may have come before, which is no edge any more.
     fn after_short_move(&mut self) -> Result<(), TransferError> {
-        let Some((socket, _)) = self.source.socket().filter(|_| self.low_water.is_raised()) else {
-            return Ok(());
-        };
+        let Some(far) = self.far() else { return Ok(()) };
+        let Some(socket) = far.gathers() else { return Ok(()) };
         if !self.sink.has_room() {
             self.transfer.sink_blocked();
-            return Ok(());
-        }
-        let unread = unread(&socket).map_err(TransferError::Read)?;
-        if self.low_water.is_little(usize::try_from(unread).unwrap_or(usize::MAX)) {
+        } else if far.is_little(unread(&socket).map_err(TransferError::Read)?) {
             self.transfer.source_blocked();
         }
         Ok(())
@@ -258,7 +262,7 @@ impl Driver {
     }
 
     fn copy(&mut self) {
-        self.load = Load::Copy(None);
-        self.tally.carrier = Carrier::Copy;
+        self.clear();
+        self.carrier = Carrier::Copy;
     }
 }

@@ -39,6 +39,7 @@ const MOST_PIECES: usize = 1024;
 const SILENCE_AFTER_EXIT: Duration = Duration::from_secs(10);
 
 /// A connection that carries a container's output.
+#[non_exhaustive]
 pub struct Attach {
     /// The socket; it must not block.
     pub socket: OwnedFd,
@@ -46,6 +47,13 @@ pub struct Attach {
     pub read_ahead: Bytes,
     /// What takes its bytes apart.
     pub split: Box<dyn Split>,
+}
+
+impl Attach {
+    /// A socket that does not block, what was read from it already, and what takes its bytes apart.
+    pub fn new(socket: OwnedFd, read_ahead: Bytes, split: Box<dyn Split>) -> Self {
+        Self { socket, read_ahead, split }
+    }
 }
 
 /// Takes the bytes of a connection apart, whatever pieces they come in.

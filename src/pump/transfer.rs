@@ -7,6 +7,8 @@
 //! seen ready: edges come once, so what was ready stays ready until it says otherwise. (Of a socket
 //! that gathers the driver says so by itself, and looks again soon.)
 
+use crate::sys::pipe::PIPE_BYTES;
+
 /// Where the transfer of one source into one sink stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Transfer {
@@ -66,7 +68,7 @@ pub(crate) const TURN_BYTES: usize = 4 << 20;
 
 /// What a step may always move, so that the end of a budget cuts no pipe's worth in two: the two
 /// pieces would be two in every turn that follows.
-const STEP_BYTES: usize = 1 << 20;
+const STEP_BYTES: usize = PIPE_BYTES;
 
 impl Transfer {
     pub(crate) fn new() -> Self {

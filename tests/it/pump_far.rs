@@ -138,7 +138,7 @@ fn a_download_into_a_file_uses_them_as_well() {
 
 #[test]
 fn there_is_never_a_second_connection_where_one_is_the_most() {
-    let options = Options { connections: 1, ..Options::default() };
+    let options = Options::default().with_connections(1);
     let (report, server) = stream(&Arc::new(noise(16 << 20)), Manner::Keeps, options);
     assert_eq!(report.carrier, Carrier::Direct);
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);

@@ -225,7 +225,7 @@ fn a_file_that_became_shorter_fails_the_transfer() {
 
 #[test]
 fn many_transfers_share_few_threads_and_buffers() {
-    let fixture = Fixture::with(Options { workers: 2, buffers: 4, ..Options::default() });
+    let fixture = Fixture::with(Options::default().with_workers(2).with_buffers(4));
     let body = noise(1 << 20);
     let peer = Peer::new(body.clone(), &[Act::Chunked]);
     let readers: Vec<_> = (0..64)
@@ -273,7 +273,7 @@ fn a_dropped_flow_lets_go_of_everything() {
 
 #[test]
 fn a_transfer_that_comes_late_to_the_buffers_is_not_held_up_by_those_that_wait() {
-    let fixture = Fixture::with(Options { workers: 1, buffers: 1, ..Options::default() });
+    let fixture = Fixture::with(Options::default().with_workers(1).with_buffers(1));
     let body = noise(9 << 20);
     let peer = Peer::new(body.clone(), &[Act::Chunked]);
     let paths = [0, 1, 2].map(|number| {
@@ -358,7 +358,7 @@ fn a_pump_that_is_dropped_ends_what_goes_on() {
 
 #[test]
 fn a_panic_in_a_workers_thread_does_not_look_like_the_end_of_a_file() {
-    let fixture = Fixture::with(Options { workers: 1, ..Options::default() });
+    let fixture = Fixture::with(Options::default().with_workers(1));
     let (fifo, path) = fixture.fifo("in");
     let peer = Peer::new(noise(50 << 20), &[Act::Whole]);
     let (sender, notices) = crossbeam_channel::unbounded();

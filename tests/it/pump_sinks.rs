@@ -12,6 +12,41 @@ use gantline::internal::pump::{Attach, Carrier, Finish, Outlet, Piece, Sink, Sou
 use crate::pump_peer::{Act, Fixture, Peer, noise};
 
 #[test]
+fn a_pipe_is_over_when_its_writers_have_closed_it_and_needs_no_container() {
+    for target in ["file", "pipe"] {
+        let fixture = Fixture::new();
+        let bytes = noise(3 << 20);
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let path = fixture.folder.path().join("file");
+        let (mut far, near) = std::io::pipe().unwrap();
+        let sink = match target {
+            "file" => Sink::File(File::create(&path).unwrap()),
+            _ => Sink::Inherited(near.into()),
+        };
+        fixture.flow.add(0, Source::Pipe(reader.into()), sink).unwrap();
+        let written = bytes.clone();
+        let writing = thread::spawn(move || writer.write_all(&written).unwrap());
+        let mut read = Vec::new();
+        if target == "pipe" {
+            far.read_to_end(&mut read).unwrap();
+        }
+        writing.join().unwrap();
+        let report = fixture.ended(0);
+        assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Direct));
+        assert_eq!(report.bytes, bytes.len() as u64);
+        assert!(target == "pipe" && read == bytes || fs::read(&path).unwrap() == bytes);
+    }
+}
+
+#[test]
+fn what_is_no_pipe_is_not_taken_for_one() {
+    let fixture = Fixture::new();
+    let file = File::open("/dev/null").unwrap();
+    let sink = Sink::File(File::create(fixture.folder.path().join("file")).unwrap());
+    assert!(fixture.flow.add(0, Source::Pipe(file.into()), sink).is_err());
+}
+
+#[test]
 fn two_writers_one_after_the_other_are_one_stream() {
     let fixture = Fixture::new();
     let (fifo, path) = fixture.fifo("out");
@@ -154,7 +189,7 @@ fn letters(pieces: usize) -> (Vec<u8>, [Vec<u8>; 2]) {
 pub(crate) fn attached(socket: UnixStream, read_ahead: Vec<u8>) -> Attach {
     socket.set_nonblocking(true).unwrap();
     let split = Box::new(Letters::default());
-    Attach { socket: socket.into(), read_ahead: Bytes::from(read_ahead), split }
+    Attach::new(socket.into(), Bytes::from(read_ahead), split)
 }
 
 #[test]

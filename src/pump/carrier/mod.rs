@@ -3,7 +3,6 @@
 pub(in crate::pump) mod copy;
 pub(in crate::pump) mod pool;
 pub(in crate::pump) mod ring;
-pub(in crate::pump) mod route;
 pub(in crate::pump) mod spool;
 
 use std::io;
@@ -13,8 +12,6 @@ use nix::errno::Errno;
 
 use crate::pump::carrier::copy::CopyBuffer;
 use crate::pump::carrier::pool::{BUFFER_BYTES, Pool, SPARE_BYTES};
-use crate::pump::carrier::ring::Ring;
-use crate::pump::carrier::spool::Spool;
 use crate::pump::transfer::Room;
 use crate::sys::pipe::{self, PIPE_BYTES};
 use crate::sys::uninterrupted;
@@ -55,8 +52,6 @@ pub(crate) enum Load {
     Splice(SplicePipe),
     /// The buffer is on loan only while there is something to do with it.
     Copy(Option<CopyBuffer>),
-    Spool(Spool),
-    Ring(Ring),
 }
 
 impl Load {
@@ -66,10 +61,6 @@ impl Load {
             Self::Splice(between) => Room::Bytes(between.room()),
             Self::Copy(None) => Room::Bytes(BUFFER_BYTES),
             Self::Copy(Some(buffer)) => Room::Bytes(buffer.room()),
-            // It is filled from outside.
-            Self::Spool(_) => Room::Bytes(0),
-            // How much fits is said when it is filled.
-            Self::Ring(ring) => Room::Bytes(if ring.has_room() { usize::MAX } else { 0 }),
         }
     }
 

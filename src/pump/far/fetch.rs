@@ -11,6 +11,7 @@ use mio::net::TcpStream;
 
 use crate::http::{Backoff, Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read};
 use crate::pump::error::TransferError;
+use crate::pump::took::Took;
 
 /// Requests for the rest of a body that may fail one after the other, without a byte in between.
 /// With the pauses below that is a little more than six seconds, enough for a proxy's restart.
@@ -244,6 +245,19 @@ impl Fetch {
         let pause = self.backoff.failed(None);
         self.state = State::Pausing { until: now + pause };
         Ok(())
+    }
+
+    /// A body broke off: it pauses and goes on, unless nothing of it was missing but its end.
+    pub(crate) fn broke(
+        &mut self,
+        error: HttpError,
+        taken: u64,
+        now: Instant,
+    ) -> Result<Took, TransferError> {
+        if self.has_all(taken) && error.is_transient() {
+            return Ok(Took::Ended);
+        }
+        self.failed(error, taken, now).map(|()| Took::Broken)
     }
 
     /// Nothing has come for [`stall`](Self::stall).

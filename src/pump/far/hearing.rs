@@ -4,11 +4,7 @@
 //! in which nothing can be done. So a socket that has told often that there is more, when there was
 //! no room for it, is not listened to until there is.
 
-use mio::{Interest, Registry};
-
-use crate::pump::driver::Driver;
-use crate::pump::error::TransferError;
-use crate::pump::source::Source;
+use mio::Interest;
 
 /// Wake-ups for nothing before the socket is not listened to: a change of interest costs about as
 /// much as one.
@@ -29,7 +25,7 @@ impl Hearing {
     }
 
     /// A wait begins, for the source or not: the interest to register, if it is another.
-    fn waits(&mut self, for_source: bool) -> Option<Interest> {
+    pub(super) fn waits(&mut self, for_source: bool) -> Option<Interest> {
         let is_deaf = !for_source && (self.is_deaf || self.wasted >= WASTED_EDGES);
         if std::mem::replace(&mut self.is_deaf, is_deaf) == is_deaf {
             return None;
@@ -37,29 +33,6 @@ impl Hearing {
         self.wasted = 0;
         // Registered with readable edges again, a socket that has bytes gives one at once.
         Some(if is_deaf { Interest::WRITABLE } else { Interest::READABLE | Interest::WRITABLE })
-    }
-}
-
-impl Driver {
-    /// Listens to the source's socket, whatever it was found to tell.
-    pub(in crate::pump) fn hear(&mut self, registry: &Registry) -> Result<(), TransferError> {
-        self.listen_if(true, registry)
-    }
-
-    /// Nothing can be moved now: listens to the source's socket only if that is what it waits for.
-    pub(in crate::pump) fn listen(&mut self, registry: &Registry) -> Result<(), TransferError> {
-        self.listen_if(self.transfer.waits_for_source(), registry)
-    }
-
-    fn listen_if(&mut self, is_waited_for: bool, registry: &Registry) -> Result<(), TransferError> {
-        let Source::Fetch(fetch) = &mut self.source else { return Ok(()) };
-        let Some((_, socket)) = fetch.connection() else { return Ok(()) };
-        match self.hearing.waits(is_waited_for) {
-            None => Ok(()),
-            Some(interest) => registry
-                .reregister(socket, self.tokens.source, interest)
-                .map_err(TransferError::Register),
-        }
     }
 }
 

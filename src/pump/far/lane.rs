@@ -10,10 +10,10 @@ use mio::{Interest, Token};
 
 use crate::pump::carrier::pool::SEGMENT_BYTES;
 use crate::pump::carrier::ring::{LEAST_PART, MOST_SEGMENTS, Ring};
-use crate::pump::driver::Context;
 use crate::pump::error::TransferError;
 use crate::pump::far::fetch::{Fetch, Opening};
 use crate::pump::far::speed::Speed;
+use crate::pump::turn::Context;
 
 /// How long a connection fetches a part, in round trips: one of them is the pause between its request and
 /// the first byte. Longer parts wait longer behind one that has become slow.

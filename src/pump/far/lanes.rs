@@ -17,10 +17,10 @@ use mio::Token;
 use crate::http::Read;
 use crate::pump::carrier::pool::Pool;
 use crate::pump::carrier::ring::Ring;
-use crate::pump::driver::Context;
 use crate::pump::error::TransferError;
 use crate::pump::far::fetch::{Fetch, Ticket};
 use crate::pump::far::lane::{FIRST_PART, Lane};
+use crate::pump::turn::Context;
 
 /// Connections that fetch one body.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl Lanes {
 
     /// One connection again, when all that was begun has been drained; `frontier` is what it goes
     /// on with. The first connection goes on if it stands there, otherwise a new one is made.
-    pub(crate) fn into_single(mut self, frontier: u64) -> Result<Single, TransferError> {
+    pub(crate) fn single(&mut self, frontier: u64) -> Result<Single, TransferError> {
         let stands_there = |lane: &Lane| {
             lane.fetch.goes_on_to_the_end() && lane.fetch.is_open() && lane.part.start == frontier
         };

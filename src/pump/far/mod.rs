@@ -6,12 +6,285 @@
 //! has become slow, `widen` changes from one to several and back.
 
 pub(in crate::pump) mod fetch;
-pub(in crate::pump) mod hearing;
-pub(in crate::pump) mod lane;
-pub(in crate::pump) mod lanes;
-pub(in crate::pump) mod low_water;
-pub(in crate::pump) mod pace;
+mod hearing;
+mod lane;
+mod lanes;
+mod low_water;
+mod pace;
 mod relief;
 mod speed;
-pub(in crate::pump) mod stall;
+mod stall;
+pub(in crate::pump) mod watch;
 pub(in crate::pump) mod widen;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use mio::{Interest, Token};
+
+use self::fetch::{Fetch, Opening, Ticket};
+use self::hearing::Hearing;
+use self::lanes::Lanes;
+use self::low_water::LowWater;
+use self::pace::Pace;
+use self::stall::Stall;
+use crate::http::Read;
+use crate::pump::carrier::ring::Ring;
+use crate::pump::error::TransferError;
+use crate::pump::took::Took;
+use crate::pump::turn::Context;
+
+/// A GET at work, with all that watches it.
+#[derive(Debug)]
+pub(crate) struct Far {
+    fetching: Fetching,
+    token: Token,
+    /// The number of the socket that is registered.
+    registered: Option<(u32, u32)>,
+    hearing: Hearing,
+    low_water: LowWater,
+    stall: Stall,
+    /// Whether it is worth several connections; not known before the first is there.
+    pace: Option<Pace>,
+    opening_until: Option<Instant>,
+}
+
+/// How many connections fetch it.
+#[derive(Debug)]
+enum Fetching {
+    One(Box<Fetch>),
+    Several(Box<Several>),
+}
+
+/// Connections, and what they have fetched.
+#[derive(Debug)]
+struct Several {
+    lanes: Lanes,
+    ring: Ring,
+}
+
+impl Far {
+    /// Nothing is sent yet. Its sockets are registered under `token`.
+    pub(crate) fn new(fetch: Fetch, token: Token) -> Self {
+        Self {
+            fetching: Fetching::One(Box::new(fetch)),
+            token,
+            registered: None,
+            hearing: Hearing::default(),
+            low_water: LowWater::new(),
+            stall: Stall::default(),
+            pace: None,
+            opening_until: None,
+        }
+    }
+
+    /// Begins at the first byte, again if it was begun before.
+    pub(crate) fn begin(&mut self) -> Result<(), TransferError> {
+        self.stop();
+        self.stall.forgive();
+        self.pace = None;
+        match &mut self.fetching {
+            Fetching::One(fetch) => {
+                fetch.ask_to_the_end();
+                fetch.begin(0)
+            }
+            Fetching::Several(_) => Err(TransferError::Bug("lanes begin as one connection")),
+        }
+    }
+
+    /// Whether bytes can be asked for without [`open`](Self::open) first.
+    pub(crate) fn is_open(&self) -> bool {
+        match &self.fetching {
+            Fetching::One(fetch) => fetch.is_open(),
+            Fetching::Several(_) => true,
+        }
+    }
+
+    /// Goes towards the first byte, `taken` bytes having come. True: it is there.
+    pub(crate) fn open(
+        &mut self,
+        taken: u64,
+        context: &mut Context<'_>,
+    ) -> Result<bool, TransferError> {
+        let Fetching::One(fetch) = &mut self.fetching else { return Ok(true) };
+        self.opening_until = None;
+        loop {
+            let opening = fetch.open(taken, context.now)?;
+            if let Some((number, socket)) = fetch.connection()
+                && self.registered != Some(number)
+            {
+                self.registered = Some(number);
+                self.hearing = Hearing::default();
+                context
+                    .registry
+                    .register(socket, self.token, Interest::READABLE | Interest::WRITABLE)
+                    .map_err(TransferError::Register)?;
+            }
+            match opening {
+                Opening::Open => break,
+                Opening::Blocked(deadline) => {
+                    self.opening_until = Some(deadline);
+                    return Ok(false);
+                }
+                // It says next how long that may take.
+                Opening::Lookup(ticket, lookup) => context.lookups.push((ticket, lookup)),
+                Opening::Idle => return Err(TransferError::Bug("a source that was never begun")),
+            }
+        }
+        let round_trip = fetch.round_trip();
+        self.pace.get_or_insert_with(|| Pace::new(round_trip, context.connections));
+        self.low_water = LowWater::new();
+        Ok(true)
+    }
+
+    /// The descriptor to splice from, and how much of the body may be.
+    pub(crate) fn raw(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        self.one().and_then(Fetch::raw)
+    }
+
+    /// The socket of a body, and how many of its bytes are still to come.
+    fn socket(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        self.one().and_then(Fetch::socket)
+    }
+
+    fn one(&self) -> Option<&Fetch> {
+        match &self.fetching {
+            Fetching::One(fetch) => Some(fetch),
+            Fetching::Several(_) => None,
+        }
+    }
+
+    /// What a splice out of its socket came to, `taken` bytes having come before it.
+    pub(crate) fn spliced(
+        &mut self,
+        answer: io::Result<usize>,
+        taken: u64,
+        now: Instant,
+    ) -> Result<Took, TransferError> {
+        let Fetching::One(fetch) = &mut self.fetching else { return Ok(Took::Blocked) };
+        match answer {
+            Ok(0) => match fetch.peer_closed(taken) {
+                Ok(()) => Ok(Took::Ended),
+                Err(error) => fetch.broke(error, taken, now),
+            },
+            Ok(bytes) => {
+                fetch.moved(bytes);
+                fetch.check(taken + bytes as u64).map(|()| Took::Bytes(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Took::Blocked),
+            Err(error) => match fetch.broken(error) {
+                Some(error) => fetch.broke(error, taken, now),
+                None => Err(TransferError::Bug("a splice without a body")),
+            },
+        }
+    }
+
+    /// Reads into `buffer`, `taken` bytes having come before.
+    pub(crate) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        taken: u64,
+        now: Instant,
+    ) -> Result<Took, TransferError> {
+        let Fetching::One(fetch) = &mut self.fetching else { return Ok(Took::Blocked) };
+        match fetch.read(buffer, taken) {
+            Ok(Read::Bytes(bytes)) => {
+                fetch.check(taken + bytes as u64).map(|()| Took::Bytes(bytes))
+            }
+            Ok(Read::Ended) => Ok(Took::Ended),
+            Ok(_) => Ok(Took::Blocked),
+            Err(error) => fetch.broke(error, taken, now),
+        }
+    }
+
+    /// What was fetched over several connections, if it is.
+    pub(crate) fn ring(&self) -> Option<&Ring> {
+        match &self.fetching {
+            Fetching::One(_) => None,
+            Fetching::Several(several) => Some(&several.ring),
+        }
+    }
+
+    /// Takes up to about `most` bytes from several connections.
+    pub(crate) fn gather(
+        &mut self,
+        most: usize,
+        context: &mut Context<'_>,
+    ) -> Result<Took, TransferError> {
+        let Fetching::Several(several) = &mut self.fetching else { return Ok(Took::Blocked) };
+        let Several { lanes, ring } = &mut **several;
+        let before = ring.frontier();
+        let come = lanes.gather(ring, most, self.token, context)?;
+        Ok(match usize::try_from(ring.frontier() - before).unwrap_or(usize::MAX) {
+            0 if come > 0 => Took::Ahead(come),
+            0 if ring.is_complete() => Took::Ended,
+            0 => Took::Blocked,
+            bytes => Took::Bytes(bytes),
+        })
+    }
+
+    /// The sink took so many bytes of the ring's front. Whether a connection can go on for that, or help
+    /// the one that is waited for now.
+    pub(crate) fn drained(&mut self, bytes: usize) -> bool {
+        let Fetching::Several(several) = &mut self.fetching else { return false };
+        let is_room = several.ring.drained(bytes);
+        is_room || several.ring.front().is_empty() && several.lanes.has_a_free_one()
+    }
+
+    /// How long it may give nothing.
+    fn stall(&self) -> Option<Duration> {
+        match &self.fetching {
+            Fetching::One(fetch) => Some(fetch.stall()),
+            Fetching::Several(several) => several.lanes.stall(),
+        }
+    }
+
+    /// Lets go of what is under way; [`begin`](Self::begin) may follow.
+    pub(crate) fn stop(&mut self) {
+        if let Fetching::Several(several) = &mut self.fetching
+            && let Some(fetch) = several.lanes.take_one()
+        {
+            self.fetching = Fetching::One(Box::new(fetch));
+        }
+        if let Fetching::One(fetch) = &mut self.fetching {
+            fetch.stop();
+        }
+        self.opening_until = None;
+    }
+
+    /// How many bytes there will be, when that is known.
+    pub(crate) fn total(&self) -> Option<u64> {
+        match &self.fetching {
+            Fetching::One(fetch) => fetch.size(),
+            Fetching::Several(several) => several.lanes.size(),
+        }
+    }
+
+    /// How often it broke off and went on.
+    pub(crate) fn resumed(&self) -> u32 {
+        match &self.fetching {
+            Fetching::One(fetch) => fetch.resumed(),
+            Fetching::Several(several) => several.lanes.resumed(),
+        }
+    }
+
+    /// The answer to a look-up. Whether there may be bytes for it.
+    pub(crate) fn resolved(
+        &mut self,
+        ticket: Ticket,
+        addresses: io::Result<Vec<SocketAddr>>,
+    ) -> bool {
+        match &mut self.fetching {
+            Fetching::One(fetch) => {
+                fetch.resolved(ticket, addresses);
+                false
+            }
+            Fetching::Several(several) => {
+                several.lanes.resolved(ticket, &addresses);
+                true
+            }
+        }
+    }
+}

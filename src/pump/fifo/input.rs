@@ -339,7 +339,7 @@ impl<E: Ends> InputFifo<E> {
         let alike = (before..self.heard.len()).filter(|at| self.heard.get(*at) == Some(&own));
         let alike: Vec<usize> = alike.collect();
         let likely = alike.iter().find(|at| self.are_in_turn_without(**at));
-        if let Some(at) = likely.or(alike.first()) {
+        if let Some(at) = likely.or_else(|| alike.first()) {
             self.heard.remove(*at);
         }
         Ok(())

@@ -270,7 +270,7 @@ fn the_next_reader_waits_in_open_until_the_one_before_has_closed() {
     assert_eq!(reactions.first(), Some(&Reaction::Over { unread: 0 }));
     let _next = opened.recv_timeout(DEADLINE).unwrap();
     let later = fixture.hear().unwrap();
-    assert_eq!(reactions.get(1).or(later.first()), Some(&Reaction::Next));
+    assert_eq!(reactions.get(1).or_else(|| later.first()), Some(&Reaction::Next));
 }
 
 #[test]

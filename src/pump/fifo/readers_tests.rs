@@ -55,6 +55,8 @@ struct World {
     told: Vec<Seen>,
     is_muted: bool,
     can_lose: bool,
+    /// One program, which looks or reads all, and nothing is lost.
+    is_orderly: bool,
     readers: usize,
     writers: usize,
     programs: Vec<Program>,
@@ -69,7 +71,7 @@ impl World {
         let mut random = fastrand::Rng::with_seed(seed);
         let length = random.u64(0..6);
         let count = if random.u8(..) < 160 { 1 } else { random.usize(2..4) };
-        let is_orderly = seed % 2 == 0;
+        let is_orderly = seed.is_multiple_of(2);
         let programs = (0..if is_orderly { 1 } else { count }).map(|_| Program {
             visits: (0..random.usize(1..6))
                 .map(|_| visit(&mut random, length, is_orderly))
@@ -82,7 +84,8 @@ impl World {
             length,
             told: Vec::new(),
             is_muted: false,
-            can_lose: seed % 16 == 0,
+            can_lose: seed.is_multiple_of(16),
+            is_orderly: is_orderly && !seed.is_multiple_of(16),
             readers: 0,
             writers: 0,
             programs,
@@ -335,7 +338,13 @@ impl Player {
             Reaction::Nothing => {}
             Reaction::TryAgain => self.is_running = !self.is_closed,
             Reaction::Untouched => (self.is_running, self.is_closed) = (false, false),
-            Reaction::Over { .. } => {
+            Reaction::Over { unread } => {
+                let is_orderly = self.world.borrow().is_orderly;
+                assert!(
+                    !is_orderly || unread == 0,
+                    "told as refused: {:#?}",
+                    self.world.borrow().log
+                );
                 (self.is_running, self.is_closed, self.written) = (false, false, 0);
             }
             Reaction::Next => {
@@ -400,7 +409,7 @@ impl Player {
             let is_done = match self.turn() {
                 Ok(is_done) => is_done,
                 Err(TransferError::Overlap) => {
-                    let is_orderly = seed % 2 == 0 && !self.world.borrow().can_lose;
+                    let is_orderly = self.world.borrow().is_orderly;
                     assert!(
                         !is_orderly,
                         "seed {seed}: an overlap of one orderly program: {:#?}",
@@ -413,7 +422,7 @@ impl Player {
             let mut world = self.world.borrow_mut();
             let count = world.programs.len();
             let who = world.random.usize(..count);
-            let acted = world.act(who) | (0..count).any(|who| is_done < world.act(who));
+            let acted = world.act(who) | (0..count).any(|who| !is_done && world.act(who));
             idle = if is_done || acted { 0 } else { idle + 1 };
             if idle > 3 {
                 assert_eq!(world.wrong, None, "seed {seed}: {:#?}", world.log);

@@ -1,28 +1,28 @@
 //! What the readers of a FIFO bring about, and how a transfer comes to its end.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
 
-use crate::pump::carrier::Load;
-use crate::pump::driver::{Context, Driver, Life, Turn};
+use crate::pump::driver::{Driver, Life};
 use crate::pump::error::TransferError;
 use crate::pump::fifo::input::{Finished, Reaction};
+use crate::pump::line::Supply;
 use crate::pump::report::Finish;
-use crate::pump::sink::{Gave, Sink};
+use crate::pump::sink::Sink;
 use crate::pump::source::Source;
 use crate::pump::transfer::Transfer;
+use crate::pump::turn::{Context, Turn};
 use crate::sys::pipe;
 
 impl Driver {
     /// Whether inotify tells of its FIFO's readers.
     pub(crate) fn is_watched(&self) -> bool {
-        matches!(&self.sink, Sink::Fifo(fifo) if fifo.is_watched())
+        matches!(&self.line.sink, Sink::Fifo(fifo) if fifo.is_watched())
     }
 
     /// Whether a thread has to wait for its reader.
     pub(crate) fn needs_a_thread(&self) -> bool {
-        matches!(&self.sink, Sink::Fifo(fifo) if fifo.needs_a_thread())
+        matches!(&self.line.sink, Sink::Fifo(fifo) if fifo.needs_a_thread())
     }
 
     /// Waits for its reader in a thread.
@@ -30,7 +30,7 @@ impl Driver {
         &mut self,
         opened: impl FnOnce(io::Result<OwnedFd>) + Send + 'static,
     ) -> io::Result<()> {
-        match &mut self.sink {
+        match &mut self.line.sink {
             Sink::Fifo(fifo) => fifo.wait_in_thread(opened),
             _ => Ok(()),
         }
@@ -42,7 +42,7 @@ impl Driver {
         writer: io::Result<OwnedFd>,
         context: &Context<'_>,
     ) -> Turn {
-        let Sink::Fifo(fifo) = &mut self.sink else { return Turn::Wait };
+        let Sink::Fifo(fifo) = &mut self.line.sink else { return Turn::Wait };
         let answer = writer
             .and_then(|writer| fifo.opened_by_thread(writer))
             .map_err(TransferError::Open)
@@ -62,8 +62,8 @@ impl Driver {
             if matches!(self.life, Life::Failed | Life::Over) {
                 return Ok(turn);
             }
-            let written = self.transfer.delivered();
-            let Sink::Fifo(fifo) = &mut self.sink else { return Ok(turn) };
+            let written = self.line.transfer.delivered();
+            let Sink::Fifo(fifo) = &mut self.line.sink else { return Ok(turn) };
             let was_unopened = fifo.is_unopened();
             let reaction = fifo.next(written)?;
             if was_unopened && !fifo.is_unopened() {
@@ -80,36 +80,29 @@ impl Driver {
         }
     }
 
-    /// The source has ended and the carrier is empty.
-    pub(in crate::pump) fn source_is_done(
+    /// The source has ended, and the FIFO has everything.
+    pub(in crate::pump) fn all_is_in_the_fifo(
         &mut self,
-        context: &mut Context<'_>,
+        context: &Context<'_>,
     ) -> Result<Turn, TransferError> {
-        let written = self.transfer.delivered();
-        let Sink::Fifo(fifo) = &mut self.sink else { return Ok(self.over(self.fed_finish)) };
+        let written = self.line.transfer.delivered();
+        let Sink::Fifo(fifo) = &mut self.line.sink else { return Ok(Turn::Wait) };
         match fifo.finish(written)? {
             Finished::First(reaction) => {
-                let turn = self.react(reaction, context)?;
-                let others = self.hear_of_readers(context)?;
-                let is_to_run = self.life == Life::Running && turn == Turn::Wait;
-                Ok(if is_to_run {
-                    Turn::Again
-                } else if others == Turn::Wait {
-                    turn
-                } else {
-                    others
-                })
+                let turn = self.react_and_hear(reaction, context)?;
+                let goes_on = self.life == Life::Running && turn == Turn::Wait;
+                Ok(if goes_on { Turn::Again } else { turn })
             }
             Finished::Closed => {
                 self.life = Life::Closed;
-                self.source.stop();
+                self.line.stop();
                 if !self.is_watched() {
                     let finish = self.settle(0);
                     return Ok(self.over(finish));
                 }
                 // Who opened it before our end was closed is heard of now.
                 let turn = self.hear_of_readers(context)?;
-                if let Sink::Fifo(fifo) = &mut self.sink {
+                if let Sink::Fifo(fifo) = &mut self.line.sink {
                     fifo.seal();
                 }
                 Ok(turn)
@@ -124,24 +117,32 @@ impl Driver {
     /// The sink takes no more.
     pub(in crate::pump) fn refused(
         &mut self,
-        context: &mut Context<'_>,
+        context: &Context<'_>,
     ) -> Result<Turn, TransferError> {
-        let written = self.transfer.delivered();
-        match (&mut self.sink, &mut self.load) {
+        let written = self.line.transfer.delivered();
+        match (&mut self.line.sink, &self.line.supply) {
             (Sink::Fifo(fifo), _) => {
                 // Another reader may have come since, and may have left again.
                 let reaction = fifo.reader_left(written)?;
-                let turn = self.react(reaction, context)?;
-                let others = self.hear_of_readers(context)?;
-                Ok(if others == Turn::Wait { turn } else { others })
+                self.react_and_hear(reaction, context)
             }
-            (_, Load::Spool(spool)) => {
-                spool.clear();
+            (_, Supply::Fed(_)) => {
+                self.line.clear();
                 self.life = Life::Discarding;
                 Ok(Turn::Wait)
             }
             _ => Ok(self.over(Finish::Refused)),
         }
+    }
+
+    fn react_and_hear(
+        &mut self,
+        reaction: Reaction,
+        context: &Context<'_>,
+    ) -> Result<Turn, TransferError> {
+        let turn = self.react(reaction, context)?;
+        let later = self.hear_of_readers(context)?;
+        Ok(if later == Turn::Wait { turn } else { later })
     }
 
     fn react(&mut self, reaction: Reaction, context: &Context<'_>) -> Result<Turn, TransferError> {
@@ -166,41 +167,37 @@ impl Driver {
         if self.life == Life::Unread {
             self.life = Life::Running;
         }
-        self.transfer.sink_became_ready(self.load.room());
+        self.line.sink_became_ready();
         Turn::Again
     }
 
     fn end_reading(&mut self, unread: u64) {
         self.life = Life::Served(self.settle(unread));
-        self.source.stop();
-        match &mut self.load {
-            Load::Spool(spool) => spool.clear(),
-            load => *load = Load::Copy(None),
-        }
+        self.line.stop();
+        self.line.clear();
     }
 
     /// Adds a reading to the tally, of which `unread` bytes were left in the FIFO.
     fn settle(&mut self, unread: u64) -> Finish {
-        let read = self.transfer.delivered().saturating_sub(unread);
-        let is_all = self.transfer.is_complete() || self.source.total() == Some(read);
+        let read = self.line.transfer.delivered().saturating_sub(unread);
+        let is_all = self.line.transfer.is_complete() || self.line.total() == Some(read);
         self.tally.bytes += read;
-        self.transfer = Transfer::new();
+        self.line.transfer = Transfer::new();
         if is_all && unread == 0 { Finish::Complete } else { Finish::Refused }
     }
 
     fn begin_reading(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
-        if !self.source.begin_again()? {
+        let Some(source) = self.line.source_mut() else { return Err(TransferError::ReadOnce) };
+        if !source.begin_again()? {
             return Err(TransferError::ReadOnce);
         }
-        self.stall.forgive();
-        self.pace = None;
         self.life = Life::Running;
         self.tally.readings += 1;
         self.register_sink(context.registry)?;
-        if self.source.is_open() {
-            self.route()?;
+        if self.line.is_open() {
+            self.line.route()?;
         } else {
-            self.transfer.source_blocked();
+            self.line.transfer.source_blocked();
         }
         Ok(Turn::Again)
     }
@@ -208,11 +205,11 @@ impl Driver {
     /// The container has exited: nobody reads its input any more, and nobody writes its output.
     pub(crate) fn container_exited(&mut self) -> Turn {
         self.is_container_over = true;
-        if let Source::Fifo(fifo) = &mut self.source {
+        if let Some(Source::Fifo(fifo)) = self.line.source_mut() {
             fifo.writers_are_gone();
-            self.transfer.source_became_ready(self.load.room());
+            self.line.source_became_ready();
         }
-        match (self.life, &self.sink) {
+        match (self.life, &self.line.sink) {
             (Life::Failed, _) => self.over(Finish::Failed),
             (_, Sink::Fifo(_)) => {
                 let finish = self.last_finish();
@@ -224,7 +221,7 @@ impl Driver {
 
     /// How its FIFO's last reading ended, now that there is no reader any more.
     fn last_finish(&mut self) -> Finish {
-        let Sink::Fifo(fifo) = &self.sink else { return Finish::Complete };
+        let Sink::Fifo(fifo) = &self.line.sink else { return Finish::Complete };
         match self.life {
             Life::Served(finish) => return finish,
             // What is still in it belongs to its reader.
@@ -236,56 +233,5 @@ impl Driver {
         }
         let unread = fifo.descriptor().and_then(|writer| pipe::unread(&writer).ok()).unwrap_or(0);
         self.settle(unread)
-    }
-
-    /// The container's output: these bytes of it are for this transfer. What the sink takes at once
-    /// is written from where it lies; the rest is spooled.
-    pub(crate) fn feed(&mut self, pieces: &[IoSlice<'_>], now: Instant) -> Turn {
-        if !matches!(self.life, Life::Running) {
-            return Turn::Wait;
-        }
-        let Load::Spool(spool) = &mut self.load else {
-            return self.fail(TransferError::Bug("output for a transfer that is not fed"));
-        };
-        let mut written = 0;
-        if self.transfer.is_drained() {
-            match self.sink.write_at_once(pieces) {
-                Ok(Gave::Bytes(bytes)) => written = bytes,
-                Ok(Gave::Blocked) => self.transfer.sink_blocked(),
-                // It says so again when the spool is drained.
-                Ok(Gave::Refused) | Err(_) => {}
-            }
-        }
-        let mut spooled = Ok(());
-        let mut before = 0;
-        for piece in pieces {
-            let rest = piece.get(written.saturating_sub(before)..).unwrap_or_default();
-            before += piece.len();
-            if !rest.is_empty() {
-                spooled = spooled.and_then(|()| spool.push(rest));
-            }
-        }
-        self.transfer.filled(before);
-        if written > 0 {
-            self.transfer.drained(written);
-            self.progressed(now);
-        }
-        match spooled {
-            Ok(()) => Turn::Again,
-            Err(error) => self.fail(TransferError::Spool(error)),
-        }
-    }
-
-    /// The container's output has come to its end, or is given up.
-    pub(crate) fn feed_ended(&mut self, finish: Finish) -> Turn {
-        match self.life {
-            Life::Running => {
-                self.transfer.source_ended();
-                self.fed_finish = finish;
-                Turn::Again
-            }
-            Life::Discarding => self.over(Finish::Refused),
-            _ => Turn::Wait,
-        }
     }
 }

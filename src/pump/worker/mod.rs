@@ -14,12 +14,13 @@ use std::thread::{self, JoinHandle};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::pump::driver::Notify;
+use crate::pump::end::{Sink, Source};
 use crate::pump::error::PumpError;
+use crate::pump::options::Options;
 use crate::pump::report::Notice;
 use crate::pump::streams::Attach;
 use crate::pump::worker::reactor::{Mailbox, Reactor, Senses};
 use crate::pump::worker::slot::{Command, NewSource, NewTransfer};
-use crate::pump::{Options, Sink, Source};
 
 /// Worker threads that move bytes, for as many runs as there are. Dropping it stops them, and
 /// cancels what is not over.

@@ -8,10 +8,10 @@ use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
 use crate::http::Lookup;
-use crate::pump::driver::{Tokens, Turn};
 use crate::pump::error::PumpError;
 use crate::pump::far::fetch::Ticket;
 use crate::pump::streams::{Attach, Streams};
+use crate::pump::turn::{Tokens, Turn};
 use crate::pump::worker::reactor::Reactor;
 use crate::pump::worker::slot::{Command, Key, NewTransfer, Slot, Work};
 

@@ -16,11 +16,12 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::pump::carrier::pool::Pool;
-use crate::pump::driver::{Context, Driver, Turn};
+use crate::pump::driver::Driver;
 use crate::pump::error::{PumpError, TransferError};
 use crate::pump::fifo::ears::Ears;
 use crate::pump::report::Finish;
 use crate::pump::streams::{Flowing, Outlet};
+use crate::pump::turn::{Context, Turn};
 use crate::pump::worker::alarms::Alarms;
 use crate::pump::worker::slot::{Command, Key, Slot, Work};
 use crate::sys::inotify::Watches;
@@ -266,6 +267,8 @@ impl Reactor {
         if let Work::Driver(driver) = &slot.work {
             driver.deregister(self.poll.registry());
         }
+        drop(slot);
+        self.pool.trim(self.slots.len());
     }
 
     fn give_streams_turn(&mut self, key: Key) {

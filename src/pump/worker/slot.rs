@@ -10,17 +10,20 @@ use crossbeam_channel::Sender;
 
 use crate::pump::carrier::Load;
 use crate::pump::carrier::spool::Spool;
-use crate::pump::driver::{Driver, Notify, Tokens};
+use crate::pump::driver::{Driver, Notify};
+use crate::pump::end::{Sink, Source};
 use crate::pump::error::{PumpError, TransferError};
+use crate::pump::far::Far;
 use crate::pump::far::fetch::{Fetch, Ticket};
 use crate::pump::fifo::ears::Ears;
 use crate::pump::fifo::input::InputFifo;
+use crate::pump::line::{Line, Supply};
 use crate::pump::post::PostSink;
 use crate::pump::shared::Shared;
 use crate::pump::sink;
 use crate::pump::source::{self, FifoSource, FileSource};
 use crate::pump::streams::{Attach, Streams};
-use crate::pump::{Sink, Source};
+use crate::pump::turn::Tokens;
 use crate::sys::pipe::{self, PIPE_BYTES};
 
 /// Numbers the slots of a worker. None is used twice, so that what comes late finds nobody.
@@ -60,23 +63,24 @@ impl NewTransfer {
         tokens: Tokens,
         ears: Option<&Rc<Ears>>,
     ) -> Result<Driver, PumpError> {
-        let mut spool = None;
-        let source = match self.source {
+        let pulled = |source| Supply::Pulled(source, Load::Copy(None));
+        let supply = match self.source {
             NewSource::Given(Source::Http { client, get, size }) => {
-                source::Source::Fetch(Box::new(Fetch::new(client, get, size)))
+                let far = Far::new(Fetch::new(client, get, size), tokens.source);
+                pulled(source::Source::Far(Box::new(far)))
             }
-            NewSource::Given(Source::File(file)) => {
-                source::Source::File(FileSource::new(file).map_err(PumpError::PrepareSource)?)
-            }
+            NewSource::Given(Source::File(file)) => pulled(source::Source::File(
+                FileSource::new(file).map_err(PumpError::PrepareSource)?,
+            )),
+            NewSource::Given(Source::Pipe(pipe)) => pulled(source::Source::Fifo(
+                FifoSource::of_pipe(&pipe).map_err(PumpError::PrepareSource)?,
+            )),
             NewSource::Given(Source::Fifo(fifo)) => {
                 let reader = fifo.open_reader().map_err(PumpError::OpenFifo)?;
                 pipe::resize(&reader, PIPE_BYTES).map_err(PumpError::OpenFifo)?;
-                source::Source::Fifo(FifoSource::new(reader))
+                pulled(source::Source::Fifo(FifoSource::new(reader)))
             }
-            NewSource::Fed(folder) => {
-                spool = Some(Spool::new(folder));
-                source::Source::Fed
-            }
+            NewSource::Fed(folder) => Supply::Fed(Spool::new(folder)),
         };
         let sink = match self.sink {
             Sink::Fifo(fifo) => sink::Sink::Fifo(Box::new(
@@ -91,11 +95,7 @@ impl NewTransfer {
             )),
             Sink::Listener(listener) => sink::Sink::Listener(sink::Listener(listener)),
         };
-        let mut driver = Driver::new(self.id, (source, sink), self.notify, tokens);
-        if let Some(spool) = spool {
-            driver.load = Load::Spool(spool);
-        }
-        Ok(driver)
+        Ok(Driver::new(Line::new(self.id, supply, sink), self.notify, tokens))
     }
 }
 
@@ -145,9 +145,7 @@ impl PumpError {
         match error {
             TransferError::Fetch(error) => Self::Request(error),
             TransferError::Register(error) => Self::Register(error),
-            TransferError::Write(error) | TransferError::Reopen(error) => Self::PrepareSink(error),
-            TransferError::Read(error) => Self::PrepareSource(error),
-            _ => Self::Stopped,
+            other => Self::Begin(other),
         }
     }
 }

@@ -119,7 +119,7 @@ async fn attach(
         return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
     }
     let split = Box::new(Frames::new(listeners));
-    Ok(Attach { socket: attached.socket, read_ahead: attached.read_ahead, split })
+    Ok(Attach::new(attached.socket, attached.read_ahead, split))
 }
 
 fn begin_streams(live: &mut Live, attach: Option<Attach>, sinks: &mut Sinks) -> Result<(), Cause> {

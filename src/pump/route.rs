@@ -8,11 +8,10 @@ use crate::pump::source::Source;
 
 /// The fastest carrier that this pair allows.
 pub(crate) fn choose(source: &Source, sink: &Sink) -> Carrier {
-    match source {
-        Source::Fed => Carrier::Spool,
+    match sink {
         _ if source.raw().is_none() || !sink.takes_splices() => Carrier::Copy,
         // A chunk has to be announced: what is in the pipe between is one.
-        _ if matches!(sink, Sink::Post(_)) => match source.is_pipe() {
+        Sink::Post(_) => match source.is_pipe() {
             true => Carrier::Splice,
             false => Carrier::Copy,
         },
@@ -69,6 +68,5 @@ mod tests {
         let from_pipe = Source::Fifo(FifoSource::new(reader));
         assert_eq!(choose(&from_pipe, &shared(appended)), Carrier::Copy);
         assert_eq!(choose(&from_pipe, &shared(socket)), Carrier::Copy);
-        assert_eq!(choose(&Source::Fed, &Sink::File(file())), Carrier::Spool);
     }
 }
