@@ -191,11 +191,7 @@ impl Bench {
     fn attached(&self) {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let attach = Attach {
-            socket: OwnedFd::from(ours),
-            read_ahead: Bytes::new(),
-            split: Box::new(AllStdOut),
-        };
+        let attach = Attach::new(OwnedFd::from(ours), Bytes::new(), Box::new(AllStdOut));
         let stderr = Sink::File(File::create("/dev/null").unwrap());
         self.flow.attach(attach, (0, self.target()), (1, stderr)).unwrap();
         let block = noise(32 << 10);

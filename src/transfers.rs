@@ -81,6 +81,7 @@ impl Pump {
                 let client = self.client.clone();
                 flow.add(MOVED, crate::pump::Source::Http { client, get, size: None }, sink)
             }
+            From::Pipe(pipe) => flow.add(MOVED, crate::pump::Source::Pipe(pipe), sink),
             From::Descriptor(socket) => {
                 does_not_block(&socket).map_err(BeginError::Source)?;
                 let split = Box::new(Whole);
@@ -104,6 +105,7 @@ pub struct Source(From);
 enum From {
     File(File),
     Descriptor(OwnedFd),
+    Pipe(OwnedFd),
     Get(Get),
 }
 
@@ -111,6 +113,13 @@ impl Source {
     /// A regular file, from its first byte.
     pub fn file(file: File) -> Self {
         Self(From::File(file))
+    }
+
+    /// The reading end of a pipe, until all its writers have closed it. Its flags are left alone.
+    ///
+    /// Its bytes stay in the kernel where the sink allows that. A slow sink holds up who writes it.
+    pub fn pipe(reader: impl Into<OwnedFd>) -> Self {
+        Self(From::Pipe(reader.into()))
     }
 
     /// A pipe, a socket or a terminal, until its end. It is set to not block, for all who have it.
@@ -144,7 +153,9 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             From::File(file) => f.debug_tuple("Source").field(file).finish(),
-            From::Descriptor(descriptor) => f.debug_tuple("Source").field(descriptor).finish(),
+            From::Descriptor(descriptor) | From::Pipe(descriptor) => {
+                f.debug_tuple("Source").field(descriptor).finish()
+            }
             From::Get(get) => f.debug_tuple("Source").field(get).finish(),
         }
     }

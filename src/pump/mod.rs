@@ -4,39 +4,9 @@
 //! adds its transfers, one [`Source`] into one [`Sink`] each; what happens is told to a callback as
 //! [`Notice`]s.
 //!
-//! # Alone
-//!
-//! It needs no container. Here a file goes into a pipe of the caller's:
-//!
-//! ```
-//! use std::io::Read;
-//! use std::sync::{Arc, mpsc};
-//!
-//! use gantline::pump::{Finish, Notice, Options, Pump, Sink, Source};
-//!
-//! let pump = Pump::start(Options::default().with_workers(1))?;
-//! let (sender, notices) = mpsc::channel();
-//! let flow = pump.flow(Arc::new(move |notice| drop(sender.send(notice))));
-//!
-//! let file = std::fs::File::open("/proc/self/exe")?;
-//! let (mut reader, writer) = std::io::pipe()?;
-//! flow.add(0, Source::File(file), Sink::Inherited(writer.into()))?;
-//!
-//! let mut bytes = Vec::new();
-//! reader.read_to_end(&mut bytes)?;
-//! let report = loop {
-//!     match notices.recv()? {
-//!         Notice::Ended { report, .. } => break report,
-//!         Notice::Failed { error, .. } => return Err(error.into()),
-//!         _ => {}
-//!     }
-//! };
-//! assert_eq!((report.finish, report.bytes), (Finish::Complete, bytes.len() as u64));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! A transfer into a file, a pipe, a server or a listener ends with its source, or when its sink refuses. One
-//! out of a FIFO or into one goes on, for the next who opens it, until the caller says that nobody will:
+//! It needs no container: [`transfers`](crate::transfers) shows it to whoever embeds it alone. A transfer
+//! into a file, a pipe, a server or a listener ends with its source, or when its sink refuses. One out of a
+//! FIFO, or into one, goes on for the next who opens it, until the caller says that nobody will:
 //! [`Flow::container_exited`] is to be called when the programs at the other ends of the FIFOs are over,
 //! whether they run in a container or not.
 //!

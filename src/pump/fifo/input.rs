@@ -259,7 +259,9 @@ impl<E: Ends> InputFifo<E> {
         self.open(E::open_hold)?;
         let gone = self.ends.empty().map_err(TransferError::Reopen)?;
         self.ends.close_reader();
-        self.await_next(gone, unread, false)
+        let reaction = self.await_next(gone, unread, false)?;
+        self.find_untold()?;
+        Ok(reaction)
     }
 
     /// Only who had opened it before our end was closed can be inside; others wait in open(2).
@@ -271,6 +273,7 @@ impl<E: Ends> InputFifo<E> {
             LeftOver::Keep => {
                 self.open(E::open_writer)?;
                 self.close_own_reader()?;
+                self.find_untold()?;
                 return Ok(Reaction::Untouched);
             }
             LeftOver::Leave => {
@@ -293,6 +296,7 @@ impl<E: Ends> InputFifo<E> {
         self.open(E::open_hold)?;
         self.open(E::open_writer)?;
         self.ends.close_reader();
+        self.find_untold()?;
         Ok(reaction)
     }
 
@@ -310,6 +314,17 @@ impl<E: Ends> InputFifo<E> {
         self.heard.retain(|seen| *seen != Seen::Read);
         self.ends.tell_reads().map_err(TransferError::Reopen)?;
         Ok(Reaction::Over { unread: gone })
+    }
+
+    /// Whose open(2) was at the same moment as ours may be told as one with it: asks whether somebody is
+    /// there who is not told of.
+    fn find_untold(&mut self) -> Result<(), TransferError> {
+        let case = self.case(0)?;
+        self.hear()?;
+        if case.has_reader && !self.is_opened() {
+            self.heard.push_front(Seen::Lost);
+        }
+        Ok(())
     }
 
     /// Whether somebody has opened it who was not considered.

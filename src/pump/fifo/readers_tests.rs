@@ -180,6 +180,19 @@ impl World {
         }
     }
 
+    /// We open an end that lets others in. Who opens it at the same moment is told as one with us: inotify tells events that
+    /// are alike and follow each other once.
+    fn we_open(&mut self) {
+        self.tell(Seen::Opened);
+        if self.random.u8(..) < 60 {
+            let at_once =
+                |program: &&mut Program| matches!(program.place, Place::Opening { may_pass: true });
+            if let Some(program) = self.programs.iter_mut().find(at_once) {
+                program.place = Place::Inside { got: 0, is_owed: false };
+            }
+        }
+    }
+
     fn are_done(&self) -> bool {
         self.programs.iter().all(|program| program.visits.is_empty())
     }
@@ -255,7 +268,7 @@ impl Ends for Played {
         // seen, and as short as can be.
         let mut world = self.world.borrow_mut();
         world.writer_came();
-        world.tell(Seen::Opened);
+        world.we_open();
         drop(world);
         self.has_writer = true;
         Ok(())
@@ -283,7 +296,7 @@ impl Ends for Played {
         let mut world = self.world.borrow_mut();
         world.readers += 1;
         world.writer_came();
-        world.tell(Seen::Opened);
+        world.we_open();
         drop(world);
         (self.has_reader, self.is_held) = (true, true);
         Ok(())
