@@ -2,7 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pipe2;
@@ -51,6 +53,20 @@ pub fn has_reader(writer: &impl AsFd) -> io::Result<bool> {
     let mut ask = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
     poll(&mut ask, PollTimeout::ZERO)?;
     Ok(!ask[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLERR)))
+}
+
+/// Waits until nobody has the other end of this writing end open, or the time is over.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn wait_for_no_reader(writer: &impl AsFd, most: Duration) -> io::Result<()> {
+    let timeout = PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX);
+    // `POLLERR` is told unasked.
+    let mut ask = [PollFd::new(writer.as_fd(), PollFlags::empty())];
+    match poll(&mut ask, timeout) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a write would not block now.

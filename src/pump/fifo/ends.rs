@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -32,6 +33,9 @@ pub(crate) trait Ends {
     /// How many bytes are in it, and then whether anybody has it open for reading. Without our writing
     /// end nothing can be asked, and nobody is the answer.
     fn ask(&mut self) -> io::Result<(u64, bool)>;
+
+    /// Waits until nobody has it open for reading, or somebody must be there to stay.
+    fn wait_for_leavers(&self) -> io::Result<()>;
 
     /// Tells no more of reads.
     fn mute_reads(&mut self);
@@ -131,6 +135,10 @@ impl Ends for FifoEnds {
         Ok((unread, pipe::has_reader(writer)?))
     }
 
+    fn wait_for_leavers(&self) -> io::Result<()> {
+        self.writer.as_ref().map_or(Ok(()), |writer| pipe::wait_for_no_reader(writer, LEAVING))
+    }
+
     fn mute_reads(&mut self) {
         if let Some(ears) = &self.ears {
             ears.mute_reads(&self.fifo);
@@ -188,3 +196,6 @@ impl Ends for FifoEnds {
         }
     }
 }
+
+/// How long a close(2) may take that was told already.
+const LEAVING: Duration = Duration::from_millis(20);

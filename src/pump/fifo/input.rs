@@ -168,6 +168,11 @@ impl<E: Ends> InputFifo<E> {
     /// # Errors
     /// As [`next`](Self::next).
     pub(crate) fn finish(&mut self, written: u64) -> Result<Finished, TransferError> {
+        if written == 0 && self.readers.are_in_doubt() {
+            // A closing is told a moment before it is one. Of an empty file nothing else would tell whether somebody
+            // is there to see its end.
+            self.ends.wait_for_leavers().map_err(TransferError::Watch)?;
+        }
         match self.consider(Told::SourceEnded, written)? {
             Considered::First(reaction) => Ok(Finished::First(reaction)),
             Considered::Order(Order::Close, _) => {
@@ -316,12 +321,12 @@ impl<E: Ends> InputFifo<E> {
         Ok(Reaction::Over { unread: gone })
     }
 
-    /// Whose open(2) was at the same moment as ours may be told as one with it: asks whether somebody is
-    /// there who is not told of.
+    /// Whoever opened it beside us may be told as one with us: what was told until now is nothing to go by, and what is
+    /// the case is asked.
     fn find_untold(&mut self) -> Result<(), TransferError> {
-        let case = self.case(0)?;
         self.hear()?;
-        if case.has_reader && !self.is_opened() {
+        self.heard.clear();
+        if self.case(0)?.has_reader {
             self.heard.push_front(Seen::Lost);
         }
         Ok(())
@@ -354,7 +359,7 @@ impl<E: Ends> InputFifo<E> {
         let alike = (before..self.heard.len()).filter(|at| self.heard.get(*at) == Some(&own));
         let alike: Vec<usize> = alike.collect();
         let likely = alike.iter().find(|at| self.are_in_turn_without(**at));
-        if let Some(at) = likely.or_else(|| alike.first()) {
+        if let Some(at) = likely.or_else(|| alike.last()) {
             self.heard.remove(*at);
         }
         Ok(())

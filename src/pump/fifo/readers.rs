@@ -10,11 +10,15 @@
 //! - So whoever asks what is the case, and then hears what inotify has to tell, has heard of everybody
 //!   who can have taken a byte by the time of the question.
 //!
+//! What is told is not complete: an opening may be told as one with another that was told just before, also with one of
+//! ours, and what was told while we opened an end ourselves is thrown away (see `input`). So nobody is ever waited for whose
+//! opening is only believed to come: who is there is *found*, by what is the case, and is untold until more is heard of it.
+//!
 //! | state | our end | opened | closed, nobody opened since | closed, somebody opened since | events were lost | `EPIPE` | the source has ended |
 //! |---|---|---|---|---|---|---|---|
 //! | `Held` | open, and held | try: `Read` | | | as in `Read`, or `Parked` | | wait |
 //! | `Parked` | open | try: `Read` | | | as in `Read` | | wait |
-//! | `Read` | open | overlap | as `EPIPE`; with another reader `Parked`, or overlap if bytes are missing | `Parked`, or overlap if it has read | as `EPIPE` | all there: `Parked`; else renew | close: `Ended` |
+//! | `Read` | open | overlap, unless it is untold | as `EPIPE`; with another reader untold, or overlap if bytes are missing | `Parked`, or overlap if it has read | as `EPIPE` | all there: `Parked`; else renew | close: `Ended`; wait while it is untold and has not read |
 //! | `Ended` | closed | overlap, unless the one before took nothing | renew | `Ended` with nobody, or overlap if it has read | | | |
 //! | `Awaiting` | open, nothing in it | next: `Read` | | | next: `Read` | | |
 //! | `InThread` | none: a thread waits in open(2) | | | | | | wait |
@@ -64,6 +68,13 @@ struct Reading {
     is_untold: bool,
     /// It has taken a byte.
     is_read_from: bool,
+}
+
+impl Reading {
+    /// It was found there, and nothing says that it is there to read.
+    fn is_in_doubt(self, case: Case) -> bool {
+        self.is_untold && !self.is_read_from && case.unread == case.written
+    }
 }
 
 /// Something that was told of a FIFO.
@@ -147,6 +158,11 @@ impl Readers {
         matches!(self.state, State::Held | State::InThread)
     }
 
+    /// Whether the reader that is there may be the one whose closing was told.
+    pub(crate) fn are_in_doubt(&self) -> bool {
+        matches!(self.state, State::Read(reading) if reading.is_untold && !reading.is_read_from)
+    }
+
     /// Whether a thread has to wait for the reader.
     pub(crate) fn need_a_thread(&self) -> bool {
         self.state == State::InThread
@@ -171,6 +187,8 @@ impl Readers {
             // One that has left again is as if it had not come.
             State::Awaiting if !case.has_reader => Order::Nothing,
             State::Awaiting => self.read_by(Reading::default(), Order::Next),
+            // Who has read was told of before: this is another.
+            State::Read(reading) if reading.is_read_from => Order::Overlap,
             State::Read(reading) => match std::mem::take(&mut reading.is_untold) {
                 true => Order::TryAgain,
                 false => Order::Overlap,
@@ -200,8 +218,13 @@ impl Readers {
     fn read_from(&mut self) -> Order {
         match &mut self.state {
             State::Read(reading) | State::Ended { reading, .. } => {
+                let was_in_doubt = reading.is_untold && !reading.is_read_from;
                 reading.is_read_from = true;
-                Order::MuteReads
+                if was_in_doubt { Order::TryAgain } else { Order::MuteReads }
+            }
+            // Its opening was told as one with that of somebody who has left.
+            State::Parked => {
+                self.read_by(Reading { is_untold: false, is_read_from: true }, Order::TryAgain)
             }
             _ => Order::Nothing,
         }
@@ -211,13 +234,14 @@ impl Readers {
         match self.state {
             State::Read(_) if !case.has_reader => self.refused(case),
             // Who was found may be another than the one that has closed it.
-            State::Read(reading) if reading.is_untold => Order::Nothing,
+            State::Read(reading) if reading.is_untold && !reading.is_read_from => Order::Nothing,
             // Somebody else is inside open(2). Nothing is lost if the one that left took nothing.
             State::Read(reading) => {
                 if reading.is_read_from || case.unread != case.written {
                     return Order::Overlap;
                 }
-                self.state = State::Parked;
+                // Its opening is still to be told, or was told as one with another.
+                self.state = State::Read(Reading { is_untold: true, is_read_from: false });
                 Order::Nothing
             }
             State::Ended { .. } => Order::Renew,
@@ -294,6 +318,8 @@ impl Readers {
                     order => order,
                 }
             }
+            // Who is still there may be the one whose closing was told. One that reads is told of.
+            State::Read(reading) if reading.is_in_doubt(case) && case.written > 0 => Order::Wait,
             State::Read(mut reading) => {
                 reading.is_read_from |= case.unread != case.written;
                 self.state = State::Ended { is_read: true, reading, is_sealed: false };
