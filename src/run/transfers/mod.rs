@@ -12,6 +12,7 @@ pub(crate) mod relay;
 pub(crate) mod sinks;
 pub(crate) mod sources;
 pub(crate) mod split;
+mod teed;
 pub(crate) mod uploads;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, PoisonError};
 
 use crate::event::TransferId;
@@ -15,6 +15,7 @@ use crate::run::live::Live;
 use crate::run::settings::HostStream;
 use crate::run::transfers::host_file::{self, Opened};
 use crate::run::transfers::relay::Relay;
+use crate::run::transfers::teed::Teed;
 use crate::spec;
 
 /// The sinks of transfers that have not begun.
@@ -47,10 +48,14 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
             Ok(Sink::Fifo(fifo.share().map_err(Cause::Volume)?))
         }
         spec::Sink::HostStdOut => {
-            live.given.stdout.sink(&io::stdout(), "standard output", &mut live.made.relays)
+            let relays = &mut live.made.relays;
+            let output = live.given.stdout.sink(&io::stdout(), "standard output", relays)?;
+            live.logged(at, output, "standard output")
         }
         spec::Sink::HostStdErr => {
-            live.given.stderr.sink(&io::stderr(), "standard error", &mut live.made.relays)
+            let relays = &mut live.made.relays;
+            let output = live.given.stderr.sink(&io::stderr(), "standard error", relays)?;
+            live.logged(at, output, "standard error")
         }
         spec::Sink::ChunkedPost { url, headers } => {
             let post =
@@ -96,14 +101,36 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
     }
 }
 
+impl Live {
+    /// The sink of what goes to our own output, which is for the job's log as well. The container's own streams are
+    /// heard as they pass.
+    fn logged(&mut self, at: usize, output: OwnedFd, stream: &'static str) -> Result<Sink, Cause> {
+        let transfer = self.plan.transfers.get(at);
+        let is_heard = transfer.is_some_and(|transfer| {
+            matches!(
+                (&transfer.source, &transfer.sink),
+                (spec::Source::ContainerStdOut, spec::Sink::HostStdOut)
+                    | (spec::Source::ContainerStdErr, spec::Sink::HostStdErr)
+            )
+        });
+        let Some(teller) = self.teller.as_ref().filter(|_| !is_heard) else {
+            return Ok(Sink::Inherited(output));
+        };
+        let (relay, pipe) = Relay::start(Box::new(Teed::new(output, teller)))
+            .map_err(|source| Cause::HostStream { stream, source })?;
+        self.made.relays.push(relay);
+        Ok(Sink::Inherited(pipe))
+    }
+}
+
 impl HostStream {
-    /// A sink of its own for whoever writes to this stream: several transfers may.
+    /// A descriptor of its own for whoever writes to this stream: several transfers may.
     fn sink(
         &mut self,
         ours: &impl AsFd,
         stream: &'static str,
         relays: &mut Vec<Relay>,
-    ) -> Result<Sink, Cause> {
+    ) -> Result<OwnedFd, Cause> {
         let failed = |source| Cause::HostStream { stream, source };
         if let Self::Writer(_) = self
             && let Self::Writer(writer) = std::mem::take(self)
@@ -117,6 +144,6 @@ impl HostStream {
             Self::Descriptor(given) => given.try_clone(),
             Self::Inherited | Self::Writer(_) => ours.as_fd().try_clone_to_owned(),
         };
-        copied.map(Sink::Inherited).map_err(failed)
+        copied.map_err(failed)
     }
 }
