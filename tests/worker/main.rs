@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod away;
+mod cases;
 mod checking;
 mod control;
 mod declaring;
@@ -26,4 +27,5 @@ mod site;
 mod support;
 mod taking;
 mod tls;
+mod troubles;
 mod way;

@@ -176,6 +176,18 @@ impl Site {
         self.girder.get(&format!("item/{item}/files")).as_array().unwrap().len()
     }
 
+    /// Adds a file to an item.
+    pub(crate) fn add_file(&self, item: &str, name: &str, bytes: &[u8]) {
+        self.girder.add_file(item, name, bytes);
+    }
+
+    /// What is in the files of an item.
+    pub(crate) fn content(&self, item: &str) -> Vec<Vec<u8>> {
+        let files = self.girder.get(&format!("item/{item}/files"));
+        let ids = files.as_array().unwrap().iter().map(|file| file["_id"].as_str().unwrap());
+        ids.map(|id| self.girder.content(id)).collect()
+    }
+
     /// A file in Girder, by its id.
     pub(crate) fn upload(&self, name: &str, bytes: &[u8]) -> String {
         let item = self.girder.make_item(self.girder.folder(), name);
@@ -299,6 +311,16 @@ impl Job<'_> {
         let record = self.record();
         let pieces = record["log"].as_array().into_iter().flatten();
         pieces.map(|piece| piece.as_str().unwrap()).collect()
+    }
+
+    /// How far it says that it is.
+    pub(crate) fn progress(&self) -> Value {
+        self.record()["progress"].take()
+    }
+
+    /// How many bytes it has in Girder, as JSON.
+    pub(crate) fn size(&self) -> usize {
+        self.record().to_string().len()
     }
 
     /// The statuses that it was given, in their order.

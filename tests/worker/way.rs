@@ -1,76 +1,140 @@
-//! A way to a Girder that the test can close, and on which it can hold requests back.
+//! A way to a Girder or a broker that the test can close, and on which it can hold requests back.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-/// Passes connections on to a Girder.
+/// Passes connections on.
 pub(crate) struct Way {
     port: u16,
-    /// The connections, while it is open.
-    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
-    held: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// What requests are kept back.
+    what: &'static str,
+    state: Mutex<(State, Vec<TcpStream>)>,
+    held: AtomicUsize,
+    updates: AtomicUsize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    /// Each connection is closed at once.
+    Closed,
+    /// Connections are taken, and what comes through them is lost.
+    Silent,
+    /// Each request is answered with 503.
+    Failing,
 }
 
 impl Way {
-    /// A way to the Girder at this address of its API.
-    pub(crate) fn to(api: &str) -> Self {
-        Self::holding(api, "\0")
+    /// A way to what has this address.
+    pub(crate) fn to(url: &str) -> Self {
+        Self::holding(url, "\0no request has this")
     }
 
     /// One that keeps requests with this in them, and their connections, for itself.
-    pub(crate) fn holding(api: &str, what: &'static str) -> Self {
-        let far = api.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    pub(crate) fn holding(url: &str, what: &'static str) -> Self {
+        let far = authority(url).to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let held = Arc::new(AtomicUsize::new(0));
-        let (connections, kept) = (Arc::clone(&open), Arc::clone(&held));
+        let state = Mutex::new((State::Open, Vec::new()));
+        let (held, updates) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let shared = Arc::new(Shared { what, state, held, updates });
+        let passing = Arc::clone(&shared);
         thread::spawn(move || {
             for near in listener.incoming() {
-                let near = near.unwrap();
-                let Some(open) = &mut *connections.lock().unwrap() else { continue };
-                let far = TcpStream::connect(&far).unwrap();
-                let [to_far, from_far] = [&far, &far].map(|stream| stream.try_clone().unwrap());
-                let [to_near, from_near] = [&near, &near].map(|stream| stream.try_clone().unwrap());
-                let kept = Arc::clone(&kept);
-                thread::spawn(move || {
-                    pass(from_near, to_far, |bytes| {
-                        let is_kept = bytes.windows(what.len()).any(|part| part == what.as_bytes());
-                        kept.fetch_add(is_kept.into(), Ordering::Relaxed);
-                        is_kept
-                    })
-                });
-                thread::spawn(move || pass(from_far, to_near, |_| false));
-                open.push(near);
+                passing.take(near.unwrap(), &far);
             }
         });
-        Self { port, open, held }
+        Self { port, shared }
     }
 
-    /// The API at its beginning.
+    /// Girder's API at its beginning.
     pub(crate) fn api(&self) -> String {
         format!("http://127.0.0.1:{}/api/v1", self.port)
     }
 
+    /// The address of what it leads to, at its beginning.
+    pub(crate) fn address(&self, url: &str) -> String {
+        url.replacen(authority(url), &format!("127.0.0.1:{}", self.port), 1)
+    }
+
     /// How many requests were held back.
     pub(crate) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.shared.held.load(Ordering::Relaxed)
+    }
+
+    /// How many updates of jobs have passed.
+    pub(crate) fn updates(&self) -> usize {
+        self.shared.updates.load(Ordering::Relaxed)
     }
 
     /// Cuts all connections, and takes no more.
     pub(crate) fn closes(&self) {
-        for connection in self.open.lock().unwrap().take().into_iter().flatten() {
-            let _ = connection.shutdown(Shutdown::Both);
-        }
+        self.becomes(State::Closed);
     }
 
     /// Takes connections again.
     pub(crate) fn opens(&self) {
-        self.open.lock().unwrap().get_or_insert_default();
+        self.becomes(State::Open);
     }
+
+    /// Is so from now on; the connections that there are end, but those of a way that becomes silent.
+    pub(crate) fn becomes(&self, state: State) {
+        let mut shared = self.shared.state.lock().unwrap();
+        shared.0 = state;
+        if state != State::Silent {
+            for connection in shared.1.drain(..) {
+                let _ = connection.shutdown(Shutdown::Both);
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn take(self: &Arc<Self>, near: TcpStream, far: &str) {
+        let mut state = self.state.lock().unwrap();
+        match state.0 {
+            State::Closed => {}
+            State::Silent => state.1.push(near),
+            State::Failing => drop(thread::spawn(move || fail(near))),
+            State::Open => {
+                let Ok(far) = TcpStream::connect(far) else { return };
+                let [to_far, from_far] = [&far, &far].map(|stream| stream.try_clone().unwrap());
+                let [to_near, from_near] = [&near, &near].map(|stream| stream.try_clone().unwrap());
+                state.1.extend([near, far]);
+                let there = Arc::clone(self);
+                thread::spawn(move || pass(from_near, to_far, |bytes| there.keeps(bytes)));
+                let back = Arc::clone(self);
+                thread::spawn(move || pass(from_far, to_near, |_| back.is_silent()));
+            }
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.state.lock().unwrap().0 == State::Silent
+    }
+
+    /// Whether these bytes of a request are not passed on.
+    fn keeps(&self, bytes: &[u8]) -> bool {
+        let has = |what: &str| bytes.windows(what.len()).any(|part| part == what.as_bytes());
+        self.updates.fetch_add(has("PUT /api/v1/job/").into(), Ordering::Relaxed);
+        let is_held = has(self.what);
+        self.held.fetch_add(is_held.into(), Ordering::Relaxed);
+        is_held || self.is_silent()
+    }
+}
+
+/// Host and port of a URL.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").unwrap().1.split('/').next().unwrap();
+    rest.rsplit_once('@').map_or(rest, |(_, authority)| authority)
 }
 
 /// Passes bytes on, until some are to be kept.
@@ -87,4 +151,15 @@ fn pass(mut from: TcpStream, mut to: TcpStream, is_kept: impl Fn(&[u8]) -> bool)
         }
     }
     let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Answers a request as a server does that is overloaded.
+fn fail(mut near: TcpStream) {
+    // All of the request has come when nothing comes any more: what is not read would reset the connection.
+    near.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut bytes = [0; 16384];
+    while let Ok(1..) = near.read(&mut bytes) {}
+    let answer =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let _ = near.write_all(answer.as_bytes());
 }

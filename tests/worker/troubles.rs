@@ -1,0 +1,130 @@
+//! A Girder or a broker that is away for a while, and more log than Girder keeps: no line is lost, no job runs twice.
+//! GANTLINE_TEST_AWAY says for how many seconds: tests/worker/trials.sh takes longer ones.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::jobs::SUCCESS;
+use crate::site::{Job, Site, on_both_sites, on_one_site, script};
+use crate::way::{State, Way};
+
+on_both_sites! {
+    a_broker_that_is_cut_off_costs_no_job_and_doubles_none,
+}
+
+on_one_site! {
+    a_girder_that_refuses_for_a_while_costs_no_line,
+    a_girder_that_says_nothing_for_a_while_costs_no_line,
+    a_girder_that_fails_for_a_while_costs_no_line,
+    of_a_log_of_20_mib_first_and_last_line_are_kept,
+    early_lines_and_a_burst_are_all_kept,
+}
+
+/// For how many seconds something is away.
+fn away() -> u64 {
+    std::env::var("GANTLINE_TEST_AWAY").map_or(4, |seconds| seconds.parse().unwrap())
+}
+
+/// A script that says so many lines, five a second.
+fn lines(count: u64) -> String {
+    format!("i=0; while [ $i -lt {count} ]; do echo \"line $i.\"; i=$((i+1)); sleep 0.2; done")
+}
+
+/// The job has succeeded at once, and has each of these lines once, in their order.
+fn has_said(job: &Job<'_>, count: u64) {
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert_eq!(job.statuses(), [2, 3]);
+    let log = job.log();
+    let said: Vec<_> = log.lines().filter(|line| line.starts_with("line ")).collect();
+    let wanted: Vec<_> = (0..count).map(|number| format!("line {number}.")).collect();
+    assert_eq!(said, wanted);
+}
+
+fn girder_is_away(site: &Site, how: State) {
+    let way = Way::to(site.api());
+    let environment = [("GIRDER_WORKER_API_URL", &*way.api())];
+    let worker = site.starting_worker(&["--concurrency", "3"], &environment);
+    let long = (away() + 4) * 5;
+    let [runs, ends] = [long, 12].map(|count| site.send(&script(&lines(count)), json!({})));
+    runs.says("line 0.");
+    ends.says("line 0.");
+    way.becomes(how);
+    let starts = site.send(&script(&lines(2)), json!({}));
+    // This is the trouble itself, and nothing that is waited for.
+    thread::park_timeout(Duration::from_secs(away()));
+    assert_eq!(ends.statuses(), [2]);
+    way.opens();
+    has_said(&starts, 2);
+    has_said(&ends, 12);
+    has_said(&runs, long);
+    worker.ends_well();
+}
+
+fn a_girder_that_refuses_for_a_while_costs_no_line(site: &Site) {
+    girder_is_away(site, State::Closed);
+}
+
+fn a_girder_that_says_nothing_for_a_while_costs_no_line(site: &Site) {
+    girder_is_away(site, State::Silent);
+}
+
+fn a_girder_that_fails_for_a_while_costs_no_line(site: &Site) {
+    girder_is_away(site, State::Failing);
+}
+
+fn a_broker_that_is_cut_off_costs_no_job_and_doubles_none(site: &Site) {
+    let way = Way::to(site.broker());
+    let worker = site.worker(&["--concurrency", "2", "--broker", &way.address(site.broker())]);
+    let long = (away() + 4) * 5;
+    let [runs, ends] = [long, 10].map(|count| site.send(&script(&lines(count)), json!({})));
+    runs.says("line 0.");
+    ends.says("line 0.");
+    let waits = site.send(&script(&lines(1)), json!({}));
+    way.closes();
+    let comes = site.send(&script(&lines(2)), json!({}));
+    has_said(&ends, 10);
+    thread::park_timeout(Duration::from_secs(away()));
+    way.opens();
+    for (job, count) in [(&runs, long), (&waits, 1), (&comes, 2)] {
+        has_said(job, count);
+    }
+    if site.has_records() {
+        for job in [&runs, &ends, &waits, &comes] {
+            assert_eq!(site.result(job).unwrap()["status"], "SUCCESS");
+        }
+    }
+    assert_eq!(site.inspect(&["ping"])["ping"]["ok"], "pong");
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+fn of_a_log_of_20_mib_first_and_last_line_are_kept(site: &Site) {
+    let way = Way::to(site.api());
+    let environment = [("GIRDER_WORKER_API_URL", &*way.api())];
+    let worker = site.starting_worker(&[], &environment);
+    let long = "x".repeat(99);
+    let job = site.send(
+        &script(&format!("echo the first; yes {long} | head -c 20971500; echo the last")),
+        json!({}),
+    );
+    // Girder is not asked for all of the log again and again.
+    site.result_of(&job.task_id());
+    assert_eq!(job.ended(), SUCCESS);
+    let log = job.log();
+    assert!(log.contains("the first\n"), "{}", &log[..1000]);
+    assert!(log.contains("the last\n"), "{}", &log[log.len() - 1000..]);
+    assert!(job.size() < 10 << 20, "{}", job.size());
+    assert!(way.updates() <= 400, "{}", way.updates());
+    worker.ends_well();
+}
+
+fn early_lines_and_a_burst_are_all_kept(site: &Site) {
+    let _worker = site.worker(&[]);
+    let long = "x".repeat(99);
+    let burst = format!("{}; yes {long} | head -n 10486", lines(30));
+    let job = site.send(&script(&burst), json!({}));
+    has_said(&job, 30);
+    assert_eq!(job.log().lines().filter(|line| *line == long).count(), 10486);
+}
