@@ -6,6 +6,8 @@
 //! what it needs on a bare Debian, as root. While you work, `cargo nextest run` with a filter is enough: the
 //! library's tests and `--test it` need nothing beside them, `--test docker` needs an engine, `--test girder` a
 //! Girder (`tests/env/girder.sh up` says what to export), `--test worker` RabbitMQ and Redis.
+//! `bash tests/worker/trials.sh` shows for minutes what the worker's tests show for seconds, with brokers that it restarts,
+//! beside Python's workers; it is no part of all checks.
 //!
 //! The tour on the crate's first page says where things are. `cargo doc --document-private-items` has the
 //! chapters of the private modules, too.
