@@ -50,7 +50,7 @@ class Site:
         open(self.log, 'w').close()
         os.chmod(self.log, 0o666)
         self.processes = []
-        self.environment = dict(os.environ, GIRDER_WORKER_BROKER=self.url, GIRDER_WORKER_BACKEND=self.backend, TMPDIR=self.folder)
+        self.environment = dict(os.environ, GIRDER_WORKER_BROKER=self.url, GIRDER_WORKER_BACKEND=self.backend, TMPDIR=self.folder, C_FORCE_ROOT='1')
         from girder_worker.app import app
         app.conf.update(broker_url=self.url, result_backend=self.backend)
         self.app = app
@@ -275,8 +275,11 @@ def visibility():
 OTHERS = '''
 import os
 from celery import Celery
+from kombu import Exchange, Queue
 app = Celery(broker=os.environ['GIRDER_WORKER_BROKER'], backend='disabled://')
-app.conf.worker_detect_quorum_queues = True
+if limited := os.environ.get('TRIAL_LIMITED'):
+    app.conf.task_queues = [Queue(limited, Exchange(limited), routing_key=limited,
+                                  queue_arguments={'x-queue-type': 'quorum', 'x-delivery-limit': 20})]
 @app.task(name='another.task')
 def another(name):
     with open(os.environ['TRIAL_LOG'], 'a') as log:
@@ -310,6 +313,8 @@ def others():
     site.ended(['unknown'], 60)
     # Passed on to the queue of those who know it.
     to = f'{site.queue}-to'
+    with Connection(site.url) as connection, connection.channel() as channel:
+        Queue(to, Exchange(to), routing_key=to)(channel).declare()
     site.gantline('two', '--others-to', to, queues=f'{site.queue}-from')
     sent = time.monotonic()
     site.app.send_task('another.task', ('passed',), queue=f'{site.queue}-from')
@@ -318,6 +323,7 @@ def others():
     assert passed < 2, passed  # of which kombu's own part is half
     if BROKER == 'amqp':
         time.sleep(max(0, 120 - (time.monotonic() - began)))
+        site.environment['TRIAL_LIMITED'] = limited
         site.python('limits', 1, module='others_app', queues=limited)
         site.ended(['limited'], 60)
         site.each_once(['limited'])
@@ -365,8 +371,8 @@ def seen():
     site.gantline('one', '-E')
     name = f'one@{site.queue}'
     events = site.start([sys.executable, '-m', 'celery', '-A', 'girder_worker.app', 'events', '--dump'], 'events')
-    time.sleep(4)
-    sent = site.send('job', 'sleep 20')
+    until(lambda: name in site.said('events'), 60)
+    sent = site.send('job', 'while [ ! -e /out/go ]; do sleep 1; done')
     until(lambda: site.lines('job', 'start'), 30)
     for verb in ('ping', 'active', 'reserved', 'scheduled', 'revoked', 'registered', 'stats', 'active_queues', 'conf', 'report', 'clock'):
         for app in (True, False):
@@ -376,13 +382,14 @@ def seen():
                 assert sent.id in said, said
     said = site.celery('inspect', 'query_task', sent.id, '-d', name, '-t', '5')
     assert sent.id in said, said
-    assert name in site.celery('status', '-t', '5')
+    assert name in site.celery('status', '-t', '5'), 'status'
     flower = 'no Flower'
     if os.environ.get('FLOWER'):
         flower = page(site, name, sent.id)
+    open(os.path.join(site.folder, 'go'), 'w').close()
     site.ended(['job'], 60)
     until(lambda: 'task succeeded' in site.said('events'), 20)
-    assert 'task started' in site.said('events')
+    assert 'task started' in site.said('events'), 'no event says that it started'
     events.terminate()
     yield flower
 
