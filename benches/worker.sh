@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# worker.sh [PAIRS]: times `gantline worker` against Girder Worker, in pairs on one Redis of its own: an empty job from
+# .delay() to .get(), 256 MiB through a pipe, and what an idle worker holds in memory. It needs the engine; GANTLINE is
+# the program, else the release build is made.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tests/env/common.sh
+source tests/env/common.sh
+
+folder=$(mktemp -d -p /dev/shm gantline-worker.XXXXXX)
+STATE=$folder/state
+clean_up() {
+    local code=$?
+    trap - EXIT
+    set +e
+    land nginx
+    land redis
+    rm -rf "$folder"
+    exit "$code"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+need nginx redis-server python3
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+tests/env/engine.sh up
+tests/env/image.sh
+if [[ -z ${GANTLINE-} ]]; then
+    cargo build --locked --release --quiet
+    GANTLINE=${CARGO_TARGET_DIR:-target}/release/gantline
+fi
+python=$(tests/env/girder.sh python)
+chmod 755 "$folder"
+mkdir -p "$folder/tmp" "$folder/www/api/v1/file/file"
+head -c 256M /dev/urandom >"$folder/www/api/v1/file/file/download"
+echo '{"_id": "file", "_modelType": "file", "name": "file", "size": 268435456}' >"$folder/www/api/v1/file/file/record"
+port=$(free_port)
+cat >"$folder/nginx.conf" <<END
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log nginx.err;
+events { worker_connections 64; }
+http {
+  sendfile on; sendfile_max_chunk 0; tcp_nodelay on; access_log off;
+  client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
+  default_type application/octet-stream;
+  server {
+    listen 127.0.0.1:$port;
+    root www;
+    location = /api/v1/file/file { default_type application/json; try_files /api/v1/file/file/record =404; }
+    location = /api/v1/file/file/download { }
+  }
+}
+END
+launch nginx nginx -p "$folder" -c nginx.conf
+started nginx 10 answers "http://127.0.0.1:$port/api/v1/file/file"
+redis=$(free_port)
+launch redis redis-server --port "$redis" --bind 127.0.0.1 --dir "$folder" --save '' --appendonly no
+started redis 20 redis-cli -p "$redis" ping
+GIRDER_WORKER_BROKER=redis://127.0.0.1:$redis GIRDER_WORKER_BACKEND=redis://127.0.0.1:$redis TMPDIR=$folder/tmp \
+    C_FORCE_ROOT=1 "$python" benches/worker.py "$GANTLINE" "http://127.0.0.1:$port/api/v1" "${1:-10}"
