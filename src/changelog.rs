@@ -19,6 +19,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - A program that replaces its output FIFO by a file (`rm out; echo r > out`, `mv out.part out`) is understood: what
+//!   is in the file is delivered, with a warning. Anything else in the FIFO's place fails the run.
 //! - `gantline worker` takes Girder Worker's messages from RabbitMQ and Redis, and runs their jobs.
 //! - What Girder says of a job goes first: one that is cancelled there is stopped.
 //! - A Girder that stays away for longer than `--girder-patience` ends the job: its container is stopped, and its

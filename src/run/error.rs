@@ -212,6 +212,22 @@ pub enum Cause {
         /// Why not.
         source: Box<HookError>,
     },
+    /// The container put something in the place of a FIFO that it was to write.
+    #[error("the FIFO of {label} was replaced by something that is no output: it is {what}")]
+    Replaced {
+        /// `<source> → <sink>`.
+        label: String,
+        /// What stands there.
+        what: &'static str,
+    },
+    /// A file that the container put in the place of a FIFO cannot be read.
+    #[error("cannot read the file that took the place of the FIFO of {label}")]
+    ReplacedFile {
+        /// `<source> → <sink>`.
+        label: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A result hook failed.
     #[error("the result hook {label} failed")]
     Hook {

@@ -133,6 +133,26 @@ impl Fifo {
         })
     }
 
+    /// The folder that it was made in, and its name there.
+    pub fn place(&self) -> (BorrowedFd<'_>, &OsStr) {
+        (self.directory.as_fd(), &self.name)
+    }
+
+    /// Whether its name still leads to our inode.
+    ///
+    /// # Errors
+    /// As fstatat(2); a name that is gone is none.
+    pub fn is_in_place(&self) -> io::Result<bool> {
+        let ours = fstat(&self.inode)?;
+        match fstatat(&self.directory, &*self.name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => Ok(false),
+            there => {
+                let there = there?;
+                Ok((there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino))
+            }
+        }
+    }
+
     /// Removes the name, if it still leads to our inode. True if it did.
     ///
     /// A process that waits in open(2) for the other side goes on waiting: open that first.
@@ -140,12 +160,7 @@ impl Fifo {
     /// # Errors
     /// As unlinkat(2); a name that is gone already is none.
     pub fn remove(&self) -> io::Result<bool> {
-        let ours = fstat(&self.inode)?;
-        let there = match fstatat(&self.directory, &*self.name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Err(Errno::ENOENT) => return Ok(false),
-            there => there?,
-        };
-        if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino) {
+        if !self.is_in_place()? {
             return Ok(false);
         }
         unlinkat(&self.directory, &*self.name, UnlinkatFlags::NoRemoveDir)?;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 
 use super::record::{Kind, Note, Record};
-use super::{RelativePath, VolumeError};
+use super::written::look;
+use super::{RelativePath, VolumeError, Written};
 use crate::sys::fifo::Fifo;
 use crate::sys::open_beneath::open_directory;
 
@@ -66,6 +67,19 @@ impl HostFifo {
     pub(crate) fn share(&self) -> Result<Fifo, VolumeError> {
         let failed = |source| VolumeError::ShareFifo { path: self.path.clone(), source };
         self.fifo.try_clone().map_err(failed)
+    }
+
+    /// What has taken its name since, if anything has.
+    ///
+    /// # Errors
+    /// [`VolumeError::Find`].
+    pub(crate) fn replacement(&self) -> Result<Option<Written>, VolumeError> {
+        let failed = |source| VolumeError::Find { path: self.path.clone(), source };
+        if self.fifo.is_in_place().map_err(failed)? {
+            return Ok(None);
+        }
+        let (folder, name) = self.fifo.place();
+        look(folder, Path::new(name)).map_err(failed)
     }
 
     /// Removes it, unless something else has taken its name.

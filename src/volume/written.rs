@@ -132,7 +132,7 @@ fn plain(inside: &str) -> PathBuf {
     inside.split('/').filter(|part| !matches!(*part, "" | ".")).collect()
 }
 
-fn look(folder: BorrowedFd<'_>, path: &Path) -> io::Result<Option<Written>> {
+pub(super) fn look(folder: BorrowedFd<'_>, path: &Path) -> io::Result<Option<Written>> {
     let found = match find(folder, path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

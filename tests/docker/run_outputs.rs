@@ -118,6 +118,56 @@ fn a_writer_that_never_comes_holds_nothing_up_and_its_file_is_empty() {
 }
 
 #[test]
+fn a_file_that_takes_the_place_of_an_output_is_the_output() {
+    let replacing = [
+        "rm $1; echo result > $1",
+        "echo result > $1.part; mv -f $1.part $1",
+        "echo first > $1; sleep 0.2; rm $1; echo result > $1",
+    ];
+    for script in replacing {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("out");
+        let run = Job::script(script).arg(output(host_file(&path))).finish();
+        assert_eq!(run.code, 0, "{run}");
+        let first = if script.starts_with("echo first") { "first\n" } else { "" };
+        let expected = format!("{first}result\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected, "{run}");
+        let transfer = run.transfer(&format!("file:{}", path.display()));
+        assert_eq!(transfer["bytes"], expected.len(), "{run}");
+        let warnings = run.reported("warnings").to_string();
+        assert!(warnings.contains("replaced its output FIFO by a file"), "{run}");
+    }
+}
+
+#[test]
+fn a_large_file_that_takes_the_place_of_an_output_arrives_whole() {
+    let size = 20_000_001;
+    let script = format!(
+        "head -c {size} /dev/urandom > $1.part; sha256sum < $1.part >&2; mv -f $1.part $1; exit 3"
+    );
+    let run = Job::script(&script).arg(output(end("HostStdOut"))).finish();
+    assert_eq!((run.code, run.stdout.len()), (3, size), "{}", run.stderr);
+    assert!(run.stderr.contains(&sha256(&run.stdout)), "{}", run.stderr);
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_an_output_is_an_error() {
+    let replacing = [
+        ("rm $1; ln -s /etc/passwd $1", "a symbolic link"),
+        ("rm $1; mkdir $1", "a folder"),
+        ("rm $1; mkfifo $1", "a FIFO"),
+    ];
+    for (script, what) in replacing {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("out");
+        let run = Job::script(script).arg(output(host_file(&path))).finish();
+        assert_eq!(run.code, 125, "{run}");
+        assert!(run.stderr.contains(&format!("no output: it is {what}")), "{run}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{run}");
+    }
+}
+
+#[test]
 fn a_writer_that_outlives_the_shell_is_cut_off_and_the_run_ends() {
     // With the first process of a container the kernel kills all others.
     let job = Job::script("(while :; do echo x; done > $1) & exec sleep 0.2");

@@ -12,6 +12,7 @@ use crate::run::live::{Live, Stop};
 use crate::run::phases::clean_up::begin_removal;
 use crate::run::phases::stream::Exited;
 use crate::run::transfers::Turn;
+use crate::run::transfers::replaced::deliver_replaced;
 use crate::sys::kernel_log;
 
 /// The container is over and every byte has arrived.
@@ -28,6 +29,7 @@ impl Exited {
     pub(crate) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
         let Self { engine, container, exit, is_cancelled } = self;
         let exit_code = exit.status_code;
+        let is_cancelled = deliver_replaced(live, is_cancelled).await;
         live.transfers.container_exited();
         let (state, is_cancelled) = if exit_code == 0 {
             tokio::join!(engine.inspect(&container), drain(live, is_cancelled))

@@ -9,6 +9,7 @@ pub(crate) mod host_file;
 pub(crate) mod listeners;
 pub(crate) mod progress_pipe;
 pub(crate) mod relay;
+pub(crate) mod replaced;
 pub(crate) mod sinks;
 pub(crate) mod sources;
 pub(crate) mod split;
