@@ -140,8 +140,8 @@ impl Client {
             return Err(GirderError::InvalidId { object });
         }
         let object_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let with_token = self.shared.token.is_some();
-        Ok(Asked { api: &self.shared.api, object, object_id, with_token, is_write: false })
+        let secrets = self.shared.token.iter().map(Token::expose).collect();
+        Ok(Asked { api: &self.shared.api, object, object_id, secrets, is_write: false })
     }
 }
 
@@ -154,7 +154,8 @@ fn token_for(
 ) -> Result<Token, GirderError> {
     auth::check("API key", key.expose())?;
     let object = "a token for the API key".to_owned();
-    let asked = Asked { api, object, object_id: true, with_token: false, is_write: false };
+    let asked =
+        Asked { api, object, object_id: true, secrets: vec![key.expose()], is_write: false };
     // In the body, not in the query as Girder's own client does: access logs keep queries.
     let request = agent.post(api.join(&["api_key", "token"]).as_str());
     let answer = reply(request.send_form([("key", key.expose())]), &asked, timeout, MAX_RECORD)?;

@@ -170,8 +170,8 @@ impl JobClient {
     }
 
     fn asked(&self, is_write: bool) -> Asked<'_> {
-        let with_token = !self.headers.is_empty();
-        Asked { api: &self.api, object: OBJECT.to_owned(), object_id: true, with_token, is_write }
+        let secrets = self.headers.iter().map(|(_, value)| value.expose()).collect();
+        Asked { api: &self.api, object: OBJECT.to_owned(), object_id: true, secrets, is_write }
     }
 
     fn unusable(&self, reason: String) -> GirderError {

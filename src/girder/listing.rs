@@ -75,6 +75,8 @@ pub struct Pages<T> {
     query: Vec<(&'static str, String)>,
     offset: usize,
     page: VecDeque<T>,
+    /// The id of the last page's first record.
+    first: Option<String>,
     is_last: bool,
 }
 
@@ -87,11 +89,45 @@ impl<T> Pages<T> {
         query: Vec<(&'static str, String)>,
     ) -> Self {
         let (client, id) = (client.clone(), id.to_owned());
-        Self { client, kind, id, path, query, offset: 0, page: VecDeque::new(), is_last: false }
+        Self {
+            client,
+            kind,
+            id,
+            path,
+            query,
+            offset: 0,
+            page: VecDeque::new(),
+            first: None,
+            is_last: false,
+        }
     }
 }
 
-impl<T: DeserializeOwned> Pages<T> {
+/// A record of a listing.
+pub trait Listed: DeserializeOwned {
+    /// Its id: no other record of the listing has it.
+    fn id(&self) -> &str;
+}
+
+impl Listed for FileRecord {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Listed for ItemRecord {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Listed for FolderRecord {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl<T: Listed> Pages<T> {
     fn next_page(&mut self) -> Result<(), GirderError> {
         let asked = self.client.asked(self.kind, &self.id)?;
         let segments: Vec<&str> = self.path.iter().map(String::as_str).collect();
@@ -105,6 +141,15 @@ impl<T: DeserializeOwned> Pages<T> {
             ..Call::new(&self.client, Method::GET, &segments)
         };
         let page: VecDeque<T> = self.client.call(call, &asked)?;
+        let first = page.front().map(|record| record.id().to_owned());
+        // A server that does not heed the offset would never come to an end.
+        if first.is_some() && first == self.first {
+            return Err(GirderError::Protocol {
+                server: self.client.api_url().to_owned(),
+                reason: format!("it gives the same page of {} again", asked.object),
+            });
+        }
+        self.first = first;
         self.offset += page.len();
         self.is_last = page.len() < PAGE;
         self.page = page;
@@ -112,7 +157,7 @@ impl<T: DeserializeOwned> Pages<T> {
     }
 }
 
-impl<T: DeserializeOwned> Iterator for Pages<T> {
+impl<T: Listed> Iterator for Pages<T> {
     type Item = Result<T, GirderError>;
 
     fn next(&mut self) -> Option<Self::Item> {

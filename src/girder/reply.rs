@@ -24,9 +24,20 @@ pub(super) struct Asked<'a> {
     pub(super) object: String,
     /// Whether the id looks like one of Girder's.
     pub(super) object_id: bool,
-    pub(super) with_token: bool,
+    /// Values that were sent along and are not to be shown, whatever the server says; none: nothing
+    /// let us in.
+    pub(super) secrets: Vec<&'a str>,
     /// Whether it changes something: then 400 is said of what was sent.
     pub(super) is_write: bool,
+}
+
+impl Asked<'_> {
+    /// Without what was sent to let us in.
+    fn redact(&self, message: String) -> String {
+        // Shorter ones are no secrets, and would make holes in ordinary words.
+        let secrets = self.secrets.iter().filter(|secret| secret.len() >= 8);
+        secrets.fold(message, |message, secret| message.replace(secret, "…"))
+    }
 }
 
 impl Reply {
@@ -39,7 +50,7 @@ impl Reply {
         let object = asked.object.clone();
         let is_json = self.body.trim_ascii_start().starts_with(b"{")
             || self.body.trim_ascii_start().starts_with(b"[");
-        let message = excerpt::message(&self.body);
+        let message = excerpt::message(&self.body).map(|message| asked.redact(message));
         let (status, retry_after) = (self.status, self.retry_after);
         let other = |object, server, message| GirderError::Status {
             object,
@@ -56,7 +67,7 @@ impl Reply {
             // A proxy's own pages for these are HTML.
             408 | 429 | 500.. => Err(other(object, server, message)),
             401 => {
-                let with_token = asked.with_token;
+                let with_token = !asked.secrets.is_empty();
                 Err(GirderError::Unauthorized { object, server, with_token, message })
             }
             _ if !is_json => Err(GirderError::NotAnApi { server, status, hint: asked.api.hint() }),
@@ -100,11 +111,27 @@ mod tests {
     fn error(status: u16, body: &str, object_id: bool) -> GirderError {
         let api = ApiUrl::parse("http://g/api/v1").unwrap();
         let object = "file 1".to_owned();
-        let asked = Asked { api: &api, object, object_id, with_token: true, is_write: false };
+        let asked =
+            Asked { api: &api, object, object_id, secrets: vec!["t0ken-t0ken"], is_write: false };
         let location = Some("https://g/api/v1/file/1?token=s3cret".to_owned());
         let retry_after = Some(Duration::from_secs(12));
         let reply = Reply { status, location, retry_after, body: body.as_bytes().to_vec() };
         reply.record::<FileRecord>(&asked).unwrap_err()
+    }
+
+    #[test]
+    fn a_token_that_the_server_says_back_is_not_shown() {
+        let body = r#"{"message": "the token t0ken-t0ken has expired"}"#;
+        for status in [400, 401, 403, 404, 500] {
+            let error = error(status, body, true);
+            let mut shown = format!("{error:?}");
+            let mut next: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(error) = next {
+                shown += &error.to_string();
+                next = error.source();
+            }
+            assert!(!shown.contains("t0ken-t0ken"), "{shown}");
+        }
     }
 
     #[test]

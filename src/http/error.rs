@@ -174,6 +174,17 @@ pub enum HttpError {
         /// What is wrong with it.
         source: RangeError,
     },
+    /// What comes is not the file's bytes.
+    #[error(
+        "{place} sends the file encoded ({coding}), which was not asked for: its bytes would not be \
+         the file's"
+    )]
+    Coding {
+        /// The URL.
+        place: String,
+        /// What the server calls it.
+        coding: String,
+    },
     /// A redirect cannot be followed.
     #[error("cannot follow the redirect of {place}")]
     Redirect {
@@ -213,6 +224,7 @@ impl HttpError {
             | Self::RangeNotSatisfiable { .. }
             | Self::RangeIgnored { .. }
             | Self::Range { .. }
+            | Self::Coding { .. }
             | Self::Redirect { .. }
             | Self::Bug(_) => false,
         }

@@ -18,7 +18,7 @@ use super::redirect::{Trail, is_redirect};
 use super::refusal::{Refusal, without_a_word};
 use super::request::Request;
 use super::transport::{Step as Io, Transport};
-use super::{Body, Get, HttpError, Lookup};
+use super::{Body, Get, HttpError, Lookup, Validator};
 
 /// One GET under way, made by [`Client::get`](super::Client::get).
 ///
@@ -63,8 +63,8 @@ pub struct Response {
     pub total: Option<u64>,
     /// The place of the body's first byte in it.
     pub start: u64,
-    /// The entity tag, if it is a strong one, for `if_range`.
-    pub validator: Option<String>,
+    /// Which version it is, for `if_range`, if the server says.
+    pub validator: Option<Validator>,
     /// How long the connection took to be there, which is a round trip; zero over one that was kept.
     pub round_trip: Duration,
     /// The body.
@@ -228,10 +228,12 @@ impl Exchange {
 
     fn accept(&self, head: &Head, transport: Transport) -> Result<Step, HttpError> {
         let from = self.get.from;
+        if let Some(coding) = &head.coding {
+            return Err(HttpError::Coding { place: self.place(), coding: shown(coding) });
+        }
         let placed = range::place(head, from, self.get.to).and_then(|placed| {
-            let changed = self.get.if_range.is_some()
-                && head.validator.is_some()
-                && self.get.if_range != head.validator;
+            let versions = self.get.if_range.as_ref().zip(head.validator.as_ref());
+            let changed = versions.is_some_and(|(wanted, found)| wanted.differs(found));
             if from > 0 && changed { Err(RangeError::Changed) } else { Ok(placed) }
         });
         let placed = placed.map_err(|source| match source {
@@ -266,6 +268,11 @@ impl Exchange {
     fn place(&self) -> String {
         self.request.place()
     }
+}
+
+/// A server's word, bounded.
+fn shown(word: &str) -> String {
+    word.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 impl fmt::Debug for Exchange {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use url::Url;
 
-use super::HttpError;
 use super::redirect::is_same_origin;
 use super::request::{HeaderValue, Request, place};
+use super::{HttpError, Validator};
 
 /// One GET. `Debug` shows neither the headers' values nor what may be secret in the URL.
 #[derive(Clone)]
@@ -20,8 +20,8 @@ pub struct Get {
     /// The byte behind the last that is wanted, beyond `from`, asked for with `Range`; without it
     /// the body goes on to the end.
     pub to: Option<u64>,
-    /// The entity tag that the range must belong to; without a range it is not sent.
-    pub if_range: Option<String>,
+    /// The version that the range must belong to; without a range it is not sent.
+    pub if_range: Option<Validator>,
     /// Ask the server to keep the connection for another GET, see
     /// [`Body::into_kept`](super::Body::into_kept).
     pub keep: bool,
@@ -53,7 +53,8 @@ impl Get {
         if self.is_for_a_range() {
             let last = self.to.map(|to| to.saturating_sub(1).to_string()).unwrap_or_default();
             fields.push(("Range", format!("bytes={}-{last}", self.from)));
-            fields.extend(self.if_range.clone().map(|tag| ("If-Range", tag)));
+            let version = self.if_range.as_ref().and_then(Validator::if_range);
+            fields.extend(version.map(|version| ("If-Range", version.to_owned())));
         }
         Request::new("GET", &self.url, fields, &self.headers)
     }
@@ -97,9 +98,12 @@ mod tests {
 
     #[test]
     fn a_request_says_all_that_it_must() {
-        let get =
-            Get { from: 7, if_range: Some("\"t\"".to_owned()), ..get("http://a:81/x y?q=1#f") }
-                .with_header("Girder-Token", HeaderValue::new("secret"));
+        let get = Get {
+            from: 7,
+            if_range: Some(Validator::tag("\"t\"")),
+            ..get("http://a:81/x y?q=1#f")
+        }
+        .with_header("Girder-Token", HeaderValue::new("secret"));
         assert_eq!(
             request(&get),
             "GET /x%20y?q=1 HTTP/1.1\r\nHost: a:81\r\nUser-Agent: us\r\nAccept: */*\r\n\
@@ -121,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_whole_is_asked_for_without_a_range() {
-        let get = Get { if_range: Some("\"t\"".to_owned()), ..get("http://[::1]/") };
+        let get = Get { if_range: Some(Validator::tag("\"t\"")), ..get("http://[::1]/") };
         let request = request(&get);
         assert!(request.starts_with("GET / HTTP/1.1\r\nHost: [::1]\r\n"), "{request}");
         assert!(!request.contains("Range"), "{request}");
@@ -140,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_tag_that_is_no_header_is_refused() {
-        let tag = Get { from: 1, if_range: Some("\"a\"\r\nX: y".to_owned()), ..get("http://a/") };
+        let tag =
+            Get { from: 1, if_range: Some(Validator::tag("\"a\"\r\nX: y")), ..get("http://a/") };
         tag.request().unwrap_err();
     }
 

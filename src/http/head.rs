@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use super::Validator;
+
 /// Collects a head that arrives in pieces.
 #[derive(Debug)]
 pub(crate) struct Collector {
@@ -89,8 +91,10 @@ pub(crate) struct Head {
     pub(crate) keeps: bool,
     /// The target of a redirect, as it was sent.
     pub(crate) location: Option<String>,
-    /// A strong entity tag, with its quotes.
-    pub(crate) validator: Option<String>,
+    /// Which version the body belongs to.
+    pub(crate) validator: Option<Validator>,
+    /// A coding of the body that is not the bytes themselves.
+    pub(crate) coding: Option<String>,
     /// `Content-Range`, as it was sent.
     pub(crate) content_range: Option<String>,
 }
@@ -131,7 +135,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, HeadError> {
         framing: framing(fields, version)?,
         keeps: version == 1 && !has_option(fields, b"close"),
         location: single(fields, "location")?,
-        validator: single(fields, "etag")?.filter(|tag| is_strong(tag)),
+        validator: Validator::of(single(fields, "etag")?, single(fields, "last-modified")?),
+        coding: single(fields, "content-encoding")?
+            .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")),
         content_range: single(fields, "content-range")?,
     })
 }
@@ -200,14 +206,6 @@ fn values<'a>(
     name: &'static str,
 ) -> impl Iterator<Item = &'a [u8]> {
     fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|f| f.value)
-}
-
-/// `"…"`, without the `W/` of a weak tag, which promises nothing about bytes (RFC 9110, 8.8.1).
-fn is_strong(tag: &str) -> bool {
-    tag.len() >= 2
-        && tag.starts_with('"')
-        && tag.ends_with('"')
-        && tag.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Fields of one head. nginx and Girder send about ten, a store behind two proxies about thirty.
@@ -376,12 +374,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_strong_tag_is_a_validator() {
-        let tag = |text: &str| parsed(&format!("ETag: {text}\r\n")).unwrap().validator;
-        assert_eq!(tag("\"abc-1\""), Some("\"abc-1\"".to_owned()));
-        assert_eq!(tag("W/\"abc\""), None);
-        assert_eq!(tag("abc"), None);
-        assert_eq!(tag("\""), None);
+    fn a_coding_is_told_unless_it_is_none() {
+        let coding = |text: &str| parsed(&format!("Content-Encoding: {text}\r\n")).unwrap().coding;
+        assert_eq!(coding("gzip"), Some("gzip".to_owned()));
+        assert_eq!(coding("Identity"), None);
+        assert_eq!(coding(""), None);
     }
 
     #[test]

@@ -46,6 +46,7 @@ mod request;
 mod roots;
 pub(crate) mod tls;
 mod transport;
+mod validator;
 
 pub use backoff::Backoff;
 pub use body::{Body, Read};
@@ -63,3 +64,4 @@ pub use redirect::RedirectError;
 pub use request::HeaderValue;
 pub(crate) use request::place;
 pub(crate) use roots::Roots;
+pub use validator::Validator;

@@ -114,7 +114,7 @@ pub enum RangeError {
     /// The end is missing.
     #[error("the answer ends before the file, or the part of it that was asked for")]
     Short,
-    /// The entity tag is another one.
+    /// The entity tag, or the time of the last change, is another one.
     #[error("the file has changed on the server")]
     Changed,
 }
@@ -125,7 +125,15 @@ mod tests {
 
     fn head(status: u16, framing: Framing, content_range: Option<&str>) -> Head {
         let content_range = content_range.map(str::to_owned);
-        Head { status, framing, keeps: true, location: None, validator: None, content_range }
+        Head {
+            status,
+            framing,
+            keeps: true,
+            location: None,
+            validator: None,
+            coding: None,
+            content_range,
+        }
     }
 
     #[test]

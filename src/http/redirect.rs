@@ -27,6 +27,9 @@ impl Trail {
         if !matches!(next.scheme(), "http" | "https") || next.host().is_none() {
             return Err(RedirectError::BadLocation);
         }
+        if last.scheme() == "https" && next.scheme() == "http" {
+            return Err(RedirectError::Insecure);
+        }
         next.set_fragment(None);
         // A server does not get to choose the credentials that we send.
         if next.set_username("").is_err() || next.set_password(None).is_err() {
@@ -66,6 +69,9 @@ pub enum RedirectError {
     /// Not a URL, or not HTTP.
     #[error("the server redirects to something that is not an HTTP URL")]
     BadLocation,
+    /// From https to http: whoever listens would see the file, and could change it.
+    #[error("the server redirects from https to http, which is not followed: it is not encrypted")]
+    Insecure,
     /// Been there.
     #[error("the redirects go round in a circle")]
     Loop,
@@ -111,6 +117,13 @@ mod tests {
             assert_eq!(followed("http://a/", location), Err(RedirectError::BadLocation));
         }
         assert_eq!(Trail::new(url("http://a/"), 1).follow(None), Err(RedirectError::NoLocation));
+    }
+
+    #[test]
+    fn encryption_is_not_given_up() {
+        assert_eq!(followed("https://a/", "http://a/"), Err(RedirectError::Insecure));
+        assert_eq!(followed("https://a/", "http://b/x"), Err(RedirectError::Insecure));
+        followed("https://a/", "//b/x").unwrap();
     }
 
     #[test]

@@ -262,6 +262,11 @@ impl Driver {
         }
     }
 
+    /// Says that what comes is thrown away.
+    pub(super) fn tell_refused(&self) {
+        (self.notify)(Notice::Refused { id: self.line.id });
+    }
+
     /// Ends in failure, and says so. What the container reads stays open while it runs.
     pub(super) fn fail(&mut self, error: TransferError) -> Turn {
         match self.life {
@@ -292,6 +297,7 @@ impl Driver {
             seconds: last_byte.saturating_duration_since(self.tally.began).as_secs_f64(),
             carrier: self.line.carrier,
             resumed: self.line.far().map_or(0, Far::resumed),
+            is_unchecked: self.line.far().is_some_and(Far::is_resumed_unchecked),
             readings: self.tally.readings,
             finish,
         };

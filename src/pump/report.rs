@@ -25,6 +25,11 @@ pub enum Notice {
         /// Why.
         error: TransferError,
     },
+    /// Its sink takes no more, and what still comes of the container's output is thrown away.
+    Refused {
+        /// The caller's number of the transfer.
+        id: usize,
+    },
     /// It is over; nothing more will be told of it.
     Ended {
         /// The caller's number of the transfer.
@@ -47,6 +52,9 @@ pub struct TransferReport {
     pub carrier: Carrier,
     /// How often the source broke off and went on.
     pub resumed: u32,
+    /// Whether it was resumed from a server that does not say which version of the file it sends:
+    /// the file may have changed in between.
+    pub is_unchecked: bool,
     /// How often its FIFO was read, or would have been.
     pub readings: u32,
     /// How it ended.

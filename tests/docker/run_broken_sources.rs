@@ -66,6 +66,81 @@ fn a_source_that_is_another_one_after_the_break_kills_the_container() {
     assert_killed(&run);
 }
 
+/// An answer with the bytes that are asked for, so many of them, and what it says of the version.
+fn answer_of_version(
+    request: &Request,
+    (bytes, most): (&[u8], usize),
+    version: &str,
+    stream: &mut TcpStream,
+) -> io::Result<()> {
+    let (from, size) = (request.first_byte(), bytes.len());
+    let left = size - from;
+    let status = if from > 0 { "206 X" } else { "200 X" };
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {left}\r\n{version}")?;
+    if from > 0 {
+        write!(stream, "Content-Range: bytes {from}-{}/{size}\r\n", size - 1)?;
+    }
+    stream.write_all(b"\r\n")?;
+    stream.write_all(&bytes[from..][..most.min(left)])
+}
+
+#[test]
+fn a_source_of_another_version_after_the_break_kills_the_container() {
+    let versions = [
+        (
+            "Last-Modified: Fri, 27 Nov 2026 10:00:00 GMT",
+            "Last-Modified: Fri, 27 Nov 2026 10:00:01 GMT",
+        ),
+        ("ETag: W/\"1\"", "ETag: W/\"2\""),
+        ("ETag: \"1\"", "ETag: \"2\""),
+    ];
+    for (first, then) in versions {
+        let (bytes, _) = bytes(5, 5_000_000);
+        let run = break_behind_the_gate(300_000, move |nth, request, stream| match nth {
+            0 => answer_of_version(request, (&bytes, 300_000), &format!("{first}\r\n"), stream),
+            _ => answer_of_version(request, (&bytes, usize::MAX), &format!("{then}\r\n"), stream),
+        });
+        assert_killed(&run);
+        assert!(run.stderr.contains("the file has changed on the server"), "{first}: {run}");
+    }
+}
+
+#[test]
+fn a_source_is_resumed_by_whatever_tells_its_version_and_without_any_with_a_word() {
+    let date = "Fri, 27 Nov 2026 10:00:00 GMT";
+    for (version, asked, is_told) in [
+        (format!("Last-Modified: {date}\r\n"), Some(date), false),
+        ("ETag: W/\"1\"\r\n".to_owned(), None, false),
+        (String::new(), None, true),
+    ] {
+        let (bytes, sha256) = bytes(6, 3_000_000);
+        let peer = Peer::new(move |nth, request, stream| {
+            let most = if nth == 0 { 1_000_000 } else { usize::MAX };
+            answer_of_version(request, (&bytes, most), &version, stream)
+        });
+        let job = Job::program(&["sha256sum"]);
+        let run = job.arg(connect(url(&peer.url()), named_input_pipe("in"))).finish();
+        assert_eq!(run.code, 0, "{run}");
+        assert!(run.text().starts_with(&sha256), "{run}");
+        assert_eq!(run.transfer("fifo:in")["resumed"], 1, "{run}");
+        assert_eq!(peer.requests()[1].header("If-Range"), asked, "{run}");
+        let warnings = run.reported("warnings").to_string();
+        assert_eq!(warnings.contains("does not say whether the file was"), is_told, "{run}");
+    }
+}
+
+#[test]
+fn a_coding_that_nobody_asked_for_fails_the_run_by_name() {
+    let peer = Peer::new(|_, _, stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok")
+    });
+    let job = Job::script("cat $1 > /dev/null; echo ended");
+    let run = job.arg(connect(url(&peer.url()), named_input_pipe("in"))).finish();
+    assert_eq!((run.code, run.text()), (125, ""), "{run}");
+    assert!(run.stderr.contains("encoded (gzip)"), "{run}");
+}
+
 #[test]
 fn chunks_that_break_off_kill_the_container() {
     let run = break_behind_the_gate(5, |_, _, stream| {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use gantline::internal::http::{Get, HeaderValue, HttpError, Read};
+use gantline::internal::http::{Get, HeaderValue, HttpError, Read, Validator};
 
 use crate::http_support::{
     Driver, Peer, Way, answers, chain, client, client_with, fetch, fetch_all, impatient, reset,
@@ -284,7 +284,7 @@ fn the_rest_of_a_file_comes_with_its_place_and_only_of_the_same_file() {
                   Content-Length: 2\r\n\r\nok";
     for (tag, same) in [("\"a\"", true), ("\"b\"", false)] {
         let peer = Peer::says(answer);
-        let get = Get { from: 7, if_range: Some(tag.to_owned()), ..Get::new(peer.url("/")) };
+        let get = Get { from: 7, if_range: Some(Validator::tag(tag)), ..Get::new(peer.url("/")) };
         let outcome = fetch(&client(), get);
         let request = peer.request();
         assert!(request.contains(&format!("\r\nIf-Range: {tag}\r\n")), "{request}");
@@ -295,8 +295,22 @@ fn the_rest_of_a_file_comes_with_its_place_and_only_of_the_same_file() {
         }
         let response = outcome.unwrap();
         assert_eq!((response.status, response.start, response.total), (206, 7, Some(9)));
-        assert_eq!(response.validator.as_deref(), Some("\"a\""));
+        assert_eq!(response.validator, Some(Validator::tag("\"a\"")));
         assert_eq!(response.body.remaining(), Some(2));
+    }
+}
+
+#[test]
+fn a_coding_that_nobody_asked_for_is_refused_by_name() {
+    for status in ["200 OK", "206 X\r\nContent-Range: bytes 0-1/2"] {
+        let error = refusal(&format!(
+            "HTTP/1.1 {status}\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok"
+        ));
+        assert!(
+            matches!(&error, HttpError::Coding { coding, .. } if coding == "gzip"),
+            "{error:?}"
+        );
+        assert!(!error.is_transient());
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use gantline::internal::http::{ClientOptions, Get, HttpError, Response};
+use gantline::internal::http::{ClientOptions, Get, HttpError, Response, Validator};
 use tempfile::TempDir;
 use url::Url;
 
@@ -184,7 +184,7 @@ fn a_file_is_continued_by_its_tag_and_not_when_it_has_changed() {
         let mut response = driver.response(exchange).unwrap();
         assert_eq!((response.status, response.total, response.start), (206, Some(12), 7));
         assert_eq!(driver.body(&mut response.body, Way::Splice).unwrap(), b"world");
-        let other = Get { if_range: Some("\"other\"".to_owned()), ..rest.clone() };
+        let other = Get { if_range: Some(Validator::tag("\"other\"")), ..rest.clone() };
         let error = nginx.response(other).unwrap_err();
         assert!(matches!(error, HttpError::RangeIgnored { from: 7, .. }), "{error:?}");
         let error = nginx.response(Get { from: 12, ..rest }).unwrap_err();

@@ -229,7 +229,7 @@ fn a_handshake_that_does_not_go_on_meets_the_deadline_and_one_that_is_cut_is_tra
 }
 
 #[test]
-fn a_token_does_not_follow_a_redirect_from_tls_to_plain() {
+fn a_redirect_from_tls_to_plain_is_refused_by_name() {
     let authority = Authority::new();
     let plain = Peer::says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let location = plain.url("/x").to_string();
@@ -240,8 +240,9 @@ fn a_token_does_not_follow_a_redirect_from_tls_to_plain() {
         });
     let get =
         Get::new(url("127.0.0.1", port)).with_header("Girder-Token", HeaderValue::new("t0ken"));
-    assert_eq!(fetch_all(&authority.client(), get, Way::Splice).unwrap(), b"ok");
-    assert!(!plain.request().contains("t0ken"));
+    let error = fetch_all(&authority.client(), get, Way::Splice).unwrap_err();
+    assert!(matches!(&error, HttpError::Redirect { .. }) && !error.is_transient(), "{error:?}");
+    assert!(chain(&error).contains("from https to http"), "{}", chain(&error));
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-use crate::http::{Backoff, Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read};
+use crate::http::{
+    Backoff, Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read, Validator,
+};
 use crate::pump::error::TransferError;
 use crate::pump::took::Took;
 
@@ -31,7 +33,7 @@ pub(crate) struct Fetch {
     /// The end of the part that is asked for, if it is a part.
     to: Option<u64>,
     state: State,
-    validator: Option<String>,
+    validator: Option<Validator>,
     connections: u32,
     backoff: Backoff,
     resumed: u32,
@@ -365,6 +367,11 @@ impl Fetch {
 
     pub(crate) fn stall(&self) -> Duration {
         self.client.limits().stall
+    }
+
+    /// Whether it was resumed, and nothing told whether the file was still the same.
+    pub(crate) fn is_resumed_unchecked(&self) -> bool {
+        self.resumed > 0 && self.validator.is_none()
     }
 
     pub(crate) fn resumed(&self) -> u32 {

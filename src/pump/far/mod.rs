@@ -270,6 +270,15 @@ impl Far {
         }
     }
 
+    /// Whether it was resumed, and nothing told whether the file was still the same. Several connections
+    /// fetch only of a server that answers with what was asked for.
+    pub(crate) fn is_resumed_unchecked(&self) -> bool {
+        match &self.fetching {
+            Fetching::One(fetch) => fetch.is_resumed_unchecked(),
+            Fetching::Several(_) => false,
+        }
+    }
+
     /// The answer to a look-up. Whether there may be bytes for it.
     pub(crate) fn resolved(
         &mut self,

@@ -129,6 +129,7 @@ impl Driver {
             (_, Supply::Fed(_)) => {
                 self.line.clear();
                 self.life = Life::Discarding;
+                self.tell_refused();
                 Ok(Turn::Wait)
             }
             _ => Ok(self.over(Finish::Refused)),

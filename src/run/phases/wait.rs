@@ -51,6 +51,7 @@ impl Exited {
         if let Some(error) = exit.error {
             live.warns(format!("the engine says of the container's end: {error}"));
         }
+        warn_of_unchecked(live);
         match live.failure.take() {
             None => Ok(Drained { end }),
             Some((_, cause)) if is_cancelled => {
@@ -112,6 +113,20 @@ async fn drain(live: &mut Live, is_cancelled: bool) -> bool {
     live.transfers.cancel();
     end_transfers(live).await;
     true
+}
+
+/// A stream that broke off, and whose server does not tell one version of a file from another, may be
+/// of two files.
+fn warn_of_unchecked(live: &mut Live) {
+    for id in live.transfers.ids() {
+        if live.transfers.report(id).is_some_and(|report| report.is_unchecked) {
+            let label = live.transfers.label(id);
+            live.warns(format!(
+                "{label} broke off and was resumed, and the server does not say whether the file was \
+                 still the same"
+            ));
+        }
+    }
 }
 
 async fn end_transfers(live: &mut Live) {
