@@ -19,6 +19,17 @@
 //!
 //! ## The command and the worker
 //!
+//! - A source that broke off is resumed only if it is still the same: by its strong tag, or else by the time of its last
+//!   change; another weak tag or time fails the run. Where the server says nothing, the run warns. A coding that nobody
+//!   asked for (`Content-Encoding`) is an error, and so are a redirect from https to http and the same page of a listing
+//!   twice.
+//! - `gantline run --timeout`, `--stall-timeout`, `--connect-timeout`; `--on-closed-stdout stop|continue`: when nobody
+//!   reads standard output any more, the container is stopped and the exit code is 141.
+//! - On a terminal a signal is answered: "stopping, 10 s; again to kill".
+//! - `--report -` is standard output. The report of an earlier run is removed when another begins. A job document has at
+//!   most 16 MiB.
+//! - What is said on a terminal is harmless: control characters of others are shown and not sent. A token that a server
+//!   says back is not told. The process leaves no core, and raises its limit of open files.
 //! - A program that replaces its output FIFO by a file (`rm out; echo r > out`, `mv out.part out`) is understood: what
 //!   is in the file is delivered, with a warning. Anything else in the FIFO's place fails the run.
 //! - `gantline worker` takes Girder Worker's messages from RabbitMQ and Redis, and runs their jobs.

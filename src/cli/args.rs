@@ -24,8 +24,9 @@ pub(super) enum Command {
     ///
     /// The container's stdout and stderr are the command's own, and so is its exit code. Otherwise:
     /// 125 if gantline or the engine failed, 126 if the container's command cannot be run, 127 if
-    /// it is not there, 2 for a bad job or bad usage, 130 after SIGINT, 143 after SIGTERM. A first
-    /// signal stops the container, a second one kills it.
+    /// it is not there, 2 for a bad job or bad usage, 130 after SIGINT, 143 after SIGTERM, 141
+    /// when nobody reads standard output any more. A first signal stops the container, a second one
+    /// kills it.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Say what a job would mount, pass and move; no engine is needed.
@@ -73,7 +74,7 @@ pub(super) enum Command {
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
-    /// Write what happened to this file, as JSON, also when the run fails
+    /// Write what happened to this file, as JSON, also when the run fails; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
     /// The REST API of the Girder server, in place of the job's `girder_api_url`
@@ -92,11 +93,34 @@ pub(super) struct RunArgs {
     /// How long a container may take to stop after a signal, before it is killed
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(super) stop_timeout: u32,
+    /// How long the run may take in all; then it is stopped as by a signal, and fails
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..))]
+    pub(super) timeout: Option<u64>,
+    /// How long a source may give nothing before it is asked again
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = value_parser!(u32).range(1..))]
+    pub(super) stall_timeout: u32,
+    /// How long a server may take to be found, and each of its addresses to take a connection
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+          value_parser = value_parser!(u32).range(1..))]
+    pub(super) connect_timeout: u32,
+    /// What becomes of the container when nobody reads our standard output any more
+    #[arg(long, value_enum, default_value_t = OnClosedStdout::Stop)]
+    pub(super) on_closed_stdout: OnClosedStdout,
     /// Connections that one transfer may use where a single one is too slow for its round trip; 1:
     /// never more than one
     #[arg(long, value_name = "N", default_value_t = 8,
           value_parser = value_parser!(u8).range(1..=64))]
     pub(super) connections: u8,
+}
+
+/// What becomes of the container when nobody reads our standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnClosedStdout {
+    /// It is stopped, and the exit code is 141, as of any command in a pipe
+    Stop,
+    /// It goes on: its results go elsewhere
+    Continue,
 }
 
 /// How progress is shown.

@@ -15,6 +15,7 @@ pub(super) const FAILED: u8 = 125;
 pub(super) fn of_run(ended: &Result<Outcome, RunError>, signal: Option<i32>) -> u8 {
     match ended {
         Err(error) => error.exit_code(),
+        Ok(outcome) if outcome.is_stdout_closed() && signal.is_none() => of_signal(Some(SIGPIPE)),
         // Without a signal it was cancelled in Girder, which stops it as SIGTERM does.
         Ok(outcome) if outcome.is_cancelled() => of_signal(signal.or(Some(SIGTERM))),
         // The exit status of a process has eight bits.
@@ -23,6 +24,7 @@ pub(super) fn of_run(ended: &Result<Outcome, RunError>, signal: Option<i32>) -> 
 }
 
 const SIGTERM: i32 = 15;
+const SIGPIPE: i32 = 13;
 
 /// A shell's code for a command that a signal ended.
 pub(super) fn of_signal(signal: Option<i32>) -> u8 {
@@ -40,7 +42,7 @@ mod tests {
     use crate::run::Report;
 
     fn outcome(exit_code: Option<i64>, cancelled: bool) -> Result<Outcome, RunError> {
-        Ok(Outcome { report: Report { exit_code, cancelled, ..Report::default() } })
+        Ok(Outcome::of(Report { exit_code, cancelled, ..Report::default() }))
     }
 
     #[test]

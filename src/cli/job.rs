@@ -1,6 +1,6 @@
 //! Reads a job document, or a message.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -17,8 +17,8 @@ pub(super) fn read(args: &JobArgs) -> Result<JobSpec, Failure> {
         (None, None) => ("job", Path::new("-")),
     };
     let (name, text) = match path == Path::new("-") {
-        true => ("standard input".to_owned(), read_stdin()),
-        false => (path.display().to_string(), fs::read_to_string(path)),
+        true => ("standard input".to_owned(), read_text(io::stdin().lock())),
+        false => (path.display().to_string(), File::open(path).and_then(read_text)),
     };
     let text = text.map_err(|error| bad(format!("cannot read the {what} in {name}: {error}")))?;
     let job = match args.message.is_some() {
@@ -31,8 +31,19 @@ pub(super) fn read(args: &JobArgs) -> Result<JobSpec, Failure> {
     })
 }
 
-fn read_stdin() -> io::Result<String> {
+/// Reads no more than a document may have.
+fn read_text(from: impl Read) -> io::Result<String> {
     let mut text = String::new();
-    io::stdin().lock().read_to_string(&mut text)?;
+    from.take(MAX_DOCUMENT + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_DOCUMENT {
+        let limit = MAX_DOCUMENT >> 20;
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {limit} MiB"),
+        ));
+    }
     Ok(text)
 }
+
+/// Bytes of a job document or a message: what MongoDB, where Girder keeps its own, takes.
+const MAX_DOCUMENT: u64 = 16 << 20;

@@ -29,6 +29,7 @@ use clap::Parser;
 
 use self::args::{Cli, Command};
 use crate::settings::Environment;
+use crate::sys::process;
 
 /// Does what the command line says, and gives the exit code.
 pub fn run() -> ExitCode {
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
         }
     };
     let environment = Environment::of_this_process();
+    prepare_process(&cli.command);
     let log = match &cli.command {
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::log(args, &environment),
@@ -61,6 +63,22 @@ pub fn run() -> ExitCode {
         render::say(&failure.message);
         failure.code
     }))
+}
+
+/// What a process of ours needs and must not show. What the system refuses of it is no reason not to
+/// go on.
+fn prepare_process(command: &Command) {
+    let mut tried = vec![process::raise_open_files()];
+    // These hold tokens.
+    match command {
+        Command::Run(_) => tried.push(process::hide_memory()),
+        #[cfg(feature = "worker")]
+        Command::Worker(_) => tried.push(process::hide_memory()),
+        _ => {}
+    }
+    for error in tried.into_iter().filter_map(Result::err) {
+        tracing::debug!(%error, "the system refuses what a process needs");
+    }
 }
 
 /// A command that came to nothing.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -33,8 +34,7 @@ impl Display {
 
     /// What the run is given: where its events go, and the streams that would be written across the bars,
     /// which are those that go to a terminal.
-    pub(super) fn settings(&self) -> RunSettings {
-        let settings = RunSettings::new();
+    pub(super) fn settings(&self, settings: RunSettings) -> RunSettings {
         match self.shown {
             Progress::Auto => {
                 let settings = settings
@@ -49,6 +49,22 @@ impl Display {
             }
             Progress::Plain => settings.with_events(Lines::default()),
             Progress::None => settings.with_events(WarningsOnly),
+        }
+    }
+
+    /// What tells the user of a signal, on a terminal and nowhere else: others have sent it
+    /// themselves.
+    pub(super) fn tells_of_signals(&self, grace: Duration) -> impl FnMut() + Send + 'static {
+        let (bars, mut asked) = (self.bars.clone(), 0);
+        let is_seen = io::stderr().is_terminal();
+        move || {
+            asked += 1;
+            let line = match asked {
+                _ if !is_seen => return,
+                1 => format!("stopping, {} s; again to kill", grace.as_secs()),
+                _ => "killing".to_owned(),
+            };
+            bars.suspend(|| render::say(&line));
         }
     }
 
@@ -94,10 +110,10 @@ impl Bars {
         let bar = drawn.layers.entry(layer.clone()).or_insert_with(|| {
             let bar = self.multi.add(ProgressBar::new(0));
             bar.set_style(style(LAYER));
-            bar.set_prefix(layer.clone());
+            bar.set_prefix(render::harmless(layer).into_owned());
             bar
         });
-        bar.set_message(line.status.clone());
+        bar.set_message(render::harmless(&line.status).into_owned());
         if let (Some(current), Some(total)) = (line.current, line.total) {
             bar.set_length(total);
             bar.set_position(current);
@@ -109,7 +125,7 @@ impl Bars {
             Some(total) => ProgressBar::new(total).with_style(style(SIZED)),
             None => ProgressBar::no_length().with_style(style(UNSIZED)),
         };
-        self.multi.add(bar).with_prefix(label.to_owned())
+        self.multi.add(bar).with_prefix(render::harmless(label).into_owned())
     }
 }
 

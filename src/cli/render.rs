@@ -1,5 +1,6 @@
 //! What the command says, in lines.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use super::{Failure, exit};
 
 /// Says one thing on stderr, in one write: lines of others may come between two.
 pub(super) fn say(message: &str) {
-    let line = format!("gantline: {message}\n");
+    let line = format!("gantline: {}\n", harmless(message));
     // There is nowhere to say that stderr is closed.
     let _ = io::stderr().write_all(line.as_bytes());
 }
@@ -16,7 +17,8 @@ pub(super) fn say(message: &str) {
 /// Prints text on stdout.
 pub(super) fn print(text: &str) -> Result<u8, Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    let lines: Vec<_> = text.split('\n').map(harmless).collect();
+    match stdout.write_all(lines.join("\n").as_bytes()).and_then(|()| stdout.flush()) {
         // `| head` has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure {
             message: format!("cannot write to standard output: {error}"),
@@ -24,6 +26,24 @@ pub(super) fn print(text: &str) -> Result<u8, Failure> {
         }),
         _ => Ok(exit::DONE),
     }
+}
+
+/// Text that may be somebody else's, without what a terminal obeys: control characters, and marks
+/// that change the direction of what follows, are shown as Rust writes them.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |shown: String, c: char| match is_harmful(c) {
+        true => shown + &c.escape_default().to_string(),
+        false => shown + c.encode_utf8(&mut [0; 4]),
+    };
+    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), shown))
 }
 
 /// Prints JSON for people and programs.
@@ -40,6 +60,19 @@ pub(super) fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        for (text, shown) in [
+            ("plain Ünïcode → ✓", "plain Ünïcode → ✓"),
+            ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
+            ("a\r\nb\u{7f}", "a\\r\\nb\\u{7f}"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
 
     #[test]
     fn bytes_are_written_for_people() {

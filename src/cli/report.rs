@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,16 +15,20 @@ use crate::run::Report;
 /// must not be noticed only at the end.
 #[derive(Debug)]
 pub(super) enum ReportFile {
-    /// Beside its place.
-    Whole { temporary: NamedTempFile, path: PathBuf },
-    /// A pipe, a terminal, `/dev/null`; whatever `/dev/stderr` is.
+    /// A regular file, which appears when it is whole.
+    Whole { path: PathBuf },
+    /// A pipe, a terminal, `/dev/null`; whatever `/dev/stderr` is; standard output.
     Special { file: File, path: PathBuf },
 }
 
 impl ReportFile {
-    /// Opens it.
+    /// Opens it; `-` is standard output.
     pub(super) fn open(path: &Path) -> Result<Self, ReportError> {
         let failed = |source| ReportError { path: path.to_owned(), source };
+        if path == Path::new("-") {
+            let ours = io::stdout().as_fd().try_clone_to_owned().map_err(failed)?;
+            return Ok(Self::Special { file: ours.into(), path: path.to_owned() });
+        }
         let is_regular = path.metadata().is_ok_and(|found| found.is_file());
         if path.exists() && (!is_regular || is_open_already(path)) {
             // Behind what others have written there.
@@ -32,9 +37,21 @@ impl ReportFile {
         }
         // The file that a link leads to is replaced, not the link.
         let path = if is_regular { path.canonicalize().map_err(failed)? } else { path.to_owned() };
-        let temporary =
-            temporary_beside(&path).map_err(|source| ReportError { path: path.clone(), source })?;
-        Ok(Self::Whole { temporary, path })
+        match temporary_beside(&path) {
+            Ok(_) => Ok(Self::Whole { path }),
+            Err(source) => Err(ReportError { path, source }),
+        }
+    }
+
+    /// Removes the report of an earlier run: whatever ends this one, it must not look like its own.
+    pub(super) fn remove_old(&self) -> Result<(), ReportError> {
+        let Self::Whole { path } = self else { return Ok(()) };
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ReportError { path: path.clone(), source: error })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes it and gives it its name.
@@ -57,9 +74,11 @@ impl ReportFile {
         write: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), ReportError> {
         match self {
-            Self::Whole { mut temporary, path } => {
-                let written = write(temporary.as_file_mut());
-                let kept = written.and_then(|()| Ok(temporary.persist(&path)?));
+            Self::Whole { path } => {
+                let kept = temporary_beside(&path).and_then(|mut temporary| {
+                    write(temporary.as_file_mut())?;
+                    Ok(temporary.persist(&path)?)
+                });
                 kept.map(drop).map_err(|source| ReportError { path, source })
             }
             Self::Special { mut file, path } => {
@@ -107,6 +126,19 @@ mod tests {
         report.write(&Report::default()).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().starts_with('{'));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_report_of_an_earlier_run_goes_when_another_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        std::fs::write(&path, "old").unwrap();
+        let report = ReportFile::open(&path).unwrap();
+        report.remove_old().unwrap();
+        report.remove_old().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        ReportFile::open(Path::new("/dev/null")).unwrap().remove_old().unwrap();
+        assert!(Path::new("/dev/null").exists());
     }
 
     #[test]

@@ -2,31 +2,37 @@
 
 use std::time::Duration;
 
-use super::args::RunArgs;
+use super::args::{OnClosedStdout, RunArgs};
 use super::progress::Display;
 use super::report::ReportFile;
 use super::signals::Signals;
 use super::{Failure, exit, job, render};
-use crate::run::{Outcome, Report, RunError, Runner, chain};
+use crate::run::{ClosedStdout, Outcome, Report, RunError, RunSettings, Runner, chain};
 use crate::settings::{Environment, Settings, SettingsError};
 use crate::spec::{JobSpec, Secret, SpecError};
 
 /// Runs a job, and gives its exit code.
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
+    let report = args.report.as_deref().map(ReportFile::open).transpose();
+    let report = report.map_err(|error| Failure::bad_usage(&error))?;
+    if let Some(report) = &report {
+        report.remove_old().map_err(|error| Failure::bad_usage(&error))?;
+    }
     let mut job = job::read(&args.job)?;
     override_job(args, &mut job).map_err(|error| Failure::bad_usage(&error))?;
     let settings = settings(args, environment).map_err(|error| Failure::bad_usage(&error))?;
     settings.complete(&mut job);
-    let report = args.report.as_deref().map(ReportFile::open).transpose();
-    let report = report.map_err(|error| Failure::bad_usage(&error))?;
     let signals = Signals::take().map_err(|error| Failure::failed(&error))?;
     let display = Display::begin(args.progress);
     let runner = runner(args, &settings)?;
-    let ended = match runner.start_with(&job, display.settings()) {
+    let ended = match runner.start_with(&job, display.settings(run_settings(args))) {
         Err(error) => (Err(error), None),
         Ok(handle) => {
-            let canceller = handle.canceller();
-            let taken = signals.each(move |_| canceller.cancel());
+            let (canceller, mut tell) = (handle.canceller(), display.tells_of_signals(grace(args)));
+            let taken = signals.each(move |_| {
+                canceller.cancel();
+                tell();
+            });
             let taken = taken.map_err(|error| Failure::failed(&error))?;
             (handle.wait(), taken.first())
         }
@@ -53,13 +59,29 @@ fn override_job(args: &RunArgs, job: &mut JobSpec) -> Result<(), SpecError> {
 fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, SettingsError> {
     let mut settings = Settings::of(environment)?;
     settings.downloads.ca_files.clone_from(&args.ca_file);
+    settings.downloads.limits.stall = Duration::from_secs(args.stall_timeout.into());
+    settings.downloads.limits.connect = Duration::from_secs(args.connect_timeout.into());
     settings.connections = args.connections.into();
     Ok(settings)
 }
 
+fn run_settings(args: &RunArgs) -> RunSettings {
+    let settings = RunSettings::new().with_closed_stdout(match args.on_closed_stdout {
+        OnClosedStdout::Stop => ClosedStdout::Stop,
+        OnClosedStdout::Continue => ClosedStdout::Continue,
+    });
+    match args.timeout {
+        Some(seconds) => settings.with_timeout(Duration::from_secs(seconds)),
+        None => settings,
+    }
+}
+
+fn grace(args: &RunArgs) -> Duration {
+    Duration::from_secs(args.stop_timeout.into())
+}
+
 fn runner(args: &RunArgs, settings: &Settings) -> Result<Runner, Failure> {
-    let grace = Duration::from_secs(args.stop_timeout.into());
-    let builder = settings.runner().stop_timeout(grace);
+    let builder = settings.runner().stop_timeout(grace(args));
     builder.build().map_err(|error| Failure::failed(&error))
 }
 
@@ -68,6 +90,8 @@ fn tell(ended: &Result<Outcome, RunError>, signal: Option<i32>) {
     let report = report_of(ended);
     match ended {
         Err(error) => render::say(&chain(error)),
+        // As any command whose reader has left: without a word.
+        Ok(outcome) if outcome.is_stdout_closed() => {}
         Ok(outcome) if outcome.is_cancelled() && signal.is_none() => {
             render::say("the job was cancelled in Girder");
         }

@@ -239,6 +239,12 @@ pub enum Cause {
     /// The engine went away, or cannot say how the container ended.
     #[error("cannot wait for the container")]
     Exit(#[source] DockerError),
+    /// The run had a limit, and was cancelled.
+    #[error("the run has not ended within {} s, and was stopped", after.as_secs_f32())]
+    TimedOut {
+        /// The limit.
+        after: std::time::Duration,
+    },
     /// A container that was to stop could not be stopped.
     #[error("cannot stop the container")]
     Stop(#[source] DockerError),

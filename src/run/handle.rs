@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn outcome() -> Result<Outcome, RunError> {
-        Ok(Outcome { report: Report { exit_code: Some(3), ..Report::default() } })
+        Ok(Outcome::of(Report { exit_code: Some(3), ..Report::default() }))
     }
 
     #[derive(Default)]

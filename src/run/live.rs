@@ -21,7 +21,7 @@ use super::labels::{
     HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
 };
 use super::outcome::{Outcome, Report, UploadRecord};
-use super::settings::Given;
+use super::settings::{ClosedStdout, Given};
 use super::shared::Shared;
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Ledger, Phase, RunId, TransferId};
@@ -196,6 +196,18 @@ impl Live {
         self.report.warnings.push(warning);
     }
 
+    /// Whether nobody takes our standard output any more, and that is to end the run.
+    pub(super) fn has_lost_its_reader(&self) -> bool {
+        self.given.closed_stdout == ClosedStdout::Stop && self.transfers.is_stdout_closed()
+    }
+
+    /// Stops the run if nobody takes our standard output any more.
+    pub(super) fn heeds_closed_stdout(&self) {
+        if self.has_lost_its_reader() && self.cancellation.go_on().is_ok() {
+            self.cancellation.canceller().cancel();
+        }
+    }
+
     /// The job's store. It is opened when it is first asked for, once.
     pub(super) async fn store(&self) -> Result<Store, Cause> {
         let open = || async {
@@ -263,14 +275,15 @@ impl Live {
         for error in &clean_up {
             self.warns(chain(error));
         }
+        let is_stdout_closed = self.has_lost_its_reader();
         let mut report = self.report;
         report.transfers = self.transfers.records();
         report.uploads.splice(0..0, self.transfers.arrived().cloned().map(UploadRecord::from));
         let (phase, cause) = match ended {
-            Ok(_) => return Ok(Outcome { report }),
+            Ok(_) => return Ok(Outcome::of(report).with_closed_stdout(is_stdout_closed)),
             Err(Stop::Cancelled) => {
                 report.cancelled = true;
-                return Ok(Outcome { report });
+                return Ok(Outcome::of(report).with_closed_stdout(is_stdout_closed));
             }
             Err(Stop::Failed(cause)) => (phase, cause),
             Err(Stop::FailedIn(earlier, cause)) => (earlier, cause),

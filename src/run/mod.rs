@@ -48,7 +48,7 @@ pub use self::{
     },
     prune::{Left, Prune, PruneError, Pruned},
     runner::{BuildError, Runner, RunnerBuilder},
-    settings::RunSettings,
+    settings::{ClosedStdout, RunSettings},
     transfers::{downloads::error::DownloadError, host_file::HostFileError},
 };
 /// What a [`Runner`] is set up with, in the words of a run.

@@ -17,9 +17,25 @@ use crate::pump::Carrier;
 pub struct Outcome {
     /// What happened, in numbers.
     pub report: Report,
+    is_stdout_closed: bool,
 }
 
 impl Outcome {
+    /// That of a run whose output was read to its end.
+    pub(crate) fn of(report: Report) -> Self {
+        Self { report, is_stdout_closed: false }
+    }
+
+    pub(super) fn with_closed_stdout(self, is_stdout_closed: bool) -> Self {
+        Self { is_stdout_closed, ..self }
+    }
+
+    /// Whether nobody read our standard output any more, and that was to end the run: see
+    /// [`ClosedStdout::Stop`](super::ClosedStdout::Stop).
+    pub fn is_stdout_closed(&self) -> bool {
+        self.is_stdout_closed
+    }
+
     /// The container's exit code; none when the run was cancelled before it ran.
     pub fn exit_code(&self) -> Option<i64> {
         self.report.exit_code
@@ -260,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_signal_is_read_off_the_exit_code() {
-        let outcome = |exit_code| Outcome { report: Report { exit_code, ..Report::default() } };
+        let outcome = |exit_code| Outcome::of(Report { exit_code, ..Report::default() });
         assert_eq!(outcome(Some(137)).signal(), Some(9));
         assert_eq!(outcome(Some(3)).signal(), None);
         assert_eq!(outcome(Some(255)).signal(), None);

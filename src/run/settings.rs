@@ -32,6 +32,8 @@ pub struct RunSettings {
     labels: BTreeMap<String, String>,
     reporting: Reporting,
     listeners: Listeners,
+    closed_stdout: ClosedStdout,
+    timeout: Option<Duration>,
 }
 
 impl RunSettings {
@@ -98,6 +100,20 @@ impl RunSettings {
         self
     }
 
+    /// What becomes of the container when nobody takes what goes to `HostStdOut` any more. Default: it
+    /// goes on.
+    pub fn with_closed_stdout(mut self, closed: ClosedStdout) -> Self {
+        self.closed_stdout = closed;
+        self
+    }
+
+    /// How long the run may take. Then it is cancelled, and fails with
+    /// [`Cause::TimedOut`](super::Cause::TimedOut). Default: as long as it takes.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
     /// The Girder server, if the job names none, and how to be let in.
     pub fn with_girder(mut self, girder: GirderSettings) -> Self {
         self.girder = Some(girder);
@@ -152,6 +168,8 @@ impl RunSettings {
             labels: self.labels,
             reporting: self.reporting,
             listeners: Mutex::new(self.listeners),
+            closed_stdout: self.closed_stdout,
+            timeout: self.timeout,
         }
     }
 }
@@ -160,6 +178,17 @@ impl fmt::Debug for RunSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunSettings").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+/// What becomes of the container when nobody takes what goes to `HostStdOut` any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ClosedStdout {
+    /// The run is cancelled: the container is stopped.
+    Stop,
+    /// It goes on, and what it writes there is thrown away.
+    #[default]
+    Continue,
 }
 
 /// Whether a run reports to the job in Girder.
@@ -224,6 +253,8 @@ pub(super) struct Given {
     pub(super) reporting: Reporting,
     /// In a mutex for the same reason; taken when the container is attached to.
     pub(super) listeners: Mutex<Listeners>,
+    pub(super) closed_stdout: ClosedStdout,
+    pub(super) timeout: Option<Duration>,
 }
 
 impl fmt::Debug for Given {

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::command::Finished;
+use crate::support::command::{Finished, Invocation};
 use crate::support::gate::{GATE, Gate};
 use crate::support::job::{Job, connect, host_file_to_stream, named_input_pipe};
 
@@ -139,4 +139,33 @@ fn what_fails_nothing_is_a_warning() {
 fn every_run_has_an_id_of_its_own() {
     let ids = [(); 2].map(|()| Job::program(&["true"]).finish().reported("run_id").clone());
     assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_report_goes_to_standard_output_where_that_is_asked_for() {
+    let job = Job::script("echo of the container").document().to_string();
+    let run = Invocation::of(&["run", "-", "--report", "-"]).input(job).finish();
+    assert_eq!(run.code, 0, "{run}");
+    let (container, report) = run.text().split_once('\n').unwrap();
+    assert_eq!(container, "of the container");
+    let report: Value = serde_json::from_str(report).unwrap();
+    assert_eq!((keys(&report), &report["exit_code"]), (MEMBERS.to_vec(), &json!(0)));
+}
+
+#[test]
+fn the_report_of_an_earlier_run_never_looks_like_this_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let good = Job::script("exit 3").document().to_string();
+    let run = |job: &str| {
+        std::fs::write(&path, "old").unwrap();
+        let run = Invocation::of(&["run", "-", "--report"]).arg(&path).input(job.to_owned());
+        run.finish().code
+    };
+    assert_eq!(run("{}"), 2);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(run(&good), 3);
+    let report: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(report["exit_code"], 3);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

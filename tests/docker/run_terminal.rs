@@ -1,6 +1,6 @@
 //! Bars and the container's output on one terminal.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
@@ -41,6 +41,38 @@ fn the_containers_lines_are_whole_beside_the_bars() {
         assert!(lines.iter().any(whole), "{number} is not a line of its own: {shown:?}");
     }
     assert!(shown.contains("last"), "{shown:?}");
+}
+
+#[test]
+fn a_signal_is_answered_on_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("job.json");
+    let job = job(&["sh", "-c", "trap '' INT TERM; echo up; while :; do sleep 0.1; done"]);
+    std::fs::write(&path, job.to_string()).unwrap();
+    let command =
+        format!("{} run --stop-timeout 600 {}", env!("CARGO_BIN_EXE_gantline"), path.display());
+    let mut script = Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keys = script.stdin.take().unwrap();
+    let mut shown = String::new();
+    let mut lines = BufReader::new(script.stdout.take().unwrap());
+    // Each is answered before the next: Ctrl-C, twice.
+    for awaited in ["up", "stopping, 600 s; again to kill", "killing"] {
+        while !shown.contains(awaited) {
+            assert!(lines.read_line(&mut shown).unwrap() > 0, "{shown:?}");
+        }
+        if awaited != "killing" {
+            keys.write_all(b"\x03").unwrap();
+            keys.flush().unwrap();
+        }
+    }
+    lines.read_to_string(&mut shown).unwrap();
+    assert_eq!(script.wait().unwrap().code(), Some(130), "{shown:?}");
 }
 
 /// What stands in a line after its last control sequence: what came before was wiped out.

@@ -137,6 +137,21 @@ fn bad_usage_gives_2_and_help_gives_0() {
 }
 
 #[test]
+fn what_a_terminal_would_obey_is_shown_and_not_sent() {
+    let (code, stdout, stderr) = check(&json!({"image": "busy\u{1b}[2Jbox\u{202e}"}));
+    assert!(!stdout.contains('\u{1b}') && !stderr.contains('\u{1b}'), "{code} {stdout}{stderr}");
+    assert!((stdout + &stderr).contains("busy\\u{1b}[2Jbox\\u{202e}"));
+}
+
+#[test]
+fn a_document_is_read_as_far_as_one_may_go_and_no_further() {
+    let output = gantline(&["check", "/dev/zero"]).spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("/dev/zero: it has more than 16 MiB"), "{said}");
+}
+
+#[test]
 fn help_does_not_show_the_environments_secrets() {
     let mut command = gantline(&["run", "--help"]);
     command.env("GIRDER_TOKEN", "hidden-token").env("GIRDER_API_KEY", "hidden-key");

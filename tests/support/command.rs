@@ -81,6 +81,12 @@ impl Invocation {
         self
     }
 
+    /// Gives it this on its standard input.
+    pub(crate) fn input(mut self, input: String) -> Self {
+        self.input = input;
+        self
+    }
+
     /// Gives it another standard output than the one that [`Finished::stdout`] is read from.
     pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.command.stdout(stdout);

@@ -8,17 +8,22 @@ pub(crate) mod start;
 pub(crate) mod stream;
 pub(crate) mod wait;
 
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
 use self::prepare::Prepared;
 use crate::event::Phase;
 use crate::run::end::End;
-use crate::run::error::RunError;
+use crate::run::error::{Cause, RunError};
 use crate::run::hooks;
 use crate::run::live::{Live, Stop};
 use crate::run::outcome::Outcome;
 
 /// Takes a run from its start to its end.
 pub(crate) async fn run(mut live: Live) -> Result<Outcome, RunError> {
-    let ended = phases(&mut live).await;
+    let limit = TimeLimit::begin(&live);
+    let ended = limit.judge(phases(&mut live).await);
     let phase = live.phase();
     if ended.is_err() {
         hooks::rescue(&mut live).await;
@@ -29,6 +34,36 @@ pub(crate) async fn run(mut live: Live) -> Result<Outcome, RunError> {
     live.leaves();
     live.ends_job().await;
     live.ended(ended, phase, left)
+}
+
+/// How long a run may take: when it is over, the run is cancelled.
+struct TimeLimit(Option<(Duration, JoinHandle<()>)>);
+
+impl TimeLimit {
+    fn begin(live: &Live) -> Self {
+        let canceller = live.cancellation.canceller();
+        Self(live.given.timeout.map(|limit| {
+            let ends = async move {
+                tokio::time::sleep(limit).await;
+                canceller.cancel();
+            };
+            (limit, tokio::spawn(ends))
+        }))
+    }
+
+    /// What came of the phases, given that they may have had too little time. Results are in their
+    /// place by now, or are not any more.
+    fn judge(self, ended: Result<End, Stop>) -> Result<End, Stop> {
+        let Self(Some((after, ends))) = self else { return ended };
+        let is_over = ends.is_finished();
+        ends.abort();
+        match ended {
+            Ok(End { is_cancelled: true, .. }) | Err(Stop::Cancelled) if is_over => {
+                Err(Stop::Failed(Cause::TimedOut { after }))
+            }
+            ended => ended,
+        }
+    }
 }
 
 async fn phases(live: &mut Live) -> Result<End, Stop> {

@@ -56,6 +56,7 @@ async fn follow(
             exit = &mut exit => return exit.map_err(Cause::Exit),
             turn = live.transfers.turn() => turn,
         };
+        live.heeds_closed_stdout();
         if let Turn::Failed { cause } = turn {
             // The pump holds the FIFO open until it is told of the exit: the reader must not take
             // a short file for a whole one.

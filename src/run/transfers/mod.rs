@@ -36,6 +36,7 @@ pub(crate) struct Transfers {
     news: UnboundedReceiver<News>,
     tracks: BTreeMap<TransferId, Track>,
     ledger: Ledger,
+    is_stdout_closed: bool,
 }
 
 /// One transfer's way.
@@ -94,7 +95,7 @@ impl Transfers {
             (ledger.next_id(), Track { planned, state: State::Planned, upload: None })
         };
         let tracks = planned.iter().map(track).collect();
-        Self { flow, sender, news, tracks, ledger }
+        Self { flow, sender, news, tracks, ledger, is_stdout_closed: false }
     }
 
     /// Their ids, in the plan's order.
@@ -167,8 +168,12 @@ impl Transfers {
                 let id = TransferId::new(id);
                 self.ledger.advanced(id, bytes, total.or_else(|| self.size(id)));
             }
+            Notice::Refused { id } => self.refused(TransferId::new(id)),
             Notice::Ended { id, report } => {
                 let id = TransferId::new(id);
+                if report.finish == Finish::Refused {
+                    self.refused(id);
+                }
                 self.ledger.ended(id, report.bytes, report.finish);
                 if let Some(track) = self.tracks.get_mut(&id) {
                     track.state = State::Ended(report);
@@ -181,6 +186,16 @@ impl Transfers {
             }
         }
         Turn::GoOn
+    }
+
+    fn refused(&mut self, transfer: TransferId) {
+        let sink = self.tracks.get(&transfer).map(|track| &track.planned.sink);
+        self.is_stdout_closed |= matches!(sink, Some(spec::Sink::HostStdOut));
+    }
+
+    /// Whether nobody takes what goes to our standard output any more, as far as is known.
+    pub(crate) fn is_stdout_closed(&self) -> bool {
+        self.is_stdout_closed
     }
 
     fn settled(&mut self, transfer: TransferId, settled: Result<Uploaded, HookError>) -> Turn {
