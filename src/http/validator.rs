@@ -2,7 +2,11 @@
 
 /// What a response says of the version that its body belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Validator {
+pub struct Validator(Box<Said>);
+
+/// In a box: most requests have none, and are moved about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
     /// A strong entity tag, with its quotes.
     strong: Option<String>,
     /// A weak one: the same tag may stand for other bytes, another tag stands for another version.
@@ -23,17 +27,17 @@ impl Validator {
         };
         let modified = modified.filter(|date| is_plain(date));
         let says_something = strong.is_some() || weak.is_some() || modified.is_some();
-        says_something.then_some(Self { strong, weak, modified })
+        says_something.then(|| Self(Box::new(Said { strong, weak, modified })))
     }
 
     /// A strong entity tag alone, with its quotes.
     pub fn tag(tag: impl Into<String>) -> Self {
-        Self { strong: Some(tag.into()), weak: None, modified: None }
+        Self(Box::new(Said { strong: Some(tag.into()), weak: None, modified: None }))
     }
 
     /// The value of `If-Range`: a strong tag, or else the time; a weak tag may not stand there.
     pub(crate) fn if_range(&self) -> Option<&str> {
-        self.strong.as_deref().or(self.modified.as_deref())
+        self.0.strong.as_deref().or(self.0.modified.as_deref())
     }
 
     /// Whether the two cannot be of one version: something that both say differs.
@@ -41,9 +45,9 @@ impl Validator {
         let differ = |one: &Option<String>, other: &Option<String>| {
             one.is_some() && other.is_some() && one != other
         };
-        differ(&self.strong, &other.strong)
-            || differ(&self.weak, &other.weak)
-            || differ(&self.modified, &other.modified)
+        differ(&self.0.strong, &other.0.strong)
+            || differ(&self.0.weak, &other.0.weak)
+            || differ(&self.0.modified, &other.0.modified)
     }
 }
 
