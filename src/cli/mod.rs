@@ -13,6 +13,7 @@ mod exit;
 mod job;
 mod log;
 mod plain;
+mod process;
 mod progress;
 mod prune;
 mod relay;
@@ -29,7 +30,6 @@ use clap::Parser;
 
 use self::args::{Cli, Command};
 use crate::settings::Environment;
-use crate::sys::process;
 
 /// Does what the command line says, and gives the exit code.
 pub fn run() -> ExitCode {

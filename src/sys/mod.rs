@@ -12,7 +12,6 @@ pub mod kernel_log;
 pub mod open_beneath;
 pub mod peer;
 pub mod pipe;
-pub mod process;
 pub mod socket;
 pub mod splice;
 

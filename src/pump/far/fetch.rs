@@ -371,7 +371,12 @@ impl Fetch {
 
     /// Whether it was resumed, and nothing told whether the file was still the same.
     pub(crate) fn is_resumed_unchecked(&self) -> bool {
-        self.resumed > 0 && self.validator.is_none()
+        self.resumed > 0 && !self.knows_its_version()
+    }
+
+    /// Whether the server has said which version of the file it sends.
+    pub(crate) fn knows_its_version(&self) -> bool {
+        self.validator.is_some()
     }
 
     pub(crate) fn resumed(&self) -> u32 {

@@ -144,6 +144,11 @@ impl Lanes {
         self.resumed + self.lanes.iter().map(|lane| lane.fetch.resumed()).sum::<u32>()
     }
 
+    /// Whether one was resumed, and nothing told whether the file was still the same.
+    pub(crate) fn are_resumed_unchecked(&self) -> bool {
+        self.resumed() > 0 && self.lanes.iter().all(|lane| !lane.fetch.knows_its_version())
+    }
+
     /// Whether one of them has nothing to fetch.
     pub(crate) fn has_a_free_one(&self) -> bool {
         self.lanes.iter().any(|lane| lane.part.is_empty())

@@ -270,12 +270,11 @@ impl Far {
         }
     }
 
-    /// Whether it was resumed, and nothing told whether the file was still the same. Several connections
-    /// fetch only of a server that answers with what was asked for.
+    /// Whether it was resumed, and nothing told whether the file was still the same.
     pub(crate) fn is_resumed_unchecked(&self) -> bool {
         match &self.fetching {
             Fetching::One(fetch) => fetch.is_resumed_unchecked(),
-            Fetching::Several(_) => false,
+            Fetching::Several(several) => several.lanes.are_resumed_unchecked(),
         }
     }
 

@@ -10,7 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 ///
 /// # Errors
 /// As setrlimit(2).
-pub fn raise_open_files() -> io::Result<()> {
+pub(super) fn raise_open_files() -> io::Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
@@ -23,6 +23,6 @@ pub fn raise_open_files() -> io::Result<()> {
 ///
 /// # Errors
 /// As prctl(2), `PR_SET_DUMPABLE`.
-pub fn hide_memory() -> io::Result<()> {
+pub(super) fn hide_memory() -> io::Result<()> {
     Ok(set_dumpable(false)?)
 }
