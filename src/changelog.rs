@@ -41,6 +41,7 @@
 //! - `girder_client_session_kwargs`: headers, `verify`, `cert` and `proxies` are for the updates of the job.
 //! - What goes through a pipe to `HostStdOut` or `HostStdErr` is in the job's log in Girder as well, as the container's
 //!   own output is.
+//! - Messages compressed with brotli or Zstandard are read, as all that kombu has.
 //! - Remote control understands patterns. Revoked tasks are told by workers to each other when one comes up, and to
 //!   whoever waits for the result.
 //! - A worker that was killed clears its containers away when it starts again, with or without `--statedb`.

@@ -105,4 +105,4 @@
 //! | arguments in `celery inspect` | no answer where one is a transform | as their sender shows them, without tokens |
 //!
 //! Not there: chords and groups' joined results (such messages are left to Python), `rate_limit`, `autoscale`, gossip,
-//! sentinel and cluster of Redis, Apptainer, bodies compressed with brotli or Zstandard (refused with an error).
+//! sentinel and cluster of Redis, Apptainer.

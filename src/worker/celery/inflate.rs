@@ -1,7 +1,7 @@
 //! Bodies that their sender has compressed.
 //!
-//! kombu names five methods. The three that Python has by itself are read here; brotli and Zstandard
-//! need a package at the sender's and are refused by name.
+//! kombu names five methods: three that Python has by itself, and brotli and Zstandard, for which the
+//! sender has a package.
 
 use std::io::{self, BufReader, Read, Write};
 
@@ -18,11 +18,19 @@ pub(super) fn inflate(body: &[u8], method: &str) -> Result<Vec<u8>, Problem> {
             bounded(bzip2::read::BzDecoder::new(body), "bzip2")
         }
         "application/x-lzma" | "lzma" | "xz" => lzma(body),
-        "application/x-brotli" | "brotli" => Err(Problem::Compression("brotli")),
-        "application/zstd" | "zstd" | "zstandard" => Err(Problem::Compression("Zstandard")),
+        "application/x-brotli" | "brotli" => {
+            bounded(brotli_decompressor::Decompressor::new(body, BLOCK), "brotli")
+        }
+        "application/zstd" | "zstd" | "zstandard" => {
+            let frame = ruzstd::decoding::StreamingDecoder::new(body);
+            bounded(frame.map_err(|_| Problem::Compressed("Zstandard"))?, "Zstandard")
+        }
         _ => Err(Problem::Compression("a method that kombu does not have")),
     }
 }
+
+/// Bytes that are looked at at once.
+const BLOCK: usize = 4096;
 
 /// What kombu calls gzip is a zlib stream.
 fn zlib(body: &[u8]) -> Result<Vec<u8>, Problem> {
@@ -87,14 +95,16 @@ mod tests {
     }
 
     #[test]
-    fn what_python_compresses_by_itself_is_read() {
-        // By `kombu.compression.compress(b'[["bb"], {}, null]', NAME)`.
+    fn what_python_compresses_is_read() {
+        // By `kombu.compression.compress(b'[["bb"], {}, null]', NAME)`, the last by Python's zstandard.
         for (method, base64) in [
             ("application/x-gzip", ZLIB),
             ("application/x-bz2", BZ2),
             ("application/x-lzma", LZMA),
             ("zlib", ZLIB),
             ("xz", LZMA),
+            ("application/x-brotli", BROTLI),
+            ("application/zstd", ZSTD),
         ] {
             assert_eq!(decoded(method, base64).unwrap(), b"[[\"bb\"], {}, null]", "{method}");
         }
@@ -102,20 +112,28 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_or_something_else_is_an_error() {
-        for (method, base64) in [("zlib", BZ2), ("bzip2", LZMA), ("lzma", ZLIB)] {
+        let wrong =
+            [("zlib", BZ2), ("bzip2", LZMA), ("lzma", ZLIB), ("brotli", ZSTD), ("zstd", ZLIB)];
+        for (method, base64) in wrong {
             assert!(matches!(decoded(method, base64), Err(Problem::Compressed(_))), "{method}");
             let mut cut = STANDARD.decode(ZLIB).unwrap();
             cut.truncate(9);
             assert!(inflate(&cut, "zlib").is_err());
         }
-        assert_eq!(inflate(b"", "application/zstd"), Err(Problem::Compression("Zstandard")));
-        assert_eq!(inflate(b"", "application/x-brotli"), Err(Problem::Compression("brotli")));
+        for (method, base64) in [("brotli", BROTLI), ("zstd", ZSTD)] {
+            let whole = STANDARD.decode(base64).unwrap();
+            for length in 0..whole.len() {
+                let cut = inflate(&whole[..length], method);
+                assert!(matches!(cut, Err(Problem::Compressed(_))), "{method} {length} {cut:?}");
+            }
+        }
+        assert!(matches!(inflate(b"", "snappy"), Err(Problem::Compression(_))));
     }
 
     #[test]
     fn a_bomb_is_one_error_and_takes_no_memory() {
-        // 64 MiB of zeros each.
-        let zeros = vec![0; 64 << 20];
+        // 20 MiB of zeros each, and 64 of brotli.
+        let zeros = vec![0; 20 << 20];
         let zlib = miniz_oxide::deflate::compress_to_vec_zlib(&zeros, 1);
         assert_eq!(inflate(&zlib, "zlib"), Err(Problem::TooLong));
         let mut bz2 = Vec::new();
@@ -126,10 +144,18 @@ mod tests {
         let mut xz = Vec::new();
         lzma_rs::xz_compress(&mut BufReader::new(&*zeros), &mut xz).unwrap();
         assert_eq!(inflate(&xz, "xz"), Err(Problem::TooLong));
+        let brotli = STANDARD.decode(BROTLI_BOMB).unwrap();
+        assert_eq!(inflate(&brotli, "brotli"), Err(Problem::TooLong));
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let zstd = ruzstd::encoding::compress_to_vec(&*zeros, level);
+        assert_eq!(inflate(&zstd, "zstd"), Err(Problem::TooLong));
     }
 
     const ZLIB: &str = "eJyLjlZKSlKK1VGortVRyCvNyYkFADOZBcQ=";
     const BZ2: &str =
         "QlpoOTFBWSZTWfjnAasAAAOTgFAEAAoQBQIKIAAxANNNBDIDQWqesi8olah3i7kinChIfHOA1YA=";
+    const BROTLI: &str = "iwiAW1siYmIiXSwge30sIG51bGxdAw==";
+    const ZSTD: &str = "KLUv/SASkQAAW1siYmIiXSwge30sIG51bGxd";
+    const BROTLI_BOMB: &str = "y///P/gnAOKxQCD3/o///3/wTwDEYRGA7v0f////4J8AiMMCAN37P/7//8E/ARCHBQC693/8//+DfwIgDgsAdO//+P//B/8EQBwWAOje//H//w/+CYA4LADQvf/j//8f/BMAcVgAoHv/Nw==";
     const LZMA: &str = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQARW1siYmIiXSwge30sIG51bGxdAAAAUdzEKVr0Pu0AASoSSwhUvB+2830BAAAAAARZWg==";
 }

@@ -129,7 +129,9 @@ pub enum Problem {
     #[error("its body is not base64")]
     NotBase64,
     /// A method that is not there.
-    #[error("its body is compressed with {0}: send it with zlib, bzip2 or lzma, or uncompressed")]
+    #[error(
+        "its body is compressed with {0}: send it with zlib, bzip2, lzma, brotli or zstd, or uncompressed"
+    )]
     Compression(&'static str),
     /// A stream that cannot be decompressed.
     #[error("its body is not a whole {0} stream")]
