@@ -46,7 +46,7 @@
 //!   whoever waits for the result.
 //! - A worker that was killed clears its containers away when it starts again, with or without `--statedb`.
 //! - `gantline worker --check` asks the engine as well, and says at once why there is no broker.
-//! - The worker takes 52 crates more than the library, half of what it took: TLS to RabbitMQ is rustls without lapin's
+//! - The worker takes 56 crates more than the library, in place of 106: TLS to RabbitMQ is rustls without lapin's
 //!   reading of PKCS #12.
 //! - There are a unit for systemd, an image and a chapter on how to [replace
 //!   girder-worker](crate::manual::replacing_girder_worker).

@@ -8,6 +8,7 @@ mod checking;
 mod control;
 mod declaring;
 mod deploy;
+mod elsewhere;
 mod jobs;
 mod leftovers;
 mod limits;

@@ -71,6 +71,11 @@ impl Site {
         self.girder.api()
     }
 
+    /// What Girder answers.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.girder.get(path)
+    }
+
     /// The address of the broker, as Python and we take it.
     pub(crate) fn broker(&self) -> &str {
         &self.broker
