@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::JobSpec;
 use super::volume::{BindMount, Volume};
-use super::{JobSpec, SpecError, document};
 
 /// docker-py's keywords of one container, each checked and made what the engine takes.
 ///
@@ -227,16 +227,6 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Reads the variable's value: a JSON object of docker-py's keywords. Unlike a job's, its
-    /// `entrypoint` is split into words when it is a string, and a volume in a list is mounted
-    /// read-only unless it says otherwise. `tty` and `detach` are passed over.
-    ///
-    /// # Errors
-    /// As [`JobSpec::from_json`].
-    pub fn from_json(text: &str) -> Result<Self, SpecError> {
-        document::read_run_options(text)
-    }
-
     /// Adds the options to a job. What the job says itself goes first, but for volumes: one of the
     /// options takes the place of the job's of the same host path.
     pub fn merge_into(&self, job: &mut JobSpec) {

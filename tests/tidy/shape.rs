@@ -11,7 +11,7 @@ const MOST_CODE: usize = 500;
 const MOST_IN_A_CIRCLE: usize = 6;
 
 /// Circles that are larger, and how large they may be until they are taken apart. No other may be added.
-const LARGER_CIRCLES: &[(&str, usize)] = &[("pump", 15), ("spec", 10)];
+const LARGER_CIRCLES: &[(&str, usize)] = &[("pump", 15)];
 
 /// Types with more code, and how much they may have until it is taken apart. No other may be added.
 const LARGER_TYPES: &[(&str, &str, usize)] = &[("pump", "Driver", 1100)];

@@ -11,7 +11,6 @@ mod table;
 mod tests;
 mod volumes;
 
-pub(super) use run_options::read_run_options;
 use table::DOCUMENT;
 
 use super::error::SpecError;

@@ -12,9 +12,16 @@ use crate::spec::json::{Fault, Node, rule};
 use crate::spec::vocabulary::declared::Volumes;
 use crate::spec::volume::Volume;
 
-/// Reads the value of `GIRDER_WORKER_DOCKER_RUN_OPTIONS`.
-pub(in crate::spec) fn read_run_options(text: &str) -> Result<RunOptions, SpecError> {
-    read(text, &RUN_OPTIONS, run_options)
+impl RunOptions {
+    /// Reads the variable's value: a JSON object of docker-py's keywords. Unlike a job's, its
+    /// `entrypoint` is split into words when it is a string, and a volume in a list is mounted
+    /// read-only unless it says otherwise. `tty` and `detach` are passed over.
+    ///
+    /// # Errors
+    /// As [`JobSpec::from_json`](crate::JobSpec::from_json).
+    pub fn from_json(text: &str) -> Result<Self, SpecError> {
+        read(text, &RUN_OPTIONS, run_options)
+    }
 }
 
 fn read<T>(
