@@ -15,6 +15,7 @@
 //! - A job cannot be made wrong: only parsers and the builder make one.
 //! - Errors name what has failed: a request that cannot be made, an answer that is not HTTP and a folder that
 //!   cannot be made are kinds of their own.
+//! - Each error that a run can end with has a public name, beside [`Cause`](crate::run::Cause).
 //! - It builds with Rust 1.89.
 //!
 //! ## The command and the worker

@@ -69,7 +69,26 @@ impl Error for RunError {
     }
 }
 
-/// Why a run failed.
+/// Why a run failed. Each error that is in it has a name beside this one, so that a program can tell
+/// them apart:
+///
+/// ```
+/// use gantline::RunError;
+/// use gantline::run::{Cause, HookError};
+///
+/// /// Whether the same job may go well when it is run again.
+/// fn may_go_well(error: &RunError) -> bool {
+///     match &*error.cause {
+///         Cause::Girder(store) => store.is_transient(),
+///         Cause::Connect(engine) | Cause::Create(engine) => engine.is_transient(),
+///         Cause::Upload { source, .. } => match &**source {
+///             HookError::Upload { source, .. } => source.is_transient(),
+///             _ => false,
+///         },
+///         _ => false,
+///     }
+/// }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Cause {

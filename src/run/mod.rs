@@ -51,10 +51,20 @@ pub use self::{
     settings::{ClosedStdout, RunSettings},
     transfers::{downloads::error::DownloadError, host_file::HostFileError},
 };
+/// What a [`Cause`] holds: the error of the part that failed. Those of a transfer are in
+/// [`transfers`](crate::transfers).
+pub use crate::{
+    docker::{AnswerError, Call, Disagreement, DockerError, LoginError, StartFailure},
+    hook::HookError,
+    http::{ChunkError, HeadError, HttpError, RangeError, RedirectError},
+    reporter::ReporterError,
+    store::StoreError,
+    volume::{PathError, VolumeError},
+};
 /// What a [`Runner`] is set up with, in the words of a run.
 pub use crate::{
-    docker::{DockerError, Endpoint, Settings as EngineSettings},
-    http::ClientOptions as DownloadOptions,
+    docker::{ApiVersion, Endpoint, Settings as EngineSettings},
+    http::{ClientOptions as DownloadOptions, Limits},
     pump::{Listen, Options as PumpOptions},
     store::GirderSettings,
 };

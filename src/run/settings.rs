@@ -146,6 +146,7 @@ impl RunSettings {
 
     /// The run leaves its log and its progress with the caller's reporter, in place of one of its own. The
     /// status of the job in Girder is for the caller to tell, and so is the end of the reporter.
+    #[doc(hidden)]
     pub fn with_reporter(mut self, teller: JobTeller) -> Self {
         self.reporting = Reporting::Given(teller);
         self

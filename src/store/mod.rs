@@ -10,7 +10,7 @@ mod access;
 pub use self::access::GirderSettings;
 pub(crate) use self::access::Server;
 /// What a store refused, or why it could not be asked.
-pub(crate) use crate::girder::GirderError as StoreError;
+pub use crate::girder::GirderError as StoreError;
 pub(crate) use crate::girder::{
     Backoff, Client as Store, FileRecord, NewFile, Options as StoreOptions, Parent, UploadId,
     UploadState, UploadedFile,
