@@ -10,12 +10,6 @@ const MOST_CODE: usize = 500;
 /// Files that may import each other in a circle.
 const MOST_IN_A_CIRCLE: usize = 6;
 
-/// Circles that are larger, and how large they may be until they are taken apart. No other may be added.
-const LARGER_CIRCLES: &[(&str, usize)] = &[("pump", 15)];
-
-/// Types with more code, and how much they may have until it is taken apart. No other may be added.
-const LARGER_TYPES: &[(&str, &str, usize)] = &[("pump", "Driver", 1100)];
-
 #[test]
 fn the_code_of_one_type_is_at_most_500_lines() {
     let mut code: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -31,12 +25,7 @@ fn the_code_of_one_type_is_at_most_500_lines() {
             }
         }
     }
-    let most = |module: &str, name: &str| {
-        let larger =
-            LARGER_TYPES.iter().find(|(in_module, of, _)| (*in_module, *of) == (module, name));
-        larger.map_or(MOST_CODE, |(_, _, most)| *most)
-    };
-    let much = code.into_iter().filter(|((module, name), lines)| *lines > most(module, name));
+    let much = code.into_iter().filter(|(_, lines)| *lines > MOST_CODE);
     let wrong = much.map(|((module, name), lines)| {
         format!(
             "src/{module}: `{name}` has {lines} lines of code in its impls: what else is in it?"
@@ -65,10 +54,7 @@ fn no_circle_of_imports_has_more_than_six_files() {
     let files = Files::new();
     let mut wrong = Vec::new();
     for circle in circles(&files.edges()) {
-        let module = circle.first().map(|path| module_of(path)).unwrap_or_default();
-        let larger = LARGER_CIRCLES.iter().find(|(name, _)| *name == module);
-        let most = larger.map_or(MOST_IN_A_CIRCLE, |(_, most)| *most);
-        if circle.len() > most {
+        if circle.len() > MOST_IN_A_CIRCLE {
             let count = circle.len();
             wrong.push(format!(
                 "{count} files import each other: move what they share into a file that imports none of \
@@ -77,10 +63,6 @@ fn no_circle_of_imports_has_more_than_six_files() {
         }
     }
     assert_clean(wrong);
-}
-
-fn module_of(path: &str) -> String {
-    path.split('/').nth(1).unwrap_or_default().trim_end_matches(".rs").to_owned()
 }
 
 /// The files of `src`, by the path of the module that each is.

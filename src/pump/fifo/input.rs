@@ -210,7 +210,12 @@ impl<E: Ends> InputFifo<E> {
             // With our own reading end there always is a reader.
             self.ends.close_reader();
         }
-        let case = self.case(written)?;
+        let mut case = self.case(written)?;
+        if seen == Seen::Closed && case.has_reader && case.unread != written {
+            // Whose closing is told may not have left yet. Only somebody else stays.
+            self.ends.wait_for_leavers().map_err(TransferError::Watch)?;
+            case = self.case(written)?;
+        }
         self.hear()?;
         Ok(case)
     }
