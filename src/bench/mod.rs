@@ -15,6 +15,7 @@
 //!
 //! It stands beside the command, above what it measures: the pump by itself, and the ordinary run.
 
+mod attach;
 mod case;
 mod child;
 mod error;

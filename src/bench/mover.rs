@@ -15,6 +15,7 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use url::Url;
 
+use super::attach;
 use super::case::{Destination, Origin};
 use super::error::PeerError;
 use super::message::{Message, Moved, Order, hear, now, say};
@@ -82,7 +83,7 @@ impl Ends {
             Origin::Fifo => Source::Fifo(fifo(order, number)?),
             Origin::Stdout => {
                 let path = order.attach(number);
-                let listener = UnixListener::bind(&path);
+                let listener = attach::listen(&path);
                 let listener = listener.map_err(|error| PeerError::Open(path, error))?;
                 return Ok(Self::Attached(listener, create(&order.target(number))?));
             }

@@ -2,12 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::error::PeerError;
 use super::message::{Message, hear, now, say};
-use super::{mover, ordinary, server};
+use super::{attach, mover, ordinary, server};
 
 /// What a child process is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +138,7 @@ fn frames(
     out: &mut dyn Write,
 ) -> Result<(), PeerError> {
     let mut socket =
-        UnixStream::connect(path).map_err(|error| PeerError::Open(path.to_owned(), error))?;
+        attach::connect(path).map_err(|error| PeerError::Open(path.to_owned(), error))?;
     say(out, &Message::Ready)?;
     hear::<()>(input)?;
     let mut frame = vec![1, 0, 0, 0, 0, 0, 0, 0];

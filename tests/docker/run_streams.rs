@@ -61,10 +61,11 @@ fn a_slow_reader_of_our_output_loses_nothing() {
 }
 
 #[test]
-fn who_stops_reading_our_output_does_not_stop_the_container() {
+fn who_stops_reading_our_output_does_not_stop_the_container_if_that_is_said() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let run = run_script(&format!("yes {LINE} | head -c 10000000; echo still here >&2; exit 3"));
+    let run = run.args(&["--on-closed-stdout", "continue"]);
     let run = run.stdout(Stdio::from(writer)).finish();
     assert_eq!(run.code, 3, "{run}");
     assert_eq!(run.stderr, "still here\n");
