@@ -196,7 +196,8 @@ impl Translator {
             let Value::String(text) = &value.value else { continue };
             let (found, text) = match name {
                 "urlBase" => (&self.server, text.trim_end_matches('/')),
-                "token" => (&self.token, text.as_str()),
+                // A client that nobody has logged in has the empty one.
+                "token" if !text.is_empty() => (&self.token, text.as_str()),
                 _ => continue,
             };
             let mut found = found.borrow_mut();

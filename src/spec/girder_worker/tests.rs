@@ -235,6 +235,17 @@ fn the_token_of_the_transforms_goes_before_that_of_the_headers() {
 }
 
 #[test]
+fn a_client_that_nobody_has_logged_in_has_no_token() {
+    let stream = format!(
+        r#"{{"py/object": "girder_worker.docker.transforms.girder.GirderFileIdToVolume",
+            "_file_id": "6b02c2bf8ed649d13bc50b4e", "_volume": null, {}}}"#,
+        client("http://g/api/v1/", "")
+    );
+    let read = job("", r#"["i"]"#, &format!(r#""container_args": [{stream}]"#));
+    assert_eq!(read.girder_client_token, None);
+}
+
+#[test]
 fn the_job_in_girder_is_taken_from_the_headers() {
     let headers = r#""jobInfoSpec": {"method": "put", "url": "http://h/api/v1/job/5c",
         "reference": "5c", "headers": {"Girder-Token": "TOKEN"}, "logPrint": true}"#;
