@@ -129,7 +129,7 @@ impl Bench {
             generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let file = self.folder.path().join("authority.pem");
         fs::write(&file, cert.pem()).unwrap();
-        let options = ClientOptions { ca_files: vec![file], ..ClientOptions::default() };
+        let options = ClientOptions::default().with_ca_files([file]);
         let client = Client::new(options).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))

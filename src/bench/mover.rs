@@ -33,7 +33,7 @@ pub(super) fn serve(
     out: &mut dyn Write,
 ) -> Result<(), PeerError> {
     let order: Order = hear(&mut input)?;
-    let options = Options { spool_folder: order.folder.clone(), ..Options::default() };
+    let options = Options::default().with_spool_folder(&order.folder);
     let pump = Pump::start(options).map_err(PeerError::Pump)?;
     let ends = (0..order.parallel).map(|number| Ends::make(&order, number));
     let ends = ends.collect::<Result<Vec<_>, _>>()?;
@@ -120,8 +120,8 @@ impl Ends {
 }
 
 fn http(order: &Order) -> Result<(Client, Url), PeerError> {
-    let ca_files = order.ca_file.iter().cloned().collect();
-    let client = Client::new(ClientOptions { ca_files, ..ClientOptions::default() });
+    let ca_files = order.ca_file.iter().cloned();
+    let client = Client::new(ClientOptions::default().with_ca_files(ca_files));
     let url = order.url.as_deref().and_then(|url| Url::parse(url).ok()).ok_or(PeerError::Url)?;
     Ok((client.map_err(PeerError::Http)?, url))
 }

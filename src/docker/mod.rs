@@ -25,11 +25,11 @@ mod pull;
 mod reference;
 mod reply;
 mod request;
+mod settings;
 mod system;
 mod version;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,34 +47,11 @@ pub use endpoint::Endpoint;
 pub use error::{AnswerError, Call, DockerError, LoginError, StartFailure};
 pub use image::Image;
 pub use pull::{PullLine, Pulled};
+pub use settings::Settings;
 pub use version::{ApiVersion, Disagreement, ParseVersionError};
 
 use conn::{Link, Reply};
 use request::Request;
-
-/// Which engine, and how to speak with it.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// `DOCKER_HOST`.
-    pub endpoint: Endpoint,
-    /// `DOCKER_API_VERSION`: speaks exactly this version. Without it, the newest that both know.
-    pub api_version: Option<ApiVersion>,
-    /// `DOCKER_CLIENT_TIMEOUT`: how long a call may take. Not for streams.
-    pub timeout: Duration,
-    /// The user's Docker configuration, which has the logins for registries. It need not be there.
-    pub config_file: Option<PathBuf>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            endpoint: Endpoint::default(),
-            api_version: None,
-            timeout: Duration::from_secs(60),
-            config_file: None,
-        }
-    }
-}
 
 /// An engine that was met. Cloning is cheap.
 #[derive(Debug, Clone)]

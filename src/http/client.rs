@@ -67,6 +67,7 @@ pub(super) struct Shared {
 
 /// How a client is made.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ClientOptions {
     /// PEM files with authorities that are trusted beside the system's.
     pub ca_files: Vec<PathBuf>,
@@ -90,8 +91,39 @@ impl Default for ClientOptions {
     }
 }
 
+impl ClientOptions {
+    /// With the authorities of these PEM files, beside the system's.
+    #[must_use]
+    pub fn with_ca_files(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.ca_files = files.into_iter().collect();
+        self
+    }
+
+    /// With these limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// With a receive buffer of so many bytes.
+    #[must_use]
+    pub fn with_receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// With this name for us.
+    #[must_use]
+    pub fn with_user_agent(mut self, name: impl Into<String>) -> Self {
+        self.user_agent = name.into();
+        self
+    }
+}
+
 /// How long and how much.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Limits {
     /// For a look-up, and for a connection to each address. Default: 10 s.
     pub connect: Duration,
@@ -114,5 +146,42 @@ impl Default for Limits {
             redirects: 10,
             head_bytes: 64 * 1024,
         }
+    }
+}
+
+impl Limits {
+    /// With so much time for a look-up, and for a connection to each address.
+    #[must_use]
+    pub fn with_connect(mut self, limit: Duration) -> Self {
+        self.connect = limit;
+        self
+    }
+
+    /// With so much time from the connection to the whole head.
+    #[must_use]
+    pub fn with_head(mut self, limit: Duration) -> Self {
+        self.head = limit;
+        self
+    }
+
+    /// With so much time without a byte of the body.
+    #[must_use]
+    pub fn with_stall(mut self, limit: Duration) -> Self {
+        self.stall = limit;
+        self
+    }
+
+    /// With at most so many redirects.
+    #[must_use]
+    pub fn with_redirects(mut self, most: u32) -> Self {
+        self.redirects = most;
+        self
+    }
+
+    /// With heads of at most so many bytes.
+    #[must_use]
+    pub fn with_head_bytes(mut self, most: usize) -> Self {
+        self.head_bytes = most;
+        self
     }
 }

@@ -12,7 +12,7 @@ pub struct Options {
     /// Default: 8. A transfer that finds none has one of 64 KiB for as long as it needs it.
     pub buffers: usize,
     /// Where a container's output is kept while its sink is slow, in files without names.
-    /// Default: `TMPDIR`.
+    /// Default: `/tmp`.
     pub spool_folder: PathBuf,
     /// Connections that one transfer may use where a single one is too slow for its round trip.
     /// Default: 8. With 1 there is never a second.

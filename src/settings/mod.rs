@@ -93,11 +93,9 @@ impl Settings {
 
     /// A builder that has all of it. Events, streams and the grace period are left to be said.
     pub fn runner(&self) -> RunnerBuilder {
-        let pump = PumpOptions {
-            spool_folder: self.temporary_folder.clone(),
-            connections: self.connections,
-            ..PumpOptions::default()
-        };
+        let pump = PumpOptions::default()
+            .with_spool_folder(&self.temporary_folder)
+            .with_connections(self.connections);
         let builder = Runner::builder();
         let builder = match &self.record_folder {
             Some(folder) => builder.record_folder(folder),

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use gantline::internal::docker::{
-    ApiVersion, Client, CreateContainer, DockerError, RemoveOptions, Settings, StartFailure,
+    ApiVersion, Client, CreateContainer, DockerError, RemoveOptions, StartFailure,
 };
 
 use crate::engine_client_support::{
@@ -35,9 +35,9 @@ fn a_container_lives_from_create_to_remove() {
 fn the_oldest_version_that_we_speak_does_it_all() {
     block_on(async {
         client().await;
-        let pinned = Some(ApiVersion::OLDEST);
+        let oldest = settings().with_api_version(ApiVersion::OLDEST);
         // Engines of 2025 and later have given it up: then they say so.
-        let client = match Client::connect(Settings { api_version: pinned, ..settings() }).await {
+        let client = match Client::connect(oldest).await {
             Ok(client) => client,
             Err(error) => return assert!(error.to_string().contains("too old"), "{error}"),
         };
@@ -50,9 +50,8 @@ fn the_oldest_version_that_we_speak_does_it_all() {
 #[test]
 fn a_version_that_the_engine_does_not_know_is_refused() {
     block_on(async {
-        let pinned = Some(ApiVersion::new(1, 999));
-        let error =
-            Client::connect(Settings { api_version: pinned, ..settings() }).await.unwrap_err();
+        let pinned = settings().with_api_version(ApiVersion::new(1, 999));
+        let error = Client::connect(pinned).await.unwrap_err();
         assert!(error.to_string().contains("DOCKER_API_VERSION asks for 1.999"), "{error}");
     });
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use gantline::internal::docker::{Client, DockerError, PullLine, Settings};
+use gantline::internal::docker::{Client, DockerError, PullLine};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -116,7 +116,9 @@ impl Registry {
         reference: &str,
         config_file: Option<PathBuf>,
     ) -> Result<(Option<String>, Vec<PullLine>), DockerError> {
-        let client = Client::connect(Settings { config_file, ..settings() }).await.unwrap();
+        let mut settings = settings();
+        settings.config_file = config_file;
+        let client = Client::connect(settings).await.unwrap();
         let mut lines = Vec::new();
         let pulled = client.pull(reference, &mut |line| lines.push(line)).await?;
         let image = client.inspect_image(reference).await.unwrap();
@@ -256,8 +258,7 @@ fn a_credential_helper_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.json");
         std::fs::write(&file, r#"{"credsStore": "of-no-system"}"#).unwrap();
-        let client =
-            Client::connect(Settings { config_file: Some(file), ..settings() }).await.unwrap();
+        let client = Client::connect(settings().with_config_file(file)).await.unwrap();
         let error = client.pull("r.example/a", &mut |_| {}).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot get the login for r.example");
         let source = std::error::Error::source(&error).unwrap().to_string();

@@ -29,7 +29,7 @@ pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
 /// The engine of this machine: `DOCKER_HOST`, or where engines usually are.
 pub(crate) fn settings() -> Settings {
     let address = std::env::var("DOCKER_HOST").unwrap_or_default();
-    Settings { endpoint: Endpoint::parse(&address).unwrap(), ..Settings::default() }
+    Settings::default().with_endpoint(Endpoint::parse(&address).unwrap())
 }
 
 /// Meets the engine and sees to it that the image is there.

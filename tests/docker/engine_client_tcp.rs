@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use gantline::internal::docker::{Client, Endpoint, Settings};
+use gantline::internal::docker::{Client, Endpoint};
 use tokio::net::{TcpListener, UnixStream};
 
 use crate::engine_client_support::{Container, block_on, client, settings};
@@ -31,7 +31,7 @@ fn a_container_lives_over_tcp() {
     block_on(async {
         client().await;
         let endpoint = Endpoint::parse(&format!("tcp://{}", proxy().await)).unwrap();
-        let client = Client::connect(Settings { endpoint, ..settings() }).await.unwrap();
+        let client = Client::connect(settings().with_endpoint(endpoint)).await.unwrap();
         let script = "seq 20000; seq 20001 30000 >&2; exit 4";
         let container = Container::create(&client, &["sh", "-c", script]).await;
         let (stdout, stderr, code) = container.run(&client).await;

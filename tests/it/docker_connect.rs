@@ -18,7 +18,7 @@ fn refused(settings: Settings) -> DockerError {
 }
 
 fn at(endpoint: Endpoint) -> Settings {
-    Settings { endpoint, ..Settings::default() }
+    Settings::default().with_endpoint(endpoint)
 }
 
 /// An engine whose newest version is this.
@@ -156,8 +156,7 @@ fn a_pinned_version_is_spoken_after_the_engine_has_seen_it() {
         stream.write_all(ping("1.52").as_bytes()).unwrap();
         true
     });
-    let pinned = Some(ApiVersion::new(1, 44));
-    let settings = Settings { api_version: pinned, ..engine.settings() };
+    let settings = engine.settings().with_api_version(ApiVersion::new(1, 44));
     let client = block_on(Client::connect(settings)).unwrap();
     assert_eq!(client.version(), ApiVersion::new(1, 44));
     assert_eq!(target(&engine.request()), "GET /_ping");
@@ -172,15 +171,13 @@ fn a_pinned_version_that_the_engine_has_given_up_is_refused_in_its_words() {
         stream.write_all(answer.as_bytes()).unwrap();
         true
     });
-    let pinned = Some(ApiVersion::new(1, 41));
-    let error = refused(Settings { api_version: pinned, ..engine.settings() });
+    let error = refused(engine.settings().with_api_version(ApiVersion::new(1, 41)));
     assert!(error.to_string().contains("client version 1.41 is too old"), "{error}");
 }
 
 #[test]
 fn a_pinned_version_that_the_engine_does_not_know_yet_is_refused() {
-    let pinned = Some(ApiVersion::new(1, 48));
-    let error = refused(Settings { api_version: pinned, ..engine("1.41").settings() });
+    let error = refused(engine("1.41").settings().with_api_version(ApiVersion::new(1, 48)));
     let expected = "DOCKER_API_VERSION asks for 1.48, the engine speaks 1.41 at most";
     assert!(error.to_string().ends_with(expected), "{error}");
 }
@@ -191,7 +188,7 @@ fn an_engine_that_hangs_is_given_up_in_time() {
         stream.wait_for_close();
         true
     });
-    let settings = Settings { timeout: Duration::from_millis(200), ..engine.settings() };
+    let settings = engine.settings().with_timeout(Duration::from_millis(200));
     let begun = Instant::now();
     let error = refused(settings);
     assert!(begun.elapsed() < Duration::from_secs(10));

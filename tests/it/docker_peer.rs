@@ -69,7 +69,7 @@ impl Peer {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        Settings { endpoint: self.endpoint.clone(), timeout: SOON, ..Settings::default() }
+        Settings::default().with_endpoint(self.endpoint.clone()).with_timeout(SOON)
     }
 
     /// A client that has met this engine; the ping is not among the requests any more.
@@ -81,7 +81,7 @@ impl Peer {
 
     /// A client whose calls have only this long.
     pub(crate) async fn hasty_client(&self, timeout: Duration) -> Client {
-        let client = Client::connect(Settings { timeout, ..self.settings() }).await.unwrap();
+        let client = Client::connect(self.settings().with_timeout(timeout)).await.unwrap();
         assert!(is_ping(&self.request()));
         client
     }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use gantline::internal::docker::{AnswerError, Client, DockerError, Settings};
+use gantline::internal::docker::{AnswerError, Client, DockerError};
 
 use crate::docker_peer::{Peer, SOON, Stream, block_on, header, http, id, is_ping, ping, target};
 
@@ -302,7 +302,7 @@ fn a_pull_carries_the_login_of_its_registry_and_no_other() {
     std::fs::write(&config_file, config).unwrap();
     let engine = Peer::answering(http(200, ""));
     block_on(async {
-        let settings = Settings { config_file: Some(config_file), ..engine.settings() };
+        let settings = engine.settings().with_config_file(config_file);
         let client = Client::connect(settings).await.unwrap();
         engine.request();
         client.pull("r.example:5000/a", &mut |_| {}).await.unwrap();

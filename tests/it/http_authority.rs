@@ -51,7 +51,7 @@ impl Authority {
     }
 
     pub(crate) fn client_with(&self, options: ClientOptions) -> Client {
-        Client::new(ClientOptions { ca_files: vec![self.file()], ..options }).unwrap()
+        Client::new(options.with_ca_files([self.file()])).unwrap()
     }
 
     /// A certificate for these hosts.

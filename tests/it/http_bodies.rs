@@ -117,7 +117,7 @@ fn chunks_cannot_be_spliced_and_lengths_can() {
 #[test]
 fn the_receive_buffer_is_asked_for_before_connecting() {
     let peer = Peer::says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let options = ClientOptions { receive_buffer: Some(50_000), ..ClientOptions::default() };
+    let options = ClientOptions::default().with_receive_buffer(50_000);
     let mut response = fetch(&client_with(options), Get::new(peer.url("/"))).unwrap();
     let socket = socket2::SockRef::from(&*response.body.connection());
     // The kernel doubles it, for its own books (socket(7)).

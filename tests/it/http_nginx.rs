@@ -160,7 +160,7 @@ fn a_small_receive_buffer_and_a_large_file_meet_every_edge() {
     let nginx = Nginx::start();
     let data = noise(7, 3_000_000);
     nginx.put("data", &data);
-    let options = ClientOptions { receive_buffer: Some(4096), ..ClientOptions::default() };
+    let options = ClientOptions::default().with_receive_buffer(4096);
     let client = nginx.authority.client_with(options);
     for get in nginx.both("/data") {
         for way in WAYS {

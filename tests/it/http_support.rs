@@ -106,12 +106,8 @@ pub(crate) fn client_with(options: ClientOptions) -> Client {
 
 /// Limits of a fraction of a second, for peers that never answer.
 pub(crate) fn impatient() -> ClientOptions {
-    let limits = Limits {
-        connect: Duration::from_millis(200),
-        head: Duration::from_millis(200),
-        ..Limits::default()
-    };
-    ClientOptions { limits, ..ClientOptions::default() }
+    let soon = Duration::from_millis(200);
+    ClientOptions::default().with_limits(Limits::default().with_connect(soon).with_head(soon))
 }
 
 /// How a body is taken.

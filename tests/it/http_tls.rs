@@ -253,7 +253,7 @@ fn a_ca_file_that_is_of_no_use_is_named() {
         if let Some(text) = text {
             std::fs::write(&path, text).unwrap();
         }
-        let options = ClientOptions { ca_files: vec![path.clone()], ..ClientOptions::default() };
+        let options = ClientOptions::default().with_ca_files([path.clone()]);
         let error = Client::new(options).unwrap_err();
         assert!(matches!(error, HttpError::CaFile { .. }) && !error.is_transient(), "{error:?}");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");

@@ -254,8 +254,7 @@ fn tls_carries_the_body_too() {
             stream.flush().unwrap();
             (head, body)
         });
-        let options =
-            ClientOptions { ca_files: vec![authority.file()], ..ClientOptions::default() };
+        let options = ClientOptions::default().with_ca_files([authority.file()]);
         let sink = sink(&format!("https://127.0.0.1:{}/in", server.port), options);
         let body = noise(5 << 20);
         let report = post(sink, &body);
@@ -386,8 +385,8 @@ fn an_answer_that_comes_early_does_not_stop_the_body() {
 
 #[test]
 fn a_server_that_takes_nothing_or_never_answers_has_a_deadline() {
-    let limits = Limits { stall: Duration::from_millis(300), ..Limits::default() };
-    let options = ClientOptions { limits, ..ClientOptions::default() };
+    let limits = Limits::default().with_stall(Duration::from_millis(300));
+    let options = ClientOptions::default().with_limits(limits);
     let (done, wait) = crossbeam_channel::bounded::<()>(1);
     let idle = Server::new(move |_| wait.recv_timeout(DEADLINE).is_ok());
     let text = refusal(idle.sink_with(options.clone()));

@@ -13,8 +13,8 @@ use crate::pump_peer::{DEADLINE, Fixture, noise, reader};
 
 /// A GET of a peer, with a limit for a source that gives nothing.
 fn source(peer: &Peer, stall: Duration) -> Source {
-    let limits = Limits { stall, ..Limits::default() };
-    let client = Client::new(ClientOptions { limits, ..ClientOptions::default() }).unwrap();
+    let limits = Limits::default().with_stall(stall);
+    let client = Client::new(ClientOptions::default().with_limits(limits)).unwrap();
     Source::Http { client, get: Get::new(peer.url("/file")), size: None }
 }
 
