@@ -278,6 +278,12 @@ pub enum Cause {
     Bug(&'static str),
 }
 
+impl From<StoreError> for Cause {
+    fn from(error: StoreError) -> Self {
+        Self::Girder(Box::new(error))
+    }
+}
+
 impl Cause {
     fn exit_code(&self) -> u8 {
         match self {

@@ -169,7 +169,7 @@ async fn session(
         None => PathBuf::new(),
     };
     let session = Session {
-        client: live.store().await?,
+        client: live.store.open().await?,
         ledger: live.ledger.clone(),
         cancelled,
         uploads: Vec::new(),

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
-use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use super::cancel::{Cancellation, Cancelled};
@@ -23,15 +22,14 @@ use super::labels::{
 use super::outcome::{Outcome, Report, UploadRecord};
 use super::settings::{ClosedStdout, Given};
 use super::shared::Shared;
+use super::store::JobStore;
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Ledger, Phase, RunId, TransferId};
 use crate::plan::{FifoFolder, Mount, Plan, Resolved};
 use crate::reporter::{JobReporter, JobTeller};
-use crate::run::blocking::blocking;
 use crate::run::transfers::Transfers;
 use crate::run::transfers::host_file::Unfinished;
 use crate::run::transfers::relay::Relay;
-use crate::store::{Server, Store};
 use crate::volume::{Bind, ContainerName, HostFifo, Note, Owner, Record, TempDirectory, Thing};
 
 /// One run.
@@ -39,9 +37,7 @@ use crate::volume::{Bind, ContainerName, HostFifo, Note, Owner, Record, TempDire
 pub(super) struct Live {
     pub(super) ledger: Ledger,
     pub(super) plan: Arc<Plan>,
-    pub(super) girder: Option<Server>,
-    /// Made when it is first needed.
-    store: OnceCell<Store>,
+    pub(super) store: JobStore,
     pub(super) shared: Arc<Shared>,
     pub(super) given: Given,
     pub(super) cancellation: Cancellation,
@@ -129,7 +125,7 @@ impl Live {
     pub(super) fn new(
         id: RunId,
         plan: Plan,
-        girder: Option<Server>,
+        store: JobStore,
         (shared, given): (Arc<Shared>, Given),
         cancellation: Cancellation,
     ) -> Self {
@@ -141,8 +137,7 @@ impl Live {
         let live = Self {
             ledger,
             plan: Arc::new(plan),
-            girder,
-            store: OnceCell::new(),
+            store,
             cancellation,
             transfers,
             made: Made::default(),
@@ -206,17 +201,6 @@ impl Live {
         if self.has_lost_its_reader() && self.cancellation.go_on().is_ok() {
             self.cancellation.canceller().cancel();
         }
-    }
-
-    /// The job's store. It is opened when it is first asked for, once.
-    pub(super) async fn store(&self) -> Result<Store, Cause> {
-        let open = || async {
-            let server = self.girder.clone().ok_or(Cause::NoGirder)?;
-            let shared = Arc::clone(&self.shared);
-            let open = move || server.open(&shared.store_options);
-            blocking(move || open().map_err(|error| Cause::Girder(Box::new(error)))).await
-        };
-        self.store.get_or_try_init(open).await.cloned()
     }
 
     /// The container's name.

@@ -31,6 +31,7 @@ mod prune;
 mod runner;
 mod settings;
 mod shared;
+mod store;
 mod telling;
 mod transfers;
 

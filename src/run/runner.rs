@@ -22,13 +22,14 @@ use super::phases;
 use super::prune::{Prune, PruneError, Pruned};
 use super::settings::{Defaults, Given, RunSettings};
 use super::shared::Shared;
+use super::store::JobStore;
 use crate::docker;
 use crate::event::{EventSink, RunId};
 use crate::http::{self, HttpError};
 use crate::plan::Plan;
 use crate::pump::{self, Pump, PumpError};
 use crate::spec::JobSpec;
-use crate::store::{GirderSettings, Server, StoreOptions};
+use crate::store::GirderSettings;
 use crate::volume::RecordFolders;
 
 /// Runs jobs on one engine. Its runs share a pump: its threads and its buffers.
@@ -82,8 +83,8 @@ impl Runner {
         let plan = Plan::new(&job, || Uuid::new_v4().simple().to_string())
             .map_err(|error| failed(Cause::Plan(error)))?;
         let given = settings.over(&self.shared.defaults);
-        let girder = given.girder.server_for(&job);
-        if plan.needs_girder() && girder.is_none() {
+        let store = given.stores.of(&job);
+        if plan.needs_girder() && !store.is_named() {
             return Err(failed(Cause::NoGirder));
         }
         let (canceller, cancellation) = Canceller::new();
@@ -93,7 +94,7 @@ impl Runner {
         let caller = tracing::Span::current();
         let begin = move || {
             let _entered = caller.entered();
-            ending.tell(in_its_thread(id, plan, girder, (shared, given), cancellation));
+            ending.tell(in_its_thread(id, plan, store, (shared, given), cancellation));
         };
         match thread::Builder::new().name(name).spawn(begin) {
             Ok(_) => Ok(handle),
@@ -107,7 +108,7 @@ impl Runner {
 fn in_its_thread(
     id: RunId,
     plan: Plan,
-    girder: Option<Server>,
+    store: JobStore,
     (shared, given): (Arc<Shared>, Given),
     cancellation: Cancellation,
 ) -> Result<Outcome, RunError> {
@@ -119,7 +120,7 @@ fn in_its_thread(
         .thread_name("gantline-blocking")
         .build()
         .map_err(|error| RunError::before_the_run(&id, &plan.image, Cause::Begin(error)))?;
-    let live = Live::new(id, plan, girder, (shared, given), cancellation);
+    let live = Live::new(id, plan, store, (shared, given), cancellation);
     let ended = runtime.block_on(phases::run(live));
     // A call that was given up may still block a thread; nobody waits for it.
     runtime.shutdown_background();
@@ -180,7 +181,7 @@ impl RunnerBuilder {
     /// The Girder server of jobs that name none.
     #[must_use]
     pub fn girder(mut self, girder: GirderSettings) -> Self {
-        self.defaults.girder = girder;
+        self.defaults.stores.set_girder(girder);
         self
     }
 
@@ -246,14 +247,9 @@ impl RunnerBuilder {
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn build(self) -> Result<Runner, BuildError> {
-        let store_options = StoreOptions {
-            ca_files: self.http.ca_files.clone(),
-            user_agent: self.http.user_agent.clone(),
-            ..StoreOptions::default()
-        };
+    pub fn build(mut self) -> Result<Runner, BuildError> {
+        self.defaults.stores.talk_as(&self.http);
         let shared = Shared {
-            store_options,
             engine: self.engine,
             http: http::Client::new(self.http).map_err(BuildError::Http)?,
             pump: Pump::start(self.pump).map_err(BuildError::Pump)?,

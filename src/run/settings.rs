@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::store::{OwnGirder, Stores};
 use crate::event::{EventSink, RunId, Silent};
 use crate::pump::{Listen, Outlet};
 use crate::reporter::JobTeller;
 use crate::run::transfers::listeners::Listeners;
 use crate::spec::RunOptions;
-use crate::store::GirderSettings;
 
 /// The settings of one run. What is not set is as the [`Runner`](super::Runner) has it.
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub struct RunSettings {
     stdout: Option<HostStream>,
     stderr: Option<HostStream>,
     stop_timeout: Option<Duration>,
-    girder: Option<GirderSettings>,
+    pub(super) girder: Option<OwnGirder>,
     temporary_folder: Option<PathBuf>,
     labels: BTreeMap<String, String>,
     reporting: Reporting,
@@ -114,12 +114,6 @@ impl RunSettings {
         self
     }
 
-    /// The Girder server, if the job names none, and how to be let in.
-    pub fn with_girder(mut self, girder: GirderSettings) -> Self {
-        self.girder = Some(girder);
-        self
-    }
-
     /// Where temporary volumes are made, unless they say themselves.
     pub fn with_temporary_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.temporary_folder = Some(folder.into());
@@ -162,7 +156,7 @@ impl RunSettings {
             stdout: stream(self.stdout, &defaults.stdout),
             stderr: stream(self.stderr, &defaults.stderr),
             stop_timeout: self.stop_timeout.unwrap_or(defaults.stop_timeout),
-            girder: self.girder.unwrap_or_else(|| defaults.girder.clone()),
+            stores: defaults.stores.with(self.girder),
             temporary_folder: self
                 .temporary_folder
                 .unwrap_or_else(|| defaults.temporary_folder.clone()),
@@ -225,7 +219,7 @@ pub(super) struct Defaults {
     pub(super) stdout: Option<Arc<OwnedFd>>,
     pub(super) stderr: Option<Arc<OwnedFd>>,
     pub(super) stop_timeout: Duration,
-    pub(super) girder: GirderSettings,
+    pub(super) stores: Stores,
     pub(super) temporary_folder: PathBuf,
 }
 
@@ -236,7 +230,7 @@ impl Default for Defaults {
             stdout: None,
             stderr: None,
             stop_timeout: Duration::from_secs(10),
-            girder: GirderSettings::default(),
+            stores: Stores::default(),
             temporary_folder: PathBuf::from("/tmp"),
         }
     }
@@ -248,7 +242,7 @@ pub(super) struct Given {
     pub(super) stdout: HostStream,
     pub(super) stderr: HostStream,
     pub(super) stop_timeout: Duration,
-    pub(super) girder: GirderSettings,
+    pub(super) stores: Stores,
     pub(super) temporary_folder: PathBuf,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) reporting: Reporting,

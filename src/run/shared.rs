@@ -6,13 +6,11 @@ use super::settings::Defaults;
 use crate::docker;
 use crate::http;
 use crate::pump::Pump;
-use crate::store::StoreOptions;
 use crate::volume::RecordFolders;
 
 /// What the runs of a [`Runner`](super::Runner) share.
 pub(super) struct Shared {
     pub(super) engine: docker::Settings,
-    pub(super) store_options: StoreOptions,
     pub(super) http: http::Client,
     pub(super) pump: Pump,
     pub(super) record_folders: RecordFolders,

@@ -35,7 +35,7 @@ impl Live {
             }
             (Reporting::Own, None) | (Reporting::Off, _) => return Ok(()),
         };
-        let girder = self.shared.store_options.clone();
+        let girder = self.store.options().clone();
         let options = ReporterOptions { girder, ..ReporterOptions::default() };
         let canceller = self.cancellation.canceller();
         let reporter = JobReporter::start(job, options, move |_| canceller.cancel());
@@ -115,7 +115,7 @@ impl Live {
         if !self.plan.arguments.iter().any(PlannedArgument::names_girder) {
             return Ok(());
         }
-        let client = self.store().await?;
+        let client = self.store.open().await?;
         self.resolved.girder_api_url = client.api_url().to_owned();
         self.resolved.girder_token = client.token().map(|token| Secret::new(token.expose()));
         let needs_token = self.plan.arguments.iter().any(PlannedArgument::has_token);

@@ -127,7 +127,7 @@ fn begin_streams(live: &mut Live, attach: Option<Attach>, sinks: &mut Sinks) -> 
         let mut transfers = live.transfers.ids().into_iter().zip(&live.plan.transfers);
         let found = transfers.find(|(_, transfer)| transfer.source == source);
         let (id, _) = found.ok_or(Cause::Bug("a stream of the container that goes nowhere"))?;
-        Ok((id, sinks.take(id)?))
+        Ok::<_, Cause>((id, sinks.take(id)?))
     };
     let stdout = stream(spec::Source::ContainerStdOut)?;
     let stderr = stream(spec::Source::ContainerStdErr)?;

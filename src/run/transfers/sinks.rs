@@ -72,7 +72,7 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
         }
         spec::Sink::GirderItem { item_id, name, size } => {
             let file = StreamedFile { item_id: item_id.clone(), name: name.clone(), size: *size };
-            let access = (live.store().await?, live.ledger.clone());
+            let access = (live.store.open().await?, live.ledger.clone());
             let folder = live.given.temporary_folder.clone();
             let (settler, label) = (live.transfers.settler(id), live.transfers.label(id));
             let begin = move || {

@@ -13,7 +13,7 @@ use crate::pump::Source;
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::spec;
-use crate::store::{FileRecord, StoreError};
+use crate::store::FileRecord;
 
 /// A source that does not come out of the container, and its size when its owner says.
 #[derive(Debug)]
@@ -67,14 +67,14 @@ async fn ask_girder(
     if wanted.is_empty() {
         return Ok(());
     }
-    let client = live.store().await?;
+    let client = live.store.open().await?;
     let mut records = JoinSet::new();
     for (id, file) in wanted {
         let client = client.clone();
         records.spawn_blocking(move || {
-            let FileRecord { size, .. } = client.file(&file).map_err(failed)?;
-            let get = client.download(&file).map_err(failed)?;
-            Ok((id, get, size))
+            let FileRecord { size, .. } = client.file(&file)?;
+            let get = client.download(&file)?;
+            Ok::<_, Cause>((id, get, size))
         });
     }
     while let Some(record) = records.join_next().await {
@@ -82,10 +82,6 @@ async fn ask_girder(
         found.insert(id, fetched(live, get, size));
     }
     Ok(())
-}
-
-fn failed(error: StoreError) -> Cause {
-    Cause::Girder(Box::new(error))
 }
 
 fn fetched(live: &Live, get: Get, size: Option<u64>) -> Found {

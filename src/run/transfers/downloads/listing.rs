@@ -59,7 +59,7 @@ enum Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Failed(Cause::Girder(Box::new(error)))
+        Self::Failed(error.into())
     }
 }
 

@@ -82,7 +82,7 @@ impl Fetched {
             return Ok(());
         }
         refuse_same_places(&planned)?;
-        let client = live.store().await?;
+        let client = live.store.open().await?;
         let place = |planned: &PlannedDownload| {
             let folder =
                 live.host_side(planned.mount).ok_or(Cause::Bug("a volume without a folder"))?;

@@ -1,0 +1,90 @@
+//! The store of a run's job: where its files come from and its results go. Which Girder server that is, and how it is
+//! talked to, is known here and to the [`store`](crate::store) itself.
+
+use tokio::sync::OnceCell;
+
+use super::blocking::blocking;
+use super::error::Cause;
+use super::settings::RunSettings;
+use crate::http::ClientOptions;
+use crate::spec::JobSpec;
+use crate::store::{GirderSettings, Server, Store, StoreOptions};
+
+/// What the stores of jobs are opened with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stores {
+    girder: GirderSettings,
+    options: StoreOptions,
+}
+
+impl Stores {
+    /// The Girder server of jobs that name none.
+    pub(super) fn set_girder(&mut self, girder: GirderSettings) {
+        self.girder = girder;
+    }
+
+    /// Stores are talked to as the servers of downloads are.
+    pub(super) fn talk_as(&mut self, http: &ClientOptions) {
+        self.options = StoreOptions {
+            ca_files: http.ca_files.clone(),
+            user_agent: http.user_agent.clone(),
+            ..StoreOptions::default()
+        };
+    }
+
+    /// The same with a run's own server.
+    pub(super) fn with(&self, own: Option<OwnGirder>) -> Self {
+        let girder = own.map_or_else(|| self.girder.clone(), |own| own.0);
+        Self { girder, options: self.options.clone() }
+    }
+
+    /// The store of one job. Nothing is sent yet.
+    pub(super) fn of(&self, job: &JobSpec) -> JobStore {
+        let (server, options) = (self.girder.server_for(job), self.options.clone());
+        JobStore { server, options, opened: OnceCell::new() }
+    }
+}
+
+/// The Girder server that one run is given.
+pub(super) struct OwnGirder(GirderSettings);
+
+impl RunSettings {
+    /// The Girder server, if the job names none, and how to be let in.
+    pub fn with_girder(mut self, girder: GirderSettings) -> Self {
+        self.girder = Some(OwnGirder(girder));
+        self
+    }
+}
+
+/// The store of one job.
+#[derive(Debug)]
+pub(super) struct JobStore {
+    server: Option<Server>,
+    options: StoreOptions,
+    opened: OnceCell<Store>,
+}
+
+impl JobStore {
+    /// Whether the job, or somebody else, names a server.
+    pub(super) fn is_named(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// How it is talked to.
+    pub(super) fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// Opens it, once.
+    ///
+    /// # Errors
+    /// Nobody names a server, or the server cannot be used.
+    pub(super) async fn open(&self) -> Result<Store, Cause> {
+        let open = || async {
+            let server = self.server.clone().ok_or(Cause::NoGirder)?;
+            let options = self.options.clone();
+            blocking(move || Ok(server.open(&options)?)).await
+        };
+        self.opened.get_or_try_init(open).await.cloned()
+    }
+}
