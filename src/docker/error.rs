@@ -230,6 +230,7 @@ pub enum StartFailure {
 
 /// Which call it was: the method and the path, without version and query.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Call {
     /// `GET`, `POST`, …
     pub method: &'static str,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// A version of the Engine API, such as 1.41.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct ApiVersion {
     /// Always 1 so far.
     pub major: u16,
