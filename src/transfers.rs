@@ -17,24 +17,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::error::Error;
 use std::fmt;
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 
-use bytes::Bytes;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use url::Url;
 
 use crate::http::{Client, ClientOptions, Get, HeaderValue, HttpError, Post};
 pub use crate::pump::{
     Carrier, Finish, Options as PumpOptions, PumpError as StartError, TransferError,
 };
-use crate::pump::{Flow, Notice, Outlet, Piece, Split, TransferReport};
+use crate::pump::{Flow, Notice, TransferReport};
 
 /// A few threads that move the bytes of many transfers. Dropping it cancels those that go on.
 #[derive(Debug)]
@@ -76,18 +72,14 @@ impl Pump {
         }));
         let sink = sink.into_inner(&self.client);
         let begun = match source.0 {
-            From::File(file) => flow.add(MOVED, crate::pump::Source::File(file), sink),
-            From::Get(get) => {
+            Origin::File(file) => flow.add(MOVED, crate::pump::Source::File(file), sink),
+            Origin::Get(get) => {
                 let client = self.client.clone();
                 flow.add(MOVED, crate::pump::Source::Http { client, get, size: None }, sink)
             }
-            From::Pipe(pipe) => flow.add(MOVED, crate::pump::Source::Pipe(pipe), sink),
-            From::Descriptor(socket) => {
-                does_not_block(&socket).map_err(BeginError::Source)?;
-                let split = Box::new(Whole);
-                let attach = crate::pump::Attach { socket, read_ahead: Bytes::new(), split };
-                let nobody = File::create("/dev/null").map_err(BeginError::Source)?;
-                flow.attach(attach, (MOVED, sink), (NOTHING, crate::pump::Sink::File(nobody)))
+            Origin::Pipe(pipe) => flow.add(MOVED, crate::pump::Source::Pipe(pipe), sink),
+            Origin::Descriptor(descriptor) => {
+                flow.add(MOVED, crate::pump::Source::Descriptor(descriptor), sink)
             }
         };
         begun.map_err(BeginError::Pump)?;
@@ -95,14 +87,13 @@ impl Pump {
     }
 }
 
-/// The transfer's number in its flow, and that of what a descriptor does not give.
+/// The transfer's number in its flow, in which it is alone.
 const MOVED: usize = 0;
-const NOTHING: usize = 1;
 
 /// Where bytes come from.
-pub struct Source(From);
+pub struct Source(Origin);
 
-enum From {
+enum Origin {
     File(File),
     Descriptor(OwnedFd),
     Pipe(OwnedFd),
@@ -110,24 +101,26 @@ enum From {
 }
 
 impl Source {
-    /// A regular file, from its first byte.
+    /// A regular file, from its offset on.
     pub fn file(file: File) -> Self {
-        Self(From::File(file))
+        Self(Origin::File(file))
     }
 
     /// The reading end of a pipe, until all its writers have closed it. Its flags are left alone.
     ///
     /// Its bytes stay in the kernel where the sink allows that. A slow sink holds up who writes it.
     pub fn pipe(reader: impl Into<OwnedFd>) -> Self {
-        Self(From::Pipe(reader.into()))
+        Self(Origin::Pipe(reader.into()))
     }
 
-    /// A pipe, a socket or a terminal, until its end. It is set to not block, for all who have it.
+    /// What the caller has open, until its end: a pipe, a socket, a regular file from its offset on, a
+    /// terminal or another device.
     ///
-    /// It is read at once: what a slower sink has not taken yet waits in
-    /// [`spool_folder`](PumpOptions::spool_folder), in a file without a name.
+    /// Its bytes stay in the kernel where the source and the sink allow that. A slow sink holds up who
+    /// writes it. Others may have it open, too: the flags of a pipe or a terminal are left alone where
+    /// the system allows that; a socket does not block any more, whoever has it.
     pub fn descriptor(descriptor: impl Into<OwnedFd>) -> Self {
-        Self(From::Descriptor(descriptor.into()))
+        Self(Origin::Descriptor(descriptor.into()))
     }
 
     /// What an `http` or `https` URL has. Redirects are followed.
@@ -135,7 +128,7 @@ impl Source {
     /// # Errors
     /// It is no URL.
     pub fn url(url: &str) -> Result<Self, BeginError> {
-        Ok(Self(From::Get(Get::new(parsed(url)?))))
+        Ok(Self(Origin::Get(Get::new(parsed(url)?))))
     }
 
     /// Sends a header with the request for a URL; other sources have none. It is not sent after a
@@ -143,7 +136,7 @@ impl Source {
     #[must_use]
     pub fn with_header(self, name: &str, value: &str) -> Self {
         match self.0 {
-            From::Get(get) => Self(From::Get(get.with_header(name, HeaderValue::new(value)))),
+            Origin::Get(get) => Self(Origin::Get(get.with_header(name, HeaderValue::new(value)))),
             other => Self(other),
         }
     }
@@ -152,19 +145,19 @@ impl Source {
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            From::File(file) => f.debug_tuple("Source").field(file).finish(),
-            From::Descriptor(descriptor) | From::Pipe(descriptor) => {
+            Origin::File(file) => f.debug_tuple("Source").field(file).finish(),
+            Origin::Descriptor(descriptor) | Origin::Pipe(descriptor) => {
                 f.debug_tuple("Source").field(descriptor).finish()
             }
-            From::Get(get) => f.debug_tuple("Source").field(get).finish(),
+            Origin::Get(get) => f.debug_tuple("Source").field(get).finish(),
         }
     }
 }
 
 /// Where bytes go.
-pub struct Sink(To);
+pub struct Sink(Destination);
 
-enum To {
+enum Destination {
     File(File),
     Descriptor(OwnedFd),
     Post(Post),
@@ -173,12 +166,12 @@ enum To {
 impl Sink {
     /// A file that nobody else writes, from its offset on.
     pub fn file(file: File) -> Self {
-        Self(To::File(file))
+        Self(Destination::File(file))
     }
 
     /// A pipe, a socket, a terminal, or a file that others write too. Its flags are left alone.
     pub fn descriptor(descriptor: impl Into<OwnedFd>) -> Self {
-        Self(To::Descriptor(descriptor.into()))
+        Self(Destination::Descriptor(descriptor.into()))
     }
 
     /// The body of a POST to an `http` or `https` URL, in chunks. Redirects are not followed.
@@ -186,23 +179,25 @@ impl Sink {
     /// # Errors
     /// It is no URL.
     pub fn post(url: &str) -> Result<Self, BeginError> {
-        Ok(Self(To::Post(Post::new(parsed(url)?))))
+        Ok(Self(Destination::Post(Post::new(parsed(url)?))))
     }
 
     /// Sends a header with a POST; other sinks have none. It is neither printed nor logged.
     #[must_use]
     pub fn with_header(self, name: &str, value: &str) -> Self {
         match self.0 {
-            To::Post(post) => Self(To::Post(post.with_header(name, HeaderValue::new(value)))),
+            Destination::Post(post) => {
+                Self(Destination::Post(post.with_header(name, HeaderValue::new(value))))
+            }
             other => Self(other),
         }
     }
 
     fn into_inner(self, client: &Client) -> crate::pump::Sink {
         match self.0 {
-            To::File(file) => crate::pump::Sink::File(file),
-            To::Descriptor(descriptor) => crate::pump::Sink::Inherited(descriptor),
-            To::Post(post) => crate::pump::Sink::Post { client: client.clone(), post },
+            Destination::File(file) => crate::pump::Sink::File(file),
+            Destination::Descriptor(descriptor) => crate::pump::Sink::Inherited(descriptor),
+            Destination::Post(post) => crate::pump::Sink::Post { client: client.clone(), post },
         }
     }
 }
@@ -210,9 +205,9 @@ impl Sink {
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            To::File(file) => f.debug_tuple("Sink").field(file).finish(),
-            To::Descriptor(descriptor) => f.debug_tuple("Sink").field(descriptor).finish(),
-            To::Post(post) => f.debug_tuple("Sink").field(post).finish(),
+            Destination::File(file) => f.debug_tuple("Sink").field(file).finish(),
+            Destination::Descriptor(descriptor) => f.debug_tuple("Sink").field(descriptor).finish(),
+            Destination::Post(post) => f.debug_tuple("Sink").field(post).finish(),
         }
     }
 }
@@ -315,31 +310,9 @@ pub enum BeginError {
     /// A URL cannot be used.
     #[error("cannot use the URL")]
     Url(#[source] HttpError),
-    /// The source cannot be read as it is.
-    #[error("cannot prepare the source")]
-    Source(#[source] io::Error),
     /// The pump cannot take it.
     #[error("cannot begin")]
     Pump(#[source] StartError),
-}
-
-/// Bytes that are nobody's but the sink's.
-struct Whole;
-
-impl Split for Whole {
-    fn next<'a>(&mut self, input: &'a [u8]) -> Result<Piece<'a>, Box<dyn Error + Send + Sync>> {
-        Ok(Piece { outlet: Some(Outlet::StdOut), payload: input, consumed: input.len() })
-    }
-
-    fn end(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        Ok(())
-    }
-}
-
-fn does_not_block(descriptor: &impl AsFd) -> io::Result<()> {
-    let flags = OFlag::from_bits_retain(fcntl(descriptor, FcntlArg::F_GETFL)?);
-    fcntl(descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    Ok(())
 }
 
 fn parsed(url: &str) -> Result<Url, BeginError> {

@@ -96,14 +96,15 @@ impl Driver {
                 far.begin()?;
                 self.line.transfer.source_blocked();
             }
-            Supply::Pulled(Source::Fifo(fifo), _) => {
-                let descriptor = fifo.descriptor().as_raw_fd();
-                SourceFd(&descriptor)
-                    .register_into(registry, self.tokens.source, Interest::READABLE)
-                    .map_err(TransferError::Register)?;
+            Supply::Pulled(source, _) => {
+                if let Some(descriptor) = source.descriptor() {
+                    SourceFd(&descriptor.as_raw_fd())
+                        .register_into(registry, self.tokens.source, Interest::READABLE)
+                        .map_err(TransferError::Register)?;
+                }
                 self.line.route()?;
             }
-            _ => self.line.route()?,
+            Supply::Fed(_) => {}
         }
         self.register_sink(registry)
     }
@@ -118,7 +119,8 @@ impl Driver {
     /// Takes back what the epoll instance would keep: a descriptor that others share stays in it
     /// when ours is closed.
     pub(crate) fn deregister(&self, registry: &Registry) {
-        if let Some(descriptor) = self.line.sink.descriptor() {
+        let source = self.line.source().and_then(Source::descriptor);
+        for descriptor in source.into_iter().chain(self.line.sink.descriptor()) {
             // It is going away; there is nobody to tell.
             let _ = registry.deregister(&mut SourceFd(&descriptor.as_raw_fd()));
         }

@@ -19,10 +19,12 @@ pub enum Source {
         /// How long the store says that it is. Anything else is an error.
         size: Option<u64>,
     },
-    /// A regular file, from its first byte.
+    /// A regular file, from its offset on.
     File(File),
     /// The reading end of a pipe, until all its writers have closed it. It can be read only once.
     Pipe(OwnedFd),
+    /// A regular file, a pipe, a socket or a device that others may have open, too, until its end.
+    Descriptor(OwnedFd),
     /// A FIFO that others write, one after the other. It is opened when the transfer is added, before
     /// they start, and over when they are
     /// ([`Flow::container_exited`](crate::pump::Flow::container_exited)) and it is empty.

@@ -6,6 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Instant;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{SFlag, fstat};
+
 use crate::pump::error::TransferError;
 use crate::pump::far::Far;
 use crate::pump::took::Took;
@@ -18,20 +21,49 @@ pub(crate) enum Source {
     Far(Box<Far>),
     /// A regular file of the host.
     File(FileSource),
-    /// A FIFO that the container writes.
+    /// A FIFO that the container writes, or a pipe.
     Fifo(FifoSource),
+    /// A socket or a device, which does not block.
+    Descriptor(OwnedFd),
     /// A FIFO that was closed, and cannot be read again.
     Spent,
 }
 
 impl Source {
+    /// What a descriptor is that others may have, too.
+    ///
+    /// `O_NONBLOCK` belongs to the open file, which they share. A pipe or a terminal is opened anew, which makes another
+    /// open file of it. A socket cannot be, nor what belongs to another user: those do not block from now on, whoever has
+    /// them.
+    pub(crate) fn of_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
+        match SFlag::from_bits_truncate(fstat(&descriptor)?.st_mode) & SFlag::S_IFMT {
+            SFlag::S_IFREG => Ok(Self::File(FileSource::new(descriptor.into())?)),
+            SFlag::S_IFIFO => {
+                let reader = anew(&descriptor).or_else(|_| unblocked(descriptor))?;
+                Ok(Self::Fifo(FifoSource::of_pipe(reader)?))
+            }
+            SFlag::S_IFSOCK => Ok(Self::Descriptor(unblocked(descriptor)?)),
+            _ => Ok(Self::Descriptor(anew(&descriptor).or_else(|_| unblocked(descriptor))?)),
+        }
+    }
+
     /// The descriptor to splice from and the most that may be, if this source can be spliced.
     pub(crate) fn raw(&self) -> Option<(BorrowedFd<'_>, u64)> {
         match self {
             Self::Far(far) => far.raw(),
             Self::File(file) => Some((file.file.as_fd(), u64::MAX)),
             Self::Fifo(fifo) => Some((fifo.reader.as_fd(), u64::MAX)),
+            Self::Descriptor(descriptor) => Some((descriptor.as_fd(), u64::MAX)),
             Self::Spent => None,
+        }
+    }
+
+    /// The descriptor whose edges tell of bytes, if it has any and is there from the start.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Fifo(fifo) => Some(fifo.reader.as_fd()),
+            Self::Descriptor(descriptor) => Some(descriptor.as_fd()),
+            Self::Far(_) | Self::File(_) | Self::Spent => None,
         }
     }
 
@@ -52,6 +84,7 @@ impl Source {
         match (answer, self) {
             (Ok(0), Self::File(file)) => file.end(taken),
             (Ok(0), Self::Fifo(fifo)) => fifo.without_bytes(Found::End),
+            (Ok(0), Self::Descriptor(_)) => Ok(Took::Ended),
             (Ok(0), _) => Ok(Took::Blocked),
             (Ok(bytes), _) => Ok(Took::Bytes(bytes)),
             (Err(error), of) if error.kind() == io::ErrorKind::WouldBlock => match of {
@@ -73,6 +106,7 @@ impl Source {
             Self::Far(far) => return far.read(buffer, taken, now),
             Self::File(file) => file.file.as_fd(),
             Self::Fifo(fifo) => fifo.reader.as_fd(),
+            Self::Descriptor(descriptor) => OwnedFd::as_fd(descriptor),
             Self::Spent => return Ok(Took::Blocked),
         };
         let answer =
@@ -80,14 +114,15 @@ impl Source {
         self.spliced(answer, taken, now)
     }
 
-    /// Begins anew at the first byte. False: this source can be read only once.
+    /// Begins anew with the byte that was the first. False: this source can be read only once.
     pub(crate) fn begin_again(&mut self) -> Result<bool, TransferError> {
         match self {
             Self::Far(far) => far.begin().map(|()| true),
             Self::File(file) => {
-                file.file.seek(SeekFrom::Start(0)).map_err(TransferError::Read).map(|_| true)
+                let sought = file.file.seek(SeekFrom::Start(file.begins));
+                sought.map_err(TransferError::Read).map(|_| true)
             }
-            Self::Fifo(_) | Self::Spent => Ok(false),
+            Self::Fifo(_) | Self::Descriptor(_) | Self::Spent => Ok(false),
         }
     }
 
@@ -96,7 +131,7 @@ impl Source {
     pub(crate) fn stop(&mut self) {
         match self {
             Self::Far(far) => far.stop(),
-            Self::Fifo(_) => *self = Self::Spent,
+            Self::Fifo(_) | Self::Descriptor(_) => *self = Self::Spent,
             Self::File(_) | Self::Spent => {}
         }
     }
@@ -106,7 +141,7 @@ impl Source {
         match self {
             Self::Far(far) => far.total(),
             Self::File(file) => Some(file.size),
-            Self::Fifo(_) | Self::Spent => None,
+            Self::Fifo(_) | Self::Descriptor(_) | Self::Spent => None,
         }
     }
 }
@@ -115,12 +150,15 @@ impl Source {
 #[derive(Debug)]
 pub(crate) struct FileSource {
     file: File,
+    /// Its offset when it was given.
+    begins: u64,
+    /// Bytes from there on.
     size: u64,
 }
 
 impl FileSource {
-    /// A file, from its first byte.
-    pub(crate) fn new(file: File) -> io::Result<Self> {
+    /// A file, from its offset on.
+    pub(crate) fn new(mut file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
@@ -132,7 +170,8 @@ impl FileSource {
             0,
             nix::fcntl::PosixFadviseAdvice::POSIX_FADV_SEQUENTIAL,
         );
-        Ok(Self { size: metadata.len(), file })
+        let begins = file.stream_position()?;
+        Ok(Self { file, begins, size: metadata.len().saturating_sub(begins) })
     }
 
     /// Its end is where it ends, but what was there when it was opened must have come.
@@ -178,15 +217,10 @@ impl FifoSource {
         Self { reader, writers: Writers::Coming }
     }
 
-    /// Of a pipe that others may have open, too: `O_NONBLOCK` belongs to the open file, so the pipe is
-    /// opened anew through /proc.
-    pub(crate) fn of_pipe(pipe: &OwnedFd) -> io::Result<Self> {
-        pipe::unread(pipe)?;
-        let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
-        let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
-        let reader = File::options().read(true).custom_flags(flags).open(path)?;
+    /// Of a pipe, which does not block.
+    pub(crate) fn of_pipe(reader: OwnedFd) -> io::Result<Self> {
         pipe::resize(&reader, pipe::PIPE_BYTES)?;
-        Ok(Self { reader: reader.into(), writers: Writers::Present })
+        Ok(Self { reader, writers: Writers::Present })
     }
 
     /// No writer will come any more.
@@ -207,8 +241,17 @@ impl FifoSource {
         };
         Ok(if is_over { Took::Ended } else { Took::Blocked })
     }
+}
 
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.reader.as_fd()
-    }
+/// Opens through /proc what others may have open, too: our end does not block, and theirs stays as it was.
+pub(crate) fn anew(descriptor: &OwnedFd) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
+    Ok(File::options().read(true).custom_flags(flags).open(path)?.into())
+}
+
+fn unblocked(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    let flags = OFlag::from_bits_retain(fcntl(&descriptor, FcntlArg::F_GETFL)?);
+    fcntl(&descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(descriptor)
 }

@@ -36,3 +36,4 @@ mod run_engine;
 mod spec;
 mod spec_docker_py;
 mod spec_schema;
+mod transfers;

@@ -73,8 +73,13 @@ impl NewTransfer {
                 FileSource::new(file).map_err(PumpError::PrepareSource)?,
             )),
             NewSource::Given(Source::Pipe(pipe)) => pulled(source::Source::Fifo(
-                FifoSource::of_pipe(&pipe).map_err(PumpError::PrepareSource)?,
+                source::anew(&pipe)
+                    .and_then(FifoSource::of_pipe)
+                    .map_err(PumpError::PrepareSource)?,
             )),
+            NewSource::Given(Source::Descriptor(descriptor)) => {
+                pulled(source::Source::of_descriptor(descriptor).map_err(PumpError::PrepareSource)?)
+            }
             NewSource::Given(Source::Fifo(fifo)) => {
                 let reader = fifo.open_reader().map_err(PumpError::OpenFifo)?;
                 pipe::resize(&reader, PIPE_BYTES).map_err(PumpError::OpenFifo)?;
