@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::PeerError;
 use super::message::{Message, hear, now, say};
 use super::{attach, mover, ordinary, server};
+use crate::sys::pipe::PIPE_BYTES;
 
 /// What a child process is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl Role {
 }
 
 /// How much a reader or writer asks for at once: as much as a FIFO holds.
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = PIPE_BYTES;
 
 fn read(path: &Path, input: &mut dyn BufRead, out: &mut dyn Write) -> Result<(), PeerError> {
     say(out, &Message::Ready)?;

@@ -16,6 +16,7 @@ use crate::run::cancel::{Cancelled, Level};
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::spec;
+use crate::sys::pipe::PIPE_BYTES;
 use crate::sys::splice::splice_bytes;
 use crate::volume::Written;
 
@@ -75,7 +76,7 @@ pub(crate) async fn deliver_replaced(live: &mut Live, is_cancelled: bool) -> boo
 /// Puts a file into a FIFO that has a reader. That the reader leaves is for the pump to tell.
 fn copy(file: &File, writer: OwnedFd) -> io::Result<()> {
     loop {
-        match splice_bytes(file, &writer, AT_ONCE) {
+        match splice_bytes(file, &writer, PIPE_BYTES) {
             Ok(0) | Err(Errno::EPIPE) => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => {
@@ -89,6 +90,3 @@ fn copy(file: &File, writer: OwnedFd) -> io::Result<()> {
         }
     }
 }
-
-/// A FIFO's size.
-const AT_ONCE: usize = 1 << 20;
