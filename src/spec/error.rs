@@ -212,7 +212,7 @@ pub enum Problem {
         member: &'static str,
     },
     /// A FIFO that two ends would share.
-    #[error("the FIFO `{0}` is connected already: bytes of two streams would mix in it")]
+    #[error("the FIFO `{0}` is connected already: bytes of two transfers would mix in it")]
     FifoTaken(String),
     /// A FIFO, a download or an upload in an engine's volume.
     #[error("{what} needs a folder of the host, and `{volume}` is the engine's volume")]

@@ -5,8 +5,8 @@
 pub(super) const MAX_ARGUMENTS: usize = 100_000;
 /// Volumes of one container: each is a mount, and the engine slows down long before.
 pub(super) const MAX_VOLUMES: usize = 1000;
-/// Streams of one job: each takes up to four descriptors, and a process has 1,024 by default.
-pub(super) const MAX_STREAMS: usize = 200;
+/// Transfers of one job: each takes up to four descriptors, and a process has 1,024 by default.
+pub(super) const MAX_TRANSFERS: usize = 200;
 /// Hooks of one job: each is some requests to Girder.
 pub(super) const MAX_HOOKS: usize = 1000;
 

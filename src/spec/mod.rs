@@ -10,6 +10,7 @@
 //! reads [`girder_worker`].
 
 pub mod builder;
+mod connect;
 mod docker_py;
 mod document;
 mod download;
@@ -21,10 +22,10 @@ mod json;
 mod jsonpickle;
 mod limits;
 mod secret;
-mod stream;
 mod vocabulary;
 mod volume;
 
+pub use connect::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 pub use docker_py::{ContainerOptions, Gpu, RunOptions};
 pub use document::schema;
 pub use download::{Download, Downloaded};
@@ -36,7 +37,6 @@ pub(crate) use json::{Fault, Node, Value};
 #[cfg(feature = "worker")]
 pub(crate) use jsonpickle::{Pickle, Pickled};
 pub use secret::{HttpUrl, Secret};
-pub use stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 pub use volume::{BindMount, TemporaryVolume, Volume, VolumePath, VolumeRef};
 
 use girder_job::moved;
@@ -44,7 +44,7 @@ use girder_job::moved;
 /// One job: an image, what it is given, and where its results go.
 ///
 /// It is made by a parser or by the builder, and cannot be put together otherwise: what it names is
-/// there, and no two of its streams share an end.
+/// there, and no two of its transfers share an end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobSpec {
     image: String,
@@ -178,7 +178,7 @@ impl JobSpec {
         self.remove_container
     }
 
-    /// Streams beside those in [`container_args`](Self::container_args).
+    /// Transfers beside those in [`container_args`](Self::container_args).
     pub fn stream_connectors(&self) -> &[Connect] {
         &self.stream_connectors
     }
@@ -288,10 +288,10 @@ pub enum Argument {
     Volume(VolumeRef),
     /// Becomes the path of a file or folder in a volume.
     VolumePath(VolumePath),
-    /// Becomes the path of the FIFO; nothing is streamed.
+    /// Becomes the path of the FIFO; nothing is moved through it.
     Fifo(Fifo),
     /// Becomes the path of the FIFO in it (the sink's, if both ends are one; an empty string
-    /// without one), and streams.
+    /// without one), and bytes are moved.
     Connect(Box<Connect>),
     /// Becomes the path in the container of what is downloaded.
     Download(Download),

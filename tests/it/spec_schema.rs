@@ -35,7 +35,7 @@ fn beyond_a_schema(error: &SpecError) -> bool {
                 || expected.contains("an address and a port")
         }
         // Volumes and streams are counted over the whole document.
-        Problem::TooMany { unit, .. } => matches!(*unit, "volumes" | "streams"),
+        Problem::TooMany { unit, .. } => matches!(*unit, "volumes" | "transfers"),
         _ => false,
     }
 }

@@ -65,7 +65,7 @@ impl JobBuilder {
         self.option("remove_container", false)
     }
 
-    /// Streams from one end to the other, without an argument that says so.
+    /// Moves bytes from one end to the other, without an argument that says so.
     pub fn stream(self, input: impl Into<Input>, output: impl Into<Output>) -> Self {
         self.push("stream_connectors", Arg::connect(input, output).0)
     }

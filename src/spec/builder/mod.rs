@@ -97,7 +97,7 @@
 //! # Ok::<(), gantline::SpecError>(())
 //! ```
 //!
-//! # Streaming in
+//! # Bytes into the container
 //!
 //! ```
 //! use gantline::JobSpec;
@@ -119,7 +119,7 @@
 //! # Ok::<(), gantline::SpecError>(())
 //! ```
 //!
-//! # Streaming out
+//! # Bytes out of the container
 //!
 //! ```
 //! use gantline::JobSpec;

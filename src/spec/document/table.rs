@@ -5,7 +5,7 @@ use super::volumes::{VOLUME_LIST, VOLUME_MAP};
 use crate::spec::json::docker_py::KEYWORDS;
 use crate::spec::json::rule;
 use crate::spec::json::table::{Kind, Member, Role, Shape};
-use crate::spec::limits::{MAX_ARGUMENTS, MAX_HOOKS, MAX_STREAMS};
+use crate::spec::limits::{MAX_ARGUMENTS, MAX_HOOKS, MAX_TRANSFERS};
 
 /// The whole document.
 pub(super) static DOCUMENT: Shape = Shape {
@@ -64,8 +64,8 @@ pub(super) static DOCUMENT: Shape = Shape {
         .default("true"),
         Member::optional(
             "stream_connectors",
-            Kind::List { of: &Kind::Typed(Role::Connect), most: MAX_STREAMS, unit: "streams" },
-            "Streams beside those in container_args.",
+            Kind::List { of: &Kind::Typed(Role::Connect), most: MAX_TRANSFERS, unit: "transfers" },
+            "Transfers beside those in container_args.",
         )
         .or_null()
         .default("[]")

@@ -2,15 +2,15 @@
 
 use super::row::{Class, Reads, Row};
 use crate::spec::builder::{Arg, Input, Output};
+use crate::spec::connect::Connect;
 use crate::spec::json::table::{Kind, Member, Relation, Role, Shape};
-use crate::spec::stream::Connect;
 
 pub(super) static ROWS: &[&Row] = &[&CONNECT];
 
 static CONNECT: Row = Row::new(
     Shape::new(
         "Connect",
-        "Streams from one source to one sink, one of which is the container's. As an argument it becomes \
+        "Moves bytes from one source to one sink, one of which is the container's. As an argument it becomes \
          the path of the FIFO in it, or an empty string.",
         &[
             Member::required("input", Kind::Typed(Role::Source), "Where the bytes come from."),
@@ -22,7 +22,7 @@ static CONNECT: Row = Row::new(
         ("output", Role::ContainerSink),
     ])]),
     Reads::Connect(|fields, reading| {
-        reading.streams.count(fields)?;
+        reading.taken.count(fields)?;
         let (input, output) = (fields.need("input")?, fields.need("output")?);
         Ok(Connect::new(reading.source(input)?, reading.sink(output)?))
     }),
@@ -33,7 +33,7 @@ static CONNECT: Row = Row::new(
 ));
 
 impl Arg {
-    /// Streams from one end to the other; becomes the path of the pipe among them (`Connect`).
+    /// Moves bytes from one end to the other; becomes the path of the pipe among them (`Connect`).
     pub fn connect(input: impl Into<Input>, output: impl Into<Output>) -> Self {
         Self::of(&CONNECT).with("input", input.into().0).with("output", output.into().0)
     }

@@ -21,7 +21,7 @@ pub(super) mod reading;
 pub(super) mod row;
 mod sinks;
 mod sources;
-mod streams;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod volumes;

@@ -5,10 +5,10 @@ use super::row::{Class, Reads, Row};
 use super::volumes::{ITS_VOLUME, VOLUME};
 use crate::spec::Argument;
 use crate::spec::builder::{Mount, Pipe};
+use crate::spec::connect::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 use crate::spec::json::fields::Fields;
 use crate::spec::json::table::{Kind, Member, Relation, Shape};
 use crate::spec::json::{Fault, rule, shortened};
-use crate::spec::stream::{Connect, Direction, Fifo, FifoPlace, Sink, Source};
 
 pub(super) static ROWS: &[&Row] = &[&NAMED_INPUT_PIPE, &NAMED_OUTPUT_PIPE, &PROGRESS_PIPE];
 
@@ -46,11 +46,11 @@ static PROGRESS_PIPE: Row = Row::new(
         ],
     ),
     Reads::Argument(|fields, reading| {
-        reading.streams.count(fields)?;
+        reading.taken.count(fields)?;
         let name = fields.optional_text("name").unwrap_or(Fifo::PROGRESS);
         let place = in_volume(name, fields, reading)?;
         let fifo = Fifo { name: name.to_owned(), place, direction: Direction::Output };
-        reading.streams.take_fifo(&fifo, &reading.volumes, fields)?;
+        reading.taken.take_fifo(&fifo, &reading.volumes, fields)?;
         let connect = Connect::new(Source::Fifo(fifo), Sink::Progress);
         Ok(Argument::Connect(Box::new(connect)))
     }),

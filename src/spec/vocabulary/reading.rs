@@ -3,14 +3,14 @@
 
 use super::declared::Volumes;
 use super::row::{Reads, Row};
-use super::streams::Streams;
+use super::taken::Taken;
 use crate::spec::Argument;
+use crate::spec::connect::{Connect, Sink, Source};
 use crate::spec::error::Problem;
 use crate::spec::hook::Hook;
 use crate::spec::json::fields::Fields;
 use crate::spec::json::table::Role;
 use crate::spec::json::{Fault, Node};
-use crate::spec::stream::{Connect, Sink, Source};
 use crate::spec::volume::{VolumePath, VolumeRef};
 
 /// What has been read of a job.
@@ -18,13 +18,13 @@ pub(in crate::spec) struct Reading {
     /// Which transforms there are.
     rows: fn(&str) -> Option<&'static Row>,
     pub(in crate::spec) volumes: Volumes,
-    pub(super) streams: Streams,
+    pub(super) taken: Taken,
 }
 
 impl Reading {
     /// Begins with nothing; `rows` finds a transform by its name.
     pub(super) fn new(rows: fn(&str) -> Option<&'static Row>) -> Self {
-        Self { rows, volumes: Volumes::default(), streams: Streams::default() }
+        Self { rows, volumes: Volumes::default(), taken: Taken::default() }
     }
 
     /// A transform in `container_args`.
@@ -105,7 +105,7 @@ impl Reading {
             Reads::OutputPipe(read) => Source::Fifo(read(fields, self)?),
             _ => return Err(misplaced(fields)),
         };
-        self.streams.take_source(&source, &self.volumes, fields)?;
+        self.taken.take_source(&source, &self.volumes, fields)?;
         Ok(source)
     }
 
@@ -117,7 +117,7 @@ impl Reading {
             Reads::InputPipe(read) => Sink::Fifo(read(fields, self)?),
             _ => return Err(misplaced(fields)),
         };
-        self.streams.take_sink(&sink, &self.volumes, fields)?;
+        self.taken.take_sink(&sink, &self.volumes, fields)?;
         Ok(sink)
     }
 

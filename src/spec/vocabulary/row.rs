@@ -7,12 +7,12 @@
 
 use super::reading::Reading;
 use crate::spec::Argument;
+use crate::spec::connect::{Connect, Fifo, Sink, Source};
 use crate::spec::download::Download;
 use crate::spec::hook::Hook;
 use crate::spec::json::Fault;
 use crate::spec::json::fields::Fields;
 use crate::spec::json::table::{Role, Shape};
-use crate::spec::stream::{Connect, Fifo, Sink, Source};
 use crate::spec::volume::{VolumePath, VolumeRef};
 
 /// One transform.

@@ -1,13 +1,13 @@
-//! Sinks: where a stream's bytes go.
+//! Sinks: where a transfer's bytes go.
 
 use super::http::{headers, headers_member, url, url_member};
 use super::row::{Class, Reads, Row};
 use crate::spec::Secret;
 use crate::spec::builder::Output;
+use crate::spec::connect::Sink;
 use crate::spec::json::table::{Kind, Member, Shape};
 use crate::spec::json::{Node, rule};
 use crate::spec::limits::MAX_SIZE;
-use crate::spec::stream::Sink;
 
 pub(super) static ROWS: &[&Row] = &[
     &HOST_STD_OUT,

@@ -1,12 +1,12 @@
-//! Sources: where a stream's bytes come from.
+//! Sources: where a transfer's bytes come from.
 
 use super::http::{headers, headers_member, url, url_member};
 use super::row::{Class, Reads, Row};
 use crate::spec::Secret;
 use crate::spec::builder::Input;
+use crate::spec::connect::Source;
 use crate::spec::json::rule;
 use crate::spec::json::table::{Kind, Member, Shape};
-use crate::spec::stream::Source;
 
 pub(super) static ROWS: &[&Row] = &[
     &GIRDER_FILE_ID_TO_STREAM,

@@ -1,7 +1,7 @@
 //! Every limit: just within it, and just beyond.
 
 use crate::spec::json::node::{MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES};
-use crate::spec::limits::{MAX_ARGUMENTS, MAX_HEADERS, MAX_STREAMS, MAX_VOLUMES};
+use crate::spec::limits::{MAX_ARGUMENTS, MAX_HEADERS, MAX_TRANSFERS, MAX_VOLUMES};
 use crate::spec::{JobSpec, Problem, SpecError};
 
 fn error(text: &str) -> SpecError {
@@ -76,8 +76,8 @@ fn volumes_are_counted_wherever_they_are_named() {
 }
 
 #[test]
-fn streams_are_counted_wherever_they_are_named() {
-    let streams = |count: usize| {
+fn transfers_are_counted_wherever_they_are_named() {
+    let transfers = |count: usize| {
         let pipe = |index: usize| {
             format!(
                 r#"{{"type": "Connect", "input": {{"type": "HostFileToStream", "path": "/x"}},
@@ -91,8 +91,8 @@ fn streams_are_counted_wherever_they_are_named() {
             connectors.join(",")
         )
     };
-    assert!(JobSpec::from_json(&streams(MAX_STREAMS)).is_ok());
-    assert_too_many(&streams(MAX_STREAMS + 1), "streams", MAX_STREAMS);
+    assert!(JobSpec::from_json(&transfers(MAX_TRANSFERS)).is_ok());
+    assert_too_many(&transfers(MAX_TRANSFERS + 1), "transfers", MAX_TRANSFERS);
 }
 
 #[test]

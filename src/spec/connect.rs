@@ -1,4 +1,4 @@
-//! What is streamed: FIFOs, and the sources and sinks that a [`Connect`] joins.
+//! What is moved: FIFOs, and the sources and sinks that a [`Connect`] joins.
 //!
 //! An end is named once, from the document to where a run opens it. What changes on the way is how a
 //! FIFO is named: the `F` of [`Source`] and [`Sink`]. In a job it is the [`Fifo`] that the document

@@ -1,18 +1,18 @@
-//! The ends that a job's streams have taken: no two streams share one.
+//! The ends that a job's transfers have taken: no two share one.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::declared::{Volumes, cleaned};
+use crate::spec::connect::{Fifo, FifoPlace, Sink, Source};
 use crate::spec::error::Problem;
 use crate::spec::json::fields::Fields;
 use crate::spec::json::{Fault, shortened, too_many};
-use crate::spec::limits::MAX_STREAMS;
-use crate::spec::stream::{Fifo, FifoPlace, Sink, Source};
+use crate::spec::limits::MAX_TRANSFERS;
 use crate::spec::volume::VolumeRef;
 
 #[derive(Default)]
-pub(super) struct Streams {
+pub(super) struct Taken {
     count: usize,
     fifos: HashSet<(Folder, String)>,
     files: HashSet<PathBuf>,
@@ -27,17 +27,17 @@ enum Folder {
     Temporary(VolumeRef),
 }
 
-impl Streams {
-    /// One stream more.
+impl Taken {
+    /// One transfer more.
     pub(super) fn count(&mut self, fields: &Fields<'_>) -> Result<(), Fault> {
         self.count += 1;
-        if self.count > MAX_STREAMS {
-            return Err(Fault::new(fields.at(), too_many(self.count, "streams", MAX_STREAMS)));
+        if self.count > MAX_TRANSFERS {
+            return Err(Fault::new(fields.at(), too_many(self.count, "transfers", MAX_TRANSFERS)));
         }
         Ok(())
     }
 
-    /// Takes a source, unless another stream has it.
+    /// Takes a source, unless another transfer has it.
     pub(super) fn take_source(
         &mut self,
         source: &Source,
@@ -57,7 +57,7 @@ impl Streams {
         }
     }
 
-    /// Takes a sink, unless another stream has it.
+    /// Takes a sink, unless another transfer has it.
     pub(super) fn take_sink(
         &mut self,
         sink: &Sink,
@@ -74,7 +74,7 @@ impl Streams {
         }
     }
 
-    /// Takes a FIFO, unless another stream has it.
+    /// Takes a FIFO, unless another transfer has it.
     pub(super) fn take_fifo(
         &mut self,
         fifo: &Fifo,
