@@ -6,7 +6,7 @@ use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Raises the limit of open descriptors to what this process may give itself. A service has 1,024,
-/// and a stream takes up to four.
+/// and a transfer takes up to four.
 ///
 /// # Errors
 /// As setrlimit(2).

@@ -1,7 +1,7 @@
 //! What a job will do, before anything is done: mounts, arguments, FIFOs, transfers.
 //!
 //! Pure: no I/O, no clock, no randomness; the names of temporary volumes come in. What only a plan
-//! can tell (two streams into one FIFO, a FIFO in a volume that the host cannot see) is refused
+//! can tell (two transfers into one FIFO, a FIFO in a volume that the host cannot see) is refused
 //! here, so that `gantline check` finds it without an engine.
 
 mod argument;

@@ -203,18 +203,18 @@ impl<'a> Planner<'a> {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let mut streamed = HashSet::new();
+        let mut connected = HashSet::new();
         for transfer in &self.transfers {
             if let Source::Fifo(fifo) = &transfer.source {
-                streamed.insert(fifo.at);
+                connected.insert(fifo.at);
             }
             if let Sink::Fifo(fifo) = &transfer.sink {
-                streamed.insert(fifo.at);
+                connected.insert(fifo.at);
             }
         }
-        let idle = self.fifos.iter().enumerate().filter(|(at, _)| !streamed.contains(at));
+        let idle = self.fifos.iter().enumerate().filter(|(at, _)| !connected.contains(at));
         let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
-            format!("nothing is streamed through the FIFO {name}: whoever opens it will wait")
+            format!("nothing goes through the FIFO {name}: whoever opens it will wait")
         });
         let of_keywords = warnings::of_keywords(self.job.container()).map(str::to_owned);
         self.job.warnings().iter().cloned().chain(idle).chain(of_keywords).collect()

@@ -17,7 +17,7 @@ pub enum PumpError {
     /// An end of a FIFO could not be opened.
     #[error("cannot open the FIFO")]
     OpenFifo(#[source] io::Error),
-    /// Our own output stream, or a file, cannot be written to as it is.
+    /// Our own output, or a file, cannot be written to as it is.
     #[error("cannot prepare the sink")]
     PrepareSink(#[source] io::Error),
     /// The source could not be made ready.
@@ -32,6 +32,9 @@ pub enum PumpError {
     /// The transfer failed before it began.
     #[error("cannot begin the transfer")]
     Begin(#[source] TransferError),
+    /// A worker has got the order, and could not be woken for it.
+    #[error("cannot wake a worker of the pump")]
+    Wake(#[source] io::Error),
     /// The worker is gone.
     #[error("the pump has stopped")]
     Stopped,
@@ -92,8 +95,8 @@ pub enum TransferError {
     /// It cannot be found out who reads a FIFO.
     #[error("cannot ask who reads the FIFO")]
     Watch(#[source] io::Error),
-    /// There is no pipe to go between the source and the sink.
-    #[error("cannot make a pipe between the source and the sink")]
+    /// The pipe between the source and the sink could not be made, or does not give its bytes back.
+    #[error("cannot use a pipe between the source and the sink")]
     Pipe(#[source] io::Error),
     /// The container's output cannot be taken apart.
     #[error("the engine's stream of the container's output is malformed")]

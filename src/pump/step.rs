@@ -140,7 +140,7 @@ impl Line {
                     Spliced::Gave(gave) => gave,
                     Spliced::Unfit(errno) => {
                         let buffer = between.rescue(context.pool);
-                        let buffer = buffer.map_err(|errno| TransferError::Write(errno.into()))?;
+                        let buffer = buffer.map_err(|errno| TransferError::Pipe(errno.into()))?;
                         self.fall_back(errno);
                         if let Supply::Pulled(_, load) = &mut self.supply {
                             *load = Load::Copy(Some(buffer));

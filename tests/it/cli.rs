@@ -75,7 +75,7 @@ fn check_warns_about_a_fifo_that_nothing_goes_through() {
         "container_args": [{"type": "NamedInputPipe", "name": "idle"}],
     }));
     assert_eq!(code, 0);
-    assert!(stderr.starts_with("gantline: warning: nothing is streamed through the FIFO idle"));
+    assert!(stderr.starts_with("gantline: warning: nothing goes through the FIFO idle"));
 }
 
 #[test]

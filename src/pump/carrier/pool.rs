@@ -1,8 +1,8 @@
 //! The memory of one worker: buffers for what is copied, segments for rings.
 //!
-//! Nobody waits for a buffer. Whoever waited might wait for ever: all buffers may hold bytes for programs
-//! that do not read them before they have read what the waiting transfer would bring. So the number of
-//! large buffers has a maximum, and who comes later gets a small one, and is slower.
+//! No transfer waits for a buffer, since it could wait for ever. Each buffer may hold bytes of a program
+//! that wants other bytes first: those of the transfer that waits. So a transfer that finds no large buffer
+//! gets a small one, and is slower. The number of large buffers has a maximum.
 //!
 //! The memory is mapped for us alone, with no file behind it. It takes no room before it is written to,
 //! and the system has it back when it is no longer needed.
@@ -16,11 +16,11 @@ use memmap2::MmapMut;
 
 use crate::sys::pipe::PIPE_BYTES;
 
-/// How large a buffer is. With 256 KiB one stream over TLS needs a tenth more CPU time.
+/// How large a buffer is. With 256 KiB one transfer over TLS needs a tenth more CPU time.
 pub(crate) const BUFFER_BYTES: usize = PIPE_BYTES;
 
-/// How large a small buffer is: room for three TLS records, and for what a splice carrier may have to
-/// take back.
+/// How large a small buffer is. Three TLS records fit into it, and so does what a pipe between holds when it
+/// turns out that its sink cannot be spliced into.
 pub(crate) const SPARE_BYTES: usize = 64 << 10;
 
 /// How large a segment of a ring's memory is.

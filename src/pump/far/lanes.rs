@@ -367,7 +367,7 @@ impl Lanes {
 /// There always is a lane.
 const NOBODY: TransferError = TransferError::Bug("a body that no connection fetches");
 
-/// How long the stream may wait for that answer. A look-up, a connection and a head take two or
+/// How long the transfer may wait for that answer. A look-up, a connection and a head take two or
 /// three round trips.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 

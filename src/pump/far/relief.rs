@@ -10,13 +10,13 @@ use crate::pump::far::lanes::{Lanes, Standing};
 /// A part is split only into pieces of this many bytes, or more.
 const LEAST_SHARE: u64 = 64 << 10;
 
-/// What relief must gain, in round trips. A connection that loses the end of its part has to be made
-/// anew, and needs some round trips to come to its speed: so much is lost.
+/// What relief must gain, in round trips. It costs some: the connection that loses the end of its part is
+/// made anew, and has to come to its speed again.
 const LEAST_GAIN: f64 = 10.0;
 
 impl Lanes {
-    /// A lane has nothing to do. If the part that all wait for comes too slowly, this lane takes over its
-    /// end, or all of it. True: it does.
+    /// The lane `at` has nothing to do. If the part that all wait for comes too slowly, the lane takes over
+    /// the end of that part, or all of it. True: it does.
     pub(in crate::pump) fn relieve(
         &mut self,
         at: usize,
@@ -56,9 +56,10 @@ impl Lanes {
     }
 }
 
-/// Shares the `left` bytes of a part between its connection, which fetches `rate` bytes a second, and a
-/// helper, which fetches `helper` bytes a second from a round trip later on. Both shall end at the same
-/// time. Says how many bytes stay with the connection; 0: none. None: a helper gains too little.
+/// Shares the `left` bytes of a part between two connections, so that both end at the same time. The one
+/// that has the part fetches `rate` bytes a second. The helper fetches `helper` bytes a second, and begins
+/// a round trip later. Says how many bytes stay with the first, which may be 0. None: the helper would gain
+/// too little.
 #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
 fn share(left: u64, rate: f64, helper: f64, round_trip: Duration) -> Option<u64> {
     let (rate, helper, round_trip) = (rate.max(1.0), helper.max(1.0), round_trip.as_secs_f64());

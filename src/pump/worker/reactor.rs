@@ -57,7 +57,7 @@ impl Mailbox {
     /// Sends a command; an error is that the worker is gone.
     pub(crate) fn send(&self, command: Command) -> Result<(), PumpError> {
         self.commands.send(command).map_err(|_| PumpError::Stopped)?;
-        self.waker.wake().map_err(|_| PumpError::Stopped)
+        self.waker.wake().map_err(PumpError::Wake)
     }
 }
 

@@ -115,7 +115,7 @@ async fn drain(live: &mut Live, is_cancelled: bool) -> bool {
     true
 }
 
-/// A stream that broke off, and whose server does not tell one version of a file from another, may be
+/// A source that broke off, and whose server does not tell one version of a file from another, may be
 /// of two files.
 fn warn_of_unchecked(live: &mut Live) {
     for id in live.transfers.ids() {
