@@ -9,6 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/env/common.sh
 source tests/env/common.sh
+# shellcheck source=benches/nginx.sh
+source benches/nginx.sh
 
 export PYTHONDONTWRITEBYTECODE=1
 image=gantline-rivals-$$
@@ -84,30 +86,6 @@ make_certificates() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=127.0.0.1' \
         -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -addext 'subjectAltName=IP:127.0.0.1' \
         -addext 'basicConstraints=critical,CA:FALSE' -keyout "$folder/server.key" -out "$folder/server.pem" 2>/dev/null
-}
-
-# serve NAME LISTEN [WITHIN…]: nginx as the store, with the files from memory.
-serve() {
-    mkdir -p "$folder/tmp"
-    cat >"$folder/$1.conf" <<END_OF_CONFIGURATION
-daemon off;
-worker_processes 1;
-pid $1.pid;
-error_log $1.err;
-events { worker_connections 256; }
-http {
-  sendfile on; sendfile_max_chunk 0; tcp_nodelay on; access_log off;
-  client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
-  default_type application/octet-stream;
-  server {
-    $2
-    root www;
-    location ~ ^/api/v1/file/(\w+)\$ { default_type application/json; try_files /api/v1/file/\$1/record =404; }
-    location ~ ^/api/v1/file/\w+/download\$ { }
-  }
-}
-END_OF_CONFIGURATION
-    launch "$1" "${@:3}" nginx -p "$folder" -c "$1.conf"
 }
 
 # A line with 50 ms there and back and 1 Gbit/s, and nginx at its far end.

@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/env/common.sh
 source tests/env/common.sh
+# shellcheck source=benches/nginx.sh
+source benches/nginx.sh
 
 folder=$(mktemp -d -p /dev/shm gantline-worker.XXXXXX)
 STATE=$folder/state
@@ -35,25 +37,7 @@ mkdir -p "$folder/tmp" "$folder/www/api/v1/file/file"
 head -c 256M /dev/urandom >"$folder/www/api/v1/file/file/download"
 echo '{"_id": "file", "_modelType": "file", "name": "file", "size": 268435456}' >"$folder/www/api/v1/file/file/record"
 port=$(free_port)
-cat >"$folder/nginx.conf" <<END
-daemon off;
-worker_processes 1;
-pid nginx.pid;
-error_log nginx.err;
-events { worker_connections 64; }
-http {
-  sendfile on; sendfile_max_chunk 0; tcp_nodelay on; access_log off;
-  client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
-  default_type application/octet-stream;
-  server {
-    listen 127.0.0.1:$port;
-    root www;
-    location = /api/v1/file/file { default_type application/json; try_files /api/v1/file/file/record =404; }
-    location = /api/v1/file/file/download { }
-  }
-}
-END
-launch nginx nginx -p "$folder" -c nginx.conf
+serve nginx "listen 127.0.0.1:$port;"
 started nginx 10 answers "http://127.0.0.1:$port/api/v1/file/file"
 redis=$(free_port)
 launch redis redis-server --port "$redis" --bind 127.0.0.1 --dir "$folder" --save '' --appendonly no
