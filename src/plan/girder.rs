@@ -3,7 +3,7 @@
 use super::argument::Part;
 use super::planner::{Planner, place};
 use super::{PlanError, PlannedDownload, PlannedHook};
-use crate::spec::{Download, Downloaded, GirderJob, Hook};
+use crate::spec::{Download, GirderJob, Hook};
 
 impl Planner<'_> {
     /// Plans a download once, however often it is asked for, and gives what an argument becomes.
@@ -11,16 +11,7 @@ impl Planner<'_> {
         let target = self.target(download.volume)?.clone();
         let mount = place(download.volume);
         let what = download.what.clone();
-        let inside = match &what {
-            Downloaded::File { filename: Some(filename), .. } => filename.clone(),
-            Downloaded::File { id, .. } | Downloaded::Item { id } => {
-                format!("{id}/{NAME_IN_GIRDER}")
-            }
-            Downloaded::Folder { id, folder_name } => {
-                format!("{id}/{}", folder_name.as_deref().unwrap_or(NAME_IN_GIRDER))
-            }
-        };
-        let path = format!("{}/{inside}", target.as_str().trim_end_matches('/'));
+        let path = format!("{}/{}", target.as_str().trim_end_matches('/'), what.told_path());
         if let Some(&at) = self.downloads_at.get(&(mount, what.clone())) {
             return Ok(Part::Download { at, told: path });
         }
@@ -47,9 +38,6 @@ impl Planner<'_> {
         Ok(PlannedHook { hook: hook.clone(), mount, job_id })
     }
 }
-
-/// Stands for a name that only Girder knows, until it is asked.
-const NAME_IN_GIRDER: &str = "<name in Girder>";
 
 /// The id in `…/job/<id>`, where the job is told how it goes.
 fn job_of(job: &GirderJob) -> Option<String> {

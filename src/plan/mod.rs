@@ -101,18 +101,7 @@ impl Plan {
 
     /// What will be downloaded into volumes: `girder:<id> → <path in the container>`.
     pub fn downloads(&self) -> Vec<String> {
-        let label = |download: &PlannedDownload| {
-            let (Downloaded::File { id, .. }
-            | Downloaded::Item { id }
-            | Downloaded::Folder { id, .. }) = &download.what;
-            let here = match &download.what {
-                Downloaded::File { direct: Some(path), .. } => {
-                    format!(" (or {}, if it can be mounted)", path.display())
-                }
-                _ => String::new(),
-            };
-            format!("girder:{id}{here} → {}", download.told)
-        };
+        let label = |download: &PlannedDownload| format!("{} → {}", download.what, download.told);
         self.downloads.iter().map(label).collect()
     }
 

@@ -1,5 +1,6 @@
 //! What is fetched from Girder into a volume before the container starts.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::volume::VolumeRef;
@@ -14,7 +15,8 @@ pub struct Download {
     pub volume: VolumeRef,
 }
 
-/// What is downloaded. Ids are letters, digits, `-` and `_`, so that they are safe in a path.
+/// What is downloaded. Ids are letters, digits, `-` and `_`, so that they are safe in a path. Displayed as
+/// reports call it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Downloaded {
@@ -51,6 +53,18 @@ impl Downloaded {
         matches!(self, Self::File { direct: Some(_), .. })
     }
 
+    /// What an argument becomes, inside the volume. A name that the job does not say is known when the
+    /// store was asked; until then [`NAME_IN_GIRDER`] stands for it.
+    pub(crate) fn told_path(&self) -> String {
+        match self {
+            Self::File { filename: Some(filename), .. } => filename.clone(),
+            Self::File { id, .. } | Self::Item { id } => format!("{id}/{NAME_IN_GIRDER}"),
+            Self::Folder { id, folder_name } => {
+                format!("{id}/{}", folder_name.as_deref().unwrap_or(NAME_IN_GIRDER))
+            }
+        }
+    }
+
     /// The path in the volume, where the job names it: no two files can be there.
     pub(crate) fn named_path(&self) -> Option<&str> {
         match self {
@@ -59,3 +73,19 @@ impl Downloaded {
         }
     }
 }
+
+impl fmt::Display for Downloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { id, direct: Some(path), .. } => {
+                write!(f, "girder:{id} (or {}, if it can be mounted)", path.display())
+            }
+            Self::File { id, .. } | Self::Item { id } | Self::Folder { id, .. } => {
+                write!(f, "girder:{id}")
+            }
+        }
+    }
+}
+
+/// Stands for a name that only Girder knows.
+const NAME_IN_GIRDER: &str = "<name in Girder>";
