@@ -189,6 +189,14 @@ impl GirderError {
         }
     }
 
+    /// The server, if it does not know what was asked for at all: another version may.
+    pub fn server_without_route(&self) -> Option<&str> {
+        match self {
+            Self::NoRoute { server, .. } => Some(server),
+            _ => None,
+        }
+    }
+
     /// Whether the same request may well succeed a little later.
     pub fn is_transient(&self) -> bool {
         match self {

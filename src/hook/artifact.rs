@@ -5,7 +5,6 @@ use std::path::Path;
 use super::send::{Content, file_name, guess};
 use super::{HookError, Session, Uploaded};
 use crate::event::Finish;
-use crate::store::StoreError;
 use crate::volume::{Written, WrittenFile, find_written};
 
 impl Session {
@@ -69,14 +68,16 @@ impl Session {
                 });
                 Ok(Some(()))
             }
-            Err(StoreError::NoRoute { server, .. }) => {
-                self.warnings.push(format!(
-                    "{path:?} was not attached to the job {job}: Girder at {server} has no \
-                     artifacts of jobs; servers with an older worker plugin do"
-                ));
-                Ok(None)
-            }
-            Err(error) => Err(content.failure(stopped, 0, error)),
+            Err(error) => match error.server_without_route() {
+                Some(server) => {
+                    self.warnings.push(format!(
+                        "{path:?} was not attached to the job {job}: Girder at {server} has no \
+                         artifacts of jobs; servers with an older worker plugin do"
+                    ));
+                    Ok(None)
+                }
+                None => Err(content.failure(stopped, 0, error)),
+            },
         }
     }
 }

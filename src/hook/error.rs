@@ -129,3 +129,10 @@ pub enum HookError {
         path: String,
     },
 }
+
+impl HookError {
+    /// Girder refuses what a hook needs: its item, its folder.
+    pub(super) fn target(kind: &str, id: &str, error: StoreError) -> Self {
+        Self::Target { target: format!("{kind} {id}"), source: Box::new(error) }
+    }
+}

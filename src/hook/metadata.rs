@@ -24,10 +24,7 @@ impl Session {
                 self.client.merge_metadata(item, &values)
             }
         };
-        merged.map_err(|error| HookError::Target {
-            target: format!("item {item}"),
-            source: Box::new(error),
-        })
+        merged.map_err(|error| HookError::target("item", item, error))
     }
 }
 

@@ -67,14 +67,29 @@ impl Uploaded {
     }
 }
 
-/// Where hooks are carried out, and what came of them.
-pub(crate) struct Session {
+/// Where results go, and who is told of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
     pub(crate) client: Store,
     pub(crate) ledger: Ledger,
+}
+
+impl Access {
+    /// Begins to carry hooks out. They stop when `cancelled` is disconnected.
+    pub(crate) fn session(self, cancelled: Receiver<Infallible>) -> Session {
+        let Self { client, ledger } = self;
+        Session { client, ledger, cancelled, uploads: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+/// Where hooks are carried out, and what came of them.
+pub(crate) struct Session {
+    client: Store,
+    ledger: Ledger,
     /// Disconnected when the hook has to stop.
-    pub(crate) cancelled: Receiver<Infallible>,
-    pub(crate) uploads: Vec<Uploaded>,
-    pub(crate) warnings: Vec<String>,
+    cancelled: Receiver<Infallible>,
+    uploads: Vec<Uploaded>,
+    warnings: Vec<String>,
 }
 
 impl Session {

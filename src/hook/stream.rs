@@ -21,10 +21,9 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::gather::{Chunks, Count, Gathered, RING};
 use super::send::{Content, Sending, Supply, Target};
-use super::{HookError, Session, Uploaded};
-use crate::event::Ledger;
+use super::{Access, HookError, Session, Uploaded};
 use crate::spec::UploadOptions;
-use crate::store::{Parent, Store, UploadState};
+use crate::store::{Parent, UploadState};
 
 /// A file that is to be.
 #[derive(Debug, Clone)]
@@ -61,12 +60,12 @@ impl StreamUpload {
     pub(crate) fn begin(
         file: StreamedFile,
         folder: &Path,
-        (client, ledger): (Store, Ledger),
+        access: Access,
         settled: Settled,
     ) -> Result<(Self, Inlet), HookError> {
         let (keep, verdict) = bounded(1);
         let (stop, cancelled) = bounded(0);
-        let session = Session { client, ledger, cancelled, uploads: vec![], warnings: vec![] };
+        let session = access.session(cancelled);
         let unusable = |source| HookError::Gather { source };
         session.look_for(&file)?;
         let gathered = tempfile::tempfile_in(folder).map_err(unusable)?;
@@ -100,10 +99,8 @@ impl StreamUpload {
 impl Session {
     /// Finds out whether there is such an item, and whether we may see it.
     fn look_for(&self, file: &StreamedFile) -> Result<(), HookError> {
-        self.client.item(&file.item_id).map(drop).map_err(|error| HookError::Target {
-            target: format!("item {}", file.item_id),
-            source: Box::new(error),
-        })
+        let found = self.client.item(&file.item_id);
+        found.map(drop).map_err(|error| HookError::target("item", &file.item_id, error))
     }
 
     /// Begins an upload of known size; one of nothing is a file at once, so that has to wait.

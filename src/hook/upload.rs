@@ -6,7 +6,7 @@ use std::path::Path;
 use super::send::{Target, file_name};
 use super::{HookError, Session};
 use crate::spec::UploadOptions;
-use crate::store::{Parent, StoreError};
+use crate::store::Parent;
 use crate::volume::{Written, WrittenFile, WrittenFolder, find_written, remove_written};
 
 impl Session {
@@ -26,7 +26,7 @@ impl Session {
             .files_of_item(item)
             .map(|file| file.map(|file| (file.name, file.id)))
             .collect();
-        let existing = listed.map_err(|error| target("item", item, error))?;
+        let existing = listed.map_err(|error| HookError::target("item", item, error))?;
         let send = |session: &mut Self, path: &str, name: &str, file: &WrittenFile| {
             let existing = existing.get(name).map(String::as_str);
             session.send(
@@ -57,7 +57,7 @@ impl Session {
         options: &UploadOptions,
     ) -> Result<(), HookError> {
         let Some(found) = self.found(root, path, options)? else { return Ok(()) };
-        self.client.folder(folder).map_err(|error| target("folder", folder, error))?;
+        self.client.folder(folder).map_err(|error| HookError::target("folder", folder, error))?;
         match found {
             Written::File(file) => {
                 let name = &file_name(path);
@@ -89,7 +89,7 @@ impl Session {
                 }
                 Written::Folder(below) => {
                     let made = self.client.ensure_folder(folder, &name);
-                    let made = made.map_err(|error| target("folder", folder, error))?;
+                    let made = made.map_err(|error| HookError::target("folder", folder, error))?;
                     self.tree(&path, &below, (&made.id, depth + 1), options)?;
                 }
                 Written::Other(what) => self.skips(&path, what),
@@ -159,10 +159,6 @@ impl Session {
 
 fn not_a_file(path: &str, what: &'static str) -> HookError {
     HookError::NotAFile { path: path.to_owned(), what }
-}
-
-fn target(kind: &str, id: &str, error: StoreError) -> HookError {
-    HookError::Target { target: format!("{kind} {id}"), source: Box::new(error) }
 }
 
 fn delete(root: &Path, path: &str, options: &UploadOptions) -> Result<(), HookError> {

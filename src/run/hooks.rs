@@ -12,7 +12,7 @@ use super::live::{Live, MadeContainer};
 use super::outcome::{HookRecord, UploadRecord};
 use crate::docker::{Client, ContainerId};
 use crate::event::{Finish, Phase};
-use crate::hook::{HookError, Performed, Session, Task};
+use crate::hook::{Access, HookError, Performed, Session, Task};
 use crate::plan::PlannedHook;
 use crate::run::blocking::blocking;
 use crate::run::cancel::{Cancelled, Level};
@@ -168,14 +168,8 @@ async fn session(
         Some(mount) => live.host_side(mount).ok_or(Cause::Bug("a volume without a folder"))?.into(),
         None => PathBuf::new(),
     };
-    let session = Session {
-        client: live.store.open().await?,
-        ledger: live.ledger.clone(),
-        cancelled,
-        uploads: Vec::new(),
-        warnings: Vec::new(),
-    };
-    Ok((session, Task { hook: planned.hook, root, job_id: planned.job_id }))
+    let access = Access { client: live.store.open().await?, ledger: live.ledger.clone() };
+    Ok((access.session(cancelled), Task { hook: planned.hook, root, job_id: planned.job_id }))
 }
 
 /// How long a hook that was told to stop may take.

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, PoisonError};
 
 use crate::event::TransferId;
-use crate::hook::{Inlet, StreamUpload, StreamedFile};
+use crate::hook::{Access, Inlet, StreamUpload, StreamedFile};
 use crate::http::{HeaderValue, Post};
 use crate::pump::Sink;
 use crate::run::blocking::blocking;
@@ -72,7 +72,7 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
         }
         spec::Sink::GirderItem { item_id, name, size } => {
             let file = StreamedFile { item_id: item_id.clone(), name: name.clone(), size: *size };
-            let access = (live.store.open().await?, live.ledger.clone());
+            let access = Access { client: live.store.open().await?, ledger: live.ledger.clone() };
             let folder = live.given.temporary_folder.clone();
             let (settler, label) = (live.transfers.settler(id), live.transfers.label(id));
             let begin = move || {
