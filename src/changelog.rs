@@ -16,6 +16,11 @@
 //! - Errors name what has failed: a request that cannot be made, an answer that is not HTTP and a folder that
 //!   cannot be made are kinds of their own.
 //! - Each error that a run can end with has a public name, beside [`Cause`](crate::run::Cause).
+//! - What may get another member can: [`EngineSettings`](crate::run::EngineSettings),
+//!   [`DownloadOptions`](crate::run::DownloadOptions) and [`Limits`](crate::run::Limits) are made by `default()` and
+//!   `with_…`, no longer from their fields.
+//! - [`Source::descriptor`](crate::transfers::Source::descriptor) splices where the kernel can, and takes a regular file
+//!   from its offset on. It no longer spools: a slow sink holds up who writes.
 //! - It builds with Rust 1.89.
 //!
 //! ## The command and the worker
