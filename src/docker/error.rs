@@ -126,7 +126,7 @@ pub enum DockerError {
         source: LoginError,
     },
     /// We made a request that HTTP does not allow.
-    #[error("bug: {0}")]
+    #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
 }
 

@@ -194,7 +194,7 @@ pub enum HttpError {
         source: RedirectError,
     },
     /// A mistake of ours.
-    #[error("a bug in gantline: {0}")]
+    #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
 }
 

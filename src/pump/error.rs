@@ -108,6 +108,6 @@ pub enum TransferError {
     #[error("cannot watch a descriptor")]
     Register(#[source] io::Error),
     /// A mistake of ours.
-    #[error("this is a bug in gantline: {0}")]
+    #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
 }

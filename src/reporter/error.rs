@@ -37,6 +37,6 @@ pub enum Untold {
     #[error("the job in Girder was {} before this began, and is not told of it", .0.as_str())]
     Ended(JobStatus),
     /// We are to blame.
-    #[error("bug: {0}")]
+    #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
 }

@@ -274,7 +274,7 @@ pub enum Cause {
     #[error("the end of this run was given before")]
     EndTaken,
     /// We are to blame.
-    #[error("bug: {0}")]
+    #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
 }
 
@@ -340,7 +340,7 @@ pub enum CleanUpError {
         label: String,
     },
     /// We are to blame.
-    #[error("bug: {0}")]
+    #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
 }
 

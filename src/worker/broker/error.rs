@@ -71,7 +71,7 @@ pub enum BrokerError {
     #[error("cannot write {0} in the broker's protocol")]
     Unwritable(&'static str),
     /// This should never be seen.
-    #[error("a bug in gantline: {0}")]
+    #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
 }
 
