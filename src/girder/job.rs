@@ -51,6 +51,10 @@ pub struct JobRecord {
     pub created: Option<String>,
     /// What its log has; an answer to an update does not say.
     pub log: Option<LogSize>,
+    /// When it became what it is.
+    pub since: Option<String>,
+    /// When anything of it was last changed.
+    pub updated: Option<String>,
 }
 
 /// How much a job's log has.
@@ -215,15 +219,37 @@ struct Answer {
     status: i64,
     created: Option<String>,
     log: Option<Vec<String>>,
+    updated: Option<String>,
+    /// Of each status that it was given; one that it had already is not among them.
+    #[serde(default)]
+    timestamps: Vec<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Timestamp {
+    time: String,
 }
 
 impl From<Answer> for JobRecord {
-    fn from(Answer { status, created, log }: Answer) -> Self {
+    fn from(Answer { status, created, log, updated, mut timestamps }: Answer) -> Self {
         let log = log.map(|entries| LogSize {
             entries: entries.len() as u64,
             bytes: entries.iter().map(|entry| entry.len() as u64).sum(),
         });
-        Self { status: JobStatus::from_number(status), created, log }
+        let since = timestamps.pop().map(|stamp| stamp.time);
+        Self { status: JobStatus::from_number(status), created, log, since, updated }
+    }
+}
+
+impl JobRecord {
+    /// Whether the job had its status before the update that this is the answer to, which brought
+    /// something else as well: Girder notes one time for all that an update changes. False where
+    /// Girder does not say.
+    pub fn was_so_before(&self) -> bool {
+        match (&self.since, &self.updated) {
+            (Some(since), Some(updated)) => since != updated,
+            _ => false,
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Backlog {
     log: JobLog,
     statuses: VecDeque<JobStatus>,
     progress: JobProgress,
+    /// What the log is told with the job's beginning.
+    first_line: String,
 }
 
 /// How much there is to be told.
@@ -33,6 +35,12 @@ impl Backlog {
     /// Every status is told, one after the other: Girder does not let one be left out.
     pub(super) fn status(&mut self, status: JobStatus) {
         self.statuses.push_back(status);
+    }
+
+    /// That the job runs, and a line of the log in the same update.
+    pub(super) fn begin(&mut self, first_line: String) {
+        self.first_line = first_line;
+        self.status(JobStatus::Running);
     }
 
     /// The last word counts, for each of the three.
@@ -74,8 +82,11 @@ impl Backlog {
     pub(super) fn next(&mut self) -> JobUpdate {
         let begins = self.begins();
         let is_last = !self.log.is_long();
-        let log = if begins { String::new() } else { self.log.piece().to_owned() };
-        if !log.is_empty() {
+        let log = match begins {
+            true => self.first_line.clone(),
+            false => self.log.piece().to_owned(),
+        };
+        if !log.is_empty() && !begins {
             self.log.sent();
         }
         let status = self.statuses.front().copied().filter(|_| begins || is_last);
@@ -91,7 +102,10 @@ impl Backlog {
 
     /// Girder has taken an update.
     pub(super) fn arrived(&mut self, update: &JobUpdate) {
-        self.log.arrived(update.log.len());
+        match update.status {
+            Some(JobStatus::Running) => self.first_line.clear(),
+            _ => self.log.arrived(update.log.len()),
+        }
         if update.status.is_some() {
             self.statuses.pop_front();
         }
@@ -146,6 +160,20 @@ mod tests {
         assert_eq!(backlog.next(), second);
         backlog.arrived(&second);
         assert_eq!(backlog.waiting(), Waiting::Nothing);
+    }
+
+    #[test]
+    fn the_first_line_comes_with_the_beginning_and_is_none_of_what_waits() {
+        let mut backlog = Backlog::default();
+        backlog.begin("here\n".to_owned());
+        backlog.log("a\n");
+        let first = backlog.next();
+        assert_eq!((first.status, first.log.as_str()), (Some(JobStatus::Running), "here\n"));
+        backlog.arrived(&first);
+        // What it is counted in is asked only now.
+        assert!(backlog.asks_for_size());
+        backlog.known(LogSize { entries: 1, bytes: 5 });
+        assert_eq!(backlog.next().log, "a\n");
     }
 
     #[test]

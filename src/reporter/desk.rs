@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) failure: Option<Arc<GirderError>>,
     /// Waits to hear whether the job has begun.
     pub(super) begun: Option<Then<Begun>>,
+    /// The job begins only if nobody else has begun it.
+    pub(super) begins_alone: bool,
     /// Waits to hear that everything is told.
     pub(super) told: Option<Then<Result<(), Untold>>>,
 }
@@ -74,6 +76,12 @@ impl State {
     pub(super) fn close(&mut self) {
         self.closed.get_or_insert_with(Instant::now);
         self.backlog.close();
+    }
+
+    /// Whether a job that ran before our word that it runs is another's. After a failure it may have been our own
+    /// word, whose answer did not reach us.
+    pub(super) fn lets_another_run(&self) -> bool {
+        self.begins_alone && self.begun.is_some() && self.failure.is_none()
     }
 
     pub(super) fn work(&self) -> Work {

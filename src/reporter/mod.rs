@@ -120,6 +120,8 @@ pub enum Begun {
     Running,
     /// It has ended already, so this is a second delivery. It is told nothing more.
     Ended(JobStatus),
+    /// Somebody else has begun it, and it runs: this is a second delivery. It is told nothing more.
+    Elsewhere,
     /// It was cancelled before it began, and is canceled now. It is told nothing more.
     Canceled,
     /// It was deleted.
@@ -187,6 +189,20 @@ impl JobReporter {
         self.desk.change(|state| {
             state.begun = Some(Box::new(then));
             state.backlog.status(JobStatus::Running);
+        });
+    }
+
+    /// As [`begin_then`](Self::begin_then), for a job that may have been given to others as well: of those who
+    /// begin it so, one does. The line is the first of the log, and says who begins: Girder tells by it that an
+    /// update has changed something, so that its answer says what.
+    ///
+    /// Who did not hear an answer, and tries again, may have been the one: it begins all the same.
+    pub fn begin_alone_then(&self, line: &str, then: impl FnOnce(Begun) + Send + 'static) {
+        let line = line.to_owned();
+        self.desk.change(|state| {
+            state.begun = Some(Box::new(then));
+            state.begins_alone = true;
+            state.backlog.begin(line);
         });
     }
 

@@ -93,14 +93,20 @@ impl Sender {
     fn arrived(&mut self, update: &JobUpdate, answer: Option<JobRecord>) {
         self.pace.took(Instant::now());
         let created = answer.as_ref().and_then(|record| record.created.clone());
+        let ran_before = update.status == Some(JobStatus::Running)
+            && answer.as_ref().is_some_and(JobRecord::was_so_before);
+        let mut is_anothers = false;
         self.desk.change(|state| {
             state.backlog.arrived(update);
             state.created = created.or_else(|| state.created.take());
+            is_anothers = ran_before && state.lets_another_run();
             state.failure = None;
-            // What was to begin was to be canceled: nothing more is said of it.
-            state.is_dead |= state.begun.is_some() && update.status == Some(JobStatus::Canceled);
+            // What was to begin was to be canceled, or is another's: nothing more is said of it.
+            state.is_dead |= is_anothers
+                || (state.begun.is_some() && update.status == Some(JobStatus::Canceled));
         });
         match update.status {
+            Some(JobStatus::Running) if is_anothers => self.tell_begun(Begun::Elsewhere),
             Some(JobStatus::Running) => self.tell_begun(Begun::Running),
             Some(JobStatus::Canceled) => self.tell_begun(Begun::Canceled),
             _ => {}
@@ -115,8 +121,14 @@ impl Sender {
     fn was_refused(&mut self, wanted: JobStatus, found: JobStatus) {
         self.pace.took(Instant::now());
         let next = status::after_refusal(wanted, found);
-        let begun = status::begun(found);
+        let mut begun = status::begun(found);
         self.desk.change(|state| {
+            // Two began in the same moment: Girder has taken the other's word.
+            if (wanted, found) == (JobStatus::Running, JobStatus::Running)
+                && state.lets_another_run()
+            {
+                begun = Begun::Elsewhere;
+            }
             state.failure = None;
             if !matches!(next, Next::First(_)) {
                 state.backlog.leave_status();

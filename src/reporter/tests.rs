@@ -20,14 +20,17 @@ type Answer = (u16, i64);
 
 /// A Girder that answers updates so, and always with the last in the end; asked for the job's record
 /// it says `found`.
+#[derive(Default)]
 struct Script {
     answers: Vec<Answer>,
     found: i64,
+    /// When the job got its status, if the answers say so; each update is of the time "now".
+    since: Option<&'static str>,
 }
 
 impl Script {
     fn all(answers: &[Answer]) -> Self {
-        Self { answers: answers.to_vec(), found: 2 }
+        Self { answers: answers.to_vec(), found: 2, since: None }
     }
 
     fn answer(&mut self, method: &str) -> String {
@@ -37,7 +40,14 @@ impl Script {
             _ => self.answers[0],
         };
         let text = match code {
-            200 => format!(r#"{{"status": {status}, "log": ["before\n"]}}"#),
+            200 => {
+                let stamps = self.since.map(|time| format!(r#"{{"status": 2, "time": "{time}"}}"#));
+                let stamps = stamps.unwrap_or_default();
+                let log = r#""log": ["before\n"]"#;
+                format!(
+                    r#"{{"status": {status}, {log}, "updated": "now", "timestamps": [{stamps}]}}"#
+                )
+            }
             400 if status == DELETED => r#"{"message": "Invalid job id (5f)."}"#.to_owned(),
             400 => r#"{"message": "no", "field": "status", "type": "validation"}"#.to_owned(),
             _ => r#"{"message": "as it was told"}"#.to_owned(),
@@ -157,7 +167,7 @@ fn a_girder_that_takes_nothing_from_us_is_left_alone() {
 fn a_job_that_does_not_begin_says_why_and_is_told_nothing_more() {
     for (found, last) in [(3, None), (4, None), (5, None), (824, Some("5"))] {
         let answers = [(400, 0), (200, 5)];
-        let (reporter, came, cancelled) = start(Script { answers: answers.to_vec(), found });
+        let (reporter, came, cancelled) = start(Script { found, ..Script::all(&answers) });
         let begun = reporter.begin();
         match found {
             3 => assert!(matches!(begun, Begun::Ended(JobStatus::Success))),
@@ -173,6 +183,44 @@ fn a_job_that_does_not_begin_says_why_and_is_told_nothing_more() {
         assert_eq!(forms(&came), expected, "of {found}");
         assert!(cancelled.try_recv().is_err(), "it did not begin");
     }
+}
+
+/// How a job begins that others may have been given, and what Girder was told.
+fn begun_alone(script: Script) -> (Begun, Vec<Vec<(String, String)>>) {
+    let (reporter, came, _) = start(script);
+    let (sender, begun) = unbounded();
+    reporter.begin_alone_then("here\n", move |begun| drop(sender.send(begun)));
+    let begun = begun.recv_timeout(Duration::from_secs(20)).unwrap();
+    reporter.teller().log("it works\n");
+    let _ = reporter.flush();
+    (begun, forms(&came))
+}
+
+#[test]
+fn a_job_that_another_has_begun_is_left_to_it() {
+    let begins = form(&[("log", "here\n"), ("status", "2")]);
+    let told = form(&[("log", "it works\n")]);
+    let taken = |since| Script { since, ..Script::all(&[(200, 2)]) };
+    for (since, runs) in [(None, true), (Some("now"), true), (Some("before"), false)] {
+        let (begun, came) = begun_alone(taken(since));
+        assert_eq!(matches!(begun, Begun::Running), runs, "{begun:?}");
+        assert_eq!(matches!(begun, Begun::Elsewhere), !runs, "{begun:?}");
+        let expected = [Some(&begins), runs.then_some(&told)].into_iter().flatten();
+        assert_eq!(came, expected.cloned().collect::<Vec<_>>());
+    }
+    // Both began in the same moment.
+    let (begun, came) = begun_alone(Script::all(&[(400, 0)]));
+    assert!(matches!(begun, Begun::Elsewhere), "{begun:?}");
+    assert_eq!(came, std::slice::from_ref(&begins));
+    // It may have been our own word, whose answer was lost.
+    let answers = [(503, 0), (200, 2)];
+    let script = Script { since: Some("before"), ..Script::all(&answers) };
+    let (begun, came) = begun_alone(script);
+    assert!(matches!(begun, Begun::Running), "{begun:?}");
+    assert_eq!(came, [begins.clone(), begins, told]);
+    // Who does not ask begins.
+    let (reporter, _came, _) = start(taken(Some("before")));
+    assert!(matches!(reporter.begin(), Begun::Running));
 }
 
 #[test]
@@ -209,7 +257,7 @@ fn a_job_that_is_told_nothing_is_looked_at() {
 
 #[test]
 fn what_was_done_in_spite_of_a_cancel_is_canceled_and_its_log_kept() {
-    let script = Script { answers: vec![(400, 0), (200, 5)], found: 824 };
+    let script = Script { found: 824, ..Script::all(&[(400, 0), (200, 5)]) };
     let (reporter, came, _) = start(script);
     let teller = reporter.teller();
     teller.status(JobStatus::Success);

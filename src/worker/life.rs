@@ -136,7 +136,12 @@ impl Worker {
         spawn_local(systemd::feed_watchdog());
         spawn_local({
             let node = Rc::clone(&node);
-            async move { node.outbox.carry(node.sessions.subscribe(), &results).await }
+            async move {
+                tokio::join!(
+                    node.outbox.carry(node.sessions.subscribe(), &results),
+                    node.acks.carry(node.sessions.subscribe(), &results),
+                )
+            }
         });
         spawn_local(watch_engine(Rc::clone(&node)));
         spawn_local(keep_slots(Rc::clone(&node)));
@@ -217,7 +222,8 @@ async fn end(node: &Rc<Node>, grace: Option<Duration>) -> io::Result<()> {
     }
     node.tells_offline();
     // What runs has ended; a broker that is away does not keep us for ever.
-    let _ = tokio::time::timeout(LAST_WORDS, node.outbox.is_empty()).await;
+    let told = async { tokio::join!(node.outbox.is_empty(), node.acks.is_empty()) };
+    let _ = tokio::time::timeout(LAST_WORDS, told).await;
     if let Some(session) = node.session() {
         for taken in node.due.drain() {
             slot::give_back(node, &taken.delivery, broker::End::Head).await;

@@ -29,6 +29,7 @@ pub mod broker;
 pub mod celery;
 mod commands;
 mod connection;
+mod due;
 mod ended;
 mod http;
 mod job;

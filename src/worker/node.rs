@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::broker::SharedSession;
 use super::celery::{GirderHeaders, Revoked, Task, TimeLimit};
+use super::due::Due;
 use super::http::Health;
 use super::job::{Job, Limits};
 use super::others::Others;
@@ -44,7 +45,10 @@ pub(super) struct Node {
     slots: Cell<usize>,
     /// Messages that are held beside the slots, or are on their way back.
     held: Cell<usize>,
+    /// What is told of tasks, and of the worker.
     pub(super) outbox: Outbox,
+    /// Acknowledgements that wait for no result.
+    pub(super) acks: Outbox,
     pub(super) health: Health,
     pub(super) others: RefCell<Others>,
     /// The tasks that run, by their ids.
@@ -52,7 +56,7 @@ pub(super) struct Node {
     /// Those whose time has not come.
     pub(super) waiting: RefCell<BTreeMap<String, Rc<Taken>>>,
     /// Those whose time has come, and that no slot has taken yet.
-    pub(super) due: Due,
+    pub(super) due: Due<Rc<Taken>>,
     pub(super) revoked: RefCell<Revoked>,
     /// Told of each change of `revoked`.
     pub(super) revocations: watch::Sender<()>,
@@ -94,6 +98,7 @@ impl Node {
             slots: Cell::new(0),
             held: Cell::new(0),
             outbox: Outbox::default(),
+            acks: Outbox::default(),
             health,
             others: RefCell::default(),
             jobs: RefCell::default(),
@@ -268,43 +273,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.0.held.set(self.0.held.get().saturating_sub(1));
         self.0.slots_changed.notify_one();
-    }
-}
-
-/// Messages whose time has come.
-#[derive(Default)]
-pub(super) struct Due {
-    taken: RefCell<VecDeque<Rc<Taken>>>,
-    more: Notify,
-}
-
-impl Due {
-    /// One more.
-    pub(super) fn push(&self, taken: Rc<Taken>) {
-        self.taken.borrow_mut().push_back(taken);
-        self.more.notify_one();
-    }
-
-    /// Waits for one. Nothing is lost if it is dropped.
-    pub(super) async fn next(&self) -> Rc<Taken> {
-        loop {
-            if let Some(taken) = self.taken.borrow_mut().pop_front() {
-                // Another slot may wait for another.
-                self.more.notify_one();
-                return taken;
-            }
-            self.more.notified().await;
-        }
-    }
-
-    /// What no slot has taken yet.
-    pub(super) fn all(&self) -> Vec<Rc<Taken>> {
-        self.taken.borrow().iter().cloned().collect()
-    }
-
-    /// Takes what no slot has taken.
-    pub(super) fn drain(&self) -> Vec<Rc<Taken>> {
-        self.taken.borrow_mut().drain(..).collect()
     }
 }
 

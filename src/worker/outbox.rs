@@ -1,11 +1,15 @@
 //! What waits to be told to the broker, in its order: tasks that follow, results, acknowledgements, events.
 //!
 //! A job never waits for the broker: it leaves its letters here and is over. They are carried while
-//! there is a session, and kept while there is none. Only events are dropped, the oldest first.
+//! there is a session, and kept while there is none. A place for results that is away is waited for, within a bound.
+//! Only events are dropped, the oldest first.
+//!
+//! A worker has two: what has to wait for a result waits in one, and an acknowledgement that has not goes by the other.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
@@ -64,9 +68,6 @@ impl Outbox {
     /// Waits until every letter has been carried.
     pub(super) async fn is_empty(&self) {
         let mut empty = self.empty.subscribe();
-        if self.letters.borrow().is_empty() {
-            return;
-        }
         // The sender lives as long as this is borrowed.
         let _ = empty.wait_for(|is_empty| *is_empty).await;
     }
@@ -77,6 +78,7 @@ impl Outbox {
         mut sessions: watch::Receiver<Option<SharedSession>>,
         results: &Results,
     ) {
+        let mut absence = Absence::default();
         loop {
             let Some(letter) = self.letters.borrow_mut().pop_front() else {
                 self.empty.send_replace(true);
@@ -91,7 +93,12 @@ impl Outbox {
                 };
                 let Some(session) = session else { continue };
                 match carry_one(&letter, &session, results).await {
-                    Ok(()) => break,
+                    Ok(()) => {
+                        if matches!(letter, Letter::Result(_)) {
+                            absence = Absence::default();
+                        }
+                        break;
+                    }
                     Err(error) if error.ends_session() => {
                         tracing::debug!(%error, "kept for the next session");
                         // The supervisor's owner takes the session away when it has heard of its end.
@@ -100,7 +107,16 @@ impl Outbox {
                         }
                     }
                     Err(error) => {
-                        tracing::warn!(error = %crate::run::chain(&error), "the broker does not take {}", letter.kind());
+                        // Only the place for results is connected to in the middle of it.
+                        if let BrokerError::Unreachable { .. } = error
+                            && let Some(pause) = absence.next_pause(Instant::now())
+                        {
+                            tracing::debug!(%error, "kept until the place for results is back");
+                            tokio::time::sleep(pause).await;
+                            continue;
+                        }
+                        let (kind, error) = (letter.kind(), crate::run::chain(&error));
+                        tracing::warn!(%error, "the broker does not take {kind}");
                         break;
                     }
                 }
@@ -133,8 +149,11 @@ async fn carry_one(
             Ok(())
         }
         Letter::Ack(delivery) => {
-            if session.ack(delivery).await? != Settled::Done {
-                tracing::info!(id = delivery.message().id(), "the message comes again");
+            let id = delivery.message().id();
+            match session.ack(delivery).await? {
+                Settled::Done => {}
+                Settled::Stale => tracing::info!(id, "the message comes again"),
+                Settled::Overdue => tracing::warn!(id, "{OVERDUE}"),
             }
             Ok(())
         }
@@ -161,5 +180,51 @@ impl std::fmt::Debug for Outbox {
     }
 }
 
+/// How long the place for results has been away.
+#[derive(Debug, Default)]
+struct Absence {
+    since: Option<Instant>,
+    tries: u32,
+}
+
+impl Absence {
+    /// The pause before the next try; none if it has been away for too long.
+    fn next_pause(&mut self, now: Instant) -> Option<Duration> {
+        let since = *self.since.get_or_insert(now);
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.tries)).min(LONGEST_PAUSE);
+        self.tries = self.tries.saturating_add(1);
+        (now.saturating_duration_since(since) < PATIENCE).then_some(pause)
+    }
+}
+
+/// For how long results are kept whose place is away: what comes after them waits as well.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A message was held for longer than its broker lets anybody.
+pub(super) const OVERDUE: &str = "the message was held for too long, and the broker gives it to another worker as \
+    well: on RabbitMQ, raise consumer_timeout above the longest job; on Redis, give all workers one visibility timeout";
+
 /// Beyond so many letters, an event takes an older one's place: a minute of a busy worker's.
 const MOST_WITH_EVENTS: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_for_results_is_waited_for_with_growing_pauses_and_not_for_ever() {
+        let (mut absence, mut now) = (Absence::default(), Instant::now());
+        let began = now;
+        let mut pauses = Vec::new();
+        while let Some(pause) = absence.next_pause(now) {
+            pauses.push(pause.as_millis());
+            now += pause;
+        }
+        assert_eq!(pauses[..7], [500, 1000, 2000, 4000, 8000, 10000, 10000]);
+        assert!(now - began >= PATIENCE && now - began < PATIENCE + LONGEST_PAUSE);
+        assert_eq!(absence.next_pause(now), None, "the next one is tried once");
+    }
+}

@@ -4,6 +4,7 @@
 //! that hold no job up: those whose time has not come ([`wait`]), and those that are somebody else's
 //! ([`leave_to_others`]).
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,6 +14,7 @@ use super::broker::{Delivery, End, Settled, SharedSession};
 use super::celery::Task;
 use super::job;
 use super::node::{Node, Stage};
+use super::outbox::OVERDUE;
 
 /// A message that is ours, with what we understand of it.
 #[derive(Debug)]
@@ -48,13 +50,16 @@ async fn next(node: &Rc<Node>) -> Option<Rc<Taken>> {
         }
         wanted.borrow_and_update();
         let session = sessions.borrow_and_update().clone();
-        let delivery = tokio::select! {
-            biased;
-            _ = stage.changed() => continue,
-            _ = wanted.changed() => continue,
-            _ = sessions.changed() => continue,
-            taken = node.due.next() => return Some(taken),
-            taken = take(session) => taken,
+        let delivery = {
+            let _waits = node.due.waits();
+            tokio::select! {
+                biased;
+                _ = stage.changed() => continue,
+                _ = wanted.changed() => continue,
+                _ = sessions.changed() => continue,
+                taken = node.due.next() => return Some(taken),
+                taken = take(session) => taken,
+            }
         };
         let Some(delivery) = delivery else {
             // The session is over: whoever owns it will have another.
@@ -124,10 +129,32 @@ async fn wait(node: Rc<Node>, taken: Taken, eta: SystemTime) {
     let kept = keep_until(&node, &taken, eta).await;
     node.waiting.borrow_mut().remove(&id);
     match kept {
-        Kept::Due => node.due.push(taken),
+        Kept::Due => hand_over(&node, taken).await,
         Kept::Revoked => job::revoked(&node, &taken).await,
         Kept::GoesBack(end) => give_back(&node, &taken.delivery, end).await,
         Kept::Lost => {}
+    }
+}
+
+/// Gives a message whose time has come to a slot that is free. If none is, another worker may have one.
+async fn hand_over(node: &Rc<Node>, taken: Rc<Taken>) {
+    let mut stage = node.stage.subscribe();
+    let mut sessions = node.sessions.subscribe();
+    loop {
+        if node.due.has_room() {
+            return node.due.push(taken);
+        }
+        let session = sessions.borrow_and_update().clone();
+        if let Some(session) = session {
+            match session.give_back(&taken.delivery, End::Head).await {
+                Ok(_) => return,
+                Err(error) => tracing::debug!(%error, "kept for the next session"),
+            }
+        }
+        tokio::select! {
+            _ = sessions.changed() => {}
+            _ = stage.wait_for(|stage| *stage != Stage::Serves) => return,
+        }
     }
 }
 
@@ -149,11 +176,10 @@ async fn keep_until(node: &Node, taken: &Taken, eta: SystemTime) -> Kept {
     let over = tokio::time::Instant::now() + longest;
     let mut renewal = tokio::time::interval(node.renewal());
     renewal.reset();
-    loop {
+    let mut is_over = false;
+    while !is_over {
         tokio::select! {
-            () = sleep_until(over) => {
-                return if longest < left { Kept::GoesBack(End::Tail) } else { Kept::Due };
-            }
+            () = sleep_until(over) => is_over = true,
             () = node.is_revoked(&taken.task.head.id) => return Kept::Revoked,
             _ = stage.wait_for(|stage| *stage != Stage::Serves) => {
                 return Kept::GoesBack(End::Head);
@@ -161,14 +187,40 @@ async fn keep_until(node: &Node, taken: &Taken, eta: SystemTime) -> Kept {
             _ = renewal.tick() => {}
             () = node.session_changes() => {}
         }
-        if renew(node, &taken.delivery).await == Settled::Stale {
+        if renew(node, &taken.delivery).await != Settled::Done {
             return Kept::Lost;
+        }
+    }
+    if longest < left { Kept::GoesBack(End::Tail) } else { Kept::Due }
+}
+
+/// Keeps a message from other workers while something goes on, for as long as it is not acknowledged.
+pub(super) async fn keep<T>(
+    node: &Node,
+    delivery: &Delivery,
+    is_held: impl Fn() -> bool,
+    during: impl Future<Output = T>,
+) -> T {
+    tokio::select! {
+        biased;
+        done = during => done,
+        never = renew_while(node, delivery, is_held) => match never {},
+    }
+}
+
+async fn renew_while(node: &Node, delivery: &Delivery, is_held: impl Fn() -> bool) -> Infallible {
+    let mut renewal = tokio::time::interval(node.renewal());
+    renewal.reset();
+    loop {
+        renewal.tick().await;
+        if is_held() && renew(node, delivery).await != Settled::Done {
+            tracing::warn!(id = delivery.message().id(), "{OVERDUE}");
         }
     }
 }
 
 /// Says to the broker that we still want a message.
-pub(super) async fn renew(node: &Node, delivery: &Delivery) -> Settled {
+async fn renew(node: &Node, delivery: &Delivery) -> Settled {
     let Some(session) = node.session() else { return Settled::Done };
     match session.renew(delivery).await {
         Ok(settled) => settled,

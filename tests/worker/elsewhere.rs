@@ -4,13 +4,14 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::jobs::SUCCESS;
+use crate::jobs::{CANCELED, SUCCESS};
 use crate::place::Kind;
 use crate::site::{Site, on_both_sites, script};
 
 on_both_sites! {
     a_job_whose_worker_was_killed_runs_again_on_another_one,
     each_of_many_jobs_runs_once_on_two_workers,
+    a_job_whose_time_has_come_runs_where_a_slot_is_free,
 }
 
 fn a_job_whose_worker_was_killed_runs_again_on_another_one(site: &Site) {
@@ -43,6 +44,25 @@ fn each_of_many_jobs_runs_once_on_two_workers(site: &Site) {
         assert!(worker.log().contains("the job has ended"), "it had none: {}", worker.log());
         worker.ends_well();
     }
+    assert_eq!(site.waiting(), 0);
+}
+
+fn a_job_whose_time_has_come_runs_where_a_slot_is_free(site: &Site) {
+    let first = site.worker(&["--concurrency", "1"]);
+    let later = site.send(&script("echo later"), json!({"countdown": 10}));
+    site.until(|| site.inspect(&["scheduled"])["scheduled"] != json!([]));
+    let blocker = site.send(&script("trap 'exit 0' TERM; echo up; sleep 100 & wait"), json!({}));
+    blocker.says("up");
+    assert_eq!(later.statuses(), [] as [u64; 0]);
+    let name = format!("second@{}", site.queue());
+    let second = site.worker(&["--concurrency", "1", "--hostname", &name]);
+    assert_eq!(later.ended(), SUCCESS, "{}", later.log());
+    assert_eq!(blocker.statuses(), [2]);
+    assert!(second.log().contains("the job has ended"), "{}", second.log());
+    blocker.cancel();
+    assert_eq!(blocker.ended(), CANCELED);
+    first.ends_well();
+    second.ends_well();
     assert_eq!(site.waiting(), 0);
 }
 

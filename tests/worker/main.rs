@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod away;
+mod cancels;
 mod cases;
 mod checking;
 mod control;
@@ -14,6 +15,7 @@ mod leftovers;
 mod limits;
 mod living;
 mod living_with;
+mod messages;
 mod phases;
 mod place;
 mod proxy;
@@ -29,4 +31,5 @@ mod support;
 mod taking;
 mod tls;
 mod troubles;
+mod twice;
 mod way;

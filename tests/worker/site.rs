@@ -1,17 +1,20 @@
 //! A Girder, its broker and a queue of the test's own, where `gantline worker` is one of the workers.
 
+mod job;
+mod worker;
+
 use std::env;
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+pub(crate) use self::job::Job;
+pub(crate) use self::worker::Worker;
 use crate::jobs::SOON;
 use crate::place::{Kind, server};
 use crate::support::girder::Girder;
@@ -71,6 +74,12 @@ impl Site {
         self.girder.api()
     }
 
+    /// Takes a token out of Girder, as its lifetime's end does.
+    pub(crate) fn removes_token(&self, token: &str) {
+        let session = format!("{}/token/session", self.girder.api());
+        ureq::delete(session).header("Girder-Token", token).call().unwrap();
+    }
+
     /// What Girder answers.
     pub(crate) fn get(&self, path: &str) -> Value {
         self.girder.get(path)
@@ -97,7 +106,10 @@ impl Site {
         let folder = TempDir::with_prefix("gantline-test-").unwrap();
         let log = folder.path().join("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
-        command.args(["worker", "--backend", &self.backend]);
+        command.arg("worker");
+        if !arguments.contains(&"--backend") {
+            command.args(["--backend", &self.backend]);
+        }
         if !arguments.contains(&"--broker") {
             command.args(["--broker", &self.broker]);
         }
@@ -290,182 +302,6 @@ pub(crate) fn script(script: &str) -> Value {
         "image": "gantline-test:busybox", "pull_image": false, "network_mode": "none",
         "container_args": ["sh", "-c", script],
     })
-}
-
-/// A job that was sent.
-pub(crate) struct Job<'a> {
-    site: &'a Site,
-    id: String,
-}
-
-impl Job<'_> {
-    fn record(&self) -> Value {
-        self.site.girder.get(&format!("job/{}", self.id))
-    }
-
-    /// Whether it has this id in Girder.
-    pub(crate) fn is(&self, id: &str) -> bool {
-        self.id == id
-    }
-
-    pub(crate) fn task_id(&self) -> String {
-        self.record()["celeryTaskId"].as_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn log(&self) -> String {
-        let record = self.record();
-        let pieces = record["log"].as_array().into_iter().flatten();
-        pieces.map(|piece| piece.as_str().unwrap()).collect()
-    }
-
-    /// How far it says that it is.
-    pub(crate) fn progress(&self) -> Value {
-        self.record()["progress"].take()
-    }
-
-    /// How many bytes it has in Girder, as JSON.
-    pub(crate) fn size(&self) -> usize {
-        self.record().to_string().len()
-    }
-
-    /// The statuses that it was given, in their order.
-    pub(crate) fn statuses(&self) -> Vec<u64> {
-        let record = self.record();
-        let stamps = record["timestamps"].as_array().into_iter().flatten();
-        stamps.map(|stamp| stamp["status"].as_u64().unwrap()).collect()
-    }
-
-    /// Waits for its end; its last status.
-    pub(crate) fn ended(&self) -> u64 {
-        let mut status = 0;
-        self.site.until(|| {
-            status = self.record()["status"].as_u64().unwrap();
-            matches!(status, 3..=5)
-        });
-        status
-    }
-
-    /// The job that follows it, once there is one.
-    pub(crate) fn child(&self) -> Job<'_> {
-        self.site.job(|job| job["parentId"] == *self.id)
-    }
-
-    /// Waits until its log has something.
-    pub(crate) fn says(&self, words: &str) {
-        self.site.until(|| self.log().contains(words));
-    }
-
-    /// Cancels it as somebody in Girder does.
-    pub(crate) fn cancel(&self) {
-        ureq::put(format!("{}/job/{}/cancel", self.site.girder.api(), self.id))
-            .header("Girder-Token", self.site.girder.token())
-            .send_empty()
-            .unwrap();
-    }
-
-    /// Whether a job follows it.
-    pub(crate) fn has_child(&self) -> bool {
-        let jobs = self.site.girder.get("job/all?limit=0");
-        jobs.as_array().unwrap().iter().any(|job| job["parentId"] == *self.id)
-    }
-
-    /// Deletes it in Girder.
-    pub(crate) fn delete(&self) {
-        ureq::delete(format!("{}/job/{}", self.site.girder.api(), self.id))
-            .header("Girder-Token", self.site.girder.token())
-            .call()
-            .unwrap();
-    }
-
-    /// Whether a container of it is there, running or not.
-    pub(crate) fn has_container(&self) -> bool {
-        let label = format!("label=gantline.task={}", self.task_id());
-        let found =
-            Command::new("docker").args(["ps", "-aq", "--filter", &label]).output().unwrap();
-        !found.stdout.is_empty()
-    }
-}
-
-/// A worker that runs. Dropped, it is stopped with what it runs.
-pub(crate) struct Worker {
-    child: Child,
-    folder: TempDir,
-}
-
-impl Worker {
-    /// What it has logged.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
-    }
-
-    /// Waits until it has ended, with this code and a last line with these words.
-    pub(crate) fn has_ended_saying(mut self, code: i32, words: &str) {
-        self.ends_with(code);
-        let log = self.log();
-        assert!(log.lines().next_back().is_some_and(|line| line.contains(words)), "{log}");
-    }
-
-    /// Waits until it has ended, with this code.
-    pub(crate) fn has_ended(mut self, code: i32) {
-        self.ends_with(code);
-    }
-
-    fn ends_with(&mut self, code: i32) {
-        let deadline = Instant::now() + SOON;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "it does not end: {}", self.log());
-            thread::park_timeout(Duration::from_millis(50));
-        };
-        assert_eq!(status.code(), Some(code), "{}", self.log());
-    }
-
-    /// Kills it. What it has left stays until this is dropped.
-    pub(crate) fn dies(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// What lies in its temporary folder, beside its log.
-    pub(crate) fn left_behind(&self) -> Vec<String> {
-        let names = fs::read_dir(self.folder.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name != "log").collect()
-    }
-
-    /// Asks it to end, and waits until it has.
-    pub(crate) fn ends_well(self) {
-        self.signal(Signal::SIGTERM);
-        self.has_ended(0);
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        // The second stops what runs, so that no container is left.
-        for _ in 0..2 {
-            let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
-            thread::park_timeout(Duration::from_millis(100));
-        }
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !matches!(self.child.try_wait(), Ok(Some(_))) && Instant::now() < deadline {
-            thread::park_timeout(Duration::from_millis(50));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            eprintln!("{}", self.log());
-        }
-    }
 }
 
 /// Makes a test for each broker of each of these functions.

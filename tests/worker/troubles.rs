@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::jobs::SUCCESS;
+use crate::jobs::{CANCELED, SUCCESS};
 use crate::site::{Job, Site, on_both_sites, on_one_site, script};
 use crate::way::{State, Way};
 
 on_both_sites! {
     a_broker_that_is_cut_off_costs_no_job_and_doubles_none,
+    a_worker_waits_for_a_broker_that_is_not_there_yet,
 }
 
 on_one_site! {
@@ -20,6 +21,8 @@ on_one_site! {
     a_girder_that_fails_for_a_while_costs_no_line,
     of_a_log_of_20_mib_first_and_last_line_are_kept,
     early_lines_and_a_burst_are_all_kept,
+    a_redis_that_is_cut_off_gets_the_results_when_it_is_back,
+    results_wait_for_their_place,
 }
 
 /// For how many seconds something is away.
@@ -96,6 +99,58 @@ fn a_broker_that_is_cut_off_costs_no_job_and_doubles_none(site: &Site) {
         }
     }
     assert_eq!(site.inspect(&["ping"])["ping"]["ok"], "pong");
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+fn a_worker_waits_for_a_broker_that_is_not_there_yet(site: &Site) {
+    let way = Way::to(site.broker());
+    way.closes();
+    let worker = site.starting_worker(&["--broker", &way.address(site.broker())], &[]);
+    site.until(|| worker.log().contains("no broker") && worker.log().contains("tries again"));
+    let job = site.send(&script("echo up"), json!({}));
+    way.opens();
+    assert_eq!(job.ended(), SUCCESS);
+    worker.ends_well();
+}
+
+/// The broker's Redis has the results as well, and the whole of it is away.
+fn a_redis_that_is_cut_off_gets_the_results_when_it_is_back(site: &Site) {
+    let way = Way::to(site.broker());
+    let redis = way.address(site.broker());
+    let worker = site.worker(&["--broker", &redis, "--backend", &redis]);
+    let job = site.send(&script(&lines(10)), json!({}));
+    job.says("line 0.");
+    way.closes();
+    has_said(&job, 10);
+    thread::park_timeout(Duration::from_secs(away()));
+    assert!(!site.has_result(&job));
+    way.opens();
+    assert_eq!(site.result(&job).unwrap()["status"], "SUCCESS");
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+/// Only the place for results is away: jobs are taken and acknowledged.
+fn results_wait_for_their_place(site: &Site) {
+    let way = Way::to(site.broker());
+    way.closes();
+    let worker = site.worker(&["--backend", &way.address(site.broker()), "--concurrency", "1"]);
+    let jobs =
+        ["first", "second"].map(|name| site.send(&script(&format!("echo {name}")), json!({})));
+    for job in &jobs {
+        assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    }
+    let running = site.send(&script("echo up; sleep 100"), json!({}));
+    running.says("up");
+    site.until(|| site.inspect(&["active"])["active"][0]["acknowledged"] == true);
+    assert!(jobs.iter().all(|job| !site.has_result(job)));
+    way.opens();
+    for job in &jobs {
+        assert_eq!(site.result(job).unwrap()["status"], "SUCCESS");
+    }
+    running.cancel();
+    assert_eq!(running.ended(), CANCELED);
     worker.ends_well();
     assert_eq!(site.waiting(), 0);
 }

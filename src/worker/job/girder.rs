@@ -4,6 +4,8 @@
 //! |---|---|
 //! | it runs now | goes on |
 //! | it has succeeded or failed | is acknowledged: this is a second delivery |
+//! | it runs already, and the message comes for the first time | is acknowledged: another worker got it as well |
+//! | it runs already, and the message comes again | goes on: its worker died |
 //! | it is canceled, or was to be | REVOKED |
 //! | it was deleted | REVOKED |
 //! | 401, 403 | FAILURE: the token does not do |
@@ -46,7 +48,10 @@ impl GirderSide {
             Err(words) => return Begin::NoContainer(After::Tell(Ended::unusable(words))),
         };
         let no_container = |ended| Begin::NoContainer(After::Tell(ended));
-        match begun(&reporter).await {
+        // A job that runs, and whose message comes again, was a worker's that died.
+        let is_first = !job.taken.delivery.is_redelivered();
+        let line = is_first.then(|| format!("delivered to {}\n", node.settings.hostname));
+        match begun(&reporter, line).await {
             Begun::Running => {
                 note_waiting(node, &reporter);
                 let teller = reporter.teller();
@@ -56,6 +61,10 @@ impl GirderSide {
                 no_container(Ended::Revoked)
             }
             Begun::Ended(_) => Begin::NoContainer(After::Acknowledge),
+            Begun::Elsewhere => {
+                tracing::warn!("the message came twice, and another worker runs the job");
+                Begin::NoContainer(After::Acknowledge)
+            }
             Begun::Refused(error) => {
                 let what = match &*error {
                     GirderError::Unauthorized { .. } | GirderError::Forbidden { .. } => {
@@ -110,7 +119,8 @@ pub(super) async fn end_unstarted(node: &Node, girder: &GirderHeaders, ended: &E
         Err(words) => return tracing::warn!("{words}"),
     };
     // Girder lets an error follow only what ran.
-    if matches!(ended, Ended::Failed(_)) && !matches!(begun(&reporter).await, Begun::Running) {
+    if matches!(ended, Ended::Failed(_)) && !matches!(begun(&reporter, None).await, Begun::Running)
+    {
         return;
     }
     let teller = reporter.teller();
@@ -166,9 +176,14 @@ fn note_waiting(node: &Node, reporter: &JobReporter) {
     }
 }
 
-async fn begun(reporter: &JobReporter) -> Begun {
+/// Tells Girder that the job runs; with a first line of its log, only if no other worker runs it.
+async fn begun(reporter: &JobReporter, line: Option<String>) -> Begun {
     let (sender, begun) = oneshot::channel();
-    reporter.begin_then(move |begun| drop(sender.send(begun)));
+    let tell = move |begun| drop(sender.send(begun));
+    match line {
+        Some(line) => reporter.begin_alone_then(&line, tell),
+        None => reporter.begin_then(tell),
+    }
     begun.await.unwrap_or(Begun::Closed)
 }
 

@@ -31,7 +31,7 @@ use super::celery::{Head, Task, Unreadable};
 use super::ended::Ended;
 use super::node::Node;
 use super::outbox::Letter;
-use super::slot::{Taken, give_back, renew};
+use super::slot::{Taken, give_back, keep};
 use crate::spec::GirderJob;
 
 /// A job that goes on.
@@ -68,7 +68,7 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     outlast(node, &taken).await;
     if node.has_ended(&task.head.id) {
         tracing::info!(task = task.head.id, "delivered again after its end");
-        node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
+        node.acks.post(Letter::Ack(Rc::clone(&taken.delivery)));
         return;
     }
     if node.revoked.borrow_mut().contains(&task.head.id, SystemTime::now()) {
@@ -100,9 +100,11 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     node.jobs.borrow_mut().insert(task.head.id.clone(), Rc::clone(&job));
     node.health.metrics.job_began();
     node.tells_started(task);
+    let is_held = || !job.is_acknowledged.get();
     let after = {
         use tracing::Instrument;
-        work(node, &job).instrument(span.clone()).await
+        let work = work(node, &job).instrument(span.clone());
+        keep(node, &taken.delivery, is_held, work).await
     };
     let outcome = match &after {
         After::Tell(ended) => ended.outcome(),
@@ -113,13 +115,12 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     node.health.metrics.job_ended(&task.head.task, outcome, took);
     span.in_scope(|| tracing::info!(outcome, seconds = took.as_secs_f64(), "the job has ended"));
     if let After::Tell(ended) = &after {
-        let children = follow::follow(node, &taken, ended).await;
+        let follow = follow::follow(node, &taken, ended);
+        let children = keep(node, &taken.delivery, is_held, follow).await;
         conclude(node, &task.head, ended, (took, children));
-    }
-    let is_given_back = matches!(after, After::GiveBack);
-    if !is_given_back {
         node.ended(&task.head.id);
     }
+    let is_given_back = matches!(after, After::GiveBack);
     node.jobs.borrow_mut().remove(&task.head.id);
     node.forgets(&task.head.id);
     job.over.notify_waiters();
@@ -134,16 +135,13 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
 /// one's container away.
 async fn outlast(node: &Rc<Node>, taken: &Taken) {
     let id = &taken.task.head.id;
-    let mut renewal = tokio::time::interval(node.renewal());
-    loop {
-        let Some(running) = node.jobs.borrow().get(id).cloned() else { return };
-        tokio::select! {
-            () = running.over.notified() => {}
-            _ = renewal.tick() => {
-                let _ = renew(node, &taken.delivery).await;
-            }
+    let over = async {
+        loop {
+            let Some(running) = node.jobs.borrow().get(id).cloned() else { return };
+            running.over.notified().await;
         }
-    }
+    };
+    keep(node, &taken.delivery, || true, over).await;
 }
 
 /// Steps 1 to 4.
@@ -154,7 +152,7 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
     };
     if !node.settings.acks_late {
         job.is_acknowledged.set(true);
-        node.outbox.post(Letter::Ack(Rc::clone(&job.taken.delivery)));
+        node.acks.post(Letter::Ack(Rc::clone(&job.taken.delivery)));
     }
     let after = run::run(node, job, girder.as_ref()).await;
     match girder {
@@ -176,7 +174,8 @@ pub(super) async fn revoked(node: &Rc<Node>, taken: &Taken) {
 
 /// A task whose job never starts.
 async fn conclude_unstarted(node: &Rc<Node>, taken: &Taken, ended: Ended, line: &str) {
-    girder::end_unstarted(node, &taken.task.head.girder, &ended, line).await;
+    let end = girder::end_unstarted(node, &taken.task.head.girder, &ended, line);
+    keep(node, &taken.delivery, || true, end).await;
     let children = follow::follow(node, taken, &ended).await;
     conclude(node, &taken.task.head, &ended, (Duration::ZERO, children));
     node.health.metrics.job_ended_unstarted(&taken.task.head.task, ended.outcome());
@@ -191,7 +190,9 @@ pub(super) async fn refuse(node: Rc<Node>, delivery: Rc<Delivery>, unreadable: U
     tracing::warn!(task = delivery.message().id(), "{words}");
     if let Some(head) = &unreadable.head {
         let ended = Ended::unusable(words.clone());
-        girder::end_unstarted(&node, &head.girder, &ended, &format!("error: {words}")).await;
+        let line = format!("error: {words}");
+        let end = girder::end_unstarted(&node, &head.girder, &ended, &line);
+        keep(&node, &delivery, || true, end).await;
         conclude(&node, head, &ended, (Duration::ZERO, Vec::new()));
     }
     node.outbox.post(Letter::Ack(delivery));

@@ -9,11 +9,9 @@ use super::girder::GirderSide;
 use super::{After, Job};
 use crate::event::{Event, RunId};
 use crate::run::{Outcome, RunError, RunHandle, RunSettings, chain};
-use crate::worker::broker::Settled;
 use crate::worker::ended::{Ended, StoppedFor};
 use crate::worker::metrics::Direction;
 use crate::worker::node::{Node, Stage};
-use crate::worker::slot::renew;
 
 /// Runs the job of a task to its end.
 pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSide>) -> After {
@@ -74,7 +72,6 @@ async fn watch(
     let canceller = handle.canceller();
     let mut stops = job.stopper.changes();
     let mut stage = node.stage.subscribe();
-    let mut renewal = tokio::time::interval(node.renewal());
     let watched = async {
         tokio::join!(
             limits.watch(&job.stopper),
@@ -104,19 +101,6 @@ async fn watch(
                     node.session_changes().await;
                     if let Some(girder) = girder {
                         girder.teller().look();
-                    }
-                }
-            },
-            async {
-                if !node.settings.acks_late {
-                    return;
-                }
-                loop {
-                    renewal.tick().await;
-                    if renew(node, &job.taken.delivery).await != Settled::Done {
-                        tracing::warn!(
-                            "the broker gives the message of a running job to another worker: on RabbitMQ, raise consumer_timeout"
-                        );
                     }
                 }
             },

@@ -3,7 +3,10 @@
 broadcast {command, arguments, destination, pattern, matcher}   a command to all; each one's answer
 worker {queue, hostname, revoked}                               a worker that knows these ids to be revoked, until it is killed
 task_events {hostname, wanted}                                   the events of a worker's tasks, until this one has come
-again {queue, times, token}                                     takes a message and sends it again, so often; with another job's token
+again {queue, times, to, token, client_token, body, content_type, chord}  takes a message and sends it again, so often, to
+                                                                 another queue, with other tokens, with another body, as a
+                                                                 chord's; its id, those of the rest of its chain, its
+                                                                 job's token
 take {queue}                                                    takes a task as kombu and Celery read it
 """
 import json
@@ -76,23 +79,35 @@ def taken(url, name):
     return queue, seen[0]
 
 
+def parts(body):
+    """Arguments, keywords and embed of a body."""
+    return body['py/tuple'] if isinstance(body, dict) else body
+
+
 def again(url, options):
     from kombu import Connection
     queue, message = taken(url, options['queue'])
+    body = json.loads(message.body)
+    chain = [step['options']['task_id'] for step in parts(body)[2].get('chain') or []]
     if 'token' in options:
         message.headers['jobInfoSpec']['headers']['Girder-Token'] = options['token']
+    if 'client_token' in options:
+        message.headers['girder_client_token'] = options['client_token']
+    if 'chord' in options:
+        parts(body)[2]['chord'] = options['chord']
     with Connection(url) as connection, connection.Producer() as producer:
         for _ in range(options['times']):
-            producer.publish(message.body, content_type=message.content_type, content_encoding='utf-8',
-                             headers=message.headers, exchange='', routing_key=queue.name, declare=[queue],
-                             correlation_id=message.properties.get('correlation_id'),
+            producer.publish(options.get('body', json.dumps(body)), content_type=options.get('content_type', message.content_type),
+                             content_encoding='utf-8', headers=message.headers, exchange='', routing_key=options.get('to', queue.name),
+                             declare=[queue], correlation_id=message.properties.get('correlation_id'),
                              reply_to=message.properties.get('reply_to'), delivery_mode=2)
-    return message.headers['id']
+    token = message.headers.get('jobInfoSpec', {}).get('headers', {}).get('Girder-Token')
+    return {'id': message.headers['id'], 'chain': chain, 'token': token}
 
 
 def take(url, options):
     _, message = taken(url, options['queue'])
-    args, kwargs, embed = message.decode()
+    args, kwargs, embed = parts(json.loads(message.body))
     return {'headers': message.headers, 'args': args, 'kwargs': kwargs, 'embed': embed,
             'content_type': message.content_type, 'properties': {
                 name: message.properties.get(name) for name in ('correlation_id', 'reply_to', 'priority')}}

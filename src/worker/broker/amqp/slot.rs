@@ -206,19 +206,20 @@ impl Slots {
     }
 
     /// What a second queue gave in the same moment goes back: published to the tail, or, where that is refused,
-    /// returned to the head.
+    /// returned to the head. What comes again is returned as well: a message that is published anew comes for the first time.
     async fn to_tail(&self, queue: &str, delivery: message::Delivery) -> Result<(), BrokerError> {
-        debug!("two queues gave a message at once: one goes back to the tail");
-        let again = publish_as(
-            &self.link,
-            Address::queue(queue),
-            &delivery.data,
-            untouched(&delivery.properties),
-        );
-        let settled = match again.await {
-            Ok(()) => delivery.acker.ack(BasicAckOptions::default()).await,
-            Err(error) if error.ends_session() => return Err(error),
-            Err(_) => {
+        debug!("two queues gave a message at once: one goes back");
+        let is_published = !delivery.redelivered && {
+            let properties = untouched(&delivery.properties);
+            match publish_as(&self.link, Address::queue(queue), &delivery.data, properties).await {
+                Ok(()) => true,
+                Err(error) if error.ends_session() => return Err(error),
+                Err(_) => false,
+            }
+        };
+        let settled = match is_published {
+            true => delivery.acker.ack(BasicAckOptions::default()).await,
+            false => {
                 let head = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
                 delivery.acker.nack(head).await
             }

@@ -1,0 +1,59 @@
+//! Messages that cannot be run: they end as errors of their jobs, or are left to those who can run them.
+
+use serde_json::json;
+
+use crate::jobs::{ERROR, SUCCESS};
+use crate::site::{Site, on_both_sites, script};
+
+on_both_sites! {
+    what_cannot_be_read_is_an_error_of_its_job,
+    a_task_that_a_chord_waits_for_is_left_to_others,
+}
+
+fn what_cannot_be_read_is_an_error_of_its_job(site: &Site) {
+    let worker = site.worker(&["--concurrency", "1", "--queues", &site.other_queue()]);
+    let transform =
+        r#"[[], {"image": "i", "container_args": [{"py/object": "girder_worker.x.NoSuch"}]}, {}]"#;
+    let pickled = "application/x-python-serialize";
+    for (body, kind, words) in [
+        (r#"{"py/tuple": ["#, "application/json", "JSON"),
+        ("cos\nsystem\n(S'true'\ntR.", pickled, "pickle"),
+        ("- [i]\n- {}\n- {}\n", "application/x-yaml", "YAML"),
+        (r#"[[], {"image": 5}, {}]"#, "application/json", "image"),
+        (transform, "application/json", "NoSuch"),
+    ] {
+        let job = site.send(&script("echo never"), json!({}));
+        let asked = json!({"queue": site.queue(), "to": site.other_queue(), "times": 1,
+            "body": body, "content_type": kind});
+        site.control("again", &asked);
+        assert_eq!(job.ended(), ERROR, "{words}");
+        assert_eq!(job.statuses(), [2, ERROR], "{words}");
+        let log = job.log();
+        let line = log.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        assert!(line.contains(words), "{words}: {log}");
+        if let Some(meta) = site.result(&job) {
+            assert_eq!(meta["status"], "FAILURE", "{meta}");
+        }
+    }
+    // The next job runs.
+    let next = site.send(&script("echo next"), json!({}));
+    site.control("again", &json!({"queue": site.queue(), "to": site.other_queue(), "times": 1}));
+    assert_eq!(next.ended(), SUCCESS, "{}", next.log());
+    worker.ends_well();
+    assert_eq!(site.waiting_in(&site.other_queue()), 0);
+}
+
+fn a_task_that_a_chord_waits_for_is_left_to_others(site: &Site) {
+    let (ours, others) = (site.other_queue(), format!("{}-python", site.queue()));
+    site.declare(&others);
+    let worker = site.worker(&["--queues", &ours, "--others-to", &others]);
+    let job = site.send(&script("echo never"), json!({}));
+    let asked = json!({"queue": site.queue(), "to": ours, "times": 1, "chord": {"task": "t"}});
+    site.control("again", &asked);
+    site.until(|| site.waiting_in(&others) == 1);
+    assert_eq!(job.statuses(), [] as [u64; 0]);
+    worker.ends_well();
+    let taken = site.control("take", &json!({"queue": others}));
+    assert_eq!(taken["headers"]["id"], *job.task_id());
+    assert_eq!(taken["embed"]["chord"], json!({"task": "t"}), "{taken}");
+}

@@ -1,0 +1,103 @@
+//! A message that comes more than once: its job runs once, and again only when its worker has died.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::jobs::SUCCESS;
+use crate::place::Kind;
+use crate::site::{Job, Site, Worker, on_both_sites, script};
+use crate::way::Way;
+
+on_both_sites! {
+    a_message_that_two_workers_get_at_once_runs_on_one,
+    who_leaves_a_job_to_another_runs_it_when_the_other_dies,
+}
+
+/// What a worker says that leaves a job to another one.
+const LEFT: &str = "another worker runs the job";
+
+/// Two workers of a queue to which messages are sent by the test alone.
+fn two_workers(site: &Site, more: &[&str]) -> [Worker; 2] {
+    let queue = site.other_queue();
+    ["one", "two"].map(|name| {
+        let name = format!("{name}@{}", site.queue());
+        let own = ["--queues", &queue, "--hostname", &name, "--concurrency", "1"];
+        site.worker(&[&own, more].concat())
+    })
+}
+
+/// A job whose message comes to both workers in the same moment.
+fn sent_twice<'a>(site: &'a Site, text: &str) -> Job<'a> {
+    let job = site.send(&script(text), json!({}));
+    let asked = json!({"queue": site.queue(), "to": site.other_queue(), "times": 2});
+    site.control("again", &asked);
+    job
+}
+
+fn left(workers: &[Worker]) -> usize {
+    workers.iter().map(|worker| worker.log().matches(LEFT).count()).sum()
+}
+
+fn a_message_that_two_workers_get_at_once_runs_on_one(site: &Site) {
+    let workers = two_workers(site, &[]);
+    for round in 1..=5 {
+        let job = sent_twice(site, "echo once; sleep 2");
+        assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+        site.until(|| left(&workers) == round);
+        assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+        assert_eq!(job.statuses(), [2, 3]);
+        if let Some(meta) = site.result(&job) {
+            assert_eq!(meta["status"], "SUCCESS", "{meta}");
+        }
+    }
+    workers.into_iter().for_each(Worker::ends_well);
+    assert_eq!(site.waiting_in(&site.other_queue()), 0);
+}
+
+fn who_leaves_a_job_to_another_runs_it_when_the_other_dies(site: &Site) {
+    let late = ["--acks-late", "--visibility-timeout", "3"];
+    let mut workers = two_workers(site, &late);
+    let job = sent_twice(site, "echo up; sleep 5; echo down");
+    job.says("up");
+    site.until(|| left(&workers) == 1);
+    let runs = workers.iter().position(|worker| !worker.log().contains(LEFT)).unwrap();
+    workers[runs].dies();
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    let log = job.log();
+    assert_eq!((log.matches("up\n").count(), log.matches("down\n").count()), (2, 1), "{log}");
+    assert!(!job.has_container());
+    site.until(|| site.waiting_in(&site.other_queue()) == 0);
+}
+
+/// Redis gives others what is held for longer than the visibility timeout.
+#[test]
+fn a_message_is_kept_while_girder_is_away_for_longer_than_the_visibility_timeout() {
+    let site = Site::new(Kind::Redis);
+    let way = Way::to(site.api());
+    let environment = [("GIRDER_WORKER_API_URL", &*way.api())];
+    let late = ["--acks-late", "--visibility-timeout", "3", "--concurrency", "1"];
+    let first = site.starting_worker(&late, &environment);
+    site.until(|| first.log().contains("connected to the broker"));
+    way.closes();
+    let job = site.send(&script("echo once; sleep 3"), json!({}));
+    site.until(|| site.waiting() == 0);
+    let name = format!("second@{}", site.queue());
+    let second = site.worker(&[late.as_slice(), &["--hostname", &name]].concat());
+    // This is the trouble itself: at the job's start, and at its end.
+    thread::park_timeout(Duration::from_secs(8));
+    assert_eq!(job.statuses(), [] as [u64; 0]);
+    way.opens();
+    job.says("once");
+    way.closes();
+    thread::park_timeout(Duration::from_secs(10));
+    assert_eq!(job.statuses(), [2]);
+    way.opens();
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+    first.ends_well();
+    assert!(!second.log().contains("the job has ended"), "{}", second.log());
+    second.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
