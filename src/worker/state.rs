@@ -1,7 +1,10 @@
 //! What is kept over the end of the process, while it lives.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::celery::GirderHeaders;
@@ -67,22 +70,84 @@ impl Node {
 }
 
 fn job_to_json(girder: &GirderHeaders) -> Option<Value> {
-    let GirderJob { url, headers, method, .. } = girder.job.as_ref()?;
-    let headers = headers.iter().map(|(name, value)| (name.clone(), json!(value.expose())));
-    let headers = Value::Object(headers.collect());
-    Some(json!({"url": url.as_url().as_str(), "method": method, "headers": headers}))
+    let GirderJob { url, headers, method, session } = girder.job.as_ref()?;
+    Some(json!({
+        "url": url.as_url().as_str(),
+        "method": method,
+        "headers": secrets(headers),
+        "session": {
+            "ca_file": session.ca_file,
+            "unverified": session.unverified,
+            "certificate": session.certificate,
+            "proxies": secrets(&session.proxies),
+        },
+    }))
+}
+
+fn secrets(named: &BTreeMap<String, Secret>) -> Value {
+    let named = named.iter().map(|(name, value)| (name.clone(), json!(value.expose())));
+    Value::Object(named.collect())
 }
 
 /// The job in Girder of what ran when a worker died.
 pub(super) fn job_of(running: &RunningJob) -> Option<GirderJob> {
-    let job = running.job.as_ref()?;
-    let headers = job.get("headers")?.as_object()?.iter();
-    let headers =
-        headers.filter_map(|(name, value)| Some((name.clone(), Secret::new(value.as_str()?))));
-    Some(GirderJob {
-        url: HttpUrl::parse(job.get("url")?.as_str()?)?,
-        headers: headers.collect(),
-        method: job.get("method")?.as_str()?.to_owned(),
-        session: GirderSession::default(),
-    })
+    let written = Written::deserialize(running.job.as_ref()?).ok()?;
+    let named = |named: BTreeMap<String, String>| {
+        named.into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
+    };
+    let WrittenSession { ca_file, unverified, certificate, proxies } = written.session;
+    let session = GirderSession { ca_file, unverified, certificate, proxies: named(proxies) };
+    let url = HttpUrl::parse(&written.url)?;
+    Some(GirderJob { url, headers: named(written.headers), method: written.method, session })
+}
+
+/// A job as [`job_to_json`] writes it.
+#[derive(Deserialize)]
+struct Written {
+    url: String,
+    method: String,
+    headers: BTreeMap<String, String>,
+    /// An earlier version wrote none.
+    #[serde(default)]
+    session: WrittenSession,
+}
+
+#[derive(Default, Deserialize)]
+struct WrittenSession {
+    ca_file: Option<PathBuf>,
+    unverified: bool,
+    certificate: Option<(PathBuf, PathBuf)>,
+    proxies: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(job: Option<Value>) -> RunningJob {
+        let (task_id, run_id) = ("t".to_owned(), "r".to_owned());
+        RunningJob { task_id, run_id, job, comes_again: false }
+    }
+
+    #[test]
+    fn a_job_is_told_after_its_workers_death_as_it_was_before() {
+        let secret = |name: &str, value: &str| [(name.to_owned(), Secret::new(value))].into();
+        let session = GirderSession {
+            ca_file: Some("/ca.pem".into()),
+            unverified: true,
+            certificate: Some(("/c.pem".into(), "/k.pem".into())),
+            proxies: secret("https", "http://proxy"),
+        };
+        let job = GirderJob {
+            url: HttpUrl::parse("https://host/api/v1/job/5f").unwrap(),
+            headers: secret("Girder-Token", "token"),
+            method: "PUT".to_owned(),
+            session,
+        };
+        let girder = GirderHeaders { job: Some(job.clone()), ..GirderHeaders::default() };
+        assert_eq!(job_of(&written(job_to_json(&girder))), Some(job));
+        let earlier = json!({"url": "https://host/api/v1/job/5f", "method": "PUT", "headers": {}});
+        assert_eq!(job_of(&written(Some(earlier))).unwrap().session, GirderSession::default());
+        assert_eq!(job_of(&written(None)), None);
+    }
 }

@@ -17,7 +17,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::jobs::SUCCESS;
+use crate::jobs::{ERROR, SUCCESS};
 use crate::place::{Kind, Place, number, on_both, soon};
 use crate::site::{Site, script};
 
@@ -76,6 +76,26 @@ fn a_message_says_whom_its_jobs_updates_trust_and_what_they_show() {
     let own = authority.vouches_for("worker");
     let session = json!({"verify": ca_file, "cert": own});
     assert_eq!(updated_by(&session, true, &authority), "SUCCESS");
+}
+
+#[test]
+fn a_job_whose_worker_died_is_told_as_its_message_says() {
+    let (site, authority) = (Site::new(Kind::Redis), Authority::new());
+    let port = before_girder(site.api(), &authority, true);
+    let api = format!("https://localhost:{port}/api/v1");
+    let environment = [("GIRDER_WORKER_API_URL", &*api), ("SSL_CERT_FILE", "/dev/null")];
+    let folder = TempDir::with_prefix("gantline-test-").unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let mut first = site.starting_worker(&["--statedb", &state], &environment);
+    let session = json!({"verify": authority.ca_file(), "cert": authority.vouches_for("worker")});
+    let options = json!({"girder_client_session_kwargs": session});
+    let job = site.send(&script("echo up; sleep 1000"), options);
+    job.says("up");
+    first.dies();
+    let second = site.starting_worker(&["--statedb", &state], &environment);
+    assert_eq!(job.ended(), ERROR);
+    assert!(job.log().contains("the worker died"), "{}", job.log());
+    second.ends_well();
 }
 
 /// A certificate authority, and what it vouches for, as files.
