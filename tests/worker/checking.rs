@@ -57,6 +57,30 @@ fn a_check_names_what_is_not_there() {
 }
 
 #[test]
+fn the_first_variable_that_is_set_names_the_broker() {
+    let at = |port: u8| format!("redis://127.0.0.1:{port}/0");
+    let [option, ours, celery, girder] = [at(1), at(2), at(3), at(4)];
+    let variables = [
+        ("GANTLINE_WORKER_BROKER", &*ours),
+        ("CELERY_BROKER_URL", &*celery),
+        ("GIRDER_WORKER_BROKER", &*girder),
+    ];
+    let tried = |arguments: &[&str], set: &[(&str, &str)], port: u8| {
+        let (code, _, said) = check(arguments, set);
+        assert!(code == Some(1) && said.contains(&format!("127.0.0.1:{port}")), "{port}: {said}");
+    };
+    tried(&["--broker", &option], &variables, 1);
+    tried(&[], &variables, 2);
+    tried(&[], &variables[1..], 3);
+    tried(&[], &variables[2..], 4);
+    let of_results = [("CELERY_RESULT_BACKEND", "a://"), ("GIRDER_WORKER_BACKEND", "b://")];
+    for (set, name) in [(&of_results[..], "a"), (&of_results[1..], "b")] {
+        let (code, _, said) = check(&[], set);
+        assert!(code == Some(2) && said.contains(&format!("`{name}")), "{said}");
+    }
+}
+
+#[test]
 fn a_worker_whose_name_is_taken_or_that_may_not_connect_ends_with_one_line() {
     let site = Site::new(Kind::RabbitMq);
     let _worker = site.worker(&[]);

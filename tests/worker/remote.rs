@@ -12,6 +12,7 @@ on_both_sites! {
     a_worker_that_comes_up_hears_from_pythons_what_is_revoked,
     who_waits_for_a_revoked_task_that_nobody_has_begun_is_told,
     terminate_with_a_kill_does_not_wait_for_the_container,
+    terminate_with_another_signal_stops_as_a_cancel_does,
     an_unknown_command_is_answered_with_an_error,
     slots_and_queues_change_while_the_worker_runs,
     events_of_tasks_are_sent_when_they_are_wanted,
@@ -121,6 +122,19 @@ fn terminate_with_a_kill_does_not_wait_for_the_container(site: &Site) {
     assert!(!job.has_container());
     let again = site.control("broadcast", &asked);
     assert_eq!(again[site.node()], json!({"ok": "terminate: tasks unknown"}));
+}
+
+fn terminate_with_another_signal_stops_as_a_cancel_does(site: &Site) {
+    let _worker = site.worker(&[]);
+    let stops = "trap 'echo bye; exit 0' TERM; echo up; sleep 100 & wait";
+    let job = site.send(&script(stops), json!({}));
+    job.says("up");
+    let asked = json!({"command": "terminate", "destination": [site.node()],
+        "arguments": {"task_id": job.task_id(), "signal": "SIGUSR1"}});
+    let answer = site.control("broadcast", &asked);
+    assert!(answer[site.node()]["ok"].is_string(), "{answer}");
+    assert_eq!(job.ended(), CANCELED);
+    assert!(job.log().contains("bye\n"), "{}", job.log());
 }
 
 fn an_unknown_command_is_answered_with_an_error(site: &Site) {

@@ -18,6 +18,8 @@ on_one_site! {
     a_job_that_was_deleted_is_abandoned,
     a_job_whose_token_girder_refuses_starts_no_container,
     a_job_that_is_deleted_while_it_runs_goes_on,
+    a_failure_is_the_result_of_the_rest_of_its_chain,
+    what_girder_makes_no_job_for_runs_without_one,
 }
 
 /// It ends when it is told to.
@@ -156,6 +158,36 @@ fn a_callback_runs_after_a_success_with_a_parent(site: &Site) {
     if let Some(meta) = site.result(&child) {
         assert_eq!(meta["parent_id"], *job.task_id(), "{meta}");
     }
+}
+
+fn a_failure_is_the_result_of_the_rest_of_its_chain(site: &Site) {
+    let then = json!([script("echo never"), script("echo never")]).to_string();
+    let job = site.send_with(&script("exit 3"), json!({}), &[("then", &*then)]);
+    let sent = site.control("again", &json!({"queue": site.queue(), "times": 1}));
+    let _worker = site.worker(&["--concurrency", "1"]);
+    has_passed(site);
+    assert!(!job.has_child());
+    assert_eq!(sent["chain"].as_array().map(Vec::len), Some(2), "{sent}");
+    for id in [&sent["id"], &sent["chain"][0], &sent["chain"][1]] {
+        let meta = site.result_of(id.as_str().unwrap()).unwrap();
+        assert_eq!(meta["status"], "FAILURE", "{meta}");
+        assert_eq!(meta["result"]["exc_type"], "DockerException", "{meta}");
+    }
+}
+
+fn what_girder_makes_no_job_for_runs_without_one(site: &Site) {
+    let then = json!([script("echo second")]).to_string();
+    let job = site.send_with(&script("echo first"), json!({}), &[("then", &*then)]);
+    let wrong = "x".repeat(64);
+    site.control("again", &json!({"queue": site.queue(), "times": 1, "client_token": wrong}));
+    let worker = site.worker(&["--concurrency", "1"]);
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    let meta = site.result(&job).unwrap();
+    let child = meta["children"][0][0][0].as_str().unwrap();
+    assert_eq!(site.result_of(child).unwrap()["status"], "SUCCESS");
+    assert!(!job.has_child());
+    assert!(worker.log().contains("has no job in Girder"), "{}", worker.log());
+    worker.ends_well();
 }
 
 /// What we publish for the next step of a chain is what kombu and Celery read.
