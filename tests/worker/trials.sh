@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 GANTLINE=${GANTLINE:-$PWD/target/debug/gantline}
 given_amqp=${GANTLINE_TEST_AMQP-} given_redis=${GANTLINE_TEST_REDIS-}
 GANTLINE_TEST_STATE=$(mktemp -d -t gantline-trials.XXXXXX)
-export GANTLINE GANTLINE_TEST_STATE
+export GANTLINE GANTLINE_TEST_STATE PYTHONDONTWRITEBYTECODE=1
 
 take_down() {
     tests/env/brokers.sh down || true

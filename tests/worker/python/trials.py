@@ -9,175 +9,20 @@ others       an unknown task waits for a Python worker, or goes to its queue; a 
 poison       what cannot be read is a failure, and the next job runs
 seen         celery inspect, with and without an app, celery events, Flower where it is installed
 results      AsyncResult.get returns and raises, by class
+replies      how soon remote control is answered while jobs say much
+held         RabbitMQ: a message that is held for longer than consumer_timeout: once, and the log says what to do
+later        RabbitMQ: an ETA that is farther than consumer_timeout: once, and no channel is closed (12 minutes; only by its name)
 
 Each job writes into a file that all containers share when it starts and ends, with the machine's uptime.
 """
 import json
-import logging
 import os
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 
-BROKER = sys.argv[1]
-# That there is no Girder, with each message.
-logging.disable(logging.WARNING)
-GANTLINE = os.environ['GANTLINE']
-STATE = os.environ['GANTLINE_TEST_STATE']
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
-
-
-class Site:
-    """A queue of the trial's own, its workers, and what its jobs have written."""
-
-    def __init__(self, url=None):
-        self.url = url or (os.environ['GANTLINE_TEST_AMQP'] + '//' if BROKER == 'amqp' else os.environ['GANTLINE_TEST_REDIS'] + '/0')
-        self.backend = os.environ['GANTLINE_TEST_REDIS'] + '/1'
-        self.queue = f'trial-{uuid.uuid4().hex[:8]}'
-        self.folder = tempfile.mkdtemp(dir=STATE)
-        os.chmod(self.folder, 0o777)
-        self.log = os.path.join(self.folder, 'log')
-        open(self.log, 'w').close()
-        os.chmod(self.log, 0o666)
-        self.processes = []
-        self.environment = dict(os.environ, GIRDER_WORKER_BROKER=self.url, GIRDER_WORKER_BACKEND=self.backend, TMPDIR=self.folder, C_FORCE_ROOT='1')
-        from girder_worker.app import app
-        app.conf.update(broker_url=self.url, result_backend=self.backend)
-        self.app = app
-
-    def start(self, command, name):
-        with open(os.path.join(self.folder, name), 'w') as log:
-            process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.processes.append(process)
-        return process
-
-    def said(self, name):
-        return open(os.path.join(self.folder, name)).read()
-
-    def gantline(self, name, *arguments, queues=None):
-        process = self.start([GANTLINE, 'worker', '--broker', self.url, '--backend', self.backend, '--queues', queues or self.queue,
-                              '--hostname', f'{name}@{self.queue}', *arguments], name)
-        until(lambda: 'connected to the broker' in self.said(name), 60)
-        return process
-
-    def python(self, name, concurrency, module='girder_worker.app', queues=None):
-        process = self.start([sys.executable, '-m', 'celery', '-A', module, 'worker', '-Q', queues or self.queue, '-c', str(concurrency),
-                              '-n', f'{name}@{self.queue}', '--prefetch-multiplier', '1', '-l', 'INFO'], name)
-        until(lambda: ' ready.' in self.said(name), 120)
-        return process
-
-    def send(self, name, script, **options):
-        from girder_worker.docker.tasks import docker_run
-        body = f'say() {{ echo "{name} $1 $(hostname) $(cut -d" " -f1 /proc/uptime)" >> /out/log; }}; say start; {script}; say end'
-        return docker_run.apply_async(kwargs={
-            'image': 'gantline-test:busybox', 'pull_image': False, 'container_args': ['sh', '-c', body],
-            'volumes': {self.folder: {'bind': '/out', 'mode': 'rw'}}}, queue=self.queue, **options)
-
-    def lines(self, name=None, what=None):
-        """(name, what, container, uptime) of what jobs have written."""
-        found = [line.split() for line in open(self.log).read().splitlines()]
-        return [(n, w, c, float(t)) for n, w, c, t in found if name in (None, n) and what in (None, w)]
-
-    def ended(self, names, seconds):
-        until(lambda: {line[0] for line in self.lines(what='end')} >= set(names), seconds)
-
-    def each_once(self, names):
-        for name in names:
-            for what in ('start', 'end'):
-                count = len(self.lines(name, what))
-                assert count == 1, f'{name} {what}: {count} times'
-
-    def waiting(self, queue=None):
-        from kombu import Connection
-        with Connection(self.url) as connection, connection.channel() as channel:
-            try:
-                return channel.queue_declare(queue or self.queue, passive=True).message_count
-            except connection.channel_errors:
-                return 0
-
-    def celery(self, *arguments, app=True):
-        which = ['-A', 'girder_worker.app'] if app else ['-b', self.url]
-        return subprocess.run([sys.executable, '-m', 'celery', *which, *arguments], env=self.environment, capture_output=True, text=True).stdout
-
-    def close(self, failed):
-        for process in self.processes:
-            for _ in range(2):
-                if process.poll() is None:
-                    process.send_signal(signal.SIGTERM)
-                    time.sleep(0.3)
-        for process in self.processes:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        if failed:
-            for name in sorted(os.listdir(self.folder)):
-                if os.path.isfile(os.path.join(self.folder, name)):
-                    print(f'--- {name}\n{self.said(name)[-3000:]}')
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def until(so, seconds):
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, f'it does not come about in {seconds} s'
-        time.sleep(0.05)
-
-
-class Restartable:
-    """A broker whose process can be restarted; what it has taken stays."""
-
-    def __init__(self):
-        data = os.path.join(STATE, 'brokers')
-        if BROKER == 'amqp':
-            self.url = os.environ['GANTLINE_TEST_AMQP'] + '//'
-            self.ctl = os.environ['GANTLINE_TEST_RABBITMQCTL']
-            self.command = ['sh', '-c', f". '{data}/environment'; exec /usr/lib/rabbitmq/bin/rabbitmq-server"]
-            self.process = None
-        else:
-            port = free_port()
-            folder = tempfile.mkdtemp(dir=STATE)
-            self.url = f'redis://127.0.0.1:{port}/0'
-            self.command = ['redis-server', '--port', str(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '',
-                            '--appendonly', 'yes', '--appendfsync', 'always']
-            self.process = self.start()
-
-    def start(self):
-        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        from kombu import Connection
-
-        def answers():
-            try:
-                with Connection(self.url, transport_options={'max_retries': 0}) as connection:
-                    connection.connect()
-                return True
-            except Exception:  # not yet
-                return False
-        until(answers, 120)
-        return process
-
-    def restart(self):
-        began = time.monotonic()
-        self.stop()
-        self.process = self.start()
-        return time.monotonic() - began
-
-    def stop(self):
-        if BROKER == 'amqp':
-            subprocess.run([self.ctl, 'stop'], check=True)
-        else:
-            self.process.terminate()
-            self.process.wait()
+from trial_site import BROKER, Restartable, Site, free_port, until
 
 
 def restart():
@@ -440,7 +285,79 @@ def results():
     yield 'by class'
 
 
-TRIALS = [results, poison, free, killed, visibility, others, seen, shared, restart]
+def replies():
+    site = Site()
+    yield site
+    site.gantline('one', '--concurrency', '3')
+    name = f'one@{site.queue}'
+    site.send('lines', 'while [ ! -e /out/go ]; do echo a line of the job; sleep 0.02; done')
+    site.send('flood', 'while [ ! -e /out/go ]; do yes a line of the job | head -n 20000; sleep 1; done')
+    site.send('quiet', 'while [ ! -e /out/go ]; do sleep 1; done')
+    until(lambda: len(site.lines(what='start')) == 3, 60)
+    took = []
+    with site.app.connection_for_write() as connection:
+        for number in range(200):
+            verb = ('ping', 'active', 'stats', 'scheduled', 'revoked', 'active_queues')[number % 6]
+            began = time.monotonic()
+            said = site.app.control.broadcast(verb, destination=[name], reply=True, limit=1, timeout=10, connection=connection)
+            took.append(time.monotonic() - began)
+            assert said and name in said[0], f'{verb}: {said}'
+    open(os.path.join(site.folder, 'go'), 'w').close()
+    site.ended(['lines', 'flood', 'quiet'], 60)
+    took.sort()
+    # Kombu's own part is in it: a queue for each reply, and its look at the queues of Redis.
+    assert took[len(took) // 2] < 0.1, took
+    yield ', '.join(f'{what} {took[at] * 1000:.0f} ms' for what, at in (('median', 99), ('95 of 100', 189), ('longest', 199)))
+
+
+def limit(milliseconds, tick):
+    """For how long RabbitMQ lets channels that begin from now on hold a message, and how often it looks."""
+    for key, value in (('consumer_timeout', milliseconds), ('channel_tick_interval', tick)):
+        subprocess.run([os.environ['GANTLINE_TEST_RABBITMQCTL'], 'eval', f'application:set_env(rabbit, {key}, {value}).'],
+                       check=True, stdout=subprocess.DEVNULL)
+
+
+def held():
+    site = Site()
+    yield site
+    limit(5000, 1000)
+    try:
+        site.gantline('one', '--concurrency', '1', '--acks-late', '--visibility-timeout', '6')
+        site.gantline('two', '--concurrency', '1', '--acks-late', '--visibility-timeout', '6', queues=f'{site.queue}-two')
+        site.send('job', 'sleep 12')
+        site.ended(['job'], 60)
+        site.send('next', 'true')
+        site.ended(['next'], 60)
+        until(lambda: site.waiting() == 0, 30)
+    finally:
+        limit(1800000, 60000)
+    assert 'held for too long' in site.said('one')
+    assert 'held for too long' not in site.said('two')
+    site.each_once(['job', 'next'])
+    yield 'once'
+
+
+def later():
+    site = Site()
+    yield site
+    limit(620000, 5000)
+    try:
+        site.gantline('one', '--concurrency', '1')
+        site.send('job', 'true', countdown=690)
+        began = time.monotonic()
+        site.ended(['job'], 720)
+        took = time.monotonic() - began
+    finally:
+        limit(1800000, 60000)
+    site.each_once(['job'])
+    assert took > 680 and site.waiting() == 0, took
+    assert 'held for too long' not in site.said('one') and 'no broker' not in site.said('one')
+    yield f'after {took:.0f} s'
+
+
+TRIALS = [results, poison, free, killed, visibility, others, seen, replies, shared, restart]
+RABBITMQ = [held]
+ONLY_BY_NAME = [later]
 
 
 def run(trial):
@@ -460,5 +377,8 @@ def run(trial):
 
 if __name__ == '__main__':
     wanted = sys.argv[2:]
-    assert set(wanted) <= {trial.__name__ for trial in TRIALS}, wanted
-    sys.exit(not all([run(trial) for trial in TRIALS if not wanted or trial.__name__ in wanted]))
+    trials = TRIALS if BROKER == 'redis' else RABBITMQ + TRIALS
+    if wanted:
+        trials = [trial for trial in RABBITMQ + ONLY_BY_NAME + TRIALS if trial.__name__ in wanted]
+    assert set(wanted) <= {trial.__name__ for trial in trials}, wanted
+    sys.exit(not all([run(trial) for trial in trials]))
