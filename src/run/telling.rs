@@ -55,12 +55,16 @@ impl Live {
     /// Puts an event into the job's log, if it is one for it.
     pub(super) fn tells_job(&self, event: &Event) {
         let Some(teller) = &self.teller else { return };
-        match event {
-            Event::Warning(warning) => teller.log(&format!("warning: {warning}\n")),
-            Event::ContainerExited { exit_code } => {
-                teller.log(&format!("the container exited with code {exit_code}\n"));
-            }
-            _ => {}
+        if let Event::Warning(warning) = event {
+            teller.log(&format!("warning: {warning}\n"));
+        }
+    }
+
+    /// Puts the container's exit into the job's log. To be told when all that the container wrote is there: before, the
+    /// line may stand in the middle of one of the container's.
+    pub(super) fn tells_job_of_exit(&self, exit_code: i64) {
+        if let Some(teller) = &self.teller {
+            teller.log(&format!("the container exited with code {exit_code}\n"));
         }
     }
 

@@ -37,6 +37,7 @@ impl Exited {
             let is_cancelled = drain(live, is_cancelled).await;
             (look_at_failure(&engine, &container, exit_code == KILLED).await, is_cancelled)
         };
+        live.tells_job_of_exit(exit_code);
         let oom_killed = match state {
             Ok(state) => state.oom_killed,
             Err(error) => {
