@@ -21,10 +21,14 @@
 //!   `with_…`, no longer from their fields.
 //! - [`Source::descriptor`](crate::transfers::Source::descriptor) splices where the kernel can, and takes a regular file
 //!   from its offset on. It no longer spools: a slow sink holds up who writes.
+//! - [`guard`](crate::guard()), called early in `main`: should the process be killed, its containers are killed before a
+//!   program can take the part of a file that it has got for the whole.
 //! - It builds with Rust 1.89.
 //!
 //! ## The command and the worker
 //!
+//! - A command or a worker that is killed (SIGKILL, no memory) has its container killed before a program sees the end of
+//!   a file that was only half given: a second process holds the pipes as well, and ends with the first.
 //! - A source that broke off is resumed only if it is still the same: by its strong tag, or else by the time of its last
 //!   change; another weak tag or time fails the run. Where the server says nothing, the run warns. A coding that nobody
 //!   asked for (`Content-Encoding`) is an error, and so are a redirect from https to http and the same page of a listing

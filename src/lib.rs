@@ -66,7 +66,8 @@
 //!    kernel until somebody splices them.
 //! 6. [`pump`]: the streaming core. Worker threads with an epoll loop each, transfers as state
 //!    machines that decide and do nothing, carriers that do and decide nothing.
-//! 7. [`sys`]: the system calls beneath it, one safe function each.
+//! 7. [`sys`]: the system calls beneath it, one safe function each. And `guard`: the process that holds the ends of
+//!    input FIFOs as well, and has the container killed should we be.
 //! 8. [`volume`]: what a container sees of the host: directories, bind mounts, FIFOs. The container
 //!    is not trusted with them.
 //! 9. [`hook`]: what is done with results: uploads, artifacts, metadata, files written into items.
@@ -92,13 +93,14 @@
 //! | 4 | [`hook`], [`plan`], [`reporter`] |
 //! | 3 | [`event`], [`store`], [`transfers`] |
 //! | 2 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
-//! | 1 | [`spec`], [`http`] |
+//! | 1 | [`spec`], [`http`], `guard` |
 //! | 0 | [`sys`], [`secret`] |
 //!
 //! # What holds everywhere
 //!
 //! - A byte that a source gave is delivered once and in its order, or the run fails. A short file
-//!   never looks like a whole one: the container is killed before our end of its FIFO is closed.
+//!   never looks like a whole one: the container is killed before our end of its FIFO is closed; with
+//!   a [`guard()`] also when it is we who are killed.
 //! - A container's exit code, a reader that leaves early, a run that is cancelled are values, not
 //!   errors. An error names the operation, the object and the cause, and who is to blame is in its
 //!   type.
@@ -116,6 +118,7 @@ mod docker;
 pub mod event;
 mod fuzzing;
 mod girder;
+mod guard;
 mod hook;
 mod http;
 pub mod manual;
@@ -138,7 +141,7 @@ pub use self::{
     plan::{Plan, PlanError},
     run::{
         Canceller, GirderSettings, Outcome, Report, RunError, RunHandle, RunSettings, Runner,
-        RunnerBuilder,
+        RunnerBuilder, guard,
     },
     spec::{JobSpec, SpecError},
 };

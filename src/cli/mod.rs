@@ -29,10 +29,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::args::{Cli, Command};
+use crate::guard;
+use crate::run::serve_as_guard_if_asked;
 use crate::settings::Environment;
 
 /// Does what the command line says, and gives the exit code.
 pub fn run() -> ExitCode {
+    serve_as_guard_if_asked();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -69,12 +72,16 @@ pub fn run() -> ExitCode {
 /// go on.
 fn prepare_process(command: &Command) {
     let mut tried = vec![process::raise_open_files()];
-    // These hold tokens.
-    match command {
-        Command::Run(_) => tried.push(process::hide_memory()),
+    let has_runs = match command {
+        Command::Run(_) => true,
         #[cfg(feature = "worker")]
-        Command::Worker(_) => tried.push(process::hide_memory()),
-        _ => {}
+        Command::Worker(_) => true,
+        _ => false,
+    };
+    if has_runs {
+        // These hold tokens.
+        tried.push(process::hide_memory());
+        guard::want();
     }
     for error in tried.into_iter().filter_map(Result::err) {
         tracing::debug!(%error, "the system refuses what a process needs");

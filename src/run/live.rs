@@ -25,6 +25,7 @@ use super::shared::Shared;
 use super::store::JobStore;
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::event::{Event, Ledger, Phase, RunId, TransferId};
+use crate::guard::Watched;
 use crate::plan::{FifoFolder, Mount, Plan, Resolved};
 use crate::reporter::{JobReporter, JobTeller};
 use crate::run::transfers::Transfers;
@@ -69,6 +70,8 @@ pub(super) struct Live {
 pub(super) struct Made {
     pub(super) engine: Option<Client>,
     pub(super) container: MadeContainer,
+    /// Of the container that has started, if it reads from us.
+    pub(super) watched: Option<Watched>,
     /// Of the container, in the record.
     pub(super) container_note: Option<Note>,
     /// In the plan's order.

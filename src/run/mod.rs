@@ -21,6 +21,7 @@ mod container;
 mod end;
 mod error;
 mod failure;
+mod guarding;
 mod handle;
 mod hooks;
 mod labels;
@@ -36,6 +37,8 @@ mod telling;
 mod transfers;
 
 #[cfg(feature = "command")]
+pub(crate) use self::guarding::serve_if_asked as serve_as_guard_if_asked;
+#[cfg(feature = "command")]
 pub(crate) use self::transfers::split::Frames;
 pub(crate) use self::transfers::{
     downloads::names::Names, filter_progress::FilterProgress, progress_pipe::ProgressLines,
@@ -43,6 +46,7 @@ pub(crate) use self::transfers::{
 pub use self::{
     cancel::Canceller,
     error::{Cause, CleanUpError, RunError, chain},
+    guarding::guard,
     handle::RunHandle,
     outcome::{
         DownloadCarrier, DownloadRecord, HookRecord, Outcome, Report, TransferRecord, UploadRecord,

@@ -28,6 +28,7 @@ mod run_depot;
 mod run_exit_codes;
 mod run_failures;
 mod run_gpu;
+mod run_guard;
 mod run_inside;
 mod run_jobs;
 mod run_library;

@@ -14,10 +14,10 @@ use crate::support::command::{Finished, Invocation};
 use crate::support::job::{bind_mount, connect, host_file, host_file_to_stream};
 
 /// Where the runs of one test make and note things.
-struct Ground(TempDir);
+pub(crate) struct Ground(TempDir);
 
 impl Ground {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::with_prefix("gantline-prune-").unwrap();
         for name in ["tmp", "records", "other", "bound", "out"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -25,11 +25,11 @@ impl Ground {
         Self(folder)
     }
 
-    fn folder(&self, name: &str) -> PathBuf {
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn start(&self, job: &Value, engine: Option<&Path>) -> Child {
+    pub(crate) fn start(&self, job: &Value, engine: Option<&Path>) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
         if let Some(socket) = engine {
             command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
@@ -53,7 +53,7 @@ impl Ground {
             .env("GANTLINE_RECORD_DIR", self.folder("records"))
     }
 
-    fn prune(&self, arguments: &[&str]) -> String {
+    pub(crate) fn prune(&self, arguments: &[&str]) -> String {
         let pruned = self.invocation(arguments).finish();
         assert_eq!(pruned.code, 0, "{pruned}");
         String::from_utf8(pruned.stdout).unwrap()
@@ -79,7 +79,7 @@ impl Ground {
         job
     }
 
-    fn left(&self) -> Vec<PathBuf> {
+    pub(crate) fn left(&self) -> Vec<PathBuf> {
         let entries = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
         let folders = ["tmp", "other", "bound", "out"].map(|name| self.folder(name));
         let records = entries(self.folder("records"));
@@ -101,18 +101,18 @@ impl Ground {
     }
 }
 
-fn kill(run: &mut Child) {
+pub(crate) fn kill(run: &mut Child) {
     run.kill().unwrap();
     run.wait().unwrap();
 }
 
-fn first_line(run: &mut Child) -> String {
+pub(crate) fn first_line(run: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(run.stdout.take().unwrap()).read_line(&mut line).unwrap();
     line.trim().to_owned()
 }
 
-fn docker(arguments: &[&str]) -> String {
+pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -14,6 +14,8 @@ use gantline::spec::PullPolicy;
 use gantline::{Event, JobSpec};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // Should we be killed, the container takes no part of a file for the whole.
+    gantline::guard();
     let image = std::env::args().nth(1).unwrap_or_else(|| "busybox".to_owned());
     let job = JobSpec::builder(image)
         .pull(PullPolicy::IfNotPresent)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use crate::guard::{self, Kept};
 use crate::pump::fifo::ears::{Ears, Hearer};
 use crate::pump::fifo::waiter::Waiter;
 use crate::sys::fifo::Fifo;
@@ -66,12 +67,32 @@ pub(crate) trait Ends {
     fn empty(&mut self) -> io::Result<u64>;
 }
 
+/// Our writing end, and the guard's: it is closed there first.
+#[derive(Debug)]
+struct Writer {
+    _kept: Option<Kept>,
+    end: OwnedFd,
+}
+
+impl Writer {
+    fn new(end: OwnedFd) -> io::Result<Self> {
+        pipe::resize(&end, PIPE_BYTES)?;
+        Ok(Self { _kept: guard::keep(&end), end })
+    }
+}
+
+impl AsFd for Writer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.end.as_fd()
+    }
+}
+
 /// The ends of a FIFO.
 #[derive(Debug)]
 pub(crate) struct FifoEnds {
     fifo: Fifo,
     ears: Option<Hearer>,
-    writer: Option<OwnedFd>,
+    writer: Option<Writer>,
     /// For reading; at first for both.
     reader: Option<OwnedFd>,
     waiter: Option<Waiter>,
@@ -83,8 +104,7 @@ impl FifoEnds {
         let nothing = Self { fifo, ears: None, writer: None, reader: None, waiter: None };
         let Some(ears) = ears else { return Ok(nothing) };
         let hold = nothing.fifo.open_hold()?;
-        let writer = nothing.fifo.open_writer()?;
-        pipe::resize(&writer, PIPE_BYTES)?;
+        let writer = Writer::new(nothing.fifo.open_writer()?)?;
         Ok(match ears.watch(&nothing.fifo) {
             Ok(ears) => {
                 Self { ears: Some(ears), writer: Some(writer), reader: Some(hold), ..nothing }
@@ -117,8 +137,7 @@ impl FifoEnds {
 
     /// Takes the writing end that the thread opened.
     pub(crate) fn opened_by_thread(&mut self, writer: OwnedFd) -> io::Result<()> {
-        pipe::resize(&writer, PIPE_BYTES)?;
-        (self.writer, self.waiter) = (Some(writer), None);
+        (self.writer, self.waiter) = (Some(Writer::new(writer)?), None);
         Ok(())
     }
 }
@@ -154,9 +173,7 @@ impl Ends for FifoEnds {
     }
 
     fn open_writer(&mut self) -> io::Result<()> {
-        let writer = self.fifo.open_writer()?;
-        pipe::resize(&writer, PIPE_BYTES)?;
-        self.writer = Some(writer);
+        self.writer = Some(Writer::new(self.fifo.open_writer()?)?);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 use crate::docker::{Client, ContainerId, DockerError, ExitWait};
 use crate::event::Event;
+use crate::guard::{self, Watched};
 use crate::plan::FifoRef;
 use crate::pump::{Attach, Source};
 use crate::run::cancel::Level;
@@ -62,7 +63,9 @@ impl Prepared {
     }
 
     async fn begin(&mut self, live: &mut Live, held: Held) -> Result<Begun, Cause> {
-        // Noted before it is done: a start that is given up halfway may succeed all the same.
+        // Both before it is done: a start that is given up halfway may succeed all the same.
+        let has_inputs = !live.made.fifos.is_empty();
+        live.made.watched = has_inputs.then(|| watch(&self.engine, &self.container)).flatten();
         live.made.container = MadeContainer::Started(self.container.clone());
         if let Err(error) = self.engine.start(&self.container).await {
             if !error.is_transient() {
@@ -84,6 +87,11 @@ impl Prepared {
         self.container = self.recipe.create(live, &self.engine).await?;
         Ok(())
     }
+}
+
+/// Has the guard kill it, should we die while it reads from us.
+fn watch(engine: &Client, container: &ContainerId) -> Option<Watched> {
+    guard::watch(&engine.endpoint().to_string(), container.as_str())
 }
 
 /// The outputs, taken hold of.

@@ -1,0 +1,176 @@
+//! The guard's own end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::cmsg_space;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send};
+
+use super::{MESSAGE_BYTES, Message, Watch};
+
+/// How long is tried to kill a container whose engine does not answer: as long as an engine may be
+/// away while a machine is looked after. Until then, its program waits for more bytes.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Between two tries.
+const PAUSES: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(50)..=Duration::from_secs(5);
+
+/// Holds what it is given until the other end of the socket is closed; then has the containers killed
+/// by `kill`, which says whether it is done, and returns: what was held is closed.
+pub(crate) fn serve(socket: &impl AsFd, kill: impl FnMut(&Watch) -> bool) {
+    let mut held = Held::default();
+    while let Ok(true) = held.hear(socket) {}
+    if !held.descriptors.is_empty() {
+        kill_all(held.watched.into_values().collect(), kill);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    descriptors: BTreeMap<u64, OwnedFd>,
+    watched: BTreeMap<u64, Watch>,
+}
+
+impl Held {
+    /// Heeds the next message. False: there is none any more.
+    fn hear(&mut self, socket: &impl AsFd) -> io::Result<bool> {
+        let mut bytes = [0; MESSAGE_BYTES];
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = rustix::io::retry_on_intr(|| {
+            let mut parts = [io::IoSliceMut::new(&mut bytes)];
+            recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        })?;
+        let Some(message) = bytes.get(..received.bytes).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(false);
+        };
+        let mut descriptors = ancillary.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        });
+        let descriptor = descriptors.next().and_then(|mut descriptors| descriptors.next());
+        match serde_json::from_slice(message)? {
+            Message::Keep(number) => {
+                self.descriptors.extend(descriptor.map(|descriptor| (number, descriptor)));
+            }
+            Message::Release(number) => {
+                self.descriptors.remove(&number);
+                send(socket, &[0], SendFlags::NOSIGNAL)?;
+            }
+            Message::Watch(watch) => {
+                self.watched.insert(watch.number, watch);
+            }
+            Message::Forget(number) => {
+                self.watched.remove(&number);
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an engine that is away tells nobody when it is back"
+)]
+fn kill_all(mut watched: Vec<Watch>, mut kill: impl FnMut(&Watch) -> bool) {
+    let end = Instant::now() + PATIENCE;
+    let mut pause = *PAUSES.start();
+    loop {
+        watched.retain(|watch| !kill(watch));
+        if watched.is_empty() || Instant::now() >= end {
+            return;
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(*PAUSES.end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeReader, Read, Write};
+    use std::sync::Arc;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::guard::Message;
+    use crate::guard::link::{Link, pair};
+
+    struct Rig {
+        link: Arc<Link>,
+        killed: mpsc::Receiver<Watch>,
+        go_on: mpsc::Sender<bool>,
+    }
+
+    /// A guard in a thread, which asks whether a kill was done.
+    fn rig() -> Rig {
+        let (ours, theirs) = pair().unwrap();
+        let (tell_killed, killed) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        thread::spawn(move || {
+            serve(&theirs, |watch| {
+                tell_killed.send(watch.clone()).unwrap();
+                may_go_on.recv().unwrap()
+            });
+        });
+        Rig { link: Arc::new(Link::new(ours, None)), killed, go_on }
+    }
+
+    fn keep(link: &Link, number: u64) -> PipeReader {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"half").unwrap();
+        link.tell(&Message::Keep(number), Some(writer.as_fd())).unwrap();
+        reader
+    }
+
+    fn watch(link: &Link, number: u64) {
+        let watch =
+            Watch { number, engine: "unix:///e".to_owned(), container: format!("c{number}") };
+        link.tell(&Message::Watch(watch), None).unwrap();
+    }
+
+    #[test]
+    fn what_is_released_is_closed_when_that_is_answered() {
+        let Rig { link, .. } = rig();
+        let mut reader = keep(&link, 1);
+        link.ask(&Message::Release(1)).unwrap();
+        let mut got = String::new();
+        reader.read_to_string(&mut got).unwrap();
+        assert_eq!(got, "half");
+    }
+
+    #[test]
+    fn the_end_is_seen_only_when_every_container_is_dead() {
+        let Rig { link, killed, go_on } = rig();
+        let mut reader = keep(&link, 1);
+        for number in 2..5 {
+            watch(&link, number);
+        }
+        link.tell(&Message::Forget(3), None).unwrap();
+        drop(link);
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        reader.read_exact(&mut [0; 4]).unwrap();
+        for (container, is_done) in [("c2", false), ("c4", true), ("c2", true)] {
+            assert_eq!(killed.recv().unwrap().container, container);
+            let read = reader.read(&mut [0; 1]);
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            go_on.send(is_done).unwrap();
+        }
+        rustix::io::ioctl_fionbio(&reader, false).unwrap();
+        assert_eq!(reader.read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn nothing_is_killed_when_nothing_is_held() {
+        let Rig { link, killed, .. } = rig();
+        let _reader = keep(&link, 1);
+        watch(&link, 2);
+        link.ask(&Message::Release(1)).unwrap();
+        drop(link);
+        assert!(killed.recv().is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! A run that is killed: its container is killed before it can take the half that it has for the whole.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::prune::{Ground, docker, first_line, kill};
+use crate::support::job::{Job, connect, named_input_pipe, url};
+use crate::support::peer::{Peer, wait_for_close, write_head};
+
+/// Says who it is, takes what it reads for a file, and says when it has all of it.
+const COPY: &str = r#"hostname; cat "$1" > /data/part && echo whole > /data/whole"#;
+
+/// A job that copies what a peer gives.
+fn copy(ground: &Ground, peer: &Peer) -> Value {
+    let source = connect(url(&peer.url()), named_input_pipe("in"));
+    Job::script(COPY).arg(source).mount(&ground.folder("bound"), "/data").document().clone()
+}
+
+/// A peer that gives some of what it has promised, and then nothing.
+fn half(bytes: usize) -> Peer {
+    Peer::new(move |_, request, stream| {
+        write_head(request, 2 * bytes, stream)?;
+        stream.write_all(&vec![b'x'; bytes])?;
+        wait_for_close(stream);
+        Ok(())
+    })
+}
+
+/// How much the peers have that give everything.
+const BYTES: usize = 1_000_000;
+
+/// A peer that gives everything, with a pause behind each piece.
+fn in_pieces(pieces: usize, pause: Duration) -> Peer {
+    Peer::new(move |_, request, stream| {
+        write_head(request, BYTES, stream)?;
+        for _ in 0..pieces {
+            stream.write_all(&vec![b'x'; BYTES / pieces])?;
+            rest(pause);
+        }
+        Ok(())
+    })
+}
+
+/// There is no event that what is here awaited would tell.
+#[expect(clippy::disallowed_methods, reason = "a moment is to pass")]
+fn rest(pause: Duration) {
+    thread::sleep(pause);
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not so: {what}");
+        rest(Duration::from_millis(10));
+    }
+}
+
+fn bytes_of(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |found| found.len())
+}
+
+/// The guard of a run.
+fn guard_of(run: &Child) -> PathBuf {
+    let children = format!("/proc/{0}/task", run.id());
+    let threads = fs::read_dir(children).unwrap();
+    let children: String = threads
+        .map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
+        .collect();
+    let guards = children.split_whitespace().map(|child| Path::new("/proc").join(child));
+    let mut guards = guards.filter(|process| {
+        fs::read(process.join("cmdline")).unwrap().starts_with(b"gantline-guard")
+    });
+    let guard = guards.next().expect("there is no guard");
+    assert!(guards.next().is_none(), "there is more than one guard");
+    guard
+}
+
+#[test]
+fn a_container_whose_run_is_killed_is_killed_before_it_sees_an_end() {
+    let ground = Ground::new();
+    let peer = half(300_000);
+    let mut run = ground.start(&copy(&ground, &peer), None);
+    let id = first_line(&mut run);
+    let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
+    wait_until("the container has the half", || bytes_of(&part) == 300_000);
+    let guard = guard_of(&run);
+    let environment = fs::read(guard.join("environ")).unwrap();
+    assert_eq!(environment, b"", "a guard has no use for what is secret");
+    kill(&mut run);
+    assert_eq!(docker(&["wait", &id]), "137");
+    assert!(!whole.exists());
+    assert_eq!(bytes_of(&part), 300_000);
+    wait_until("the guard has ended", || !guard.exists());
+    ground.prune(&[]);
+    assert_eq!(ground.left(), [part]);
+}
+
+#[test]
+fn a_guard_ends_with_its_run() {
+    let ground = Ground::new();
+    let peer = in_pieces(2, Duration::from_secs(1));
+    let mut run = ground.start(&copy(&ground, &peer), None);
+    first_line(&mut run);
+    let guard = guard_of(&run);
+    assert!(run.wait().unwrap().success());
+    assert_eq!(bytes_of(&ground.folder("bound").join("part")), BYTES as u64);
+    wait_until("the guard has ended", || !guard.exists());
+}
+
+#[test]
+fn a_run_whose_guard_is_killed_goes_on() {
+    let ground = Ground::new();
+    let peer = in_pieces(2, Duration::from_secs(1));
+    let mut run = ground.start(&copy(&ground, &peer), None);
+    first_line(&mut run);
+    let guard = guard_of(&run);
+    let process = guard.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::SIGKILL).unwrap();
+    assert!(run.wait().unwrap().success());
+    assert_eq!(bytes_of(&ground.folder("bound").join("part")), BYTES as u64);
+    assert!(ground.folder("bound").join("whole").exists());
+}
+
+/// At any moment: before there is a container, while it starts, reads, or has ended.
+#[test]
+fn whenever_a_run_is_killed_its_container_takes_no_half_for_the_whole() {
+    let one = |seed: u64| {
+        let ground = Ground::new();
+        let peer = in_pieces(20, Duration::from_millis(20));
+        let mut run = ground.start(&copy(&ground, &peer), None);
+        rest(Duration::from_millis(fastrand::Rng::with_seed(seed).u64(50..1500)));
+        let process = run.id();
+        kill(&mut run);
+        let ours = format!("label=gantline.pid={process}");
+        wait_until("the container has ended, or waits for a writer", || {
+            let running = docker(&["ps", "-q", "--filter", &ours]);
+            running.is_empty() || bytes_of(&ground.folder("bound").join("part")) == 0
+        });
+        let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
+        ground.prune(&[]);
+        assert_eq!(docker(&["ps", "-aq", "--filter", &ours]), "");
+        if whole.exists() {
+            assert_eq!(bytes_of(&part), BYTES as u64, "seed {seed}");
+        }
+    };
+    thread::scope(|scope| {
+        for thread in 0..3 {
+            scope.spawn(move || (0..4).for_each(|nth| one(4 * thread + nth)));
+        }
+    });
+}
