@@ -63,5 +63,10 @@
 //! - `gantline worker --check` asks the engine as well, and says at once why there is no broker.
 //! - The worker takes 56 crates more than the library, in place of 106: TLS to RabbitMQ is rustls without lapin's
 //!   reading of PKCS #12.
+//! - Many small files come and go quickly: up to sixteen listings and sixteen files of at most 128 KiB are asked for at
+//!   once, over connections that are kept, and less when the server refuses or becomes slow; a small result goes with
+//!   the request that makes it, four side by side. A host is looked up once a minute.
+//! - `verify` in a job, `--verify` and `GANTLINE_VERIFY` say whether downloads are held against the SHA-512 in Girder's
+//!   record: `always`, `large-only-by-length`, `never`. A file that is being summed does not hold up the next.
 //! - There are a unit for systemd, an image and a chapter on how to [replace
 //!   girder-worker](crate::manual::replacing_girder_worker).

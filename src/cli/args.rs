@@ -107,6 +107,10 @@ pub(super) struct RunArgs {
     /// What becomes of the container when nobody reads our standard output any more
     #[arg(long, value_enum, default_value_t = OnClosedStdout::Stop)]
     pub(super) on_closed_stdout: OnClosedStdout,
+    /// What files that are put into volumes are held against beside their length, in place of the job's
+    /// `verify`: always the SHA-512 in Girder's record, never, or not if they have more than 64 MiB
+    #[arg(long, value_name = "WHEN", value_parser = ["always", "large-only-by-length", "never"])]
+    pub(super) verify: Option<String>,
     /// Connections that one transfer may use where a single one is too slow for its round trip; 1:
     /// never more than one
     #[arg(long, value_name = "N", default_value_t = 8,

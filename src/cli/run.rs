@@ -9,7 +9,7 @@ use super::signals::Signals;
 use super::{Failure, exit, job, render};
 use crate::run::{ClosedStdout, Outcome, Report, RunError, RunSettings, Runner, chain};
 use crate::settings::{Environment, Settings, SettingsError};
-use crate::spec::{JobSpec, Secret, SpecError};
+use crate::spec::{JobSpec, Secret, SpecError, Verify};
 
 /// Runs a job, and gives its exit code.
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
@@ -52,6 +52,9 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
 /// # Errors
 /// An address or a token that a job cannot have.
 fn override_job(args: &RunArgs, job: &mut JobSpec) -> Result<(), SpecError> {
+    if let Some(verify) = args.verify.as_deref().and_then(Verify::named) {
+        job.set_verify(verify);
+    }
     let token = args.girder_token.as_deref().map(Secret::new);
     job.set_girder(args.girder_url.as_deref(), token.as_ref())
 }

@@ -9,10 +9,12 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy};
 
 use super::client::Options;
 use super::error::GirderError;
+use super::hosts::Hosts;
 use super::url::ApiUrl;
 use crate::http::{HttpError, Roots};
 
@@ -53,7 +55,8 @@ pub(super) fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderErro
                 .build(),
         );
     }
-    Ok(config.build().new_agent())
+    let hosts = Hosts(options.resolver.clone());
+    Ok(Agent::with_parts(config.build(), DefaultConnector::default(), hosts))
 }
 
 fn proxy(api: &ApiUrl, options: &Options) -> Result<Option<Proxy>, GirderError> {

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::{Method, Response};
+use url::Url;
 
 use super::agent::agent;
 use super::auth::{self, Session};
@@ -14,12 +16,14 @@ use super::call::Call;
 use super::reply::{Asked, Reply};
 use super::url::{ApiUrl, is_plain};
 use super::{ApiKey, Credentials, FileRecord, GirderError, Token};
-use crate::http::{Get, HeaderValue, HttpError};
+use crate::http::{Get, HeaderValue, HttpError, Lane, Resolver};
 
 /// A client of one Girder server. Cheap to clone: the clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(super) shared: Arc<Shared>,
+    /// What is asked goes over it first, if there is one.
+    pub(super) lane: Option<Arc<Lane>>,
 }
 
 #[derive(Debug)]
@@ -28,6 +32,10 @@ pub(super) struct Shared {
     pub(super) token: Option<Token>,
     pub(super) agent: Agent,
     pub(super) timeout: Duration,
+    /// Whether the data plane reaches the server in the same way, with the same trust.
+    pub(super) is_usual: bool,
+    /// False once it has shown that it does not.
+    pub(super) takes_whole_files: AtomicBool,
 }
 
 /// How a client talks.
@@ -45,6 +53,8 @@ pub struct Options {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// The address of a proxy. It may have a password.
     pub proxy: Option<Token>,
+    /// Who finds the server's addresses, for all who share it.
+    pub resolver: Resolver,
 }
 
 impl Default for Options {
@@ -56,6 +66,7 @@ impl Default for Options {
             unverified: false,
             certificate: None,
             proxy: None,
+            resolver: Resolver::new(),
         }
     }
 }
@@ -98,7 +109,25 @@ impl Client {
         if let Some(token) = &token {
             auth::check("token", token.expose())?;
         }
-        Ok(Self { shared: Arc::new(Shared { api, token, agent, timeout }) })
+        let Options { unverified, certificate, proxy, .. } = options;
+        let is_usual = !unverified && certificate.is_none() && proxy.is_none();
+        let shared = Arc::new(Shared {
+            api,
+            token,
+            agent,
+            timeout,
+            is_usual,
+            takes_whole_files: AtomicBool::new(true),
+        });
+        Ok(Self { shared, lane: None })
+    }
+
+    /// The same client, for many who ask at once: records and listings are asked for over the connections of
+    /// `lane`. What cannot be had there is asked for once more without it, whose answer says why.
+    #[must_use]
+    pub fn over(&self, lane: Arc<Lane>) -> Self {
+        let lane = self.shared.is_usual.then_some(lane);
+        Self { shared: Arc::clone(&self.shared), lane }
     }
 
     /// The URL of the API, without a slash at its end.
@@ -125,11 +154,16 @@ impl Client {
     /// The id cannot be one.
     pub fn download(&self, id: &str) -> Result<Get, GirderError> {
         self.asked("file", id)?;
-        let get = Get::new(self.shared.api.join(&["file", id, "download"]));
-        Ok(match &self.shared.token {
+        Ok(self.get(self.shared.api.join(&["file", id, "download"])))
+    }
+
+    /// A GET that shows our token.
+    pub(super) fn get(&self, url: Url) -> Get {
+        let get = Get::new(url);
+        match &self.shared.token {
             Some(token) => get.with_header(TOKEN, HeaderValue::new(token.expose())),
             None => get,
-        })
+        }
     }
 
     /// Checks an id before it becomes part of a URL.

@@ -155,6 +155,23 @@ impl<T: Listed> Pages<T> {
         self.page = page;
         Ok(())
     }
+
+    /// The records of the next page; none behind the last.
+    ///
+    /// # Errors
+    /// As [`Client::file`], and a server that gives one page twice.
+    pub fn next_records(&mut self) -> Result<Option<VecDeque<T>>, GirderError> {
+        if self.is_last {
+            return Ok(None);
+        }
+        self.next_page().inspect_err(|_| self.is_last = true)?;
+        Ok(Some(std::mem::take(&mut self.page)))
+    }
+
+    /// Whether nothing is left to be asked for.
+    pub fn is_last(&self) -> bool {
+        self.is_last
+    }
 }
 
 impl<T: Listed> Iterator for Pages<T> {

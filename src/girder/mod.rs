@@ -10,12 +10,14 @@ mod call;
 mod client;
 mod error;
 mod file;
+mod hosts;
 mod job;
 mod job_status;
 mod listing;
 mod reply;
 mod upload;
 mod url;
+mod whole;
 
 /// How whoever asks again pauses.
 pub use crate::http::Backoff;

@@ -28,6 +28,18 @@ pub struct NewFile<'a> {
     pub reference: Option<&'a str>,
 }
 
+impl<'a> NewFile<'a> {
+    /// What a request says of it; `size` is its own.
+    pub(super) fn query(&self, size: &'a str) -> Vec<(&'static str, &'a str)> {
+        let (kind, id) = self.parent.to_parts();
+        let mut query =
+            vec![("parentType", kind), ("parentId", id), ("name", self.name), ("size", size)];
+        query.extend(self.mime_type.map(|kind| ("mimeType", kind)));
+        query.extend(self.reference.map(|reference| ("reference", reference)));
+        query
+    }
+}
+
 /// Where a file is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -36,6 +48,16 @@ pub enum Parent<'a> {
     Item(&'a str),
     /// Into a new item of its name in this folder.
     Folder(&'a str),
+}
+
+impl<'a> Parent<'a> {
+    /// The word for it, and its id.
+    pub(crate) fn to_parts(self) -> (&'static str, &'a str) {
+        match self {
+            Self::Item(id) => ("item", id),
+            Self::Folder(id) => ("folder", id),
+        }
+    }
 }
 
 /// How far an upload is.
@@ -67,15 +89,9 @@ impl Client {
     /// # Errors
     /// There is no such parent, it is not ours to write, or Girder has no room.
     pub fn begin_upload(&self, file: &NewFile<'_>) -> Result<UploadState, GirderError> {
-        let (kind, id) = match file.parent {
-            Parent::Item(id) => ("item", id),
-            Parent::Folder(id) => ("folder", id),
-        };
+        let (kind, id) = file.parent.to_parts();
         let size = file.size.to_string();
-        let mut query =
-            vec![("parentType", kind), ("parentId", id), ("name", file.name), ("size", &size)];
-        query.extend(file.mime_type.map(|kind| ("mimeType", kind)));
-        query.extend(file.reference.map(|reference| ("reference", reference)));
+        let query = file.query(&size);
         let call = Call { query: &query, ..Call::new(self, Method::POST, &["file"]) };
         let asked = self.asked_to_write(kind, id)?;
         self.call::<Answer>(call, &asked).map(Answer::into_state)
@@ -202,14 +218,14 @@ impl Client {
         self.call::<Value>(call, &self.asked_to_write("job", job)?).map(drop)
     }
 
-    fn asked_to_write(&self, kind: &str, id: &str) -> Result<Asked<'_>, GirderError> {
+    pub(super) fn asked_to_write(&self, kind: &str, id: &str) -> Result<Asked<'_>, GirderError> {
         Ok(Asked { is_write: true, ..self.asked(kind, id)? })
     }
 }
 
 /// A file's record, or an upload's.
 #[derive(Deserialize)]
-struct Answer {
+pub(super) struct Answer {
     #[serde(flatten)]
     record: FileRecord,
     #[serde(rename = "itemId")]
@@ -219,7 +235,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn into_state(self) -> UploadState {
+    pub(super) fn into_state(self) -> UploadState {
         match self.received {
             Some(_) => UploadState::Open(UploadId(self.record.id)),
             None => UploadState::Whole(UploadedFile { record: self.record, item_id: self.item_id }),
@@ -228,7 +244,7 @@ impl Answer {
 }
 
 /// How long sending so much may take: half a minute, and more for lines that are slow.
-fn time_for(bytes: u64) -> Duration {
+pub(super) fn time_for(bytes: u64) -> Duration {
     Duration::from_secs(30 + bytes / SLOWEST)
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::send::{Content, file_name, guess};
+use super::upload::each_file_in;
 use super::{HookError, Session, Uploaded};
 use crate::event::Finish;
 use crate::volume::{Written, WrittenFile, find_written};
@@ -30,12 +31,12 @@ impl Session {
                 self.attach(path, &name, job, &file).map(drop)
             }
             Some(Written::Folder(folder)) => {
-                for (path, name, file) in self.files_in(path, &folder)? {
-                    if self.attach(&path, &name, job, &file)?.is_none() {
-                        break;
-                    }
-                }
-                Ok(())
+                let mut warnings = Vec::new();
+                let attached = each_file_in(path, &folder, &mut warnings, |path, name, file| {
+                    self.attach(&path, &name, job, &file).map(|attached| attached.is_some())
+                });
+                self.warnings.append(&mut warnings);
+                attached
             }
         }
     }

@@ -3,7 +3,8 @@
 //! A `Task` is one hook with its volume on the host; `Session::perform` carries it out,
 //! blocking. The container is not trusted with what it left: links are not followed, and only
 //! regular files are read (see [`volume`](crate::volume)). Bytes go through a small buffer, chunk by
-//! chunk, and a chunk that fails is sent again (`send`; what follows is decided in `course`). A file that a container writes into an item is
+//! chunk, and a chunk that fails is sent again (`send`; what follows is decided in `course`). Those of a small file go
+//! with the request that makes it (`whole`), and the files of a folder four at a time (`side_by_side`). A file that a container writes into an item is
 //! uploaded while it runs (`stream`).
 
 mod artifact;
@@ -12,8 +13,10 @@ mod error;
 mod gather;
 mod metadata;
 mod send;
+mod side_by_side;
 mod stream;
 mod upload;
+mod whole;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -121,8 +124,12 @@ impl Session {
     }
 
     fn skips(&mut self, path: &str, what: &str) {
-        self.warnings.push(format!("{path:?} was not uploaded: it is {what}"));
+        self.warnings.push(skipped(path, what));
     }
+}
+
+fn skipped(path: &str, what: &str) -> String {
+    format!("{path:?} was not uploaded: it is {what}")
 }
 
 impl std::fmt::Debug for Session {

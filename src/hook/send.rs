@@ -38,6 +38,17 @@ impl Session {
         content: Content,
         target: &Target<'_>,
     ) -> Result<(), HookError> {
+        let sent = self.sent(content, target)?;
+        self.uploads.push(sent);
+        Ok(())
+    }
+
+    /// Uploads one file, and tells what it is then.
+    pub(super) fn sent(
+        &self,
+        content: Content,
+        target: &Target<'_>,
+    ) -> Result<Uploaded, HookError> {
         let parent = match target.parent {
             Parent::Item(id) => format!("item/{id}"),
             Parent::Folder(id) => format!("folder/{id}"),
@@ -53,8 +64,7 @@ impl Session {
         };
         self.ledger.ended(id, bytes, finish);
         let (file, bytes) = sent?;
-        self.uploads.push(Uploaded::to_item(file, target.name, bytes));
-        Ok(())
+        Ok(Uploaded::to_item(file, target.name, bytes))
     }
 }
 
@@ -69,14 +79,14 @@ pub(super) trait Supply {
 
 /// One upload that goes on.
 pub(super) struct Sending<'a, 'b> {
-    session: &'a Session,
-    content: Content,
-    target: &'a Target<'b>,
+    pub(super) session: &'a Session,
+    pub(super) content: Content,
+    pub(super) target: &'a Target<'b>,
     /// None: events do not tell of it.
-    id: Option<TransferId>,
+    pub(super) id: Option<TransferId>,
     /// None: everything is there.
-    supply: Option<&'a mut dyn Supply>,
-    course: Course,
+    pub(super) supply: Option<&'a mut dyn Supply>,
+    pub(super) course: Course,
 }
 
 impl<'a, 'b> Sending<'a, 'b> {
@@ -97,7 +107,7 @@ impl<'a, 'b> Sending<'a, 'b> {
     }
 
     pub(super) fn send(mut self) -> Result<(UploadedFile, u64), HookError> {
-        let begun = self.begin()?;
+        let begun = if self.goes_whole() { self.begin_whole()? } else { self.begin()? };
         self.carry_on(begun)
     }
 
@@ -201,7 +211,10 @@ impl<'a, 'b> Sending<'a, 'b> {
     }
 
     /// Waits before another attempt, unless there is to be none.
-    fn pause(&mut self, (stopped, error): (Option<Stopped>, StoreError)) -> Result<(), HookError> {
+    pub(super) fn pause(
+        &mut self,
+        (stopped, error): (Option<Stopped>, StoreError),
+    ) -> Result<(), HookError> {
         let offset = self.course.offset();
         if stopped.is_some() || !error.is_transient() {
             return Err(self.content.failure(stopped, offset, error));

@@ -1,10 +1,12 @@
 //! Uploads of files and folders to an item or a folder.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::send::{Target, file_name};
-use super::{HookError, Session};
+use super::side_by_side::{Into, Lot, Outgoing};
+use super::{HookError, Session, skipped};
 use crate::spec::UploadOptions;
 use crate::store::Parent;
 use crate::volume::{Written, WrittenFile, WrittenFolder, find_written, remove_written};
@@ -27,21 +29,19 @@ impl Session {
             .map(|file| file.map(|file| (file.name, file.id)))
             .collect();
         let existing = listed.map_err(|error| HookError::target("item", item, error))?;
-        let send = |session: &mut Self, path: &str, name: &str, file: &WrittenFile| {
-            let existing = existing.get(name).map(String::as_str);
-            session.send(
-                path,
-                file,
-                &Target { parent: Parent::Item(item), name, existing, options },
-            )
-        };
         match found {
-            Written::File(file) => send(self, path, &file_name(path), &file)?,
-            Written::Folder(folder) => {
-                for (path, name, file) in self.files_in(path, &folder)? {
-                    send(self, &path, &name, &file)?;
-                }
+            Written::File(file) => {
+                let (parent, name) = (Parent::Item(item), &file_name(path));
+                let existing = existing.get(name).map(String::as_str);
+                self.send(path, &file, &Target { parent, name, existing, options })?;
             }
+            Written::Folder(folder) => self.send_side_by_side(options, |lot, warnings| {
+                each_file_in(path, &folder, warnings, |path, name, file| {
+                    let (into, existing) =
+                        (Into::Item(item.to_owned()), existing.get(&name).cloned());
+                    Ok(lot.send(Outgoing { path, file, name, into, existing }))
+                })
+            })?,
             Written::Other(what) => return Err(not_a_file(path, what)),
         }
         delete(root, path, options)
@@ -64,82 +64,12 @@ impl Session {
                 let parent = Parent::Folder(folder);
                 self.send(path, &file, &Target { parent, name, existing: None, options })?;
             }
-            Written::Folder(written) => self.tree(path, &written, (folder, 0), options)?,
+            Written::Folder(written) => self.send_side_by_side(options, |lot, warnings| {
+                tree(path, &written, (folder, 0), lot, warnings).map(drop)
+            })?,
             Written::Other(what) => return Err(not_a_file(path, what)),
         }
         delete(root, path, options)
-    }
-
-    fn tree(
-        &mut self,
-        path: &str,
-        written: &WrittenFolder,
-        (folder, depth): (&str, usize),
-        options: &UploadOptions,
-    ) -> Result<(), HookError> {
-        if depth > MAX_DEPTH {
-            return Err(HookError::TooDeep { path: path.to_owned(), limit: MAX_DEPTH });
-        }
-        for (path, name, entry) in self.entries(path, written)? {
-            match entry {
-                Written::File(file) => {
-                    let parent = Parent::Folder(folder);
-                    let to = Target { parent, name: &name, existing: None, options };
-                    self.send(&path, &file, &to)?;
-                }
-                Written::Folder(below) => {
-                    let made = self.client.ensure_folder(folder, &name);
-                    let made = made.map_err(|error| HookError::target("folder", folder, error))?;
-                    self.tree(&path, &below, (&made.id, depth + 1), options)?;
-                }
-                Written::Other(what) => self.skips(&path, what),
-            }
-        }
-        Ok(())
-    }
-
-    /// The files directly in a folder, with their paths and names. What else there is, is told.
-    pub(super) fn files_in(
-        &mut self,
-        path: &str,
-        folder: &WrittenFolder,
-    ) -> Result<Vec<(String, String, WrittenFile)>, HookError> {
-        let mut files = Vec::new();
-        for (path, name, entry) in self.entries(path, folder)? {
-            match entry {
-                Written::File(file) => files.push((path, name, file)),
-                Written::Folder(_) => self.skips(&path, "a folder in a folder"),
-                Written::Other(what) => self.skips(&path, what),
-            }
-        }
-        Ok(files)
-    }
-
-    fn entries(
-        &mut self,
-        path: &str,
-        folder: &WrittenFolder,
-    ) -> Result<Vec<(String, String, Written)>, HookError> {
-        let failed = |path: &str| {
-            let path = path.to_owned();
-            move |source| HookError::Read { path, source }
-        };
-        let mut entries = Vec::new();
-        for name in folder.names().map_err(failed(path))? {
-            let shown = name.to_string_lossy().into_owned();
-            let inside = match path.trim_end_matches('/') {
-                "" | "." => shown.clone(),
-                path => format!("{path}/{shown}"),
-            };
-            if name.to_str().is_none() {
-                self.warnings
-                    .push(format!("{inside:?} is called so in Girder: its name is no UTF-8"));
-            }
-            if let Some(entry) = folder.entry(&name).map_err(failed(&inside))? {
-                entries.push((inside, shown, entry));
-            }
-        }
-        Ok(entries)
     }
 
     fn found(
@@ -155,6 +85,104 @@ impl Session {
         }
         Ok(found)
     }
+}
+
+/// Puts all that is in a folder, and below, into the lot. False: no more is wanted.
+fn tree(
+    path: &str,
+    written: &WrittenFolder,
+    (folder, depth): (&str, usize),
+    lot: &mut Lot<'_, '_>,
+    warnings: &mut Vec<String>,
+) -> Result<bool, HookError> {
+    if depth > MAX_DEPTH {
+        return Err(HookError::TooDeep { path: path.to_owned(), limit: MAX_DEPTH });
+    }
+    for Name { path, shown: name, name: entry } in names(path, written, warnings)? {
+        let goes_on = match look(&path, written, &entry)? {
+            None => true,
+            Some(Written::File(file)) => {
+                let into = Into::Folder(folder.to_owned());
+                lot.send(Outgoing { path, file, name, into, existing: None })
+            }
+            Some(Written::Folder(below)) => {
+                let made = lot.session().client.ensure_folder(folder, &name);
+                let made = made.map_err(|error| HookError::target("folder", folder, error))?;
+                tree(&path, &below, (&made.id, depth + 1), lot, warnings)?
+            }
+            Some(Written::Other(what)) => {
+                warnings.push(skipped(&path, what));
+                true
+            }
+        };
+        if !goes_on {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Gives the files directly in a folder, with their paths and names, until no more are wanted. What else there is,
+/// is told.
+pub(super) fn each_file_in(
+    path: &str,
+    folder: &WrittenFolder,
+    warnings: &mut Vec<String>,
+    mut take: impl FnMut(String, String, WrittenFile) -> Result<bool, HookError>,
+) -> Result<(), HookError> {
+    for Name { path, shown, name } in names(path, folder, warnings)? {
+        let goes_on = match look(&path, folder, &name)? {
+            Some(Written::File(file)) => take(path, shown, file)?,
+            Some(Written::Folder(_)) => {
+                warnings.push(skipped(&path, "a folder in a folder"));
+                true
+            }
+            Some(Written::Other(what)) => {
+                warnings.push(skipped(&path, what));
+                true
+            }
+            None => true,
+        };
+        if !goes_on {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// A name in a folder.
+struct Name {
+    /// With the folder's.
+    path: String,
+    /// As Girder will have it.
+    shown: String,
+    name: OsString,
+}
+
+fn names(
+    path: &str,
+    folder: &WrittenFolder,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Name>, HookError> {
+    let found =
+        folder.names().map_err(|source| HookError::Read { path: path.to_owned(), source })?;
+    let named = found.into_iter().map(|name| {
+        let shown = name.to_string_lossy().into_owned();
+        let inside = match path.trim_end_matches('/') {
+            "" | "." => shown.clone(),
+            path => format!("{path}/{shown}"),
+        };
+        if name.to_str().is_none() {
+            warnings.push(format!("{inside:?} is called so in Girder: its name is no UTF-8"));
+        }
+        Name { path: inside, shown, name }
+    });
+    Ok(named.collect())
+}
+
+/// What has the name by now: one at a time, since each is held open until it is sent.
+fn look(path: &str, folder: &WrittenFolder, name: &OsString) -> Result<Option<Written>, HookError> {
+    folder.entry(name).map_err(|source| HookError::Read { path: path.to_owned(), source })
 }
 
 fn not_a_file(path: &str, what: &'static str) -> HookError {

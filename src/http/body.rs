@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use mio::net::TcpStream;
 
@@ -89,6 +90,12 @@ impl Body {
     /// Bytes are missing.
     pub fn peer_closed(&mut self) -> Result<(), HttpError> {
         self.course.closed(true).map_err(|fault| self.fault(fault))
+    }
+
+    /// The error of a body of which nothing has come for so long.
+    pub fn stalled(&self, after: Duration) -> HttpError {
+        let waiting = "the rest of the body";
+        HttpError::TimedOut { place: self.place.clone(), waiting, after }
     }
 
     /// Makes this module's error of one that a splice out of [`raw`](Self::raw) returned.

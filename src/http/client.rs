@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::roots::Roots;
-use super::{Exchange, Get, HttpError, Kept, Post, Posting};
+use super::{Exchange, Get, HttpError, Kept, Post, Posting, Resolver};
 
 /// Makes exchanges. Cheap to clone: the clones share settings and TLS sessions.
 #[derive(Debug, Clone)]
@@ -22,7 +22,14 @@ impl Client {
     pub fn new(options: ClientOptions) -> Result<Self, HttpError> {
         let ClientOptions { ca_files, limits, receive_buffer, user_agent } = options;
         let roots = Roots::new(&ca_files)?;
-        Ok(Self { shared: Arc::new(Shared { roots, limits, receive_buffer, user_agent }) })
+        let resolver = Resolver::new();
+        let shared = Shared { roots, limits, receive_buffer, user_agent, resolver };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Who finds the hosts of its URLs.
+    pub fn resolver(&self) -> &Resolver {
+        &self.shared.resolver
     }
 
     /// The limits that it was made with.
@@ -63,6 +70,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) receive_buffer: Option<usize>,
     pub(super) user_agent: String,
+    pub(super) resolver: Resolver,
 }
 
 /// How a client is made.

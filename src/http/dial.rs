@@ -114,6 +114,15 @@ impl Dial {
         }
     }
 
+    /// Whether it waits for room in the socket, rather than for bytes.
+    pub(super) fn is_sending(&self) -> bool {
+        match &self.state {
+            State::Connecting { .. } => true,
+            State::Send { transport, .. } => transport.is_sending(),
+            _ => false,
+        }
+    }
+
     /// The number of the present socket.
     pub(super) fn socket(&self) -> u32 {
         self.socket
@@ -171,7 +180,8 @@ impl Dial {
         let limit = self.shared.limits.connect;
         let Some(deadline) = asked else {
             let state = State::Resolve { deadline: Some(now + limit) };
-            return Ok(Step::Stay(state, Progress::Lookup(Lookup::new(host, port))));
+            let lookup = Lookup::new(host, port, self.shared.resolver.clone(), limit);
+            return Ok(Step::Stay(state, Progress::Lookup(lookup)));
         };
         if now >= deadline {
             let (place, waiting) = (request.place(), "the host's address is not known");

@@ -93,7 +93,8 @@ enum Step {
 impl Exchange {
     pub(super) fn new(shared: Arc<Shared>, get: Get) -> Result<Self, HttpError> {
         let request = get.request()?;
-        let trail = Trail::new(get.url.clone(), shared.limits.redirects);
+        let redirects = if get.is_redirected { shared.limits.redirects } else { 0 };
+        let trail = Trail::new(get.url.clone(), redirects);
         let state = State::Dial(Dial::new(Arc::clone(&shared), 0));
         Ok(Self { shared, get, request, trail, socket: 0, round_trip: Duration::ZERO, state })
     }
@@ -148,6 +149,15 @@ impl Exchange {
         }
     }
 
+    /// Whether it waits for room in its socket, rather than for bytes: for who waits by `poll`, without edges.
+    pub fn is_sending(&self) -> bool {
+        match &self.state {
+            State::Dial(dial) => dial.is_sending(),
+            State::Head { transport, .. } => transport.is_sending(),
+            State::Refused(_) | State::Ready(_) | State::Failed => false,
+        }
+    }
+
     /// The response, after [`Progress::Ready`]. Its body goes on with the same socket, which is
     /// taken to be readable.
     pub fn into_response(self) -> Option<Response> {
@@ -161,7 +171,10 @@ impl Exchange {
         match state {
             State::Dial(mut dial) => match dial.advance(&self.request, now)? {
                 Dialled::Waits(progress) => Ok(Step::Stay(State::Dial(dial), progress)),
-                Dialled::Sent { transport, deadline } => {
+                Dialled::Sent { mut transport, deadline } => {
+                    if self.get.is_small {
+                        transport.reads_ahead();
+                    }
                     (self.socket, self.round_trip) = (dial.socket(), dial.round_trip());
                     let collector = Collector::new(self.shared.limits.head_bytes);
                     Ok(Step::To(State::Head { transport, deadline, collector }))

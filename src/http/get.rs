@@ -25,12 +25,25 @@ pub struct Get {
     /// Ask the server to keep the connection for another GET, see
     /// [`Body::into_kept`](super::Body::into_kept).
     pub keep: bool,
+    /// The body is small: it is read along with the head, and cannot be spliced.
+    pub is_small: bool,
+    /// Redirects are followed, as far as the client allows.
+    pub is_redirected: bool,
 }
 
 impl Get {
     /// Asks for the whole.
     pub fn new(url: Url) -> Self {
-        Self { url, headers: Vec::new(), from: 0, to: None, if_range: None, keep: false }
+        Self {
+            url,
+            headers: Vec::new(),
+            from: 0,
+            to: None,
+            if_range: None,
+            keep: false,
+            is_small: false,
+            is_redirected: true,
+        }
     }
 
     /// Adds a header.

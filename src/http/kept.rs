@@ -29,10 +29,15 @@ impl Kept {
         Self { transport, origin }
     }
 
+    /// Whether it leads where `url` does.
+    pub(super) fn leads_to(&self, url: &Url) -> bool {
+        is_same_origin(&self.origin.url, url)
+    }
+
     /// The transport with another request on it, and the socket's number; none if the request is
     /// for another scheme, host or port, or the connection cannot take one.
     pub(super) fn asked(self, request: &Request, user_agent: &str) -> Option<(Transport, u32)> {
-        if !is_same_origin(&self.origin.url, request.url()) {
+        if !self.leads_to(request.url()) {
             return None;
         }
         let transport = self.transport.with_request(request.bytes(user_agent))?;

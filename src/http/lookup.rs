@@ -1,18 +1,24 @@
 //! Finding the addresses of a host, which blocks and so is given away.
 
+use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Resolver;
 
 /// A host whose addresses an exchange needs; see [`Progress::Lookup`](super::Progress::Lookup).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Lookup {
     host: String,
     port: u16,
+    resolver: Resolver,
+    limit: Duration,
 }
 
 impl Lookup {
-    pub(super) fn new(host: String, port: u16) -> Self {
-        Self { host, port }
+    pub(super) fn new(host: String, port: u16, resolver: Resolver, limit: Duration) -> Self {
+        Self { host, port, resolver, limit }
     }
 
     /// The host's name.
@@ -20,18 +26,23 @@ impl Lookup {
         &self.host
     }
 
-    /// Asks the system, and blocks for as long as it takes: call it from a thread of its own and
-    /// hand what it returns to [`Exchange::resolved`](super::Exchange::resolved).
+    /// Has the client's resolver find it. What `then` is told is for
+    /// [`Exchange::resolved`](super::Exchange::resolved): at once if it is known, otherwise from another thread.
+    pub fn find(self, then: impl FnOnce(io::Result<Vec<SocketAddr>>) + Send + 'static) {
+        self.resolver.find(&self.host, self.port, then);
+    }
+
+    /// Likewise, and blocks for as long as it takes, up to the client's limit for it.
     ///
     /// # Errors
-    /// `getaddrinfo` failed.
+    /// `getaddrinfo` failed, or took too long.
     pub fn run(&self) -> io::Result<Vec<SocketAddr>> {
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-        Ok(addresses)
+        self.resolver.wait(&self.host, self.port, self.limit)
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup").field("host", &self.host).field("port", &self.port).finish()
     }
 }

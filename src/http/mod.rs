@@ -9,7 +9,8 @@
 //!
 //! A [`Client`] makes an [`Exchange`] of a [`Get`], and a [`Posting`] of a [`Post`]. Both are driven
 //! by `advance`, from any event loop, with edge-triggered readiness: it goes as far as it can, then
-//! says what it waits for. Host look-ups block, so they are given away ([`Lookup`]). At the end of
+//! says what it waits for. Host look-ups block, so they are given away ([`Lookup`]), to one
+//! [`Resolver`] for all of a client's requests. At the end of
 //! an exchange there is a [`Response`] with status 200 or 206, and a [`Body`]. A posting is ready
 //! for chunks then; at its end it has the server's [`Answer`].
 //!
@@ -19,6 +20,9 @@
 //! of a request, `dial` brings them to the server, `refusal` reads what an error says. `transport`
 //! and `tls` touch the socket. Of TLS, rustls does the handshake; the records of a body are opened
 //! in the caller's buffer, by `tls` itself, which says why.
+//!
+//! Many small bodies are fetched by threads that block, over a [`Pool`] of connections, each [`Lane`] as wide
+//! as the server bears ([`Window`]).
 //!
 //! One request a connection (`Connection: close`), unless a GET asks to keep it ([`Kept`]). There
 //! are no cookies, no proxies, no compression and no retries: resuming belongs to the pump, which
@@ -38,15 +42,18 @@ mod get;
 pub(crate) mod head;
 mod kept;
 mod lookup;
+mod pool;
 mod post;
 pub(crate) mod range;
 mod redirect;
 mod refusal;
 mod request;
+mod resolver;
 mod roots;
 pub(crate) mod tls;
 mod transport;
 mod validator;
+mod window;
 
 pub use backoff::Backoff;
 pub use body::{Body, Read};
@@ -58,10 +65,13 @@ pub use get::Get;
 pub use head::HeadError;
 pub use kept::Kept;
 pub use lookup::Lookup;
+pub use pool::{Lane, LaneError, Pool, Stopper};
 pub use post::{Answer, Post, Posting, Wrote};
 pub use range::RangeError;
 pub use redirect::RedirectError;
 pub use request::HeaderValue;
 pub(crate) use request::place;
+pub use resolver::Resolver;
 pub(crate) use roots::Roots;
 pub use validator::Validator;
+pub use window::Window;

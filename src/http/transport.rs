@@ -26,7 +26,12 @@ pub(super) struct Transport {
 }
 
 enum Layer {
-    Plain { request: Vec<u8>, sent: usize },
+    Plain {
+        request: Vec<u8>,
+        sent: usize,
+        /// What was read with a head and is behind it; none of it is ever left in the kernel then.
+        ahead: Option<Vec<u8>>,
+    },
     Tls(Box<Session>),
 }
 
@@ -70,7 +75,7 @@ impl From<io::Error> for Fault {
 impl Transport {
     /// Puts the request on a connected socket, to be sent.
     pub(super) fn plain(stream: TcpStream, request: Vec<u8>) -> Self {
-        Self { stream, layer: Layer::Plain { request, sent: 0 } }
+        Self { stream, layer: Layer::Plain { request, sent: 0, ahead: None } }
     }
 
     /// Likewise, through TLS.
@@ -82,13 +87,32 @@ impl Transport {
     /// for, or the peer has closed.
     pub(super) fn with_request(mut self, next: Vec<u8>) -> Option<Self> {
         match &mut self.layer {
-            Layer::Plain { request, sent } => {
+            Layer::Plain { request, sent, ahead } => {
+                if ahead.take().is_some_and(|ahead| !ahead.is_empty()) {
+                    return None;
+                }
                 let Ok(Step::Blocked) = retried(|| self.stream.peek(&mut [0])) else { return None };
                 (*request, *sent) = (next, 0);
             }
             Layer::Tls(session) => session.ask_again(&next)?,
         }
         Some(self)
+    }
+
+    /// Reads heads with what follows them, rather than look at them first: a small body comes in the same
+    /// call, and nothing is spliced.
+    pub(super) fn reads_ahead(&mut self) {
+        if let Layer::Plain { ahead, .. } = &mut self.layer {
+            *ahead = Some(Vec::new());
+        }
+    }
+
+    /// Whether it waits for room in the socket, rather than for bytes; while it sends, or a handshake goes on.
+    pub(super) fn is_sending(&self) -> bool {
+        match &self.layer {
+            Layer::Plain { request, sent, .. } => *sent < request.len(),
+            Layer::Tls(session) => session.is_sending(),
+        }
     }
 
     pub(super) fn stream(&mut self) -> &mut TcpStream {
@@ -101,15 +125,15 @@ impl Transport {
 
     pub(super) fn plain_stream(&self) -> Option<&TcpStream> {
         match self.layer {
-            Layer::Plain { .. } => Some(&self.stream),
-            Layer::Tls(_) => None,
+            Layer::Plain { ahead: None, .. } => Some(&self.stream),
+            Layer::Plain { .. } | Layer::Tls(_) => None,
         }
     }
 
     /// Sends the request, after the handshake if there has to be one.
     pub(super) fn send(&mut self) -> Result<Step, Fault> {
         match &mut self.layer {
-            Layer::Plain { request, sent } => Ok(flush(&mut self.stream, request, sent)?),
+            Layer::Plain { request, sent, .. } => Ok(flush(&mut self.stream, request, sent)?),
             Layer::Tls(session) => session.send(&mut self.stream),
         }
     }
@@ -124,6 +148,8 @@ impl Transport {
             let room = head.room().min(LOOK);
             let look = &mut look[..room];
             let step = match &mut self.layer {
+                Layer::Plain { ahead: Some(ahead), .. } if !ahead.is_empty() => given(ahead, look),
+                Layer::Plain { ahead: Some(_), .. } => retried(|| self.stream.read(look))?,
                 Layer::Plain { .. } => retried(|| self.stream.peek(look))?,
                 Layer::Tls(session) => session.read(&mut self.stream, look)?,
             };
@@ -134,6 +160,9 @@ impl Transport {
                 Taken::Whole(count) => count,
             };
             match &mut self.layer {
+                Layer::Plain { ahead: Some(ahead), .. } => {
+                    ahead.splice(0..0, look[count..seen].iter().copied());
+                }
                 Layer::Plain { .. } => consume(&mut self.stream, &look[..count])?,
                 Layer::Tls(session) => session.unread(seen - count),
             }
@@ -168,6 +197,7 @@ impl Transport {
     /// Reads into `buf`, which has room.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<Step, Fault> {
         match &mut self.layer {
+            Layer::Plain { ahead: Some(ahead), .. } if !ahead.is_empty() => Ok(given(ahead, buf)),
             Layer::Plain { .. } => Ok(receive(&mut self.stream, buf)?),
             Layer::Tls(session) => session.read(&mut self.stream, buf),
         }
@@ -241,6 +271,14 @@ pub(super) fn flush(stream: &mut TcpStream, bytes: &[u8], sent: &mut usize) -> i
 /// Reads into `buf`, which has room.
 pub(super) fn receive(stream: &mut TcpStream, buf: &mut [u8]) -> io::Result<Step> {
     retried(|| stream.read(buf))
+}
+
+/// Gives some of what was read ahead.
+fn given(ahead: &mut Vec<u8>, buf: &mut [u8]) -> Step {
+    let count = ahead.len().min(buf.len());
+    buf[..count].copy_from_slice(&ahead[..count]);
+    ahead.drain(..count);
+    Step::Done(count)
 }
 
 /// Takes the bytes that were looked at.

@@ -18,7 +18,7 @@ pub(crate) use self::argument::{PlannedArgument, Resolved};
 use self::planner::Planner;
 use crate::spec::{
     Connect, ContainerOptions, Direction, Downloaded, GirderJob, Hook, JobSpec, PullPolicy, Sink,
-    Source,
+    Source, Verify,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, PathError, RelativePath};
 
@@ -30,6 +30,8 @@ pub struct Plan {
     pub(crate) image: String,
     /// Whether it is pulled.
     pub(crate) pull: PullPolicy,
+    /// What downloads are held against, if the job says so.
+    pub(crate) verify: Option<Verify>,
     /// Replaces the image's entrypoint.
     pub(crate) entrypoint: Option<Vec<String>>,
     /// The container's command.

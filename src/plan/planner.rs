@@ -64,6 +64,7 @@ impl<'a> Planner<'a> {
         Ok(Plan {
             image: job.image().to_owned(),
             pull: job.pull(),
+            verify: job.verify(),
             entrypoint: job.entrypoint().map(<[String]>::to_vec),
             arguments,
             girder_job: job.girder_job().cloned(),

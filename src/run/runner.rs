@@ -28,7 +28,7 @@ use crate::event::{EventSink, RunId};
 use crate::http::{self, HttpError};
 use crate::plan::Plan;
 use crate::pump::{self, Pump, PumpError};
-use crate::spec::JobSpec;
+use crate::spec::{JobSpec, Verify};
 use crate::store::GirderSettings;
 use crate::volume::RecordFolders;
 
@@ -213,6 +213,14 @@ impl RunnerBuilder {
         self
     }
 
+    /// What the files that are put into volumes are held against, if a job does not say. Default:
+    /// [`Verify::Always`].
+    #[must_use]
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.defaults.verify = verify;
+        self
+    }
+
     /// Where temporary volumes are made, unless they say themselves. Default: `/tmp`.
     #[must_use]
     pub fn temporary_folder(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -248,10 +256,12 @@ impl RunnerBuilder {
     /// # Errors
     /// [`BuildError`].
     pub fn build(mut self) -> Result<Runner, BuildError> {
-        self.defaults.stores.talk_as(&self.http);
+        let options = self.http.clone();
+        let http = http::Client::new(self.http).map_err(BuildError::Http)?;
+        self.defaults.stores.talk_as(&options, http.resolver());
         let shared = Shared {
             engine: self.engine,
-            http: http::Client::new(self.http).map_err(BuildError::Http)?,
+            http,
             pump: Pump::start(self.pump).map_err(BuildError::Pump)?,
             record_folders: match &self.record_folder {
                 Some(folder) => RecordFolders::only(folder),

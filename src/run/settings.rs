@@ -15,7 +15,7 @@ use crate::event::{EventSink, RunId, Silent};
 use crate::pump::{Listen, Outlet};
 use crate::reporter::JobTeller;
 use crate::run::transfers::listeners::Listeners;
-use crate::spec::RunOptions;
+use crate::spec::{RunOptions, Verify};
 
 /// The settings of one run. What is not set is as the [`Runner`](super::Runner) has it.
 #[derive(Default)]
@@ -34,6 +34,7 @@ pub struct RunSettings {
     listeners: Listeners,
     closed_stdout: ClosedStdout,
     timeout: Option<Duration>,
+    verify: Option<Verify>,
 }
 
 impl RunSettings {
@@ -114,6 +115,12 @@ impl RunSettings {
         self
     }
 
+    /// What the files that are put into volumes are held against, if the job does not say.
+    pub fn with_verify(mut self, verify: Verify) -> Self {
+        self.verify = Some(verify);
+        self
+    }
+
     /// Where temporary volumes are made, unless they say themselves.
     pub fn with_temporary_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.temporary_folder = Some(folder.into());
@@ -165,6 +172,7 @@ impl RunSettings {
             listeners: Mutex::new(self.listeners),
             closed_stdout: self.closed_stdout,
             timeout: self.timeout,
+            verify: self.verify.unwrap_or(defaults.verify),
         }
     }
 }
@@ -221,6 +229,7 @@ pub(super) struct Defaults {
     pub(super) stop_timeout: Duration,
     pub(super) stores: Stores,
     pub(super) temporary_folder: PathBuf,
+    pub(super) verify: Verify,
 }
 
 impl Default for Defaults {
@@ -232,6 +241,7 @@ impl Default for Defaults {
             stop_timeout: Duration::from_secs(10),
             stores: Stores::default(),
             temporary_folder: PathBuf::from("/tmp"),
+            verify: Verify::default(),
         }
     }
 }
@@ -250,6 +260,7 @@ pub(super) struct Given {
     pub(super) listeners: Mutex<Listeners>,
     pub(super) closed_stdout: ClosedStdout,
     pub(super) timeout: Option<Duration>,
+    pub(super) verify: Verify,
 }
 
 impl fmt::Debug for Given {

@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 use super::blocking::blocking;
 use super::error::Cause;
 use super::settings::RunSettings;
-use crate::http::ClientOptions;
+use crate::http::{ClientOptions, Resolver};
 use crate::spec::JobSpec;
 use crate::store::{GirderSettings, Server, Store, StoreOptions};
 
@@ -23,11 +23,12 @@ impl Stores {
         self.girder = girder;
     }
 
-    /// Stores are talked to as the servers of downloads are.
-    pub(super) fn talk_as(&mut self, http: &ClientOptions) {
+    /// Stores are talked to as the servers of downloads are, which `resolver` finds as well.
+    pub(super) fn talk_as(&mut self, http: &ClientOptions, resolver: &Resolver) {
         self.options = StoreOptions {
             ca_files: http.ca_files.clone(),
             user_agent: http.user_agent.clone(),
+            resolver: resolver.clone(),
             ..StoreOptions::default()
         };
     }

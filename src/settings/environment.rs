@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::SettingsError;
 use crate::run::{Endpoint, EngineSettings, GirderSettings};
-use crate::spec::{RunOptions, Secret};
+use crate::spec::{RunOptions, Secret, Verify};
 
 /// The variables of the environment.
 pub struct Environment(HashMap<String, OsString>);
@@ -90,6 +90,15 @@ impl Environment {
         }
     }
 
+    /// What files that are put into volumes are held against, if the job does not say: `GANTLINE_VERIFY`.
+    ///
+    /// # Errors
+    /// It is none of the words.
+    pub fn verify(&self) -> Result<Verify, SettingsError> {
+        let Some(word) = self.text(VERIFY)? else { return Ok(Verify::default()) };
+        Verify::named(word).ok_or_else(|| wrong(VERIFY, word, "large-only-by-length"))
+    }
+
     /// The Girder server of jobs that name none: `GIRDER_API_URL`, and `GIRDER_TOKEN` or
     /// `GIRDER_API_KEY`.
     ///
@@ -118,6 +127,9 @@ impl std::fmt::Debug for Environment {
 
 /// Girder Worker's variable.
 const RUN_OPTIONS: &str = "GIRDER_WORKER_DOCKER_RUN_OPTIONS";
+
+/// Ours.
+const VERIFY: &str = "GANTLINE_VERIFY";
 
 fn wrong(name: &'static str, found: &str, example: &'static str) -> SettingsError {
     SettingsError::Wrong { name, found: found.to_owned(), example }
@@ -167,6 +179,14 @@ mod tests {
             let error = environment(&[(name, value)]).engine().unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
+        let error = environment(&[(VERIFY, "sometimes")]).verify().unwrap_err().to_string();
+        assert!(error.contains(VERIFY) && error.contains("large-only-by-length"), "{error}");
+    }
+
+    #[test]
+    fn downloads_are_summed_unless_the_environment_says_otherwise() {
+        assert_eq!(environment(&[]).verify().unwrap(), Verify::Always);
+        assert_eq!(environment(&[(VERIFY, "never")]).verify().unwrap(), Verify::Never);
     }
 
     #[test]

@@ -25,6 +25,7 @@
 //! | `DOCKER_TLS_VERIFY` | refused: TLS to the engine is not supported |
 //! | `GIRDER_API_URL` | the Girder server of jobs that name none |
 //! | `GIRDER_TOKEN`, `GIRDER_API_KEY` | how to be let in there |
+//! | `GANTLINE_VERIFY` | what downloads are held against, if the job does not say: [`Verify`] |
 //! | `GIRDER_WORKER_DOCKER_RUN_OPTIONS` | docker-py's keywords for every container |
 //! | `TMPDIR` | where temporary volumes are made, and what waits for slow sinks is kept |
 //! | `GANTLINE_RECORD_DIR` | where runs write down what they make, for `gantline prune` |
@@ -43,7 +44,7 @@ pub use self::size::parse as parse_size;
 use crate::run::{
     DownloadOptions, EngineSettings, GirderSettings, PumpOptions, Runner, RunnerBuilder,
 };
-use crate::spec::{JobSpec, RunOptions};
+use crate::spec::{JobSpec, RunOptions, Verify};
 
 /// What a runner is set up with. Each member can be changed before [`runner`](Self::runner).
 #[derive(Debug, Clone)]
@@ -64,6 +65,8 @@ pub struct Settings {
     /// Connections that one transfer may use where a single one is too slow for its round trip; 1:
     /// never more than one.
     pub connections: usize,
+    /// What the files that are put into volumes are held against, if the job does not say.
+    pub verify: Verify,
 }
 
 impl Settings {
@@ -88,6 +91,7 @@ impl Settings {
             record_folder: environment.record_folder(),
             downloads: DownloadOptions::default(),
             connections: PumpOptions::default().connections,
+            verify: environment.verify()?,
         })
     }
 
@@ -106,6 +110,7 @@ impl Settings {
             .girder(self.girder.clone())
             .http(self.downloads.clone())
             .pump(pump)
+            .verify(self.verify)
             .temporary_folder(&self.temporary_folder)
     }
 

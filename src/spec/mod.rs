@@ -22,6 +22,7 @@ mod json;
 mod jsonpickle;
 mod limits;
 mod secret;
+mod verify;
 mod vocabulary;
 mod volume;
 
@@ -37,6 +38,7 @@ pub(crate) use json::{Fault, Node, Value};
 #[cfg(feature = "worker")]
 pub(crate) use jsonpickle::{Pickle, Pickled};
 pub use secret::{HttpUrl, Secret};
+pub use verify::Verify;
 pub use volume::{BindMount, TemporaryVolume, Volume, VolumePath, VolumeRef};
 
 use girder_job::moved;
@@ -49,6 +51,7 @@ use girder_job::moved;
 pub struct JobSpec {
     image: String,
     pull: PullPolicy,
+    verify: Option<Verify>,
     entrypoint: Option<Vec<String>>,
     container_args: Vec<Argument>,
     volumes: Vec<Volume>,
@@ -68,6 +71,7 @@ impl JobSpec {
         Self {
             image: image.into(),
             pull: PullPolicy::default(),
+            verify: None,
             entrypoint: None,
             container_args: Vec::new(),
             volumes: Vec::new(),
@@ -150,6 +154,16 @@ impl JobSpec {
     /// Whether the image is pulled first. Default: [`PullPolicy::Always`], as `docker_run`'s.
     pub fn pull(&self) -> PullPolicy {
         self.pull
+    }
+
+    /// What the files that are put into volumes are held against. None: what the settings say.
+    pub fn verify(&self) -> Option<Verify> {
+        self.verify
+    }
+
+    /// Has the files that are put into volumes held against something else.
+    pub fn set_verify(&mut self, verify: Verify) {
+        self.verify = Some(verify);
     }
 
     /// Replaces the image's entrypoint; an empty list removes it.

@@ -14,6 +14,7 @@ mod owner;
 mod path;
 mod place;
 mod record;
+mod sum;
 mod temp;
 mod written;
 
@@ -27,6 +28,7 @@ pub(crate) use self::{
         ContainerName, DeadRecord, Kind, LeftContainer, Note, Record, RecordFolder, RecordFolders,
         Thing, Unread,
     },
+    sum::Sha512,
     temp::TempDirectory,
     written::{Written, WrittenFile, WrittenFolder, find_written, remove_written},
 };

@@ -1,11 +1,13 @@
 //! Putting files into a volume: beneath its folder, under a temporary name until they are whole.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, renameat};
@@ -23,6 +25,8 @@ pub(crate) struct Place {
     /// For messages.
     path: PathBuf,
     record: Record,
+    /// Folders that files were put into last: the next one is likely to be for one of them.
+    open: Mutex<HashMap<PathBuf, Arc<OwnedFd>>>,
 }
 
 impl Place {
@@ -34,7 +38,7 @@ impl Place {
     pub(crate) fn open(path: &Path, record: Record) -> Result<Self, VolumeError> {
         let failed = |source| VolumeError::OpenPlace { folder: path.to_owned(), source };
         let root = open_root(path).map_err(failed)?;
-        Ok(Self { root, path: path.to_owned(), record })
+        Ok(Self { root, path: path.to_owned(), record, open: Mutex::default() })
     }
 
     /// Makes the folder `inside` and those above it, open to everybody as Girder Worker's are.
@@ -42,7 +46,21 @@ impl Place {
     /// # Errors
     /// [`VolumeError::MakeFolder`]; [`VolumeError::OpenPlace`]: something else has the name, or a
     /// link would lead elsewhere.
-    pub(crate) fn folder(&self, inside: &Path) -> Result<OwnedFd, VolumeError> {
+    pub(crate) fn folder(&self, inside: &Path) -> Result<Arc<OwnedFd>, VolumeError> {
+        let open = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = open().get(inside) {
+            return Ok(Arc::clone(folder));
+        }
+        let made = Arc::new(self.make_folder(inside)?);
+        let mut open = open();
+        if open.len() >= OPEN {
+            open.clear();
+        }
+        open.insert(inside.to_owned(), Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn make_folder(&self, inside: &Path) -> Result<OwnedFd, VolumeError> {
         let failed = |source| VolumeError::OpenPlace { folder: self.path.join(inside), source };
         let mut folder = self.root.try_clone().map_err(failed)?;
         for name in inside.components() {
@@ -111,7 +129,7 @@ pub(crate) struct Placed {
 #[derive(Debug)]
 pub(crate) struct UnfinishedFile {
     /// Held, so that nobody can put another in its place.
-    folder: OwnedFd,
+    folder: Arc<OwnedFd>,
     temporary: OsString,
     name: OsString,
     path: PathBuf,
@@ -147,6 +165,9 @@ impl Drop for UnfinishedFile {
         }
     }
 }
+
+/// Folders that are held open: of a large tree, those that are being filled.
+const OPEN: usize = 64;
 
 /// As Girder Worker sets them: whoever the image runs as can read, and can add to folders.
 const FILE_MODE: u32 = 0o644;

@@ -20,6 +20,8 @@ mod hooks_failed;
 mod item_streams;
 mod item_streams_failed;
 mod large;
+mod many_files;
+mod many_files_up;
 mod prune;
 mod run_broken_sources;
 mod run_cancel;

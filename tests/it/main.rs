@@ -2,10 +2,12 @@
 
 #![cfg(test)]
 
-#[cfg(feature = "command")]
 mod bench;
 #[cfg(feature = "command")]
 mod cli;
+#[cfg(feature = "command")]
+#[path = "../support/crowd.rs"]
+mod crowd;
 mod depot;
 mod depot_client;
 mod depot_faults;
@@ -18,6 +20,7 @@ mod girder_client;
 mod http_authority;
 mod http_bodies;
 mod http_faults;
+mod http_lanes;
 mod http_nginx;
 mod http_redirects;
 mod http_support;

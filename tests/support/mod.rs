@@ -9,6 +9,7 @@
 #![allow(clippy::allow_attributes, dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod command;
+pub(crate) mod crowd;
 pub(crate) mod disk;
 pub(crate) mod gate;
 pub(crate) mod girder;

@@ -66,6 +66,11 @@ impl Channel {
         })
     }
 
+    /// Whether something waits for room in the socket.
+    pub(super) fn is_sending(&self) -> bool {
+        self.outgoing.is_waiting()
+    }
+
     /// Whether the peer has said that this is all.
     pub(super) fn is_over(&self) -> bool {
         self.is_over

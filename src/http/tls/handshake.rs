@@ -95,6 +95,11 @@ impl Handshake {
         }
     }
 
+    /// Whether something waits for room in the socket.
+    pub(super) fn is_sending(&self) -> bool {
+        self.outgoing.is_waiting()
+    }
+
     /// What follows it, when it is over, and the data that have come.
     pub(super) fn into_channel(self) -> Result<(Channel, Vec<u8>), TlsError> {
         // "Dangerous" since the keys are to stay secret: they go from rustls to ring.

@@ -112,6 +112,15 @@ impl Session {
         Ok(matches!(channel.flush(stream)?, Step::Done(_)))
     }
 
+    /// Whether something is sealed that the socket had no room for.
+    pub(super) fn is_sending(&self) -> bool {
+        match &self.state {
+            State::Handshake(handshake) => handshake.is_sending(),
+            State::Open(channel) => channel.is_sending(),
+            State::Failed => false,
+        }
+    }
+
     /// Reads data: what has come, as far as there is room. Less room than a record has on the wire
     /// costs a copy.
     pub(super) fn read(&mut self, stream: &mut TcpStream, buf: &mut [u8]) -> Result<Step, Fault> {

@@ -19,6 +19,11 @@ impl Outgoing {
         &mut self.bytes
     }
 
+    /// Whether something waits.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
     /// Sends; `Done` when nothing is left.
     pub(super) fn flush(&mut self, stream: &mut TcpStream) -> io::Result<Step> {
         let step = flush(stream, &self.bytes, &mut self.sent)?;

@@ -1,7 +1,6 @@
 //! What a worker does when it is told to: adds transfers, takes a container's output, ends them.
 
 use std::os::fd::AsRawFd;
-use std::thread;
 use std::time::Instant;
 
 use mio::unix::SourceFd;
@@ -117,12 +116,9 @@ impl Reactor {
 
     pub(in crate::pump) fn look_up(&self, key: Key, ticket: Ticket, lookup: Lookup) {
         let mailbox = self.mailbox.clone();
-        let spawned = thread::Builder::new().name("gantline-lookup".into()).spawn(move || {
+        lookup.find(move |found| {
             // A worker that is gone has no use for it.
-            let _ = mailbox.send(Command::Resolved(key, ticket, lookup.run()));
+            let _ = mailbox.send(Command::Resolved(key, ticket, found));
         });
-        if let Err(error) = spawned {
-            let _ = self.mailbox.send(Command::Resolved(key, ticket, Err(error)));
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::part::{Arg, Input, Mount, Output, ResultHook};
-use crate::spec::{JobSpec, PullPolicy, Secret, SpecError};
+use crate::spec::{JobSpec, PullPolicy, Secret, SpecError, Verify};
 
 /// A job that is being put together.
 ///
@@ -37,6 +37,11 @@ impl JobBuilder {
             PullPolicy::IfNotPresent => json!("if-not-present"),
         };
         self.option("pull_image", value)
+    }
+
+    /// What the files that are put into volumes are held against.
+    pub fn verify(self, verify: Verify) -> Self {
+        self.option("verify", json!(verify.as_str()))
     }
 
     /// Replaces the image's entrypoint; an empty list removes it.

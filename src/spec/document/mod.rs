@@ -21,7 +21,7 @@ use super::json::{self, Fault, Node, Value, docker_py, number};
 use super::secret::Secret;
 use super::vocabulary::reading::Reading;
 use super::vocabulary::{self, WORDS};
-use super::{Argument, JobSpec, PullPolicy};
+use super::{Argument, JobSpec, PullPolicy, Verify};
 
 /// Reads a job document.
 pub(super) fn read(text: &str) -> Result<JobSpec, SpecError> {
@@ -55,6 +55,8 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
     job.remove_container = fields.get("remove_container").and_then(Node::as_bool).unwrap_or(true);
     job.girder_api_url = fields.optional_text("girder_api_url").map(str::to_owned);
     job.girder_client_token = fields.optional_text("girder_client_token").map(Secret::new);
+
+    job.verify = fields.optional_text("verify").and_then(Verify::named);
 
     job.container = docker_py::options(document)?;
     if let Some(node) = fields.get("volumes") {

@@ -32,6 +32,18 @@ pub(super) static DOCUMENT: Shape = Shape {
         )
         .default("true"),
         Member::optional(
+            "verify",
+            Kind::Any(&[
+                Kind::Word("always"),
+                Kind::Word("large-only-by-length"),
+                Kind::Word("never"),
+            ]),
+            "Whether files that are put into volumes are held against the SHA-512 in Girder's record. \
+             Their length always has to be right. \"large-only-by-length\": those of at most 64 MiB are.",
+        )
+        .default(r#""always""#)
+        .example(r#""large-only-by-length""#),
+        Member::optional(
             "entrypoint",
             Kind::Any(&[Kind::Text(&rule::ARGUMENT), ENTRYPOINT_LIST]),
             "Replaces the image's entrypoint. A string is one program, spaces and all.",

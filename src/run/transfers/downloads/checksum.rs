@@ -9,10 +9,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use nix::sys::uio::pread;
-use ring::digest::{Context, SHA512};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::sys::uninterrupted;
+use crate::volume::Sha512;
 
 /// The writer's side. Dropping it ends the checksum.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Checksum {
 
 /// Sums what is in the file, and what comes, until nobody tells of more.
 fn follow(file: &File, told: &Receiver<u64>) -> io::Result<String> {
-    let mut context = Context::new(&SHA512);
+    let mut sum = Sha512::new();
     let mut buffer = vec![0; BUFFER];
     let (mut at, mut written) = (0, 0);
     loop {
@@ -55,7 +55,7 @@ fn follow(file: &File, told: &Receiver<u64>) -> io::Result<String> {
             if bytes == 0 {
                 break;
             }
-            context.update(buffer.get(..bytes).unwrap_or_default());
+            sum.add(buffer.get(..bytes).unwrap_or_default());
             at += bytes as u64;
         }
         // What is told of comes late. A file that grows is looked at meanwhile, so that next to
@@ -74,8 +74,7 @@ fn follow(file: &File, told: &Receiver<u64>) -> io::Result<String> {
     if at < written {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let digits = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(digits)
+    Ok(sum.end())
 }
 
 /// How often a file that grows is looked at.

@@ -9,6 +9,12 @@ use crate::volume::VolumeError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DownloadError {
+    /// No download could begin.
+    #[error("cannot start to download")]
+    Start {
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The volume's folder cannot be used, or not this name in it.
     #[error("cannot put {file} into its volume")]
     Place {

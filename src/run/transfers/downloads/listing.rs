@@ -1,58 +1,53 @@
-//! What is to be downloaded, as Girder tells it: in a thread of its own, ahead of the downloads.
+//! What is to be downloaded, as Girder tells it: one listing at a time, by whoever of the crew has one.
 
 use std::path::{Path, PathBuf};
-
-use tokio::sync::mpsc::Sender;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Wanted;
+use super::crew::Crew;
 use super::error::DownloadError;
 use super::names::{Named, Names, safe};
-use crate::plan::PlannedDownload;
 use crate::run::error::Cause;
 use crate::spec::Downloaded;
-use crate::store::{FileRecord, Store, StoreError};
+use crate::store::{FileRecord, FolderRecord, ItemRecord, Pages, StoreError};
 
-/// What the lister has found out.
+/// Something that Girder is to be asked for.
 #[derive(Debug)]
-pub(super) enum Listed {
-    /// Where the argument of a download leads to, inside its volume.
-    Path { download: usize, inside: PathBuf },
-    /// A folder that there has to be, whether or not anything is in it.
-    Folder { download: usize, inside: PathBuf },
-    /// A file.
-    File(Box<Wanted>),
-    /// Something that the user should know.
-    Warning(String),
+pub(super) enum Listing {
+    /// What the plan says.
+    Planned { top: Arc<Top>, what: Downloaded },
+    /// The next page of a folder.
+    Folder(Box<Folder>),
+    /// An item of a folder, and what it is called there.
+    Item { top: Arc<Top>, item: ItemRecord, inside: PathBuf },
 }
 
-/// Lists every download in turn, each with its place in the plan. Ends early, without an error, when nobody listens any more.
-pub(super) fn list(
-    client: &Store,
-    planned: &[(usize, PlannedDownload)],
-    listed: &Sender<Listed>,
-) -> Result<(), Cause> {
-    for (download, planned) in planned {
-        let download = *download;
-        let mut lister = Lister { client, download, listed, entries: 0, top: String::new() };
-        match lister.download(&planned.what) {
-            Ok(()) => {}
-            Err(Stop::Unheard) => return Ok(()),
-            Err(Stop::Failed(cause)) => return Err(cause),
-        }
-    }
-    Ok(())
-}
-
-struct Lister<'a> {
-    client: &'a Store,
+/// One download of the plan.
+#[derive(Debug)]
+pub(super) struct Top {
+    /// Its place in the plan.
     download: usize,
-    listed: &'a Sender<Listed>,
-    entries: usize,
-    /// What is downloaded, for messages.
-    top: String,
+    /// What it is for messages.
+    label: String,
+    entries: AtomicUsize,
 }
 
-enum Stop {
+/// A folder of Girder's, as far as it is listed.
+#[derive(Debug)]
+pub(super) struct Folder {
+    top: Arc<Top>,
+    inside: PathBuf,
+    depth: usize,
+    names: Names,
+    folders: Pages<FolderRecord>,
+    items: Pages<ItemRecord>,
+}
+
+/// Why a listing does not go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Nobody wants it any more.
     Unheard,
     Failed(Cause),
 }
@@ -63,128 +58,196 @@ impl From<StoreError> for Stop {
     }
 }
 
+impl Listing {
+    /// The first listing of the plan's download.
+    pub(super) fn of(download: usize, what: Downloaded) -> Self {
+        let label = match &what {
+            Downloaded::File { id, .. } => format!("the file {id}"),
+            Downloaded::Item { id } => format!("the item {id}"),
+            Downloaded::Folder { id, .. } => format!("the folder {id}"),
+        };
+        Self::Planned { top: Arc::new(Top { download, label, entries: AtomicUsize::new(0) }), what }
+    }
+
+    /// Asks Girder. What it tells of is made, fetched, or listed in its turn.
+    pub(super) fn list(self, crew: &Crew) -> Result<(), Stop> {
+        match self {
+            Self::Planned { top, what } => Lister { crew, top: &top }.planned(what),
+            Self::Folder(folder) => {
+                let top = Arc::clone(&folder.top);
+                Lister { crew, top: &top }.next_page(folder)
+            }
+            Self::Item { top, item, inside } => Lister { crew, top: &top }.item(&item, &inside),
+        }
+    }
+}
+
+struct Lister<'a> {
+    crew: &'a Crew,
+    top: &'a Arc<Top>,
+}
+
 impl Lister<'_> {
-    fn download(&mut self, what: &Downloaded) -> Result<(), Stop> {
+    fn planned(&self, what: Downloaded) -> Result<(), Stop> {
+        let store = self.crew.store();
         match what {
             Downloaded::File { id, filename, .. } => {
-                let record = self.client.file(id)?;
+                let record = store.file(&id)?;
                 let inside = match filename {
                     Some(filename) => PathBuf::from(filename),
-                    None => Path::new(id).join(self.only_name(&record.name)?),
+                    None => Path::new(&id).join(self.only_name(&record.name)),
                 };
                 self.leads_to(&inside)?;
                 self.file(record, inside)
             }
             Downloaded::Item { id } => {
-                self.top = format!("the item {id}");
-                let item = self.client.item(id)?;
-                let inside = Path::new(id).join(self.only_name(&item.name)?);
+                let item = store.item(&id)?;
+                let inside = Path::new(&id).join(self.only_name(&item.name));
                 self.leads_to(&inside)?;
                 self.folder(&inside)?;
-                let mut names = Names::default();
-                for file in self.client.files_of_item(id) {
-                    let file = file?;
-                    let inside = inside.join(self.name(&mut names, &file.name, &inside)?);
-                    self.file(file, inside)?;
-                }
-                Ok(())
+                self.files(&inside, store.files_of_item(&id))
             }
             Downloaded::Folder { id, folder_name } => {
-                self.top = format!("the folder {id}");
-                let folder = self.client.folder(id)?;
+                let folder = store.folder(&id)?;
                 let inside = match folder_name {
-                    Some(name) => Path::new(id).join(name),
-                    None => Path::new(id).join(self.only_name(&folder.name)?),
+                    Some(name) => Path::new(&id).join(name),
+                    None => Path::new(&id).join(self.only_name(&folder.name)),
                 };
                 self.leads_to(&inside)?;
-                self.tree(id, &inside, 0)
+                let folder = self.tree(&id, inside, 0)?;
+                self.crew.list_folders(vec![folder]);
+                Ok(())
             }
         }
     }
 
     /// A folder, laid out as Girder's own client does: an item that is one file of its name is
     /// that file, any other a folder of its files.
-    fn tree(&mut self, id: &str, inside: &Path, depth: usize) -> Result<(), Stop> {
+    fn tree(&self, id: &str, inside: PathBuf, depth: usize) -> Result<Listing, Stop> {
         if depth > MAX_DEPTH {
             return Err(self.too_much("folders inside each other", MAX_DEPTH));
         }
-        self.folder(inside)?;
-        let mut names = Names::default();
-        for folder in self.client.folders_of_folder(id) {
-            let folder = folder?;
-            let below = inside.join(self.name(&mut names, &folder.name, inside)?);
-            self.tree(&folder.id, &below, depth + 1)?;
-        }
-        for item in self.client.items_of_folder(id) {
-            let item = item?;
-            let below = inside.join(self.name(&mut names, &item.name, inside)?);
-            let mut files = self.client.files_of_item(&item.id);
-            let first = files.next().transpose()?;
-            let second = files.next().transpose()?;
-            match (first, second) {
-                (Some(file), None) if file.name == item.name => self.file(file, below)?,
-                (first, second) => {
-                    self.folder(&below)?;
-                    let mut names = Names::default();
-                    for file in first.into_iter().chain(second).map(Ok).chain(files) {
-                        let file = file?;
-                        let inside = below.join(self.name(&mut names, &file.name, &below)?);
-                        self.file(file, inside)?;
-                    }
-                }
+        self.folder(&inside)?;
+        let store = self.crew.store();
+        let (folders, items) = (store.folders_of_folder(id), store.items_of_folder(id));
+        let (top, names) = (Arc::clone(self.top), Names::default());
+        Ok(Listing::Folder(Box::new(Folder { top, inside, depth, names, folders, items })))
+    }
+
+    /// A page of its folders, and behind the last of them one of its items.
+    fn next_page(&self, mut folder: Box<Folder>) -> Result<(), Stop> {
+        if let Some(page) = folder.folders.next_records()? {
+            let depth = folder.depth + 1;
+            let mut below = Vec::with_capacity(page.len());
+            for FolderRecord { id, name } in page {
+                let inside = self.name_in(&mut folder, &name);
+                below.push(self.tree(&id, inside, depth)?);
             }
+            // The last that is put there is the next to be taken.
+            below.reverse();
+            self.crew.list_folders([Listing::Folder(folder)].into_iter().chain(below).collect());
+            return Ok(());
+        }
+        let Some(page) = folder.items.next_records()? else { return Ok(()) };
+        let mut items = Vec::with_capacity(page.len());
+        for item in page {
+            let inside = self.name_in(&mut folder, &item.name);
+            items.push(Listing::Item { top: Arc::clone(self.top), item, inside });
+        }
+        if !folder.items.is_last() {
+            self.crew.list_folders(vec![Listing::Folder(folder)]);
+        }
+        self.crew.list_items(items);
+        Ok(())
+    }
+
+    fn item(&self, item: &ItemRecord, inside: &Path) -> Result<(), Stop> {
+        let mut files = self.crew.store().files_of_item(&item.id);
+        let first = files.next().transpose()?;
+        let second = files.next().transpose()?;
+        match (first, second) {
+            (Some(file), None) if file.name == item.name => self.file(file, inside.to_owned()),
+            (first, second) => {
+                self.folder(inside)?;
+                self.files(inside, first.into_iter().chain(second).map(Ok).chain(files))
+            }
+        }
+    }
+
+    /// The files of an item, in a folder of their own.
+    fn files(
+        &self,
+        inside: &Path,
+        files: impl Iterator<Item = Result<FileRecord, StoreError>>,
+    ) -> Result<(), Stop> {
+        let mut names = Names::default();
+        for file in files {
+            let file = file?;
+            let inside = inside.join(self.name(&mut names, &file.name, inside));
+            self.file(file, inside)?;
         }
         Ok(())
     }
 
-    fn file(&mut self, record: FileRecord, inside: PathBuf) -> Result<(), Stop> {
+    fn file(&self, record: FileRecord, inside: PathBuf) -> Result<(), Stop> {
+        self.counts()?;
         let FileRecord { id, name, size, sha512 } = record;
-        let get = self.client.download(&id)?;
-        let download = self.download;
-        let wanted = Wanted { download, id, name, inside, size, sha512, get };
-        self.tell(Listed::File(Box::new(wanted)))
+        let get = self.crew.store().download(&id)?;
+        let sha512 = sha512.filter(|_| self.crew.verify().sums(size));
+        let download = self.top.download;
+        self.crew.fetch(Wanted { download, id, name, inside, size, sha512, get })
     }
 
-    fn folder(&mut self, inside: &Path) -> Result<(), Stop> {
-        self.tell(Listed::Folder { download: self.download, inside: inside.to_owned() })
+    /// A folder that there has to be, whether or not anything is in it.
+    fn folder(&self, inside: &Path) -> Result<(), Stop> {
+        self.counts()?;
+        self.crew.make_folder(self.top.download, inside)
     }
 
-    fn leads_to(&mut self, inside: &Path) -> Result<(), Stop> {
-        self.tell(Listed::Path { download: self.download, inside: inside.to_owned() })
+    /// Where the argument of the download leads to, inside its volume.
+    fn leads_to(&self, inside: &Path) -> Result<(), Stop> {
+        self.counts()?;
+        self.crew.found().leads_to(self.top.download, inside.to_owned());
+        Ok(())
     }
 
     /// The name of what is alone in its folder.
-    fn only_name(&mut self, given: &str) -> Result<String, Stop> {
+    fn only_name(&self, given: &str) -> String {
         let name = safe(given);
-        self.renamed(given, &Named { is_changed: name != given, name: name.clone() }, None)?;
-        Ok(name)
+        self.renamed(given, &Named { is_changed: name != given, name: name.clone() }, None);
+        name
     }
 
-    fn name(&mut self, names: &mut Names, given: &str, folder: &Path) -> Result<String, Stop> {
+    fn name_in(&self, folder: &mut Folder, given: &str) -> PathBuf {
+        let name = self.name(&mut folder.names, given, &folder.inside);
+        folder.inside.join(name)
+    }
+
+    fn name(&self, names: &mut Names, given: &str, folder: &Path) -> String {
         let named = names.take(given);
-        self.renamed(given, &named, Some(folder))?;
-        Ok(named.name)
+        self.renamed(given, &named, Some(folder));
+        named.name
     }
 
-    fn renamed(&mut self, given: &str, named: &Named, folder: Option<&Path>) -> Result<(), Stop> {
+    fn renamed(&self, given: &str, named: &Named, folder: Option<&Path>) {
         if !named.is_changed {
-            return Ok(());
+            return;
         }
         let place = folder.map(|folder| format!(" in {}", folder.display())).unwrap_or_default();
         let name = &named.name;
-        self.tell(Listed::Warning(format!("{given:?} of Girder is called {name:?}{place}")))
+        self.crew.found().warns(format!("{given:?} of Girder is called {name:?}{place}"));
     }
 
-    fn tell(&mut self, listed: Listed) -> Result<(), Stop> {
-        self.entries += 1;
-        if self.entries > MAX_ENTRIES {
+    fn counts(&self) -> Result<(), Stop> {
+        let entries = self.top.entries.fetch_add(1, Ordering::Relaxed);
+        if entries >= MAX_ENTRIES {
             return Err(self.too_much("files and folders", MAX_ENTRIES));
         }
-        self.listed.blocking_send(listed).map_err(|_| Stop::Unheard)
+        Ok(())
     }
 
     fn too_much(&self, what: &'static str, limit: usize) -> Stop {
-        let folder = self.top.clone();
+        let folder = self.top.label.clone();
         Stop::Failed(Cause::Download(Box::new(DownloadError::TooMuch { folder, what, limit })))
     }
 }

@@ -1,32 +1,39 @@
 //! Files of Girder's that are put into volumes before the container starts.
 //!
-//! A thread lists (`listing`), the pump moves, at most [`AT_ONCE`] files at a time, and another
-//! thread sums what has a checksum (`checksum`). All of it goes on beside the pull of the image. A
-//! file has a temporary name until it is whole and has been checked.
+//! A `crew` of threads lists, and fetches what is `small`; what it still has to do is on a `board`. The pump moves
+//! what is large, at most [`AT_ONCE`] files at a time, and other threads sum what has a checksum (`checksum`).
+//! What came of each is `found`. All of it goes on beside the pull of the image. A file has a temporary name until
+//! it is whole and has been checked.
 
+mod board;
 mod checksum;
+mod crew;
 mod direct;
 pub(crate) mod error;
+mod found;
 mod listing;
 pub(crate) mod names;
+mod small;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use self::checksum::Checksum;
+use self::crew::{AtWork, Task};
 use self::direct::{Direct, find_direct};
 use self::error::DownloadError;
-use self::listing::{Listed, list};
+use self::found::Found;
+use self::listing::Listing;
 use crate::event::{Finish, Ledger, TransferId};
 use crate::http::{self, Get};
 use crate::plan::{Mount, PlanError, PlannedDownload};
 use crate::pump::{Flow, Notice, Sink, Source, TransferReport};
-use crate::run::blocking::blocking;
 use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::run::outcome::{DownloadCarrier, DownloadRecord};
@@ -34,6 +41,10 @@ use crate::volume::{Place, Placed, Record, UnfinishedFile};
 
 /// Files that are downloaded at the same time.
 const AT_ONCE: usize = 4;
+
+/// Files that have come and are still being summed, at the same time: the next ones are not held up by them. Each
+/// has a thread, and its end is read from the page cache if it is not too long ago.
+const CHECKED_AT_ONCE: usize = 8;
 
 /// A file that is to be downloaded.
 #[derive(Debug)]
@@ -60,12 +71,9 @@ impl Wanted {
 /// What came of a run's downloads, also of those that failed.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
-    /// By their place in the plan: the path inside the volume that the argument becomes.
-    paths: HashMap<usize, PathBuf>,
+    found: Arc<Found>,
     /// Those that this host has itself.
     direct: Vec<Direct>,
-    records: Vec<DownloadRecord>,
-    warnings: Vec<String>,
 }
 
 impl Fetched {
@@ -75,63 +83,48 @@ impl Fetched {
             return Ok(());
         }
         self.direct = find_direct(live).await;
-        let is_direct = |at: &usize| self.direct.iter().any(|direct| direct.download == *at);
+        let direct: HashSet<_> = self.direct.iter().map(|direct| direct.download).collect();
         let planned = live.plan.downloads.iter().cloned().enumerate();
-        let planned: Vec<_> = planned.filter(|(at, _)| !is_direct(at)).collect();
+        let planned: Vec<_> = planned.filter(|(at, _)| !direct.contains(at)).collect();
         if planned.is_empty() {
             return Ok(());
         }
         refuse_same_places(&planned)?;
-        let client = live.store.open().await?;
-        let place = |planned: &PlannedDownload| {
-            let folder =
-                live.host_side(planned.mount).ok_or(Cause::Bug("a volume without a folder"))?;
-            let record = match live.plan.mounts.get(planned.mount) {
-                // What is in it goes with it.
-                Some(Mount::Temporary { .. }) => Record::none(),
-                _ => live.record.clone(),
-            };
-            Place::open(folder, record).map_err(Cause::Volume)
+        let store = live.store.open().await?;
+        let places = Arc::new(places(live)?);
+        let listings = planned.into_iter().map(|(at, planned)| Listing::of(at, planned.what));
+        let task = Task {
+            listings: listings.collect(),
+            store,
+            http: live.shared.http.clone(),
+            places: Arc::clone(&places),
+            found: Arc::clone(&self.found),
+            ledger: live.ledger.clone(),
+            verify: live.plan.verify.unwrap_or(live.given.verify),
         };
-        let places = live.plan.downloads.iter().map(place).collect::<Result<_, _>>()?;
-        // As many as Girder tells in a page are found ahead, whatever the size of the folder.
-        let (sender, mut listed) = channel(AHEAD);
-        let mut lister = Box::pin(blocking(move || list(&client, &planned, &sender)));
+        let mut crew = AtWork::begin(task)?;
         let mut is_listing = true;
         let mut transit = Transit::new(live, places);
-        loop {
+        while is_listing || !transit.is_empty() {
             tokio::select! {
-                listing = &mut lister, if is_listing => {
-                    listing?;
-                    is_listing = false;
-                }
-                Some(listed) = listed.recv(), if transit.has_room() => self.told(listed, &mut transit)?,
+                Some(cause) = crew.failures.recv() => return Err(cause),
+                wanted = crew.large.recv(), if is_listing && transit.has_room() => match wanted {
+                    Some(wanted) => transit.begin(*wanted)?,
+                    None => is_listing = false,
+                },
                 Some(notice) = transit.notices.recv(), if !transit.under_way.is_empty() => {
                     self.moved(notice, &mut transit)?;
                 }
                 Some(checked) = transit.checks.join_next() => {
                     self.checked(checked.map_err(|_| Cause::Bug("a checksum panicked"))?, &mut transit)?;
                 }
-                else => return Ok(()),
             }
         }
+        // The last of the crew may have failed.
+        crew.failures.try_recv().map_or(Ok(()), Err)
     }
 
-    fn told(&mut self, listed: Listed, transit: &mut Transit) -> Result<(), Cause> {
-        match listed {
-            Listed::Path { download, inside } => {
-                self.paths.insert(download, inside);
-            }
-            Listed::Folder { download, inside } => {
-                transit.place(download)?.folder(&inside).map_err(Cause::Volume)?;
-            }
-            Listed::Warning(warning) => self.warnings.push(warning),
-            Listed::File(wanted) => transit.begin(*wanted)?,
-        }
-        Ok(())
-    }
-
-    fn moved(&mut self, notice: Notice, transit: &mut Transit) -> Result<(), Cause> {
+    fn moved(&self, notice: Notice, transit: &mut Transit) -> Result<(), Cause> {
         match notice {
             Notice::Advanced { id, bytes, total } => {
                 transit.advanced(TransferId::new(id), bytes, total);
@@ -141,7 +134,7 @@ impl Fetched {
                 let Some(moving) = transit.under_way.remove(&id) else { return Ok(()) };
                 let got = moving.file.metadata().map_or(0, |found| found.len());
                 transit.ledger.ended(id, got, Finish::Failed);
-                self.records.push(moving.record(got, Finish::Failed));
+                self.found.records(moving.record(got, Finish::Failed));
                 let (file, total) = (moving.wanted.label(), moving.wanted.size);
                 return Err(failed(DownloadError::Transfer { file, got, total, source: error }));
             }
@@ -152,7 +145,7 @@ impl Fetched {
                 transit.ledger.ended(id, report.bytes, report.finish);
                 moving.report = Some(report);
                 if report.finish != Finish::Complete {
-                    self.records.push(moving.record(report.bytes, report.finish));
+                    self.found.records(moving.record(report.bytes, report.finish));
                     let (file, finish) = (moving.wanted.label(), report.finish.as_str());
                     return Err(failed(DownloadError::Stopped { file, finish }));
                 }
@@ -163,14 +156,14 @@ impl Fetched {
         Ok(())
     }
 
-    fn checked(&mut self, checked: Checked, transit: &mut Transit) -> Result<(), Cause> {
+    fn checked(&self, checked: Checked, transit: &mut Transit) -> Result<(), Cause> {
         transit.checking -= 1;
         let Checked { moving, bytes, error } = checked;
         if let Some(error) = error {
-            self.records.push(moving.record(bytes, Finish::Failed));
+            self.found.records(moving.record(bytes, Finish::Failed));
             return Err(failed(error));
         }
-        self.records.push(moving.record(bytes, Finish::Complete));
+        self.found.records(moving.record(bytes, Finish::Complete));
         let file = moving.wanted.label();
         let Moving { file: open, unfinished, .. } = moving;
         unfinished.keep(&open).map_err(|source| failed(DownloadError::Place { file, source }))
@@ -178,7 +171,8 @@ impl Fetched {
 
     /// Gives the run what it has to know: the paths that arguments become, records, warnings.
     pub(crate) fn settle(self, live: &mut Live) {
-        for (download, inside) in self.paths {
+        let found = self.found.take();
+        for (download, inside) in found.paths {
             let Some(planned) = live.plan.downloads.get(download) else { continue };
             let path =
                 format!("{}/{}", planned.target.as_str().trim_end_matches('/'), inside.display());
@@ -191,8 +185,8 @@ impl Fetched {
             live.resolved.paths.insert(direct.download, path);
         }
         live.report.downloads = self.direct.iter().map(Direct::record).collect();
-        live.report.downloads.extend(self.records);
-        self.warnings.into_iter().for_each(|warning| live.warns(warning));
+        live.report.downloads.extend(found.records);
+        found.warnings.into_iter().for_each(|warning| live.warns(warning));
     }
 }
 
@@ -203,14 +197,14 @@ struct Transit {
     http: http::Client,
     ledger: Ledger,
     /// By their place in the plan.
-    places: Vec<Place>,
+    places: Arc<Vec<Arc<Place>>>,
     under_way: HashMap<TransferId, Moving>,
     checks: JoinSet<Checked>,
     checking: usize,
 }
 
 impl Transit {
-    fn new(live: &Live, places: Vec<Place>) -> Self {
+    fn new(live: &Live, places: Arc<Vec<Arc<Place>>>) -> Self {
         let (sender, notices) = unbounded_channel();
         let flow = live.shared.pump.flow(Arc::new(move |notice| {
             // A run that is over wants no notices.
@@ -229,11 +223,18 @@ impl Transit {
     }
 
     fn has_room(&self) -> bool {
-        self.under_way.len() + self.checking < AT_ONCE
+        self.under_way.len() < AT_ONCE && self.checking < CHECKED_AT_ONCE
+    }
+
+    fn is_empty(&self) -> bool {
+        self.under_way.is_empty() && self.checking == 0
     }
 
     fn place(&self, download: usize) -> Result<&Place, Cause> {
-        self.places.get(download).ok_or(Cause::Bug("a download without a volume"))
+        self.places
+            .get(download)
+            .map(|place| &**place)
+            .ok_or(Cause::Bug("a download without a volume"))
     }
 
     fn begin(&mut self, wanted: Wanted) -> Result<(), Cause> {
@@ -322,6 +323,25 @@ struct Checked {
     error: Option<DownloadError>,
 }
 
+/// Where each download is put, by its place in the plan: one for all of a volume.
+fn places(live: &Live) -> Result<Vec<Arc<Place>>, Cause> {
+    let mut open: HashMap<usize, Arc<Place>> = HashMap::new();
+    let place = |mount: usize| match open.entry(mount) {
+        Entry::Occupied(place) => Ok(Arc::clone(place.get())),
+        Entry::Vacant(vacant) => {
+            let folder = live.host_side(mount).ok_or(Cause::Bug("a volume without a folder"))?;
+            let record = match live.plan.mounts.get(mount) {
+                // What is in it goes with it.
+                Some(Mount::Temporary { .. }) => Record::none(),
+                _ => live.record.clone(),
+            };
+            let place = Place::open(folder, record).map_err(Cause::Volume)?;
+            Ok(Arc::clone(vacant.insert(Arc::new(place))))
+        }
+    };
+    live.plan.downloads.iter().map(|planned| planned.mount).map(place).collect()
+}
+
 /// The plan has let pass what might have been mounted.
 fn refuse_same_places(planned: &[(usize, PlannedDownload)]) -> Result<(), Cause> {
     let mut named = HashSet::new();
@@ -339,6 +359,3 @@ fn refuse_same_places(planned: &[(usize, PlannedDownload)]) -> Result<(), Cause>
 fn failed(error: DownloadError) -> Cause {
     Cause::Download(Box::new(error))
 }
-
-/// What has been listed and is not begun yet.
-const AHEAD: usize = 50;

@@ -1,0 +1,74 @@
+//! Files that come to Girder with the request that makes them.
+
+use std::io::Read;
+use std::sync::atomic::Ordering;
+
+use ureq::http::Method;
+
+use super::call::{Body, Call};
+use super::upload::{Answer, time_for};
+use super::{Client, GirderError, ItemRecord, NewFile, Parent, UploadState, UploadedFile};
+
+impl Client {
+    /// Whether the server is not known to be one that takes bytes only in chunks, as Girder before 2.3.
+    pub fn takes_whole_files(&self) -> bool {
+        self.shared.takes_whole_files.load(Ordering::Relaxed)
+    }
+
+    /// Uploads a file in one request: `body` has its bytes, at least one. A server that takes none of them yet
+    /// leaves the upload open.
+    ///
+    /// # Errors
+    /// As [`Client::begin_upload`]; `body` could not be read. Whether the file is there then is not known.
+    pub fn upload_whole(
+        &self,
+        file: &NewFile<'_>,
+        body: &mut dyn Read,
+    ) -> Result<UploadState, GirderError> {
+        let (kind, id) = file.parent.to_parts();
+        let size = file.size.to_string();
+        let query = file.query(&size);
+        let call = Call {
+            query: &query,
+            body: Body::Bytes(body, file.size),
+            timeout: time_for(file.size),
+            ..Call::new(self, Method::POST, &["file"])
+        };
+        let asked = self.asked_to_write(kind, id)?;
+        let state = self.call::<Answer>(call, &asked).map(Answer::into_state)?;
+        if matches!(state, UploadState::Open(_)) {
+            self.shared.takes_whole_files.store(false, Ordering::Relaxed);
+        }
+        Ok(state)
+    }
+
+    /// The files of that name that a parent has; in a folder, those of items of that name.
+    ///
+    /// # Errors
+    /// As [`Client::file`].
+    pub fn files_named(
+        &self,
+        parent: Parent<'_>,
+        name: &str,
+    ) -> Result<Vec<UploadedFile>, GirderError> {
+        let items = match parent {
+            Parent::Item(id) => vec![id.to_owned()],
+            Parent::Folder(id) => {
+                let query = [("folderId", id), ("name", name), ("limit", "50")];
+                let call = Call { query: &query, ..Call::new(self, Method::GET, &["item"]) };
+                let items: Vec<ItemRecord> = self.call(call, &self.asked("folder", id)?)?;
+                items.into_iter().filter(|item| item.name == name).map(|item| item.id).collect()
+            }
+        };
+        let mut files = Vec::new();
+        for item in items {
+            for record in self.files_of_item(&item) {
+                let record = record?;
+                if record.name == name {
+                    files.push(UploadedFile { record, item_id: Some(item.clone()) });
+                }
+            }
+        }
+        Ok(files)
+    }
+}
