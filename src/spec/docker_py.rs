@@ -236,7 +236,10 @@ impl RunOptions {
         }
         for volume in &self.volumes {
             let same = |other: &&mut Volume| match other {
-                Volume::Bind(bind) => bind.host_path == volume.host_path,
+                Volume::Bind(bind) => {
+                    bind.host_path == volume.host_path
+                        && (!volume.is_anonymous() || bind.container_path == volume.container_path)
+                }
                 Volume::Temporary(_) => false,
             };
             match job.volumes.iter_mut().find(same) {

@@ -36,7 +36,8 @@ pub enum Volume {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BindMount {
-    /// The absolute path on the host, or the name of an engine's volume. No colon, no NUL.
+    /// The absolute path on the host, or the name of an engine's volume: none of one that the engine
+    /// makes anew. No colon, no NUL.
     pub host_path: String,
     /// The absolute path in the container, as it was written: it may end in a slash, and it is what
     /// an argument becomes. No colon, no NUL, no `..`, not the root.
@@ -46,6 +47,14 @@ pub struct BindMount {
 }
 
 impl BindMount {
+    /// The name of a volume that the engine makes anew.
+    pub(super) const ANONYMOUS: &str = "";
+
+    /// Whether the engine makes a volume of its own, which goes with the container.
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.host_path == Self::ANONYMOUS
+    }
+
     /// Whether `host_path` is the name of an engine's volume: then there is no folder of the host
     /// that we could open.
     pub fn is_named_volume(&self) -> bool {

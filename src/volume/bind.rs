@@ -35,6 +35,10 @@ impl Bind {
 
 impl fmt::Display for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.source.is_empty() {
+            // The engine makes a volume of its own for it.
+            return write!(f, "{}", self.target);
+        }
         write!(f, "{}:{}", self.source, self.target)?;
         if self.mode.is_empty() { Ok(()) } else { write!(f, ":{}", self.mode) }
     }
@@ -52,6 +56,7 @@ mod tests {
     fn a_bind_is_written_as_docker_reads_it() {
         assert_eq!(bind("/data", "/mnt", "ro,z").unwrap(), "/data:/mnt:ro,z");
         assert_eq!(bind("named", "/mnt", "").unwrap(), "named:/mnt");
+        assert_eq!(bind("", "/mnt", "rw").unwrap(), "/mnt");
     }
 
     #[test]

@@ -195,3 +195,21 @@ fn a_volume_of_the_engine_is_mounted_by_its_name() {
     assert_eq!((read.code, read.text()), (0, "word\n"), "{read}");
     assert!(removed.status.success(), "a named volume outlives the run");
 }
+
+#[test]
+fn a_volume_without_a_host_is_a_new_one_that_goes_with_the_container() {
+    let volumes = || {
+        let listed = docker(&["volume", "ls", "--quiet", "--filter", "dangling=true"]);
+        String::from_utf8(listed.stdout).unwrap()
+    };
+    let before = volumes();
+    let job = Job::script(
+        "echo word > /only/here/file; cat /only/here/file; grep -c ' /only/here ' /proc/mounts",
+    );
+    let run = job.volume("/only/here".to_owned()).finish();
+    assert_eq!((run.code, run.text()), (0, "word\n1\n"), "{run}");
+    let new: Vec<_> =
+        volumes().lines().filter(|name| !before.contains(name)).map(str::to_owned).collect();
+    // Those of tests beside this one come and go.
+    assert!(new.iter().all(|name| !volumes().contains(name)), "{new:?} stay");
+}

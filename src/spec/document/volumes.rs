@@ -60,7 +60,7 @@ pub(super) fn declare_read_only(node: &Node, volumes: &mut Volumes) -> Result<()
     for item in node.items() {
         let text = item.as_str().unwrap_or_default();
         let mut bind = docker_string(text);
-        if text.split(':').nth(2).is_none() {
+        if text.contains(':') && text.split(':').nth(2).is_none() {
             bind.mode = "ro".to_owned();
         }
         volumes.bind(bind, item.at)?;
@@ -77,8 +77,12 @@ fn declare_mapping(node: &Node, volumes: &mut Volumes) -> Result<(), Fault> {
     Ok(())
 }
 
-/// docker-py's string; the rule has seen that it has two or three parts.
+/// docker-py's string; the rule has seen that it has at most three parts.
 fn docker_string(text: &str) -> BindMount {
+    let Some(_) = text.find(':') else {
+        let (host_path, mode) = (BindMount::ANONYMOUS.to_owned(), mode_or_rw(None));
+        return BindMount { host_path, container_path: text.to_owned(), mode };
+    };
     let mut parts = text.split(':');
     let mut part = || parts.next().unwrap_or_default();
     BindMount {

@@ -68,7 +68,11 @@ pub(super) fn links(node: &Node) -> Result<Value, Fault> {
         alias if alias.is_empty() => container.to_owned(),
         alias => format!("{container}:{alias}"),
     };
-    Ok(sorted(Fields::of(node).iter().map(link)))
+    let pairs = node.items().iter().map(|pair| match pair.items() {
+        [container, alias] => link((&string(container), alias)),
+        items => items.iter().map(string).collect(),
+    });
+    Ok(sorted(Fields::of(node).iter().map(link).chain(pairs)))
 }
 
 /// The values as text.

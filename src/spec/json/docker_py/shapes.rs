@@ -43,7 +43,10 @@ pub(super) const LABELS: Kind = Kind::Any(&[
     Kind::List { of: &Kind::Text(&rule::LABEL), most: MAX_ENTRIES, unit: "labels" },
 ]);
 pub(super) const EXTRA_HOSTS: Kind = Kind::Any(&[map!(TEXT), TEXTS]);
-pub(super) const LINKS: Kind = map!(Kind::Any(&[TEXT, Kind::Null]));
+const ALIAS: Kind = Kind::Any(&[TEXT, Kind::Null]);
+/// A mapping, or pairs.
+pub(super) const LINKS: Kind =
+    Kind::Any(&[map!(ALIAS), list!(Kind::List { of: &ALIAS, most: 2, unit: "names of a link" })]);
 pub(super) const SYSCTLS: Kind = map!(SCALAR);
 pub(super) const STORAGE_OPTIONS: Kind = map!(TEXT);
 pub(super) const GROUPS: Kind = list!(WHO);
