@@ -97,14 +97,14 @@ pub enum Cause {
     Plan(#[source] PlanError),
     /// The job uses Girder, and nobody said which.
     #[error(
-        "the job uses Girder, but names no server: it needs girder_api_url, or \
-         --girder-url"
+        "the job uses Girder, but names no server: it needs girder_api_url, and there is no \
+         GIRDER_API_URL"
     )]
     NoGirder,
     /// An argument is to be a token, and nobody gave one.
     #[error(
-        "an argument is to be a token for Girder, but there is none: it needs \
-         girder_client_token, --girder-token or GIRDER_API_KEY"
+        "an argument is to be a token for Girder, but there is none: it needs girder_client_token, \
+         GIRDER_TOKEN or GIRDER_API_KEY"
     )]
     NoGirderToken,
     /// The runtime, or a thread for it, could not be made.

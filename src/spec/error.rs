@@ -88,6 +88,14 @@ pub enum Problem {
         /// What would be right.
         expected: String,
     },
+    /// A path of the host that is not absolute.
+    #[error("found the path {found:?}, expected {expected}; nothing expands it here")]
+    NotAbsolute {
+        /// The path, shortened.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
     /// A member that must be there and is not.
     #[error("{owner} needs `{member}`")]
     Missing {
@@ -250,6 +258,12 @@ impl Hint {
         const LONGEST: usize = 100;
         const NEAR: f64 = 0.8;
         let known: Vec<&str> = known.into_iter().collect();
+        let elsewhere = OTHER_NAMES.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        if let Some((_, meant)) = elsewhere
+            && let Some(meant) = meant.iter().find(|meant| known.contains(meant))
+        {
+            return Self::Nearest((*meant).to_owned());
+        }
         let name = if name.len() <= LONGEST { name.to_ascii_lowercase() } else { String::new() };
         let nearest = known
             .iter()
@@ -262,6 +276,48 @@ impl Hint {
         }
     }
 }
+
+/// What docker, docker-py, Girder Worker and people call members, and what these may be called in a
+/// job: likeness of letters would find none, or another one.
+const OTHER_NAMES: &[(&str, &[&str])] = &[
+    ("args", &["container_args"]),
+    ("arguments", &["container_args"]),
+    ("argv", &["container_args"]),
+    ("cmd", &["container_args"]),
+    ("token", &["girder_client_token"]),
+    ("girder_token", &["girder_client_token"]),
+    ("girder_url", &["girder_api_url"]),
+    ("api_url", &["girder_api_url"]),
+    ("file_id", &["id"]),
+    ("item_id", &["id"]),
+    ("folder_id", &["id"]),
+    ("_id", &["id"]),
+    ("id", &["item_id", "folder_id", "job_id"]),
+    ("hooks", &["girder_result_hooks"]),
+    ("result_hooks", &["girder_result_hooks"]),
+    ("outputs", &["girder_result_hooks"]),
+    ("connectors", &["stream_connectors"]),
+    ("streams", &["stream_connectors"]),
+    ("pull", &["pull_image"]),
+    ("rm", &["remove_container"]),
+    ("bind", &["volumes"]),
+    ("binds", &["volumes"]),
+    ("env", &["environment"]),
+    ("gpus", &["gpu"]),
+    ("memory", &["mem_limit"]),
+    ("cpus", &["nano_cpus"]),
+    ("workdir", &["working_dir"]),
+    ("cwd", &["working_dir"]),
+    ("source", &["input", "host_path"]),
+    ("from", &["input"]),
+    ("sink", &["output"]),
+    ("to", &["output"]),
+    ("target", &["container_path", "output"]),
+    ("path", &["filename", "volumepath", "name"]),
+    ("file", &["filename", "path"]),
+    ("filename", &["path", "name"]),
+    ("address", &["url"]),
+];
 
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

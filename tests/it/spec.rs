@@ -180,8 +180,8 @@ fn values_of_the_wrong_kind_are_refused_with_what_was_found_and_expected() {
             "found the number 1, expected an object of volumes or an array of volumes",
         ),
         (
-            r#""volumes": ["/a"]"#,
-            r#"$.volumes[0] (line 1, column 28): found the string "/a", expected `host:container`"#,
+            r#""volumes": [":/a"]"#,
+            r#"$.volumes[0] (line 1, column 28): found the string ":/a", expected `host:container`"#,
         ),
         (r#""volumes": ["/a:/b:rx"]"#, r#"found the string "/a:/b:rx""#),
         (

@@ -24,7 +24,8 @@ fn beyond_a_schema(error: &SpecError) -> bool {
         | Problem::NotOnHost { .. }
         // Header names are compared without regard to case; members of the document are not.
         | Problem::Twice(_)
-        | Problem::Exclusive { member: "propagation", other: "mode" } => true,
+        | Problem::Exclusive { member: "propagation", other: "mode" }
+        | Problem::Exclusive { member: "auto_remove" | "remove", .. } => true,
         // Two keywords that contradict each other by their values.
         Problem::PortsOfHost => true,
         // More than a pattern can say of an address: ports beyond 65,535, brackets that stay open.
@@ -248,7 +249,7 @@ fn right_sources() -> Vec<Value> {
         json!({"type": "UrlToStream", "url": "http://[::1]:80/", "headers": {}}),
         json!({"type": "UrlToStream", "url": "http://h/", "headers": {"X-A": "", "b": "é\tü"}}),
         json!({"type": "HostFileToStream", "path": "/a"}),
-        json!({"type": "HostFileToStream", "path": "../a"}),
+        json!({"type": "HostFileToStream", "path": "/../a"}),
         json!({"type": "NamedOutputPipe", "name": "a"}),
         json!({"type": "ContainerStdOut"}),
         json!({"type": "ContainerStdErr"}),
@@ -260,7 +261,7 @@ fn right_sinks() -> Vec<Value> {
         json!({"type": "NamedInputPipe", "name": "a"}),
         json!({"type": "HostStdOut"}),
         json!({"type": "HostStdErr"}),
-        json!({"type": "HostFile", "path": "a b"}),
+        json!({"type": "HostFile", "path": "/a b"}),
         json!({"type": "ChunkedTransferEncodingStream", "url": "http://host/sink?a=b"}),
         json!({"type": "ChunkedTransferEncodingStream", "url": "https://h", "headers": {"X-A": "b"}}),
         json!({"type": "GirderStreamToItem", "item_id": "5e", "name": "out.bin"}),

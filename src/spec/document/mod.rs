@@ -13,7 +13,7 @@ mod volumes;
 
 use table::DOCUMENT;
 
-use super::error::SpecError;
+use super::error::{Problem, SpecError};
 use super::json::check::check;
 use super::json::fields::Fields;
 use super::json::table::Kind;
@@ -52,7 +52,7 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
         Some(program) => vec![program.to_owned()],
         None => node.items().iter().filter_map(Node::as_str).map(str::to_owned).collect(),
     });
-    job.remove_container = fields.get("remove_container").and_then(Node::as_bool).unwrap_or(true);
+    job.remove_container = removes_container(&fields)?;
     job.girder_api_url = fields.optional_text("girder_api_url").map(str::to_owned);
     job.girder_client_token = fields.optional_text("girder_client_token").map(Secret::new);
 
@@ -77,6 +77,26 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
     Ok(job)
 }
 
+/// What `remove_container` and docker-py's names for it say together. As in docker-py, one that is
+/// true is enough.
+fn removes_container(fields: &Fields<'_>) -> Result<bool, Fault> {
+    let says = |name| fields.get(name).and_then(Node::as_bool);
+    let ours = says("remove_container");
+    let theirs = ["auto_remove", "remove"].map(|name| (name, says(name)));
+    if theirs.iter().any(|(_, says)| *says == Some(true)) {
+        return Ok(true);
+    }
+    let keeps = theirs.into_iter().find(|(_, says)| *says == Some(false));
+    match (ours, keeps) {
+        (Some(true), Some((member, _))) => {
+            let problem = Problem::Exclusive { member, other: "remove_container" };
+            Err(Fault::new(fields.need(member)?.at, problem))
+        }
+        (Some(ours), _) => Ok(ours),
+        (None, keeps) => Ok(keeps.is_none()),
+    }
+}
+
 fn argument(node: &Node, reading: &mut Reading) -> Result<Argument, Fault> {
     Ok(match &node.value {
         Value::String(text) => Argument::Literal(text.clone()),
@@ -94,5 +114,10 @@ fn argument(node: &Node, reading: &mut Reading) -> Result<Argument, Fault> {
 pub fn schema() -> serde_json::Value {
     let mut schema = json::schema::of(&DOCUMENT, WORDS);
     schema["title"] = "Gantline job".into();
+    for row in vocabulary::rows() {
+        let class = row.class.as_ref().map_or("Gantline's own", |class| class.name);
+        let comment = format!("{}; {class}", row.reads.belongs());
+        schema["$defs"][row.shape.name]["$comment"] = comment.into();
+    }
     schema
 }

@@ -18,6 +18,11 @@ pub(super) static DOCUMENT: Shape = Shape {
             Kind::Text(&rule::ARGUMENT),
             "The address of this schema, for editors. Gantline does not look at it.",
         ),
+        Member::optional(
+            "$comment",
+            Kind::Any(&[Kind::Text(&rule::ARGUMENT), COMMENTS]),
+            "What the author wants to say. Gantline does not look at it.",
+        ),
         Member::required(
             "image",
             Kind::Text(&rule::IMAGE),
@@ -138,6 +143,9 @@ pub(super) static REFUSED: &[(&str, &str)] = &[
     ("init_path", "engines have not taken it since API 1.29: `init` is what is left of it"),
     ("lxc_conf", "engines have no LXC any more"),
 ];
+
+const COMMENTS: Kind =
+    Kind::List { of: &Kind::Text(&rule::ARGUMENT), most: MAX_ARGUMENTS, unit: "lines" };
 
 pub(super) const ENTRYPOINT_LIST: Kind =
     Kind::List { of: &Kind::Text(&rule::ARGUMENT), most: MAX_ARGUMENTS, unit: "arguments" };

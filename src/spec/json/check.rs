@@ -104,6 +104,10 @@ fn entry(
         return check(value, of, words);
     }
     let expected = names.expected.to_owned();
+    if let Some(path) = relative(name, &expected) {
+        let found = shortened(path);
+        return Err(Fault::new(value.at, Problem::NotAbsolute { found, expected }));
+    }
     // The path of the value would show a name that may be a secret in the wrong place.
     let (at, found) = match names.secret {
         true => (map.at, "another name".to_owned()),
@@ -204,7 +208,7 @@ fn unknown_member(shape: &'static Shape, name: &str) -> Problem {
     if let Some((member, why)) = shape.refused.iter().find(|(member, _)| *member == name) {
         return Problem::Refused { member, why };
     }
-    let known = shape.all_members().map(|member| member.name).filter(|name| *name != "$schema");
+    let known = shape.all_members().map(|member| member.name).filter(|name| !name.starts_with('$'));
     let hint = match Hint::new(name, known) {
         // docker-py's are too many to list.
         Hint::Known(_) => Hint::Known(shape.own_names().map(str::to_owned).collect()),
@@ -231,7 +235,21 @@ fn same_json_type(node: &Node, kind: &Kind) -> bool {
 
 fn unexpected(node: &Node, kind: &Kind, words: Words) -> Fault {
     let expected = expectation(kind, words);
+    if let Some(path) = node.as_str().and_then(|text| relative(text, &expected)) {
+        return Fault::new(node.at, Problem::NotAbsolute { found: shortened(path), expected });
+    }
     Fault::new(node.at, Problem::Unexpected { found: node.describe(kind.is_secret()), expected })
+}
+
+/// The path in a text, if it is one of the host that only its author can make absolute.
+fn relative<'t>(text: &'t str, expected: &str) -> Option<&'t str> {
+    if !expected.contains("path of the host") {
+        return None;
+    }
+    // `host:container`
+    let path = text.split(':').next().unwrap_or_default();
+    let is_relative = path.starts_with(['~', '$', '.']) || path.contains('/');
+    (is_relative && !path.starts_with('/')).then_some(path)
 }
 
 /// What `kind` would take, in words.

@@ -88,11 +88,15 @@ macro_rules! mode {
 }
 
 pub(in crate::spec) static IMAGE: Rule = Rule {
-    expected: "an image reference, such as `debian:12` (ASCII, without spaces)",
-    pattern: "^[!-~]+$",
+    expected: "an image reference, such as `debian:12` (ASCII, without spaces, its name in lower case)",
+    pattern: concat!(
+        // The registry is a host: it has a dot or a port.
+        "^(?:[!-.0-?A-~]*[.:][!-.0-?A-~]*/)?",
+        "[!-.0-9;-?\\[-~]+(?:/[!-.0-9;-?\\[-~]+)*(?::[!-.0-9;-?A-~]+)?(?:@[!-~]+)?$"
+    ),
     most: MAX_NAME_BYTES,
     secret: false,
-    accepts: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
+    accepts: is_image,
 };
 
 pub(in crate::spec) static ARGUMENT: Rule = Rule {
@@ -101,14 +105,6 @@ pub(in crate::spec) static ARGUMENT: Rule = Rule {
     most: MAX_ARGUMENT_BYTES,
     secret: false,
     accepts: |text| !text.contains('\0'),
-};
-
-pub(in crate::spec) static PATH: Rule = Rule {
-    expected: "a path",
-    pattern: r"^[^\u0000]+$",
-    most: MAX_PATH_BYTES,
-    secret: false,
-    accepts: |text| !text.is_empty() && !text.contains('\0'),
 };
 
 pub(in crate::spec) static HOST_FOLDER: Rule = Rule {
@@ -164,12 +160,26 @@ pub(in crate::spec) static PROPAGATION: Rule = Rule {
 
 pub(in crate::spec) static BIND: Rule = Rule {
     expected: "`host:container` or `host:container:mode`, with a path of the host or the name of an \
-               engine's volume, an absolute path in the container, and a mode of docker",
-    pattern: concat!("^", host!(), ":", mount_point!(), "(?::", mode!(), ")?$"),
+               engine's volume, an absolute path in the container, and a mode of docker; or the path \
+               of a new volume in the container alone",
+    pattern: concat!(
+        "^(?:",
+        host!(),
+        ":",
+        mount_point!(),
+        "(?::",
+        mode!(),
+        ")?|",
+        mount_point!(),
+        ")$"
+    ),
     most: 2 * MAX_PATH_BYTES,
     secret: false,
     accepts: |text| {
         let mut parts = text.split(':');
+        if !text.contains(':') {
+            return is_mount_point(text);
+        }
         parts.next().is_some_and(is_bind_host)
             && parts.next().is_some_and(is_mount_point)
             && parts.next().is_none_or(is_mode)
@@ -318,6 +328,33 @@ pub(in crate::spec) static HEADER_VALUE: Rule = Rule {
     secret: true,
     accepts: |text| !text.chars().any(|c| (c < ' ' && c != '\t') || c == '\u{7f}'),
 };
+
+/// As far as the engine's client looks at it: the grammar of references has more to it.
+fn is_image(text: &str) -> bool {
+    let is_graphic = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    let (rest, digest) = match text.split_once('@') {
+        Some((rest, digest)) => (rest, Some(digest)),
+        None => (text, None),
+    };
+    // A colon before the last slash belongs to a port.
+    let (name, tag) = match rest.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (rest, None),
+    };
+    let is_path = |path: &str| {
+        path.split('/').all(|name| {
+            !name.is_empty() && !name.contains(|c: char| c == ':' || c.is_ascii_uppercase())
+        })
+    };
+    let behind_registry = || {
+        let (host, path) = name.split_once('/')?;
+        host.contains(['.', ':']).then_some(path)
+    };
+    is_graphic(text)
+        && tag.is_none_or(|tag| !tag.is_empty())
+        && digest.is_none_or(|digest| !digest.is_empty())
+        && (is_path(name) || behind_registry().is_some_and(is_path))
+}
 
 fn has_parent(path: &str) -> bool {
     path.split('/').any(|name| name == "..")

@@ -7,10 +7,9 @@ use crate::spec::json::rule::{self, Rule};
 
 /// Every rule, with the beginning of what it accepts, and whether its pattern is exact: addresses
 /// have more to them than a pattern can say, so theirs may match what the parser refuses.
-static RULES: [(&str, &Rule, bool); 36] = [
+static RULES: [(&str, &Rule, bool); 35] = [
     ("debian:12", &rule::IMAGE, true),
     ("", &rule::ARGUMENT, true),
-    ("x", &rule::PATH, true),
     ("/", &rule::HOST_FOLDER, true),
     ("/", &rule::CONTAINER_FOLDER, true),
     ("data", &rule::BIND_HOST, true),

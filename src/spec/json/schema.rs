@@ -47,6 +47,9 @@ impl Maker {
             "required": required,
             "additionalProperties": false,
         });
+        if typed {
+            insert(&mut schema, "examples", json!([example(shape)]));
+        }
         if !shape.relations.is_empty() {
             let relations: Vec<Value> =
                 shape.relations.iter().map(|relation| self.relation(relation)).collect();
@@ -62,7 +65,6 @@ impl Maker {
         };
         insert(&mut schema, "title", json!(member.name));
         insert(&mut schema, "description", json!(member.about));
-        let value = |json: &str| serde_json::from_str(json).unwrap_or(Value::Null);
         if let Some(default) = member.default {
             insert(&mut schema, "default", value(default));
         }
@@ -139,6 +141,21 @@ impl Maker {
         let shapes = (self.words.here)(role);
         json!({"enum": shapes.iter().map(|shape| shape.name).collect::<Vec<_>>()})
     }
+}
+
+/// The shortest object of a kind: with what must be there.
+fn example(shape: &Shape) -> Value {
+    let mut members = Map::new();
+    members.insert("type".to_owned(), json!(shape.name));
+    for member in shape.all_members().filter(|member| member.required) {
+        members.insert(member.name.to_owned(), member.example.map_or(Value::Null, value));
+    }
+    Value::Object(members)
+}
+
+/// What the table says as JSON.
+fn value(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or(Value::Null)
 }
 
 fn or_null(schema: Value) -> Value {

@@ -120,7 +120,7 @@ impl Shape {
 
     /// The members that are told to somebody who wrote another: not docker-py's.
     pub(in crate::spec) fn own_names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.members.iter().map(|member| member.name).filter(|name| *name != "$schema")
+        self.members.iter().map(|member| member.name).filter(|name| !name.starts_with('$'))
     }
 
     /// The members, docker-py's too.

@@ -13,8 +13,10 @@ static CONNECT: Row = Row::new(
         "Moves bytes from one source to one sink, one of which is the container's. As an argument it becomes \
          the path of the FIFO in it, or an empty string.",
         &[
-            Member::required("input", Kind::Typed(Role::Source), "Where the bytes come from."),
-            Member::required("output", Kind::Typed(Role::Sink), "Where they go."),
+            Member::required("input", Kind::Typed(Role::Source), "Where the bytes come from.")
+                .example(r#"{"type": "GirderFileIdToStream", "id": "6b02c2bf8ed649d13bc50b4f"}"#),
+            Member::required("output", Kind::Typed(Role::Sink), "Where they go.")
+                .example(r#"{"type": "NamedInputPipe", "name": "in"}"#),
         ],
     )
     .with_relations(&[Relation::OneIs(&[

@@ -57,7 +57,8 @@ pub(super) fn classes() -> impl Iterator<Item = (&'static Class, &'static Row)> 
     rows().filter_map(|row| Some((row.class.as_ref()?, row)))
 }
 
-fn rows() -> impl Iterator<Item = &'static Row> {
+/// Every transform, in the order in which errors tell what is known.
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     FAMILIES.iter().copied().flatten().copied()
 }
 

@@ -88,7 +88,7 @@ impl Reads {
     }
 
     /// Where it belongs, for those who have put it elsewhere.
-    pub(super) fn belongs(&self) -> &'static str {
+    pub(in crate::spec) fn belongs(&self) -> &'static str {
         match self {
             Self::Volume(_) => "`volumes`, `container_args` or the `volume` of another transform",
             Self::Path(_) => "`container_args` or the `volumepath` of a hook",

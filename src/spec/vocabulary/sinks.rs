@@ -33,7 +33,7 @@ static HOST_FILE: Row = Row::new(
     Shape::new(
         "HostFile",
         "A file of the host, which appears under its name when it is whole.",
-        &[Member::required("path", Kind::Text(&rule::PATH), "Its path.")
+        &[Member::required("path", Kind::Text(&rule::HOST_FOLDER), "Its path.")
             .example(r#""/srv/out.bin""#)],
     ),
     Reads::Sink(|fields, _| Ok(Sink::HostFile { path: fields.text("path")?.into() })),

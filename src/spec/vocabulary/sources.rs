@@ -50,7 +50,7 @@ static HOST_FILE_TO_STREAM: Row = Row::new(
     Shape::new(
         "HostFileToStream",
         "A file of the host.",
-        &[Member::required("path", Kind::Text(&rule::PATH), "Its path.")
+        &[Member::required("path", Kind::Text(&rule::HOST_FOLDER), "Its path.")
             .example(r#""/srv/in.bin""#)],
     ),
     Reads::Source(|fields, _| Ok(Source::HostFile { path: fields.text("path")?.into() })),

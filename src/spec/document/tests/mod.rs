@@ -174,7 +174,7 @@ fn the_path_of_a_connect_with_two_fifos_is_the_sinks() {
             {"type": "Connect", "input": {"type": "NamedOutputPipe", "name": "c"},
              "output": {"type": "HostStdErr"}},
             {"type": "Connect", "input": {"type": "ContainerStdOut"},
-             "output": {"type": "HostFile", "path": "x"}}]}"#);
+             "output": {"type": "HostFile", "path": "/x"}}]}"#);
     let names: Vec<_> =
         job.connects().map(|connect| connect.fifo().map(|fifo| fifo.name.as_str())).collect();
     assert_eq!(names, [Some("b"), Some("c"), None]);

@@ -24,8 +24,8 @@ pub(super) static CONTAINER: &[Keyword] = &[
     Keyword::new("stop_signal", TEXT, Goes::Config("StopSignal"), "What stops it.").example(r#""SIGINT""#),
     Keyword::new("stdin_open", Kind::Bool, Goes::Elsewhere, "Keeps the container's standard input open. Nobody writes to it."),
     Keyword::new("init", Kind::Bool, Goes::Host("Init"), "Whether a small init runs before the command, passes signals on and reaps."),
-    Keyword::new("auto_remove", Kind::Bool, Goes::Elsewhere, "The same as `remove_container`: the run removes it, not the engine."),
-    Keyword::new("remove", Kind::Bool, Goes::Elsewhere, "The same as `auto_remove`."),
+    Keyword::new("auto_remove", Kind::Bool, Goes::Elsewhere, "The same as `remove_container`."),
+    Keyword::new("remove", Kind::Bool, Goes::Elsewhere, "The same as `remove_container`."),
     Keyword::new("restart_policy", Kind::Object(&RESTART_POLICY), Goes::HostUnlessEmpty("RestartPolicy"), "A run ends with its container's exit, so no policy is passed on."),
     Keyword::new("log_config", Kind::Object(&LOG_CONFIG), Goes::Host("LogConfig"), "Where the engine keeps what the container prints. What is streamed does not depend on it. Where stdout is streamed elsewhere, as data, it is not kept unless this says so.").made_by(make::log_config).example(r#"{"type": "none"}"#),
 ];
