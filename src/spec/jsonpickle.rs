@@ -30,7 +30,7 @@ const REDUCE: &str = "py/reduce";
 /// What is told by the object's class and not one of its attributes.
 const TAGS: &str = "py/";
 /// How a key that is not a string begins.
-const KEY: &str = "json://";
+pub(super) const KEY: &str = "json://";
 
 /// The objects of one pickle.
 pub(crate) struct Pickle<'n> {
@@ -200,6 +200,11 @@ impl<'n> Pickle<'n> {
 }
 
 /// The tag that says what an object of JSON is; jsonpickle looks for them in this order.
+/// Whether a value was written as a tuple.
+pub(super) fn is_tuple(node: &Node) -> bool {
+    matches!(&node.value, Value::Object(members) if tag(members) == Some(TUPLE))
+}
+
 fn tag(members: &[(String, Node)]) -> Option<&'static str> {
     let known = [TUPLE, SET, B64, "py/b85", ID, "py/iterator", OBJECT, TYPE, REDUCE];
     let others = ["py/function", "py/mod", "py/repr"];

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 
 use super::TASKS;
 use super::classes::{DICTIONARIES, REFUSED};
+use super::python;
 use super::session::{self, SESSION};
 use crate::spec::JobSpec;
 use crate::spec::document;
@@ -24,6 +25,11 @@ const PARAMETERS: &[&str] =
 const DROPPED: &[&str] = &["tty", "detach"];
 /// Parameters of which Python asks only whether they are true: `None` is not.
 const TRUTH: &[&str] = &["pull_image", "remove_container"];
+
+/// What changes nothing in Python: its container is removed by `remove_container` alone.
+fn is_python_default(name: &str, value: &Value) -> bool {
+    matches!((name, value), ("remove" | "auto_remove", Value::Bool(false)))
+}
 
 /// Reads a message.
 pub(in crate::spec) fn read(text: &str) -> Result<JobSpec, SpecError> {
@@ -54,43 +60,98 @@ struct Translator {
 
 impl Translator {
     fn document(&self, message: &Node) -> Result<Node, Fault> {
-        let headers = need(message, "a message", "headers")?;
-        if let Some(task) = member(headers, "task") {
-            let name = task.as_str().unwrap_or_default();
-            if !TASKS.contains(&name) {
-                let (name, known) = (shortened(name), TASKS.join(", "));
-                return Err(Fault::new(task.at, Problem::UnknownTask { name, known }));
-            }
+        if member(message, "headers").is_none() {
+            return self.without_headers(message);
         }
-        let mut members = self.body(need(message, "a message", "body")?)?;
+        let headers = need(message, "a message", "headers")?;
+        runs_here(member(headers, "task"))?;
+        let body = need(message, "a message", "body")?;
+        let mut members = self.body(&Pickle::read(body)?, body)?;
         if let Some(hooks) = member(headers, "girder_result_hooks") {
             let hooks = self.hooks(hooks)?;
             members.push(("girder_result_hooks".to_owned(), hooks));
         }
         let job = member(headers, "jobInfoSpec").map(girder_job);
         members.extend(job.map(|job| ("girder_job".to_owned(), job)));
+        Ok(self.with_server(message, members, |name| member(headers, name)))
+    }
+
+    /// A task that was not sent: the arguments alone, or Celery's signature.
+    fn without_headers(&self, message: &Node) -> Result<Node, Fault> {
+        let pickle = Pickle::read(message)?;
+        let entries: Vec<(&str, &Node)> = match pickle.value(message)? {
+            Pickled::List(_) => {
+                let members = self.body(&pickle, message)?;
+                return Ok(self.with_server(message, members, |_| None));
+            }
+            Pickled::Dict(members) => {
+                members.iter().map(|(name, value)| (name.as_str(), value)).collect()
+            }
+            Pickled::Object(object) => object.attributes().collect(),
+            _ => Vec::new(),
+        };
+        let entry = |name| {
+            let found = entries.iter().find(|(other, _)| *other == name).map(|(_, node)| *node);
+            found.filter(|node| !matches!(node.value, Value::Null))
+        };
+        let (Some(task), Some(args), Some(kwargs)) =
+            (entry("task"), entry("args"), entry("kwargs"))
+        else {
+            let problem = Problem::Missing { owner: "a message", member: "headers" };
+            return Err(Fault::new(message.at, problem));
+        };
+        runs_here(Some(task))?;
+        let mut members = self.arguments(&pickle, args, kwargs)?;
+        let options = entry("options").map(|options| pickle.value(options)).transpose()?;
+        let options = match options {
+            Some(Pickled::Dict(options)) => options,
+            _ => &[],
+        };
+        let option =
+            |name: &str| options.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        if let Some(hooks) = option("girder_result_hooks") {
+            let hooks = self.value(&pickle, hooks, 1)?;
+            members.push(("girder_result_hooks".to_owned(), hooks));
+        }
+        Ok(self.with_server(message, members, option))
+    }
+
+    /// The whole document. `said` is what the message itself says of the server.
+    fn with_server<'n>(
+        &self,
+        message: &Node,
+        mut members: Vec<(String, Node)>,
+        said: impl Fn(&'static str) -> Option<&'n Node>,
+    ) -> Node {
         // The token in the headers may only create jobs: those of the transforms go first.
         for (name, found) in
             [("girder_api_url", &self.server), ("girder_client_token", &self.token)]
         {
             let value = found.borrow_mut().take();
-            if let Some(value) = value.or_else(|| member(headers, name).map(copy)) {
+            if let Some(value) = value.or_else(|| said(name).map(copy)) {
                 members.push((name.to_owned(), value));
             }
         }
-        Ok(Node { at: message.at, value: Value::Object(members) })
+        Node { at: message.at, value: Value::Object(members) }
     }
 
     /// The arguments of the task: those by position, those by name, and Celery's own.
-    fn body(&self, body: &Node) -> Result<Vec<(String, Node)>, Fault> {
-        let wrong = || {
-            let (found, expected) = (body.describe(true), "the arguments of a task".to_owned());
-            Fault::new(body.at, Problem::Unexpected { found, expected })
-        };
-        let pickle = Pickle::read(body)?;
-        let Pickled::List([args, kwargs, _]) = pickle.value(body)? else { return Err(wrong()) };
-        let Pickled::List(args) = pickle.value(args)? else { return Err(wrong()) };
-        let Pickled::Dict(kwargs) = pickle.value(kwargs)? else { return Err(wrong()) };
+    fn body<'n>(&self, pickle: &Pickle<'n>, body: &'n Node) -> Result<Vec<(String, Node)>, Fault> {
+        match pickle.value(body)? {
+            Pickled::List([args, kwargs, _]) => self.arguments(pickle, args, kwargs),
+            _ => Err(no_arguments(body)),
+        }
+    }
+
+    /// The arguments of the task: those by position, and those by name.
+    fn arguments<'n>(
+        &self,
+        pickle: &Pickle<'n>,
+        args: &'n Node,
+        kwargs: &'n Node,
+    ) -> Result<Vec<(String, Node)>, Fault> {
+        let Pickled::List(args) = pickle.value(args)? else { return Err(no_arguments(args)) };
+        let Pickled::Dict(kwargs) = pickle.value(kwargs)? else { return Err(no_arguments(kwargs)) };
         if let Some(extra) = args.get(PARAMETERS.len()) {
             let problem = too_many(args.len(), "arguments of docker_run", PARAMETERS.len());
             return Err(Fault::new(extra.at, problem));
@@ -99,18 +160,30 @@ impl Translator {
         let by_position = PARAMETERS.iter().copied().zip(args);
         for (name, value) in by_position.chain(kwargs.iter().map(|(name, value)| (&**name, value)))
         {
-            if DROPPED.contains(&name) {
+            if DROPPED.contains(&name) || is_python_default(name, &value.value) {
                 continue;
             }
             let value = match &value.value {
                 Value::Null if TRUTH.contains(&name) => {
                     Node { at: value.at, value: Value::Bool(false) }
                 }
-                _ => self.value(&pickle, value, 1)?,
+                _ if name == "container_args" => self.container_args(pickle, value)?,
+                _ => self.value(pickle, value, 1)?,
             };
             members.push((name.to_owned(), value));
         }
         Ok(members)
+    }
+
+    /// As Girder Worker passes them: what is no transform becomes its `str()`.
+    fn container_args<'n>(&self, pickle: &Pickle<'n>, node: &'n Node) -> Result<Node, Fault> {
+        let Pickled::List(items) = pickle.value(node)? else { return self.value(pickle, node, 1) };
+        let argument = |item: &'n Node| match python::str_of(pickle, item)? {
+            Some(text) => Ok(Node { at: item.at, value: Value::String(text) }),
+            None => self.value(pickle, item, 2),
+        };
+        let items = items.iter().map(argument).collect::<Result<_, Fault>>()?;
+        Ok(Node { at: node.at, value: Value::Array(items) })
     }
 
     /// Each hook is a pickle of its own.
@@ -227,6 +300,22 @@ impl Translator {
         }
         Ok(())
     }
+}
+
+/// Refuses a task that is not about a container.
+fn runs_here(task: Option<&Node>) -> Result<(), Fault> {
+    let Some(task) = task else { return Ok(()) };
+    let name = task.as_str().unwrap_or_default();
+    if TASKS.contains(&name) {
+        return Ok(());
+    }
+    let (name, known) = (shortened(name), TASKS.join(", "));
+    Err(Fault::new(task.at, Problem::UnknownTask { name, known }))
+}
+
+fn no_arguments(node: &Node) -> Fault {
+    let (found, expected) = (node.describe(true), "the arguments of a task".to_owned());
+    Fault::new(node.at, Problem::Unexpected { found, expected })
 }
 
 /// Girder's ids, where they were not made strings.

@@ -61,6 +61,7 @@
 
 mod classes;
 mod message;
+mod python;
 mod session;
 
 #[cfg(feature = "worker")]

@@ -405,3 +405,56 @@ fn references_do_not_get_around_the_limits_of_a_document() {
     let deep = format!(r#""container_args": {}{}"#, "[".repeat(40), "]".repeat(40));
     too_many(&deep, "levels of nesting");
 }
+
+#[test]
+fn what_is_no_string_is_passed_as_python_says_it() {
+    let literal = |json: &str| match argument(json) {
+        Argument::Literal(text) => text,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(literal("null"), "None");
+    assert_eq!(literal("true"), "True");
+    assert_eq!(literal(r#"[1, ["a", null]]"#), "[1, ['a', None]]");
+    assert_eq!(literal(r#"{"a": 1.0}"#), "{'a': 1.0}");
+    assert_eq!(literal(r#"{"py/tuple": [1]}"#), "(1,)");
+    // A job document says what the program is to see.
+    for text in ["null", "true", "[1]"] {
+        let document = format!(r#"{{"image": "i", "container_args": [{text}]}}"#);
+        assert!(JobSpec::from_json(&document).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_task_that_was_not_sent_is_read_as_one_that_was() {
+    let sent = job("", r#"["i"]"#, &format!(r#""container_args": ["a", {DEFAULT}]"#));
+    let kwargs = format!(r#"{{"container_args": ["a", {DEFAULT}]}}"#);
+    let task = "girder_worker.docker.tasks.docker_run";
+    for text in [
+        // What kombu's serializer makes of the arguments alone.
+        format!(r#"{{"py/tuple": [["i"], {kwargs}, {{}}]}}"#),
+        format!(r#"[["i"], {kwargs}, null]"#),
+        // A signature, as JSON and as jsonpickle writes them.
+        format!(r#"{{"task": "{task}", "args": ["i"], "kwargs": {kwargs}, "options": {{}}}}"#),
+        format!(
+            r#"{{"py/object": "celery.canvas.Signature", "task": "{task}", "args": {{"py/tuple": ["i"]}},
+                "kwargs": {kwargs}, "options": {{}}, "subtask_type": null, "immutable": false}}"#
+        ),
+    ] {
+        let read = JobSpec::from_message(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(read, sent, "{text}");
+    }
+    let hooked = format!(
+        r#"{{"task": "{task}", "args": ["i"], "kwargs": {{}}, "options": {{"girder_api_url": "http://h/api/v1",
+            "girder_result_hooks": [{{"py/object":
+                "girder_worker.docker.transforms.girder.GirderUploadVolumePathToItem", "item_id": "5f",
+                "_volumepath": {{"py/object": "girder_worker.docker.transforms.VolumePath",
+                    "filename": "x", "_volume": {DEFAULT}}}}}]}}}}"#
+    );
+    let read = JobSpec::from_message(&hooked).unwrap();
+    assert_eq!(read.result_hooks().len(), 1);
+    assert_eq!(read.girder_api_url(), Some("http://h/api/v1"));
+    let other = JobSpec::from_message(r#"{"task": "x.y", "args": [], "kwargs": {}}"#).unwrap_err();
+    assert!(matches!(other.problem(), Problem::UnknownTask { .. }), "{other}");
+    let nothing = JobSpec::from_message("{}").unwrap_err();
+    assert!(matches!(nothing.problem(), Problem::Missing { member: "headers", .. }), "{nothing}");
+}

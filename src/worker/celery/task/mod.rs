@@ -188,7 +188,7 @@ impl Message {
     }
 
     /// The body, decompressed and decoded.
-    fn body_text(&self) -> Result<String, Problem> {
+    pub(super) fn body_text(&self) -> Result<String, Problem> {
         if envelope::encoding_left(&self.properties).is_some() {
             return Err(Problem::NotBase64);
         }
