@@ -369,7 +369,7 @@ mod tests {
                 "output": {"type": "NamedInputPipe", "name": "in"}}]"#,
         )
         .unwrap();
-        assert_eq!(plan.transfers()[0], "url:host → fifo:in");
+        assert_eq!(plan.transfers()[0], "url:host/p → fifo:in");
         assert!(!format!("{plan:?}").contains("hidden"));
     }
 }

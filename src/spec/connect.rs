@@ -126,7 +126,7 @@ impl<F: fmt::Display> fmt::Display for Source<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::GirderFile { id } => write!(f, "girder:{id}"),
-            Self::Url { url, .. } => write!(f, "url:{}", url.host()),
+            Self::Url { url, .. } => write!(f, "url:{}", url.label()),
             Self::HostFile { path } => write!(f, "file:{}", path.display()),
             Self::Fifo(fifo) => write!(f, "fifo:{fifo}"),
             Self::ContainerStdOut => f.write_str("container:stdout"),
@@ -213,7 +213,7 @@ impl<F: fmt::Display> fmt::Display for Sink<F> {
             Self::HostStdOut => f.write_str("host:stdout"),
             Self::HostStdErr => f.write_str("host:stderr"),
             Self::HostFile { path } => write!(f, "file:{}", path.display()),
-            Self::ChunkedPost { url, .. } => write!(f, "post:{}", url.host()),
+            Self::ChunkedPost { url, .. } => write!(f, "post:{}", url.label()),
             Self::GirderItem { item_id, name, .. } => write!(f, "girder:item/{item_id}/{name}"),
             Self::Progress => f.write_str("progress"),
         }
@@ -286,7 +286,7 @@ mod tests {
                     Source::Url { url: url.clone(), headers: headers.clone() },
                     Sink::HostStdOut,
                 ),
-                "url:u.example → host:stdout",
+                "url:u.example/p → host:stdout",
             ),
             (
                 Connect::new(
@@ -297,7 +297,7 @@ mod tests {
             ),
             (
                 Connect::new(Source::Fifo("out"), Sink::ChunkedPost { url, headers }),
-                "fifo:out → post:u.example",
+                "fifo:out → post:u.example/p",
             ),
             (
                 Connect::new(Source::ContainerStdOut, Sink::HostStdErr),

@@ -33,6 +33,21 @@ impl HttpUrl {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// The host and the end of the path, for a line: `data.example.org/…/file.bin`.
+    pub fn label(&self) -> String {
+        const MOST: usize = 60;
+        let mut segments = self.0.path().split('/').filter(|segment| !segment.is_empty());
+        let last = segments.next_back().unwrap_or_default();
+        // A path of an address is ASCII.
+        let shown = last.get(last.len().saturating_sub(MOST)..).unwrap_or_default();
+        let between = match (segments.next().is_some(), shown == last) {
+            (false, true) if last.is_empty() => "",
+            (false, true) => "/",
+            _ => "/…/",
+        };
+        format!("{}{between}{shown}", self.host())
+    }
+
     /// The address itself, for the request.
     pub fn as_url(&self) -> &Url {
         &self.0
@@ -58,6 +73,20 @@ impl fmt::Debug for HttpUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_has_the_host_and_the_end_of_the_path() {
+        let long = format!("http://h/{}", "x".repeat(70));
+        for (url, label) in [
+            ("http://h:80/", "h"),
+            ("http://h", "h"),
+            ("https://h:8443/file.bin?key=k#f", "h/file.bin"),
+            ("https://h/a/b/file.bin", "h/…/file.bin"),
+            (&long, &format!("h/…/{}", "x".repeat(60))),
+        ] {
+            assert_eq!(HttpUrl::parse(url).unwrap().label(), label);
+        }
+    }
 
     #[test]
     fn an_address_is_shown_without_query_and_fragment() {

@@ -63,7 +63,7 @@ fn a_source_that_breaks_off_kills_the_container_before_its_reader_sees_an_end() 
     let run = Invocation::job(&reading(&url, folder.path())).finish();
     assert_eq!(run.code, 125, "{run}");
     assert!(!folder.path().join("ended").exists(), "the reader took half for the whole: {run}");
-    assert!(run.stderr.contains("the transfer url:127.0.0.1 → fifo:in failed"), "{run}");
+    assert!(run.stderr.contains("the transfer url:127.0.0.1/file → fifo:in failed"), "{run}");
     let report = run.report.as_ref().unwrap();
     assert_eq!(report["exit_code"], 137, "{run}");
     assert_eq!(report["transfers"][0]["finish"], "failed", "{run}");

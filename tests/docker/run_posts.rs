@@ -69,7 +69,7 @@ fn what_a_container_writes_into_a_fifo_is_posted() {
     assert_eq!(total, 50_000_000);
     assert!(String::from_utf8_lossy(&run.stdout).starts_with(&digest), "{run}");
     let transfer = &run.report.as_ref().unwrap()["transfers"][0];
-    assert_eq!(transfer["sink"], "post:127.0.0.1");
+    assert_eq!(transfer["sink"], "post:127.0.0.1/in");
     assert_eq!((&transfer["carrier"], &transfer["finish"]), (&json!("splice"), &json!("complete")));
 }
 

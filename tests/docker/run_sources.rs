@@ -100,7 +100,7 @@ fn a_header_of_the_job_opens_a_depot_and_is_never_told() {
 }
 
 #[test]
-fn headers_and_query_are_sent_as_they_are_and_the_report_names_the_host_alone() {
+fn headers_and_query_are_sent_as_they_are_and_the_report_has_neither() {
     let peer = Peer::new(|_, request, stream| serve(request, b"hello", stream));
     let mut source = url(&format!("{}?signature=a%2Fb&x=1", peer.url()));
     source["headers"] = json!({"X-One": "1", "Authorization": "Bearer abc"});
@@ -111,7 +111,7 @@ fn headers_and_query_are_sent_as_they_are_and_the_report_names_the_host_alone() 
     assert_eq!(requests[0].target(), "/file?signature=a%2Fb&x=1");
     assert_eq!(requests[0].header("X-One"), Some("1"));
     assert_eq!(requests[0].header("Authorization"), Some("Bearer abc"));
-    assert_eq!(run.transfer("fifo:in")["source"], "url:127.0.0.1");
+    assert_eq!(run.transfer("fifo:in")["source"], "url:127.0.0.1/file");
     assert!(!run.report.as_ref().unwrap().to_string().contains("signature"), "{run}");
 }
 
