@@ -38,6 +38,19 @@
 //! - On a terminal a signal is answered: "stopping, 10 s; again to kill".
 //! - `--report -` is standard output. The report of an earlier run is removed when another begins. A job document has at
 //!   most 16 MiB.
+//! - `gantline help TOPIC` shows the manual, which is in the crate's docs as well ([`manual`](crate::manual)).
+//! - `gantline run --image IMAGE [OPTION…] [ARG…]` runs a container without a document, with docker's options, and
+//!   `--in`, `--out` for its pipes; `--print-job` prints the document.
+//! - `gantline init`, `completions`, `man`, `version --json`. A misspelt `GANTLINE_LOG` is an error.
+//! - A document may have a `$comment`. Its paths of the host are absolute, `HostFile`'s too; the error says what one
+//!   would be. A member that is called otherwise elsewhere (`args`, `env`, `girder_token`) is answered with its name.
+//! - `"remove": false` keeps the container; beside `"remove_container": true` it is an error.
+//! - `--message` takes envelopes of Redis and RabbitMQ, Celery's signatures, and what kombu's `girder_io` writes.
+//!   `None`, `True` and lists in a message's arguments become Python's `str()` of them.
+//! - `links` takes pairs, and `volumes` the path of a new volume alone.
+//! - Progress fits the terminal's width, has words for each phase and shows a ProgressPipe; where `CI` is set or
+//!   `TERM` is `dumb`, it is lines.
+//! - What is streamed from or to an address is called by its host and the end of its path.
 //! - What is said on a terminal is harmless: control characters of others are shown and not sent. A token that a server
 //!   says back is not told. The process leaves no core, and raises its limit of open files.
 //! - A program that replaces its output FIFO by a file (`rm out; echo r > out`, `mv out.part out`) is understood: what

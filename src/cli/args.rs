@@ -5,14 +5,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
 
+use super::examples::*;
+use super::image::{self, ImageArgs};
 use crate::bench::Case;
 use crate::settings::parse_size;
 
 /// Runs containers on data held in Girder, moving the bytes at line rate.
 #[derive(Debug, Parser)]
-#[command(name = "gantline", version, propagate_version = true, after_help = ENVIRONMENT)]
+#[command(name = "gantline", version, propagate_version = true, disable_help_subcommand = true,
+          after_help = ENVIRONMENT)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -27,11 +30,26 @@ pub(super) enum Command {
     /// it is not there, 2 for a bad job or bad usage, 130 after SIGINT, 143 after SIGTERM, 141
     /// when nobody reads standard output any more. A first signal stops the container, a second one
     /// kills it.
-    #[command(after_help = RUN_EXAMPLES)]
-    Run(RunArgs),
+    #[command(after_help = RUN_EXAMPLES, override_usage = RUN_USAGE)]
+    Run(Box<RunArgs>),
     /// Say what a job would mount, pass and move; no engine is needed.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Show a chapter of the manual, or the options of a command.
+    #[command(after_help = super::help::topics())]
+    Help {
+        /// The topic, or the command
+        topic: Vec<String>,
+    },
+    /// Write a first job to change, and its schema beside it, for editors.
+    ///
+    /// Nothing that is there is written over.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init {
+        /// The job document
+        #[arg(default_value = "job.json")]
+        file: PathBuf,
+    },
     /// Print the JSON Schema of the job document.
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema,
@@ -62,6 +80,25 @@ pub(super) enum Command {
     /// measurement are removed at its end.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Print the version, and what is in it.
+    #[command(after_help = VERSION_EXAMPLES)]
+    Version {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what completes gantline's words in a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual's pages, for man.
+    #[command(after_help = MAN_EXAMPLES)]
+    Man {
+        /// The folder; it is made if it is not there
+        dir: PathBuf,
+    },
     /// Play a part in a measurement; `bench` starts these itself.
     #[command(hide = true, after_help = BENCH_PEER_EXAMPLES)]
     BenchPeer {
@@ -72,8 +109,14 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
+    /// The job document; `-` is standard input. With --image: the arguments of its command
+    #[arg(value_name = "JOB | ARG", required_unless_present_any = ["image", "message"])]
+    pub(super) words: Vec<OsString>,
+    /// A message of Girder Worker's in place of a job document; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["words", "image"])]
+    pub(super) message: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) job: JobArgs,
+    pub(super) image: ImageArgs,
     /// Write what happened to this file, as JSON, also when the run fails; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
@@ -142,6 +185,25 @@ pub(super) enum Progress {
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
+}
+
+impl Cli {
+    /// Reads this process's command line.
+    ///
+    /// # Errors
+    /// What clap says of it; also help and the version, which go to standard output.
+    pub(super) fn read() -> Result<Self, clap::Error> {
+        let words: Vec<_> = std::env::args_os().collect();
+        let mut command = Self::command();
+        if image::is_asked_for(&words) {
+            // As docker's command has it: what follows the first word that is no option is not ours.
+            command = command.mut_subcommand("run", |run| {
+                run.mut_arg("words", |arg| arg.trailing_var_arg(true).allow_hyphen_values(true))
+            });
+        }
+        let matches = command.clone().try_get_matches_from(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 /// Which job.
@@ -216,77 +278,8 @@ fn case_parser() -> impl TypedValueParser<Value = Case> {
         .try_map(|name| Case::named(&name).ok_or("there is no such case"))
 }
 
-const ENVIRONMENT: &str = "\
-Environment:
-  DOCKER_HOST             the engine: unix:///path or tcp://host:port
-  DOCKER_API_VERSION      speak exactly this version of the Engine API
-  DOCKER_CLIENT_TIMEOUT   seconds that a call to the engine may take (60)
-  DOCKER_CONFIG           the folder of Docker's config.json, for logins at registries
-  GIRDER_API_URL          the Girder server of jobs that name none
-  GIRDER_TOKEN            the token of jobs that have none
-  GIRDER_API_KEY          an API key, where there is no GIRDER_TOKEN
-  GIRDER_WORKER_DOCKER_RUN_OPTIONS
-                          docker-py's keywords for every container, as a JSON object; what
-                          a job says itself goes first
-  SSL_CERT_FILE           certificate authorities, in place of the system's
-  TMPDIR                  where temporary volumes are made
-  GANTLINE_RECORD_DIR     where runs write down what they make, for `gantline prune` (/var/tmp)
-  GANTLINE_LOG            debug messages on stderr: error, warn, info, debug, trace";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  gantline run job.json
-  gantline run --report report.json --progress plain job.json
-  gantline run --message message.json
-  echo '{\"image\": \"busybox\", \"container_args\": [\"date\"]}' | gantline run -";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  gantline check job.json
-  gantline check --message message.json";
-
-const SCHEMA_EXAMPLES: &str = "\
-Example:
-  gantline schema > job.schema.json";
-
-const DEPOT_EXAMPLES: &str = "\
-Example:
-  gantline depot ./data --listen 127.0.0.1:8080
-  GIRDER_API_URL=http://127.0.0.1:8080/api/v1 gantline run job.json";
-
-const PRUNE_EXAMPLES: &str = "\
-Examples:
-  gantline prune --dry-run
-  sudo gantline prune --all";
-
-const BENCH_EXAMPLES: &str = "\
-Cases:
-  http-fifo      plain HTTP, from `gantline depot`, into a FIFO that is read
-  https-fifo     HTTPS into a FIFO
-  chunked-fifo   HTTP with a chunked body into a FIFO
-  file-fifo      a file into a FIFO
-  fifo-post      a FIFO that is written into the chunked body of a POST
-  fifo-file      a FIFO that is written into a file
-  http-file      plain HTTP into a file
-  stdout-file    a container's stdout, in the engine's frames, into a file
-
-Columns: GiB a second; seconds of CPU time for each GiB, user and system; the most memory held; how
-the bytes travelled.
-
-Examples:
-  gantline bench
-  gantline bench --case http-fifo --size 4GiB --runs 5
-  gantline bench --parallel 64 --size 64MiB --json data.json --plot picture.svg
-  gantline bench --image busybox --case http-fifo --case fifo-file";
-
-const BENCH_PEER_EXAMPLES: &str = "\
-Example:
-  gantline bench-peer serve-chunked 1048576";
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

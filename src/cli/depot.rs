@@ -10,6 +10,13 @@ pub(super) fn serve(args: DepotArgs) -> Result<u8, Failure> {
     let signals = Signals::take().map_err(|error| Failure::failed(&error))?;
     let mut options = DepotOptions::new(args.dir);
     options.listen = args.listen;
+    if !args.listen.ip().is_loopback() && args.token.is_none() {
+        render::say(&format!(
+            "warning: whoever reaches {} may read what is in the folder, and add to it: --token lets \
+             in only those who show it",
+            args.listen
+        ));
+    }
     options.token = args.token.map(DepotToken::new);
     let failed = |error: DepotError| Failure::failed(&error);
     let depot = Depot::open(options).map_err(failed)?;

@@ -4,31 +4,108 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::args::JobArgs;
+use serde_json::Value;
+
+use super::args::{JobArgs, RunArgs};
 use super::{Failure, exit};
-use crate::spec::JobSpec;
+use crate::spec::{JobSpec, Problem};
+
+/// The job that `gantline run` is to run.
+pub(super) fn asked_for(args: &RunArgs) -> Result<JobSpec, Failure> {
+    if args.image.is_given() {
+        let document = document(args)?.to_string();
+        return JobSpec::from_json(&document).map_err(|error| {
+            let (path, problem) = (&error.place().path, error.problem());
+            let advice = advice(problem);
+            bad(format!("cannot use the command line, as a job document {path}: {problem}{advice}"))
+        });
+    }
+    match (&args.message, args.words.as_slice()) {
+        (Some(path), _) => read_from(path, Form::Message),
+        (None, [path]) => read_from(Path::new(path), Form::Document),
+        (None, words) => {
+            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            let (words, asks) = (words.join(" "), "gantline run takes one job document");
+            Err(bad(format!(
+                "{asks}; to run a command in a container: gantline run --image {words}"
+            )))
+        }
+    }
+}
+
+/// The job document that the command line says.
+pub(super) fn document(args: &RunArgs) -> Result<Value, Failure> {
+    args.image.document(&args.words).map_err(|error| Failure::bad_usage(&error))
+}
 
 /// Reads the job that was asked for; `-` is standard input.
 pub(super) fn read(args: &JobArgs) -> Result<JobSpec, Failure> {
-    let bad = |message| Failure { message, code: exit::BAD_JOB };
-    let (what, path) = match (&args.job, &args.message) {
-        (_, Some(path)) => ("message", path.as_path()),
-        (Some(path), None) => ("job", path.as_path()),
-        (None, None) => ("job", Path::new("-")),
-    };
+    match (&args.job, &args.message) {
+        (_, Some(path)) => read_from(path, Form::Message),
+        (Some(path), None) => read_from(path, Form::Document),
+        (None, None) => read_from(Path::new("-"), Form::Document),
+    }
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Document,
+    Message,
+}
+
+fn read_from(path: &Path, form: Form) -> Result<JobSpec, Failure> {
+    let what = if form == Form::Message { "message" } else { "job" };
     let (name, text) = match path == Path::new("-") {
         true => ("standard input".to_owned(), read_text(io::stdin().lock())),
         false => (path.display().to_string(), File::open(path).and_then(read_text)),
     };
-    let text = text.map_err(|error| bad(format!("cannot read the {what} in {name}: {error}")))?;
-    let job = match args.message.is_some() {
-        true => JobSpec::from_message(&text),
-        false => JobSpec::from_json(&text),
+    let text = text.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound if form == Form::Document && is_an_image(path) => format!(
+                "; a job document is wanted, or for an image: gantline run --image {name} [OPTION…] [ARG…]"
+            ),
+            _ => String::new(),
+        };
+        bad(format!("cannot read the {what} in {name}: {error}{advice}"))
+    })?;
+    #[cfg(feature = "worker")]
+    let text = match (form, crate::worker::celery::decoded(&text)) {
+        (Form::Message, Some(decoded)) => {
+            decoded.map_err(|error| bad(format!("cannot use the {what} in {name}: {error}")))?
+        }
+        _ => text,
+    };
+    let job = match form {
+        Form::Message => JobSpec::from_message(&text),
+        Form::Document => JobSpec::from_json(&text),
     };
     job.map_err(|error| {
-        let error = crate::run::chain(&error);
-        bad(format!("cannot use the {what} in {name}: {error}"))
+        let advice = advice(error.problem());
+        bad(format!("cannot use the {what} in {name}: {}{advice}", crate::run::chain(&error)))
     })
+}
+
+/// What only the command knows of a mistake: the folder that it stands in, and whose home is whose.
+fn advice(problem: &Problem) -> String {
+    let Problem::NotAbsolute { found, .. } = problem else { return String::new() };
+    let home = |rest: &str| std::env::var("HOME").ok().map(|home| format!("{home}{rest}"));
+    let whole = match found.strip_prefix('~').or_else(|| found.strip_prefix("$HOME")) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => home(rest),
+        _ if found.starts_with(['~', '$']) => None,
+        _ => std::path::absolute(found).ok().map(|path| path.display().to_string()),
+    };
+    whole.map(|path| format!("; it would be {path}")).unwrap_or_default()
+}
+
+/// Whether a name that is no file may be meant as an image.
+fn is_an_image(path: &Path) -> bool {
+    let is_path = path.starts_with("/") || path.starts_with(".") || path.starts_with("..");
+    !is_path && path.extension().is_none_or(|extension| extension != "json")
+}
+
+fn bad(message: String) -> Failure {
+    Failure { message, code: exit::BAD_JOB }
 }
 
 /// Reads no more than a document may have.

@@ -22,6 +22,12 @@ impl Log {
     pub(super) fn begin(self, environment: &Environment) -> Result<(), Failure> {
         let wanted = environment.text(VARIABLE).map_err(|error| Failure::bad_usage(&error))?;
         let Some(directives) = wanted.or(self.level) else { return Ok(()) };
+        if let Some(unknown) = directives.split(',').find(|directive| !is_understood(directive)) {
+            return Err(Failure {
+                message: format!("{VARIABLE} is {directives:?}: {unknown:?} is none of {LEVELS}"),
+                code: exit::BAD_JOB,
+            });
+        }
         let filter = EnvFilter::try_new(directives).map_err(|error| Failure {
             message: format!("{VARIABLE} is {directives:?}: {error}"),
             code: exit::BAD_JOB,
@@ -38,4 +44,29 @@ impl Log {
     }
 }
 
+/// Whether something is a level, or one of a module of ours: the filter takes any word, and logs
+/// nothing then.
+fn is_understood(directive: &str) -> bool {
+    let (module, level) = directive.split_once('=').unwrap_or(("gantline", directive));
+    let level = level.trim();
+    let is_level = LEVELS.split(", ").any(|known| known.eq_ignore_ascii_case(level));
+    module.trim().starts_with("gantline") && is_level || directive.trim().starts_with("gantline")
+}
+
 const VARIABLE: &str = "GANTLINE_LOG";
+const LEVELS: &str = "error, warn, info, debug, trace, off";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_filter_would_take_and_never_find_is_not_understood() {
+        for directive in ["debug", "WARN", "off", "gantline", "gantline::pump=trace", " info"] {
+            assert!(is_understood(directive), "{directive}");
+        }
+        for directive in ["", "debgu", "pump=trace", "1", "hyper=debug", "verbose"] {
+            assert!(!is_understood(directive), "{directive}");
+        }
+    }
+}

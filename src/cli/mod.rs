@@ -5,11 +5,16 @@
 //! `progress` and `relay` what moves on a terminal, `exit` the exit codes. What is done is done by
 //! [`run`](crate::run), `worker`, [`depot`](crate::depot) and [`bench`](crate::bench).
 
+mod about;
 mod args;
 mod bench;
 mod check;
 mod depot;
+mod examples;
 mod exit;
+mod help;
+mod image;
+mod init;
 mod job;
 mod log;
 mod plain;
@@ -21,12 +26,11 @@ mod render;
 mod report;
 mod run;
 mod signals;
+mod words;
 #[cfg(feature = "worker")]
 mod worker;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use self::args::{Cli, Command};
 use crate::guard;
@@ -36,7 +40,7 @@ use crate::settings::Environment;
 /// Does what the command line says, and gives the exit code.
 pub fn run() -> ExitCode {
     serve_as_guard_if_asked();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout and are no failure; clap knows which is which.
@@ -54,7 +58,12 @@ pub fn run() -> ExitCode {
     let ended = log.and_then(|log| log.begin(&environment)).and_then(|()| match cli.command {
         Command::Run(args) => run::run(&args, &environment),
         Command::Check(args) => check::check(&args, &environment),
+        Command::Help { topic } => help::help(&topic),
         Command::Schema => render::print_json(&crate::spec::schema()),
+        Command::Init { file } => init::init(&file),
+        Command::Version { json } => about::version(json),
+        Command::Completions { shell } => about::completions(shell),
+        Command::Man { dir } => about::man(&dir),
         Command::Depot(args) => depot::serve(args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::work(&args, &environment),

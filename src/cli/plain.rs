@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::progress::is_worth_showing;
-use super::render;
+use super::{render, words};
 use crate::event::{Event, EventSink, Finish, JobProgress, PullProgress, RunId, TransferId};
 
 /// A line where something begins or ends, and every [`PAUSE`] between. It has no clock of its own:
@@ -17,7 +17,11 @@ pub(super) struct Lines(Mutex<State>);
 struct State {
     transfers: HashMap<TransferId, Transfer>,
     pulling: Option<Instant>,
+    /// When the steps that are counted began, and how many there were since.
     progressed: Option<Instant>,
+    steps: u32,
+    /// The last step.
+    step: String,
 }
 
 #[derive(Debug)]
@@ -40,10 +44,15 @@ impl EventSink for Lines {
 /// Between two lines about the same thing.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// How many steps of a container are told in some time.
+const MOST_STEPS: u32 = 100;
+const STEPS_PAUSE: Duration = PAUSE;
+
 impl State {
     fn line(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Warning(warning) => Some(format!("warning: {warning}")),
+            Event::PhaseStarted(phase) => Some(words::of(*phase, None)),
             Event::Pull(line) => self.pull(line, now),
             Event::Progress(progress) => self.progress(progress, now),
             Event::ContainerCreated { name, .. } => Some(format!("created container {name}")),
@@ -67,22 +76,20 @@ impl State {
         }
     }
 
-    /// What the container says of its progress: the first line, then one now and then.
+    /// What the container says of its progress: each step, unless they come by the hundred.
     fn progress(&mut self, progress: &JobProgress, now: Instant) -> Option<String> {
-        if self.progressed.is_some_and(|told| now.duration_since(told) < PAUSE) {
+        let since = self.progressed.map_or(STEPS_PAUSE, |told| now.duration_since(told));
+        if since >= STEPS_PAUSE {
+            self.steps = 0;
+            self.progressed = Some(now);
+        }
+        let line = format!("progress: {}", words::of_progress(progress));
+        if self.steps == MOST_STEPS || line == self.step {
             return None;
         }
-        self.progressed = Some(now);
-        let JobProgress { total, current, message } = progress;
-        let numbers = match (current, total) {
-            (Some(current), Some(total)) => format!(" {current} of {total}"),
-            (Some(current), None) => format!(" {current}"),
-            (None, _) => String::new(),
-        };
-        let message = message.iter().flat_map(|text| text.chars());
-        let message: String = message.filter(|c| !c.is_control()).take(200).collect();
-        let line = format!("progress:{numbers} {message}");
-        Some(line.trim_end().to_owned())
+        self.steps += 1;
+        self.step.clone_from(&line);
+        Some(line)
     }
 
     /// Layers come by the dozen: the first line, then one now and then.
@@ -166,16 +173,20 @@ mod tests {
     }
 
     #[test]
-    fn a_containers_progress_is_told_now_and_then_without_control_characters() {
+    fn each_step_of_a_container_is_told_once_and_not_by_the_thousand() {
         let (mut state, began) = (State::default(), Instant::now());
-        let progress = Event::Progress(JobProgress {
-            total: Some(10.0),
-            current: Some(2.5),
-            message: Some("a\u{1b}[31m\nb".to_owned()),
-        });
-        assert_eq!(state.line(&progress, began).unwrap(), "progress: 2.5 of 10 a[31mb");
-        assert_eq!(state.line(&progress, began + Duration::from_secs(1)), None);
-        assert!(state.line(&progress, began + Duration::from_secs(6)).is_some());
+        let step = |current| {
+            Event::Progress(JobProgress {
+                total: Some(1e6),
+                current: Some(current),
+                message: Some("a\u{1b}[31m\nb".to_owned()),
+            })
+        };
+        assert_eq!(state.line(&step(2.5), began).unwrap(), "progress: 2.5 of 1000000, a[31mb");
+        assert_eq!(state.line(&step(2.5), began), None);
+        let told = (0..1000).filter_map(|current| state.line(&step(current.into()), began));
+        assert_eq!(told.count(), 99);
+        assert!(state.line(&step(7.0), began + Duration::from_secs(6)).is_some());
     }
 
     #[test]

@@ -16,9 +16,14 @@ pub(super) fn say(message: &str) {
 
 /// Prints text on stdout.
 pub(super) fn print(text: &str) -> Result<u8, Failure> {
-    let mut stdout = io::stdout().lock();
     let lines: Vec<_> = text.split('\n').map(harmless).collect();
-    match stdout.write_all(lines.join("\n").as_bytes()).and_then(|()| stdout.flush()) {
+    print_ours(lines.join("\n").as_bytes())
+}
+
+/// Prints what is ours alone, as it is.
+pub(super) fn print_ours(bytes: &[u8]) -> Result<u8, Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         // `| head` has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure {
             message: format!("cannot write to standard output: {error}"),

@@ -1,5 +1,6 @@
 //! `gantline run`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::args::{OnClosedStdout, RunArgs};
@@ -13,14 +14,18 @@ use crate::spec::{JobSpec, Secret, SpecError, Verify};
 
 /// Runs a job, and gives its exit code.
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
+    if args.image.print_job {
+        return render::print_json(&job::document(args)?);
+    }
     let report = args.report.as_deref().map(ReportFile::open).transpose();
     let report = report.map_err(|error| Failure::bad_usage(&error))?;
     if let Some(report) = &report {
         report.remove_old().map_err(|error| Failure::bad_usage(&error))?;
     }
-    let mut job = job::read(&args.job)?;
+    let mut job = job::asked_for(args)?;
     override_job(args, &mut job).map_err(|error| Failure::bad_usage(&error))?;
     let settings = settings(args, environment).map_err(|error| Failure::bad_usage(&error))?;
+    look_at_temporary_folder(&settings.temporary_folder)?;
     settings.complete(&mut job);
     let signals = Signals::take().map_err(|error| Failure::failed(&error))?;
     let display = Display::begin(args.progress);
@@ -66,6 +71,19 @@ fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, Setti
     settings.downloads.limits.connect = Duration::from_secs(args.connect_timeout.into());
     settings.connections = args.connections.into();
     Ok(settings)
+}
+
+/// Every run has a temporary volume, which the engine mounts by its path.
+fn look_at_temporary_folder(folder: &Path) -> Result<(), Failure> {
+    let problem = match folder.metadata() {
+        _ if !folder.is_absolute() => "must be an absolute path".to_owned(),
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => "is no folder".to_owned(),
+        Err(error) => format!("cannot be used: {error}"),
+    };
+    let message =
+        format!("TMPDIR, where temporary volumes are made, is {} and {problem}", folder.display());
+    Err(Failure { message, code: exit::BAD_JOB })
 }
 
 fn run_settings(args: &RunArgs) -> RunSettings {

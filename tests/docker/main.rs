@@ -23,6 +23,7 @@ mod large;
 mod many_files;
 mod many_files_up;
 mod prune;
+mod readme;
 mod run_broken_sources;
 mod run_cancel;
 mod run_clean_up;
@@ -46,5 +47,6 @@ mod run_sources;
 mod run_streams;
 mod run_terminal;
 mod run_volumes;
+mod run_widths;
 #[path = "../support/mod.rs"]
 mod support;

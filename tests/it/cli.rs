@@ -9,23 +9,31 @@ use serde_json::{Value, json};
 
 use super::message::MESSAGES;
 
-fn gantline(arguments: &[&str]) -> Command {
+pub(super) fn gantline(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.env_remove("DOCKER_HOST").env_remove("GANTLINE_LOG");
+    command.env_remove("DOCKER_HOST").env_remove("GANTLINE_LOG").env("HOME", "/home/me");
+    for name in ["GIRDER_API_URL", "GIRDER_TOKEN", "GIRDER_API_KEY"] {
+        command.env_remove(name);
+    }
     command
 }
 
-fn finish(mut child: Child, input: &str) -> Output {
+pub(super) fn finish(mut child: Child, input: &str) -> Output {
     // A command that does not read its input closes it.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
-fn check(job: &Value) -> (i32, String, String) {
-    let output = finish(gantline(&["check", "-"]).spawn().unwrap(), &job.to_string());
+/// The exit code, standard output and standard error of the command with such an input.
+pub(super) fn said(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let output = finish(gantline(arguments).spawn().unwrap(), input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn check(job: &Value) -> (i32, String, String) {
+    said(&["check", "-"], &job.to_string())
 }
 
 #[test]

@@ -25,7 +25,11 @@ mod http_nginx;
 mod http_redirects;
 mod http_support;
 mod http_tls;
+#[cfg(feature = "command")]
+mod manual;
 mod message;
+#[cfg(feature = "command")]
+mod mistakes;
 mod plan;
 mod pump_far;
 mod pump_fifo;

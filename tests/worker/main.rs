@@ -10,6 +10,7 @@ mod control;
 mod declaring;
 mod deploy;
 mod elsewhere;
+mod from_python;
 mod jobs;
 mod leftovers;
 mod limits;
