@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # rivals.sh [--only CASE]… [--json FILE] [--list] [PAIRS]: times gantline against what else could be used, and against
 # what the kernel allows, in pairs A B A B on this machine with one file: five pairs, or PAIRS, and more of what
-# is short. Prints the table that README shows; progress goes to stderr. Installs and starts what is missing, as
+# is short. Prints the table, and writes it into benches/README.md when all cases were measured; progress goes to stderr. Installs and starts what is missing, as
 # tests/demo.sh does, and takes down what it started; the engine stays. It needs root, 12 GiB in /dev/shm and
 # 6 GiB in TMPDIR.
 set -euo pipefail

@@ -82,8 +82,8 @@ command -v cargo >/dev/null || die "cargo is missing: install Rust from https://
 need cc openssl
 tests/env/engine.sh up
 tests/env/image.sh "$image"
-echo "Building the release (minutes, the first time)"
-CARGO_TARGET_DIR=target cargo build --locked --release --quiet
+echo "Building the release: minutes, the first time; the last crate alone takes one or two"
+CARGO_TARGET_DIR=target cargo build --locked --release
 
 folder=$(make_folder)
 mkdir "$folder/store"
@@ -119,6 +119,12 @@ transfer "$took"
 
 if [[ $actual == "$expected" && $bytes == "$size" ]]; then
     echo OK
+    cat <<'END'
+Next: put the command in your path, and try your own image and file:
+  export PATH="$PWD/target/release:$PATH"
+  gantline run --image IMAGE --in x=FILE sha256sum {x}
+  gantline init && gantline help job
+END
 else
     echo FAIL
     exit 1

@@ -12,7 +12,7 @@ import stream_out
 import volume
 from case import say
 from setting import Setting, Wrong
-from table import HEAD, write_data
+from table import HEAD, write_data, write_table
 
 CORES = len(os.sched_getaffinity(0))
 CASES = [*stream_in.CASES, *stream_out.CASES, *volume.CASES, *many.cases(CORES), *idle.CASES, *real_girder.CASES]
@@ -53,6 +53,8 @@ def main():
         rows += new
         if args.json:
             write_data(args.json, args.pairs, rows)
+    if not args.only and not failed:
+        write_table(os.path.join(os.path.dirname(__file__), os.pardir, 'README.md'), rows)
     for row in rows:
         if not row.is_met:
             say(f'{row.case} misses its bar: {row.markdown()}')

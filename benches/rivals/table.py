@@ -110,6 +110,17 @@ def short(number):
 HEAD = '| case | gantline | rival | ratio | bar | ratios of the pairs |\n|---|---|---|---|---|---|'
 
 
+def write_table(path, rows):
+    """Puts the table in the place of the one that is there."""
+    with open(path) as file:
+        lines = file.read().split('\n')
+    begin = lines.index(HEAD.split('\n')[0])
+    end = next(at for at in range(begin, len(lines)) if not lines[at].startswith('|'))
+    lines[begin:end] = HEAD.split('\n') + [row.markdown() for row in rows]
+    with open(path, 'w') as file:
+        file.write('\n'.join(lines))
+
+
 def machine():
     with open('/proc/cpuinfo') as file:
         names = [line.split(':', 1)[1].strip() for line in file if line.startswith('model name')]
