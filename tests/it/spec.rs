@@ -186,7 +186,7 @@ fn values_of_the_wrong_kind_are_refused_with_what_was_found_and_expected() {
         (r#""volumes": ["/a:/b:rx"]"#, r#"found the string "/a:/b:rx""#),
         (
             r#""volumes": {"data/x": "/b"}"#,
-            r#"$.volumes["data/x"] (line 1, column 38): found the name "data/x", expected an absolute path"#,
+            r#"$.volumes["data/x"] (line 1, column 38): found the path "data/x", expected an absolute path"#,
         ),
         (
             r#""volumes": {"/a": {"bind": "b"}}"#,

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use gantline::JobSpec;
+use gantline::spec::Secret;
 use tempfile::TempDir;
 
 use crate::python;
@@ -73,82 +75,83 @@ async fn every_line_of_python_in_the_table_is_the_type_beside_it() {
             continue;
         };
         // Slicer CLI Web's are Python's as well, but not Girder Worker's.
-        if python.contains("slicer_cli_web") {
-            continue;
+        if !python.contains("slicer_cli_web") {
+            let python = python.split("  # ").next().unwrap().to_owned();
+            pairs.push((document(section, &json), message(section, &python), python));
         }
-        pairs.push((json, python.split("  # ").next().unwrap().to_owned(), section));
     }
     assert!(pairs.len() >= 18, "{}", pairs.len());
-    let lines: Vec<_> = pairs.iter().map(|(_, python, _)| python.as_str()).collect();
-    let list = serde_json::to_string(&lines).unwrap();
-    let program = format!(
-        "import json\n\
-         from kombu.serialization import dumps\n\
-         from girder_worker import app\n\
-         from girder_worker.docker.transforms import *\n\
-         from girder_worker.docker.transforms import Connect, VolumePath, TemporaryVolume\n\
-         from girder_worker.docker.transforms.girder import *\n\
-         for line in json.loads({list:?}):\n\
-         \x20   print(dumps(eval(line), serializer='girder_io')[2])\n"
-    );
+    let program = pairs.iter().fold(BEGINNING.to_owned(), |program, (_, message, _)| {
+        program + "print(" + message + ")\n"
+    });
     let output = run(&program).await;
     let stdout = String::from_utf8(output.stdout.clone()).unwrap();
-    let pickles: Vec<_> = stdout.lines().collect();
-    assert_eq!(pickles.len(), pairs.len(), "{output:?}");
-    for ((json, python, section), pickle) in pairs.iter().zip(pickles) {
-        let (document, message) = jobs(section, json, pickle);
-        let message = gantline::JobSpec::from_message(&message)
+    let messages: Vec<_> = stdout.lines().collect();
+    assert_eq!(messages.len(), pairs.len(), "{output:?}");
+    for ((document, _, python), message) in pairs.iter().zip(messages) {
+        let message = JobSpec::from_message(message)
             .unwrap_or_else(|error| panic!("{python}: {error}\n{message}"));
-        let document = gantline::JobSpec::from_json(&document)
-            .unwrap_or_else(|error| panic!("{json}: {error}"));
+        let mut document =
+            JobSpec::from_json(document).unwrap_or_else(|error| panic!("{document}: {error}"));
+        // Girder's transforms have a client, which knows the address and has a token.
+        let token = message.girder_api_url().map(|_| Secret::new("t"));
+        document.set_girder(message.girder_api_url(), token.as_ref()).unwrap();
         assert_eq!(message, document, "{python}");
     }
 }
 
-/// A job with a transform where it belongs: as a document, and as a message.
-fn jobs(section: &str, json: &str, pickle: &str) -> (String, String) {
-    let class = |name: &str, members: &str| {
-        format!(r#"{{"py/object": "girder_worker.docker.transforms.{name}", {members}}}"#)
+/// What Girder's transforms ask of the Girder that they are made in, and what makes messages.
+const BEGINNING: &str = "\
+import girder_plugin_worker.utils, girder.api.rest
+girder_plugin_worker.utils.getWorkerApiUrl = lambda: 'http://girder.example/api/v1'
+girder.api.rest.getCurrentUser = lambda: None
+girder.api.rest.getCurrentToken = lambda: {'_id': 't'}
+from kombu.serialization import dumps
+from girder_worker import app
+from girder_worker.docker.transforms import *
+from girder_worker.docker.transforms.girder import *
+def pickled(value):
+    return dumps(value, serializer='girder_io')[2]
+def argument(value):
+    return '{\"headers\": {}, \"body\": %s}' % pickled([('i',), {'container_args': [value]}, {}])
+def hook(value):
+    return '{\"headers\": {\"girder_result_hooks\": [%s]}, \"body\": [[\"i\"], {}, {}]}' % pickled(value)
+";
+
+/// A job document with a transform where it belongs.
+fn document(section: &str, json: &str) -> String {
+    let input = r#"{"type": "NamedOutputPipe", "name": "x"}"#;
+    let output = r#"{"type": "NamedInputPipe", "name": "x"}"#;
+    let connect = |input: &str, output: &str| {
+        let connect = format!(r#"{{"type": "Connect", "input": {input}, "output": {output}}}"#);
+        format!(r#"{{"image": "i", "container_args": [{connect}]}}"#)
     };
-    if section.contains("It belongs in `girder_result_hooks`") {
-        return (
-            format!(r#"{{"image": "i", "girder_result_hooks": [{json}]}}"#),
-            format!(
-                r#"{{"headers": {{"girder_result_hooks": [{pickle}]}}, "body": [["i"], {{}}, {{}}]}}"#
-            ),
-        );
+    match belongs(section) {
+        "hooks" => format!(r#"{{"image": "i", "girder_result_hooks": [{json}]}}"#),
+        "input" => connect(json, output),
+        "output" => connect(input, json),
+        _ => format!(r#"{{"image": "i", "container_args": [{json}]}}"#),
     }
-    let (ours, theirs) = if section.contains("It belongs in the `input`") {
-        (
-            format!(
-                r#"{{"type": "Connect", "input": {json}, "output": {{"type": "NamedInputPipe", "name": "x"}}}}"#
-            ),
-            class(
-                "Connect",
-                &format!(
-                    r#""_input": {pickle}, "_output": {}"#,
-                    class("NamedInputPipe", r#""name": "x""#)
-                ),
-            ),
-        )
-    } else if section.contains("It belongs in the `output`") {
-        (
-            format!(
-                r#"{{"type": "Connect", "input": {{"type": "NamedOutputPipe", "name": "x"}}, "output": {json}}}"#
-            ),
-            class(
-                "Connect",
-                &format!(
-                    r#""_input": {}, "_output": {pickle}"#,
-                    class("NamedOutputPipe", r#""name": "x""#)
-                ),
-            ),
-        )
-    } else {
-        (json.to_owned(), pickle.to_owned())
-    };
-    (
-        format!(r#"{{"image": "i", "container_args": [{ours}]}}"#),
-        format!(r#"{{"headers": {{}}, "body": [["i"], {{"container_args": [{theirs}]}}, {{}}]}}"#),
-    )
+}
+
+/// The Python that makes the message with the same.
+fn message(section: &str, python: &str) -> String {
+    match belongs(section) {
+        "hooks" => format!("hook({python})"),
+        "input" => format!("argument(Connect({python}, NamedInputPipe('x')))"),
+        "output" => format!("argument(Connect(NamedOutputPipe('x'), {python}))"),
+        _ => format!("argument({python})"),
+    }
+}
+
+fn belongs(section: &str) -> &'static str {
+    let places = [
+        ("hooks", "It belongs in `girder_result_hooks`"),
+        ("input", "It belongs in the `input`"),
+        ("output", "It belongs in the `output`"),
+    ];
+    places
+        .into_iter()
+        .find(|(_, words)| section.contains(words))
+        .map_or("argument", |(name, _)| name)
 }
