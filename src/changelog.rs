@@ -55,6 +55,13 @@
 //!   says back is not told. The process leaves no core, and raises its limit of open files.
 //! - A program that replaces its output FIFO by a file (`rm out; echo r > out`, `mv out.part out`) is understood: what
 //!   is in the file is delivered, with a warning. Anything else in the FIFO's place fails the run.
+//! - An engine that goes away while a container runs is waited for (`--engine-patience`, 60 s): inputs stay open, and the
+//!   wait and the output go on when it is back. If it does not come back, the container is killed before its inputs end.
+//! - Output whose connection ends before the container does comes from the engine's log, if that has it; so do the last
+//!   words of a container while we stand still. What may be missing is told, is `incomplete` in the report, and fails
+//!   the run where it is data: a file of the host, a POST, an item of Girder.
+//! - An engine with another file system is found out before the container starts, by name of the folder that it does not
+//!   see. A FIFO that nobody opened is a warning, and no file in Girder.
 //! - `gantline worker` takes Girder Worker's messages from RabbitMQ and Redis, and runs their jobs.
 //! - What Girder says of a job goes first: one that is cancelled there is stopped.
 //! - A Girder that stays away for longer than `--girder-patience` ends the job: its container is stopped, and its

@@ -147,6 +147,9 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
           value_parser = value_parser!(u32).range(1..))]
     pub(super) connect_timeout: u32,
+    /// How long an engine that goes away while the container runs is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(super) engine_patience: u32,
     /// What becomes of the container when nobody reads our standard output any more
     #[arg(long, value_enum, default_value_t = OnClosedStdout::Stop)]
     pub(super) on_closed_stdout: OnClosedStdout,

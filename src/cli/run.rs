@@ -69,6 +69,7 @@ fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, Setti
     settings.downloads.ca_files.clone_from(&args.ca_file);
     settings.downloads.limits.stall = Duration::from_secs(args.stall_timeout.into());
     settings.downloads.limits.connect = Duration::from_secs(args.connect_timeout.into());
+    settings.engine.patience = Duration::from_secs(args.engine_patience.into());
     settings.connections = args.connections.into();
     Ok(settings)
 }

@@ -76,6 +76,14 @@ pub(super) struct WorkerArgs {
         default_value_t = 600
     )]
     pub(super) girder_patience: u32,
+    /// Seconds for which an engine that goes away while a container runs is waited for
+    #[arg(
+        long,
+        env = "GANTLINE_WORKER_ENGINE_PATIENCE",
+        value_name = "SECONDS",
+        default_value_t = 60
+    )]
+    pub(super) engine_patience: u32,
     /// Serve /healthz, /readyz, /metrics and POST /drain there
     #[arg(long, env = "GANTLINE_WORKER_HTTP", value_name = "ADDR")]
     pub(super) http: Option<SocketAddr>,
@@ -198,6 +206,7 @@ fn settings(
 
 fn runner(args: &WorkerArgs, mut given: Settings) -> Result<Runner, Failure> {
     given.downloads.ca_files.extend(args.ca_file.clone());
+    given.engine.patience = seconds(args.engine_patience);
     let builder = given.runner().stop_timeout(seconds(args.stop_timeout));
     builder.build().map_err(|error| Failure::failed(&error))
 }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Client;
+use super::clock;
 use super::conn::Reply;
 use super::create::CreateContainer;
 use super::error::{AnswerError, DockerError};
+use super::log::LogConfig;
 use super::reply;
 use super::request::Request;
 
@@ -75,6 +77,11 @@ pub struct ContainerState {
     pub addresses: Vec<String>,
     /// What is mounted into it.
     pub mounts: Vec<MountPoint>,
+    /// When it ended, by the engine's clock, if it has.
+    pub finished: Option<SystemTime>,
+    /// Whether its log has its output from the first byte to the last: one that is kept elsewhere may not, and one
+    /// that is bounded loses its beginning.
+    pub is_log_whole: bool,
 }
 
 /// Something that is mounted into a container.
@@ -181,8 +188,23 @@ impl Client {
     /// # Errors
     /// Those of every call, and of the time until that head has come.
     pub async fn wait_next_exit(&self, id: &ContainerId) -> Result<ExitWait, DockerError> {
-        let request =
-            Request::post(format!("/containers/{id}/wait")).query("condition", "next-exit");
+        self.wait_until(id, "next-exit").await
+    }
+
+    /// Begins to wait until a container that was started does not run; that may be so already.
+    ///
+    /// # Errors
+    /// As [`wait_next_exit`](Self::wait_next_exit).
+    pub async fn wait_not_running(&self, id: &ContainerId) -> Result<ExitWait, DockerError> {
+        self.wait_until(id, "not-running").await
+    }
+
+    async fn wait_until(
+        &self,
+        id: &ContainerId,
+        condition: &'static str,
+    ) -> Result<ExitWait, DockerError> {
+        let request = Request::post(format!("/containers/{id}/wait")).query("condition", condition);
         Ok(ExitWait { reply: self.head(request).await? })
     }
 
@@ -200,6 +222,14 @@ impl Client {
             network_settings: NetworkSettings,
             #[serde(default, deserialize_with = "reply::nullable")]
             mounts: Vec<MountPoint>,
+            #[serde(default, deserialize_with = "reply::nullable")]
+            host_config: HostConfig,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct HostConfig {
+            #[serde(default, deserialize_with = "reply::nullable")]
+            log_config: LogConfig,
         }
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -222,6 +252,8 @@ impl Client {
             oom_killed: bool,
             #[serde(default)]
             error: String,
+            #[serde(default, deserialize_with = "reply::nullable")]
+            finished_at: String,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -229,7 +261,7 @@ impl Client {
             #[serde(default)]
             tty: bool,
         }
-        let Answer { state, config, network_settings, mounts } =
+        let Answer { state, config, network_settings, mounts, host_config } =
             self.ask(Request::get(format!("/containers/{id}/json"))).await?;
         Ok(ContainerState {
             status: state.status,
@@ -245,6 +277,8 @@ impl Client {
                 .filter(|address| !address.is_empty())
                 .collect(),
             mounts,
+            finished: clock::read(&state.finished_at),
+            is_log_whole: host_config.log_config.keeps_all(),
         })
     }
 

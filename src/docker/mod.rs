@@ -11,8 +11,11 @@
 //! What an attach carries goes elsewhere: [`Attached`] gives the bare socket away, and
 //! [`frame::Decoder`] takes its bytes apart.
 
+mod absence;
+mod archive;
 mod attach;
 mod auth;
+mod clock;
 mod conn;
 mod container;
 mod create;
@@ -20,6 +23,7 @@ mod endpoint;
 mod error;
 pub mod frame;
 mod image;
+mod log;
 mod proxy;
 mod pull;
 mod reference;
@@ -46,6 +50,7 @@ pub use create::{CreateContainer, HostConfig};
 pub use endpoint::Endpoint;
 pub use error::{AnswerError, Call, DockerError, LoginError, StartFailure};
 pub use image::Image;
+pub use log::Log;
 pub use pull::{PullLine, Pulled};
 pub use settings::Settings;
 pub use version::{ApiVersion, Disagreement, ParseVersionError};
@@ -86,6 +91,11 @@ impl Client {
     /// Where the engine is.
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.settings.endpoint
+    }
+
+    /// How long it is waited for when it goes away while a container runs.
+    pub fn patience(&self) -> Duration {
+        self.shared.settings.patience
     }
 
     fn timeout(&self) -> Duration {

@@ -25,6 +25,10 @@ impl Request {
         Self::new("POST", path.into())
     }
 
+    pub(super) fn head(path: impl Into<String>) -> Self {
+        Self::new("HEAD", path.into())
+    }
+
     pub(super) fn delete(path: impl Into<String>) -> Self {
         Self::new("DELETE", path.into())
     }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub api_version: Option<ApiVersion>,
     /// `DOCKER_CLIENT_TIMEOUT`: how long a call may take. Not for streams. Default: 60 s.
     pub timeout: Duration,
+    /// How long an engine that goes away while a container runs is waited for. Default: 60 s.
+    pub patience: Duration,
     /// The user's Docker configuration, which has the logins for registries. It need not be there.
     pub config_file: Option<PathBuf>,
 }
@@ -25,6 +27,7 @@ impl Default for Settings {
             endpoint: Endpoint::default(),
             api_version: None,
             timeout: Duration::from_secs(60),
+            patience: Duration::from_secs(60),
             config_file: None,
         }
     }
@@ -49,6 +52,13 @@ impl Settings {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// With so much time for an engine that goes away while a container runs.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 

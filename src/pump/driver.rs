@@ -234,7 +234,7 @@ impl Driver {
 
     fn source_ended(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
         // A source that was cut off is not ended for a server, so that nobody takes it for the whole.
-        if self.finish != Finish::Failed {
+        if !matches!(self.finish, Finish::Failed | Finish::Incomplete) {
             match self.line.sink.finish(context.now)? {
                 Attended::Nothing | Attended::Ready => {}
                 Attended::Again => return Ok(Turn::Again),
@@ -243,8 +243,15 @@ impl Driver {
         }
         match self.line.sink {
             Sink::Fifo(_) => self.all_is_in_the_fifo(context),
+            _ if self.is_unwritten() => Ok(self.over(Finish::NotOpened)),
             _ => Ok(self.over(self.finish)),
         }
+    }
+
+    /// Whether its source is a FIFO that nobody has opened for writing.
+    fn is_unwritten(&self) -> bool {
+        let source = self.line.source();
+        matches!(source, Some(Source::Fifo(fifo)) if self.delivered() == 0 && !fifo.was_opened())
     }
 
     /// Bytes that sinks have taken, over all readings.

@@ -55,5 +55,5 @@ pub use self::end::{Listen, Sink, Source};
 pub use self::error::{PumpError, TransferError};
 pub use self::options::Options;
 pub use self::report::{Finish, Notice, TransferReport};
-pub use self::streams::{Attach, Outlet, Piece, Split};
+pub use self::streams::{Attach, Brings, Outlet, Piece, Split, Successor};
 pub use self::worker::{Flow, Pump};

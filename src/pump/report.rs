@@ -30,6 +30,12 @@ pub enum Notice {
         /// The caller's number of the transfer.
         id: usize,
     },
+    /// The connection of the container's output is over, and its end may not be the output's. Another may take
+    /// its place; until then, or until the container's exit if it is sure, its transfers wait.
+    OutputBrokeOff {
+        /// Whether nothing is missing if the container has exited.
+        is_sure: bool,
+    },
     /// It is over; nothing more will be told of it.
     Ended {
         /// The caller's number of the transfer.
@@ -73,6 +79,8 @@ pub enum Finish {
     NotOpened,
     /// The container exited and its output did not end; what had come was delivered.
     TimedOut,
+    /// Some of the container's output is missing, or may be; what had come was delivered.
+    Incomplete,
     /// It was told to stop.
     Cancelled,
     /// [`Notice::Failed`] has said why.
@@ -87,6 +95,7 @@ impl Finish {
             Self::Refused => "refused",
             Self::NotOpened => "not_opened",
             Self::TimedOut => "timed_out",
+            Self::Incomplete => "incomplete",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
         }

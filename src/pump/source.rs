@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 
 use crate::pump::error::TransferError;
@@ -240,6 +241,18 @@ impl FifoSource {
             Writers::Present | Writers::Gone => is_empty().map_err(TransferError::Read)?,
         };
         Ok(if is_over { Took::Ended } else { Took::Blocked })
+    }
+
+    /// Whether somebody has opened it for writing since we have it. Without a writer poll(2) says `POLLHUP`
+    /// only then.
+    pub(crate) fn was_opened(&self) -> bool {
+        if self.writers == Writers::Present {
+            return true;
+        }
+        let mut asked = [PollFd::new(self.reader.as_fd(), PollFlags::empty())];
+        let polled = poll(&mut asked, PollTimeout::ZERO);
+        let events = asked.first().and_then(PollFd::revents);
+        polled.is_err() || events.is_none_or(|events| events.contains(PollFlags::POLLHUP))
     }
 }
 

@@ -15,6 +15,7 @@ use nix::errno::Errno;
 
 use crate::pump::carrier::pool::Pool;
 use crate::pump::error::TransferError;
+use crate::pump::report::Finish;
 use crate::sys::uninterrupted;
 
 /// How much one read takes at most, so that it stays in the cache until it is taken apart.
@@ -47,13 +48,45 @@ pub struct Attach {
     pub read_ahead: Bytes,
     /// What takes its bytes apart.
     pub split: Box<dyn Split>,
+    /// Its end is the output's only when the container has exited.
+    goes_on: bool,
 }
 
 impl Attach {
     /// A socket that does not block, what was read from it already, and what takes its bytes apart.
     pub fn new(socket: OwnedFd, read_ahead: Bytes, split: Box<dyn Split>) -> Self {
-        Self { socket, read_ahead, split }
+        Self { socket, read_ahead, split, goes_on: false }
     }
+
+    /// An end of the connection before the container's exit, and one that may have cost bytes, is told
+    /// ([`Notice::OutputBrokeOff`](super::Notice::OutputBrokeOff)), and another connection may take its place:
+    /// [`Flow::output_goes_on`](super::Flow::output_goes_on).
+    #[must_use]
+    pub fn that_may_go_on(mut self) -> Self {
+        self.goes_on = true;
+        self
+    }
+}
+
+/// A connection that takes the place of one that broke off.
+#[derive(Debug)]
+pub struct Successor {
+    /// The socket; it must not block.
+    pub socket: OwnedFd,
+    /// What was read from it already.
+    pub read_ahead: Bytes,
+    /// What it brings.
+    pub brings: Brings,
+}
+
+/// What a connection brings that takes another's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Brings {
+    /// The output from its first byte on: what was given already is passed over.
+    Everything,
+    /// What is written from now on. What was written before may be lost.
+    WhatComes,
 }
 
 /// Takes the bytes of a connection apart, whatever pieces they come in.
@@ -69,6 +102,20 @@ pub trait Split: Send {
     /// # Errors
     /// It should not have: something is missing.
     fn end(&mut self) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// The connection has broken off, and another may take its place. Whether it was in one piece until
+    /// then.
+    fn broke_off(&mut self) -> bool {
+        true
+    }
+
+    /// Another connection takes its place.
+    fn goes_on(&mut self, _brings: Brings) {}
+
+    /// Whether bytes of an outlet may be missing.
+    fn may_lack(&self, _outlet: Outlet) -> bool {
+        false
+    }
 }
 
 /// A piece of a connection's bytes.
@@ -101,32 +148,109 @@ pub(crate) enum Flowing {
     Ended,
     /// It did not end in time after the container's exit.
     GivenUp,
+    /// Another connection may take its place. Sure: nothing is missing if the container has exited.
+    BrokeOff {
+        is_sure: bool,
+    },
 }
 
 /// An attached container's output at work.
 pub(crate) struct Streams {
     attach: Attach,
     last_byte: Option<Instant>,
+    attention: Attention,
+    /// The connection is over, and whether it is sure that nothing is missing if the container has exited.
+    broke_off: Option<bool>,
+    /// Something is missing, or may be.
+    lacks: bool,
 }
 
 impl Streams {
     pub(crate) fn new(attach: Attach) -> Self {
-        Self { attach, last_byte: None }
+        Self { attach, last_byte: None, attention: Attention::new(), broke_off: None, lacks: false }
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.attach.socket.as_fd()
     }
 
+    /// Another connection takes the place of the one that broke off.
+    pub(crate) fn goes_on(&mut self, successor: Successor, now: Instant) {
+        let Successor { socket, read_ahead, brings } = successor;
+        self.attach.split.goes_on(brings);
+        (self.attach.socket, self.attach.read_ahead) = (socket, read_ahead);
+        (self.broke_off, self.attention) = (None, Attention::new());
+        if let Some(last_byte) = &mut self.last_byte {
+            *last_byte = now;
+        }
+    }
+
+    /// Something is missing, or may be.
+    pub(crate) fn lacks(&mut self) {
+        self.lacks = true;
+    }
+
+    /// No other connection comes.
+    pub(crate) fn gives_up(&mut self) {
+        self.lacks = true;
+        self.broke_off = Some(true);
+        self.last_byte.get_or_insert_with(Instant::now);
+    }
+
+    /// How an outlet's transfer has ended, when the output has.
+    pub(crate) fn finish(&self, outlet: Outlet) -> Finish {
+        match self.lacks || self.attach.split.may_lack(outlet) {
+            true => Finish::Incomplete,
+            false => Finish::Complete,
+        }
+    }
+
+    /// See [`read`](Self::read). What breaks a connection whose place another may take is no error.
+    pub(crate) fn turn(
+        &mut self,
+        pool: &Pool,
+        now: Instant,
+        feed: impl FnMut(Outlet, &[IoSlice<'_>]),
+    ) -> Result<Flowing, TransferError> {
+        if !self.attach.goes_on {
+            return self.read(pool, now, feed);
+        }
+        let is_sure = match self.broke_off {
+            Some(is_sure) => is_sure,
+            None => match self.read(pool, now, feed) {
+                Ok(Flowing::Ended) => {
+                    self.attach.split.broke_off() && !self.attention.has_been_late()
+                }
+                Ok(Flowing::GivenUp) => false,
+                Ok(goes_on) => return Ok(goes_on),
+                Err(error) => {
+                    tracing::warn!(?error, "the container's output broke off");
+                    false
+                }
+            },
+        };
+        if is_sure && self.last_byte.is_some() {
+            self.attach.split.end().or_else(|error| match self.lacks {
+                true => Ok(()),
+                false => Err(TransferError::Split(error)),
+            })?;
+            return Ok(Flowing::Ended);
+        }
+        match self.broke_off.replace(is_sure) {
+            None => Ok(Flowing::BrokeOff { is_sure }),
+            Some(_) => Ok(Flowing::Wait),
+        }
+    }
+
     /// Reads what there is, eight of the engine's frames at a time, into a buffer of `pool`, and gives
     /// the pieces to `feed`: those of one outlet that follow each other together.
-    pub(crate) fn turn(
+    fn read(
         &mut self,
         pool: &Pool,
         now: Instant,
         mut feed: impl FnMut(Outlet, &[IoSlice<'_>]),
     ) -> Result<Flowing, TransferError> {
-        let Attach { socket, read_ahead, split } = &mut self.attach;
+        let Attach { socket, read_ahead, split, goes_on } = &mut self.attach;
         take_apart(&mut **split, &std::mem::take(read_ahead), &mut feed)?;
         let mut lent = pool.lend();
         let most = lent.len().min(READ_BYTES);
@@ -135,10 +259,13 @@ impl Streams {
         while budget > 0 {
             match uninterrupted(|| nix::unistd::read(&*socket, &mut *buffer)) {
                 Ok(0) => {
-                    split.end().map_err(TransferError::Split)?;
+                    if !*goes_on {
+                        split.end().map_err(TransferError::Split)?;
+                    }
                     return Ok(Flowing::Ended);
                 }
                 Ok(bytes) => {
+                    self.attention.read(bytes, Instant::now());
                     budget = budget.saturating_sub(bytes);
                     since_yield += bytes;
                     if let Some(last_byte) = &mut self.last_byte {
@@ -152,6 +279,7 @@ impl Streams {
                     (since_yield, yields) = (0, yields + 1);
                 }
                 Err(Errno::EAGAIN) => {
+                    self.attention.found_nothing(Instant::now());
                     let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
                     return Ok(if is_late { Flowing::GivenUp } else { Flowing::Wait });
                 }
@@ -168,9 +296,51 @@ impl Streams {
 
     /// When silence will have lasted too long.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.last_byte.map(|last_byte| last_byte + SILENCE_AFTER_EXIT)
+        self.last_byte
+            .filter(|_| self.broke_off.is_none())
+            .map(|last_byte| last_byte + SILENCE_AFTER_EXIT)
     }
 }
+
+/// Whether we have looked at the connection often enough. The engine waits two seconds for who does not
+/// take a container's last words, throws them away, and ends the connection as if they had been all.
+#[derive(Debug)]
+struct Attention {
+    looked: Instant,
+    /// Bytes that have come without a pause since we looked again after a long time.
+    since_late: Option<usize>,
+}
+
+impl Attention {
+    fn new() -> Self {
+        Self { looked: Instant::now(), since_late: None }
+    }
+
+    fn read(&mut self, bytes: usize, now: Instant) {
+        if now.duration_since(self.looked) >= LATE {
+            self.since_late = Some(0);
+        }
+        if let Some(since_late) = &mut self.since_late {
+            *since_late += bytes;
+        }
+        self.looked = now;
+    }
+
+    /// Whatever the engine had to give we have: it did not wait for us.
+    fn found_nothing(&mut self, now: Instant) {
+        *self = Self { looked: now, since_late: None };
+    }
+
+    fn has_been_late(&self) -> bool {
+        self.since_late.is_some_and(|bytes| bytes >= FULL)
+    }
+}
+
+/// Half of what the engine waits for.
+const LATE: Duration = Duration::from_secs(1);
+
+/// The least that a socket may hold that takes no more: some hundred frames of a byte.
+const FULL: usize = 2 << 10;
 
 fn take_apart(
     split: &mut dyn Split,
@@ -235,7 +405,7 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let read_ahead = Bytes::from_static(b"ahead ");
-        (Streams::new(Attach { socket: ours.into(), read_ahead, split: Box::new(Plain) }), theirs)
+        (Streams::new(Attach::new(ours.into(), read_ahead, Box::new(Plain))), theirs)
     }
 
     #[test]

@@ -150,6 +150,18 @@ pub enum Cause {
     /// The folder of a temporary volume has a name that a bind mount cannot have.
     #[error("cannot mount {}: its path holds a colon, or is not UTF-8", .0.display())]
     Unmountable(PathBuf),
+    /// The engine has another file system than we.
+    #[error(
+        "the engine at {engine} does not see {} of this machine, which the job's data goes through: run gantline \
+         where the engine is, or choose a folder that both have under the same path (TMPDIR)",
+        folder.display()
+    )]
+    Unseen {
+        /// The folder.
+        folder: PathBuf,
+        /// The engine's address.
+        engine: String,
+    },
     /// A file of the host cannot be read.
     #[error("cannot open {} for reading", path.display())]
     HostFileSource {
@@ -258,6 +270,23 @@ pub enum Cause {
     /// The engine went away, or cannot say how the container ended.
     #[error("cannot wait for the container")]
     Exit(#[source] DockerError),
+    /// The engine went away while the container ran, and did not come back.
+    #[error(
+        "the engine went away while the container ran, and was not met again within {} s",
+        after.as_secs_f32()
+    )]
+    EngineLost {
+        /// How long it was waited for.
+        after: std::time::Duration,
+        /// What it failed with at last.
+        source: DockerError,
+    },
+    /// Some of the container's output is missing, or may be, where it would be taken for all.
+    #[error("some of what the container wrote may be missing from {label}: the engine has lost it")]
+    Incomplete {
+        /// `<source> → <sink>`.
+        label: String,
+    },
     /// The run had a limit, and was cancelled.
     #[error("the run has not ended within {} s, and was stopped", after.as_secs_f32())]
     TimedOut {

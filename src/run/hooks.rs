@@ -71,7 +71,7 @@ pub(super) async fn rescue(live: &mut Live) {
 /// Ends a container that may still run.
 async fn end(live: &Live, engine: &Client, container: &ContainerId) -> Result<(), Cause> {
     match live.cancellation.go_on() {
-        Ok(()) => kill(engine, container).await,
+        Ok(()) => kill(engine, container).await.map_err(Cause::Stop),
         Err(Cancelled) => {
             let how = (&live.cancellation, live.given.stop_timeout);
             stop_of_cancelled(engine, container, how).await

@@ -76,6 +76,8 @@ pub(super) struct Made {
     pub(super) container_note: Option<Note>,
     /// In the plan's order.
     pub(super) fifos: Vec<HostFifo>,
+    /// What the engine is to see, until the container starts.
+    pub(super) markers: Vec<HostFifo>,
     /// Those of the temporary mounts, in the plan's order.
     pub(super) directories: Vec<TempDirectory>,
     /// Files under temporary names, with the transfers that write them.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::container::stop::{kill, remove};
-use super::error::{Cause, CleanUpError};
+use super::error::CleanUpError;
 use super::labels::{
     HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
 };
@@ -267,8 +267,8 @@ impl Sweep {
                 }
                 self.pruned.containers.push(name);
             } else if container.state == "running" {
-                if is_real && let Err(Cause::Stop(error)) = kill(&engine, &container.id).await {
-                    return Err(error);
+                if is_real {
+                    kill(&engine, &container.id).await?;
                 }
                 self.pruned.stopped.push(name);
             }

@@ -1,11 +1,13 @@
 //! System calls, one safe function each.
 //!
 //! What std does not have and the streaming core needs: FIFOs by their inode, pipes with a size,
-//! splice, opening beneath a folder, inotify, the kernel's log. Nothing here decides anything. Every
+//! splice, opening beneath a folder, inotify, the kernel's log,
+//! a container's processes. Nothing here decides anything. Every
 //! descriptor is close-on-exec; those of FIFOs and pipes do not block.
 
 use nix::errno::Errno;
 
+pub mod cgroup;
 pub mod fifo;
 pub mod inotify;
 pub mod kernel_log;

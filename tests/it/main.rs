@@ -40,6 +40,7 @@ mod pump_slow;
 mod pump_stress;
 mod pump_without_inotify;
 mod run_engine;
+mod run_output;
 mod spec;
 mod spec_docker_py;
 mod spec_schema;

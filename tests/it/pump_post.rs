@@ -191,7 +191,7 @@ fn a_fifo_that_nobody_writes_is_an_empty_body() {
     let (fifo, _path) = fixture.fifo("out");
     fixture.flow.add(0, Source::Fifo(fifo), server.sink()).unwrap();
     fixture.flow.container_exited();
-    assert_eq!(fixture.ended(0).finish, Finish::Complete);
+    assert_eq!(fixture.ended(0).finish, Finish::NotOpened);
     assert!(server.came().1.is_empty());
 }
 

@@ -70,7 +70,7 @@ fn a_writer_that_never_comes_leaves_an_empty_file() {
     fixture.flow.add(0, Source::Fifo(fifo), Sink::File(File::create(&target).unwrap())).unwrap();
     fixture.flow.container_exited();
     let report = fixture.ended(0);
-    assert_eq!((report.finish, report.bytes), (Finish::Complete, 0));
+    assert_eq!((report.finish, report.bytes), (Finish::NotOpened, 0));
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(crate) struct Invocation {
     command: Command,
     input: String,
     keeps_container: bool,
+    keeps_record: bool,
     deadline: Duration,
     directory: TempDir,
 }
@@ -60,7 +61,14 @@ impl Invocation {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let deadline = Duration::from_secs(60);
-        Self { command, input: String::new(), keeps_container: false, deadline, directory }
+        Self {
+            command,
+            input: String::new(),
+            keeps_container: false,
+            keeps_record: false,
+            deadline,
+            directory,
+        }
     }
 
     /// Adds an argument.
@@ -90,6 +98,12 @@ impl Invocation {
     /// Gives it another standard output than the one that [`Finished::stdout`] is read from.
     pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.command.stdout(stdout);
+        self
+    }
+
+    /// It may leave what its record names, for a prune to find.
+    pub(crate) fn keeps_record(mut self) -> Self {
+        self.keeps_record = true;
         self
     }
 
@@ -257,7 +271,8 @@ impl Running {
         let records = fs::read_dir(invocation.directory.path().join("records")).unwrap();
         let records = records.flat_map(|user| fs::read_dir(user.unwrap().path()).unwrap());
         let records: Vec<_> = records.map(|e| fs::read_to_string(e.unwrap().path())).collect();
-        assert!(records.is_empty(), "left in the record: {records:?}\n{finished}");
+        let may_stay = invocation.keeps_record;
+        assert!(may_stay || records.is_empty(), "left in the record: {records:?}\n{finished}");
         let open = open_under(&temporary);
         assert!(open.is_empty(), "still open: {open:?}\n{finished}");
         finished

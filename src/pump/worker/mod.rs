@@ -7,8 +7,8 @@ pub(in crate::pump) mod slot;
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -18,7 +18,7 @@ use crate::pump::end::{Sink, Source};
 use crate::pump::error::PumpError;
 use crate::pump::options::Options;
 use crate::pump::report::Notice;
-use crate::pump::streams::Attach;
+use crate::pump::streams::{Attach, Successor};
 use crate::pump::worker::reactor::{Mailbox, Reactor, Senses};
 use crate::pump::worker::slot::{Command, NewSource, NewTransfer};
 
@@ -73,7 +73,7 @@ impl Pump {
     /// A place for one run's transfers. `notify` is called in the workers' threads.
     pub fn flow(&self, notify: Arc<dyn Fn(Notice) + Send + Sync>) -> Flow {
         let number = self.shared.next_flow.fetch_add(1, Ordering::Relaxed);
-        Flow { shared: Arc::clone(&self.shared), number, notify }
+        Flow { shared: Arc::clone(&self.shared), number, notify, output: OnceLock::new() }
     }
 }
 
@@ -106,6 +106,8 @@ pub struct Flow {
     shared: Arc<Shared>,
     number: u64,
     notify: Notify,
+    /// The worker that takes the container's output.
+    output: OnceLock<Mailbox>,
 }
 
 impl Flow {
@@ -135,8 +137,35 @@ impl Flow {
             self.transfer(id, NewSource::Fed(folder), sink)
         });
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.next_worker()?.send(Command::Attach { attach, outlets: Box::new(outlets), reply })?;
-        answer.recv().map_err(|_| PumpError::Stopped)?
+        let worker = self.next_worker()?;
+        worker.send(Command::Attach { attach, outlets: Box::new(outlets), reply })?;
+        answer.recv().map_err(|_| PumpError::Stopped)??;
+        self.output.get_or_init(|| worker.clone());
+        Ok(())
+    }
+
+    /// A connection takes the place of one that broke off: see
+    /// [`Attach::that_may_go_on`](super::Attach::that_may_go_on).
+    pub fn output_goes_on(&self, successor: Successor) {
+        self.tell_of_output(Command::OutputGoesOn(self.number, Box::new(successor)));
+    }
+
+    /// Some of the container's output is missing, or may be: its transfers will be
+    /// [`Incomplete`](super::Finish::Incomplete).
+    pub fn output_lacks(&self) {
+        self.tell_of_output(Command::OutputLacks(self.number));
+    }
+
+    /// No connection takes the place of one that broke off: what has come of the output is all.
+    pub fn output_given_up(&self) {
+        self.tell_of_output(Command::OutputGivenUp(self.number));
+    }
+
+    fn tell_of_output(&self, command: Command) {
+        if let Some(worker) = self.output.get() {
+            // A worker that is gone has no transfers.
+            let _ = worker.send(command);
+        }
     }
 
     /// The container has exited, or was killed, or will never start. Transfers into its FIFOs are

@@ -1,15 +1,17 @@
 //! What a worker does when it is told to: adds transfers, takes a container's output, ends them.
 
+use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::unix::SourceFd;
-use mio::{Interest, Token};
+use mio::{Interest, Registry, Token};
 
 use crate::http::Lookup;
 use crate::pump::error::PumpError;
 use crate::pump::far::fetch::Ticket;
-use crate::pump::streams::{Attach, Streams};
+use crate::pump::streams::{Attach, Streams, Successor};
 use crate::pump::turn::{Tokens, Turn};
 use crate::pump::worker::reactor::Reactor;
 use crate::pump::worker::slot::{Command, Key, NewTransfer, Slot, Work};
@@ -25,6 +27,9 @@ impl Reactor {
             Command::Attach { attach, outlets, reply } => {
                 let _ = reply.send(self.attach(attach, *outlets));
             }
+            Command::OutputGoesOn(flow, successor) => self.output_goes_on(flow, *successor),
+            Command::OutputLacks(flow) => self.with_streams(flow, Streams::lacks),
+            Command::OutputGivenUp(flow) => self.with_streams(flow, Streams::gives_up),
             Command::ContainerExited(flow) => self.container_exited(flow),
             Command::Cancel(flow) => {
                 for key in self.keys_of(flow) {
@@ -70,27 +75,51 @@ impl Reactor {
 
     fn attach(&mut self, attach: Attach, outlets: [NewTransfer; 2]) -> Result<(), PumpError> {
         let [stdout, stderr] = outlets;
-        let flow = stdout.flow;
+        let (flow, notify) = (stdout.flow, Arc::clone(&stdout.notify));
         let stdout = self.add(stdout)?;
         let stderr = self.add(stderr).inspect_err(|_| self.remove(stdout))?;
         let key = self.next_key;
         self.next_key += 1;
         let streams = Streams::new(attach);
-        let token = Token(usize::try_from(key).unwrap_or(usize::MAX) * 2);
-        let descriptor = streams.descriptor().as_raw_fd();
-        self.poll
-            .registry()
-            .register(&mut SourceFd(&descriptor), token, Interest::READABLE)
-            .map_err(PumpError::Register)
-            .inspect_err(|_| {
+        watch(self.poll.registry(), key, &streams).map_err(PumpError::Register).inspect_err(
+            |_| {
                 self.remove(stdout);
                 self.remove(stderr);
-            })?;
-        let mut slot = Slot::new(flow, Work::Streams(Box::new(streams)));
+            },
+        )?;
+        let mut slot = Slot::new(flow, Work::Streams(Box::new(streams), notify));
         slot.outlets = [stdout, stderr];
         self.slots.insert(key, slot);
         self.enqueue(key);
         Ok(())
+    }
+
+    fn output_goes_on(&mut self, flow: u64, successor: Successor) {
+        for key in self.keys_of(flow) {
+            let Some(Slot { work: Work::Streams(streams, _), .. }) = self.slots.get_mut(&key)
+            else {
+                continue;
+            };
+            streams.goes_on(successor, Instant::now());
+            if let Err(error) = watch(self.poll.registry(), key, streams) {
+                tracing::error!(%error, "the container's output cannot be watched");
+                streams.gives_up();
+            }
+            self.enqueue(key);
+            self.arm(key);
+            return;
+        }
+    }
+
+    /// Calls a flow's streams, and gives them a turn.
+    fn with_streams(&mut self, flow: u64, call: impl Fn(&mut Streams)) {
+        for key in self.keys_of(flow) {
+            if let Some(Slot { work: Work::Streams(streams, _), .. }) = self.slots.get_mut(&key) {
+                call(streams);
+                self.enqueue(key);
+                self.arm(key);
+            }
+        }
     }
 
     fn keys_of(&self, flow: u64) -> Vec<Key> {
@@ -104,14 +133,9 @@ impl Reactor {
         // What its readers did last comes before their end, and may be a failure.
         self.look_at_fifos();
         for key in self.keys_of(flow) {
-            if let Some(Slot { work: Work::Streams(streams), .. }) = self.slots.get_mut(&key) {
-                streams.container_exited(Instant::now());
-                self.enqueue(key);
-                self.arm(key);
-            } else {
-                self.with_driver(key, |driver, _| driver.container_exited());
-            }
+            self.with_driver(key, |driver, _| driver.container_exited());
         }
+        self.with_streams(flow, |streams| streams.container_exited(Instant::now()));
     }
 
     pub(in crate::pump) fn look_up(&self, key: Key, ticket: Ticket, lookup: Lookup) {
@@ -121,4 +145,11 @@ impl Reactor {
             let _ = mailbox.send(Command::Resolved(key, ticket, found));
         });
     }
+}
+
+/// Has the loop wake when a container's output has bytes.
+fn watch(registry: &Registry, key: Key, streams: &Streams) -> io::Result<()> {
+    let token = Token(usize::try_from(key).unwrap_or(usize::MAX) * 2);
+    let descriptor = streams.descriptor().as_raw_fd();
+    registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE)
 }

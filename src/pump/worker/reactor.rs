@@ -19,7 +19,7 @@ use crate::pump::carrier::pool::Pool;
 use crate::pump::driver::Driver;
 use crate::pump::error::{PumpError, TransferError};
 use crate::pump::fifo::ears::Ears;
-use crate::pump::report::Finish;
+use crate::pump::report::{Finish, Notice};
 use crate::pump::streams::{Flowing, Outlet};
 use crate::pump::turn::{Context, Turn};
 use crate::pump::worker::alarms::Alarms;
@@ -223,7 +223,7 @@ impl Reactor {
     fn give_turn(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         slot.is_queued = false;
-        if let Work::Streams(_) = slot.work {
+        if let Work::Streams(..) = slot.work {
             self.give_streams_turn(key);
         } else {
             self.with_driver(key, |driver, context| driver.turn(context));
@@ -273,7 +273,7 @@ impl Reactor {
 
     fn give_streams_turn(&mut self, key: Key) {
         let Some(mut slot) = self.slots.remove(&key) else { return };
-        let Work::Streams(streams) = &mut slot.work else { return };
+        let Work::Streams(streams, notify) = &mut slot.work else { return };
         let outlets = slot.outlets;
         let mut fed = Vec::new();
         let now = Instant::now();
@@ -293,8 +293,11 @@ impl Reactor {
             // At once: most of them have nothing left to do, and the loop may sleep.
             self.with_driver(key, |driver, context| driver.turn(context));
         }
-        let finish = match outcome {
-            Ok(Flowing::Again) | Ok(Flowing::Wait) => {
+        if let Ok(Flowing::BrokeOff { is_sure }) = outcome {
+            notify(Notice::OutputBrokeOff { is_sure });
+        }
+        let finishes = match outcome {
+            Ok(Flowing::Again | Flowing::Wait | Flowing::BrokeOff { .. }) => {
                 self.slots.insert(key, slot);
                 if let Ok(Flowing::Again) = outcome {
                     self.enqueue(key);
@@ -302,8 +305,10 @@ impl Reactor {
                 self.arm(key);
                 return;
             }
-            Ok(Flowing::Ended) => Finish::Complete,
-            Ok(Flowing::GivenUp) => Finish::TimedOut,
+            Ok(Flowing::Ended) => {
+                [Outlet::StdOut, Outlet::StdErr].map(|outlet| streams.finish(outlet))
+            }
+            Ok(Flowing::GivenUp) => [Finish::TimedOut; 2],
             Err(error) => {
                 // Both streams have lost their rest; the error is told once.
                 self.with_driver(outlets[1], |driver, _| driver.feed_ended(Finish::Failed));
@@ -311,7 +316,7 @@ impl Reactor {
                 return;
             }
         };
-        for outlet in outlets {
+        for (outlet, finish) in outlets.into_iter().zip(finishes) {
             self.with_driver(outlet, |driver, _| driver.feed_ended(finish));
         }
     }

@@ -22,7 +22,7 @@ use crate::pump::post::PostSink;
 use crate::pump::shared::Shared;
 use crate::pump::sink;
 use crate::pump::source::{self, FifoSource, FileSource};
-use crate::pump::streams::{Attach, Streams};
+use crate::pump::streams::{Attach, Streams, Successor};
 use crate::pump::turn::Tokens;
 use crate::sys::pipe::{self, PIPE_BYTES};
 
@@ -33,6 +33,9 @@ pub(crate) type Key = u64;
 pub(crate) enum Command {
     Add(Box<NewTransfer>, Sender<Result<(), PumpError>>),
     Attach { attach: Attach, outlets: Box<[NewTransfer; 2]>, reply: Sender<Result<(), PumpError>> },
+    OutputGoesOn(u64, Box<Successor>),
+    OutputLacks(u64),
+    OutputGivenUp(u64),
     ContainerExited(u64),
     Cancel(u64),
     Resolved(Key, Ticket, io::Result<Vec<SocketAddr>>),
@@ -117,7 +120,8 @@ pub(crate) struct Slot {
 /// What it does in them.
 pub(crate) enum Work {
     Driver(Box<Driver>),
-    Streams(Box<Streams>),
+    /// With who is told when the connection breaks off.
+    Streams(Box<Streams>, Notify),
 }
 
 impl Slot {
@@ -130,7 +134,7 @@ impl Work {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Driver(driver) => driver.deadline(),
-            Self::Streams(streams) => streams.deadline(),
+            Self::Streams(streams, _) => streams.deadline(),
         }
     }
 }
@@ -139,7 +143,7 @@ impl std::fmt::Debug for Work {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Driver(driver) => driver.fmt(f),
-            Self::Streams(_) => f.write_str("Streams"),
+            Self::Streams(..) => f.write_str("Streams"),
         }
     }
 }

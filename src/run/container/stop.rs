@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+
 use crate::docker::{Client, ContainerId, DockerError, RemoveOptions};
 use crate::run::cancel::{Cancellation, Cancelled, Level};
 use crate::run::error::Cause;
+use crate::sys::cgroup;
 
 /// Stops a container of a run that is cancelled, with its grace period. Who insists has it killed.
 pub(crate) async fn stop_of_cancelled(
@@ -14,7 +17,7 @@ pub(crate) async fn stop_of_cancelled(
 ) -> Result<(), Cause> {
     match cancellation.unless(Level::Insisted, stop(engine, container, grace)).await {
         Ok(stopped) => stopped,
-        Err(Cancelled) => kill(engine, container).await,
+        Err(Cancelled) => kill(engine, container).await.map_err(Cause::Stop),
     }
 }
 
@@ -24,16 +27,27 @@ async fn stop(engine: &Client, container: &ContainerId, grace: Duration) -> Resu
         Ok(()) => Ok(()),
         Err(error) => {
             tracing::debug!(%container, ?error, "stop failed, killing");
-            kill(engine, container).await
+            kill(engine, container).await.map_err(Cause::Stop)
         }
     }
 }
 
 /// Kills a container; one that does not run, or is gone, is none that could be killed.
-pub(crate) async fn kill(engine: &Client, container: &ContainerId) -> Result<(), Cause> {
+pub(crate) async fn kill(engine: &Client, container: &ContainerId) -> Result<(), DockerError> {
     match engine.kill(container, "KILL").await {
-        Err(error) if !error.is_conflict() && !error.is_not_found() => Err(Cause::Stop(error)),
+        Err(error) if !error.is_conflict() && !error.is_not_found() => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Kills a container's processes without its engine, which is not there: whoever reads what we write must
+/// not take its end for the file's. On another machine, or as another user, there is nothing to be done.
+pub(crate) async fn kill_without_engine(container: &ContainerId) {
+    let id = container.to_string();
+    match spawn_blocking(move || cgroup::kill_container(&id)).await {
+        Ok(Ok(killed)) => tracing::debug!(%container, killed, "killed without its engine"),
+        Ok(Err(error)) => tracing::warn!(%container, %error, "cannot kill it without its engine"),
+        Err(error) => tracing::error!(%error, "killing a container panicked"),
     }
 }
 

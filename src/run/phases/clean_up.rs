@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use crate::docker::{Client, ContainerId};
-use crate::run::container::stop::{kill, remove};
+use crate::docker::{Client, ContainerId, DockerError};
+use crate::run::container::absence::patiently;
+use crate::run::container::stop::{kill, kill_without_engine, remove};
 use crate::run::error::CleanUpError;
 use crate::run::labels::RUN_LABEL;
 use crate::run::live::{Live, MadeContainer};
@@ -24,7 +25,8 @@ pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
         left.extend(remove_container(live).await.err());
     }
     end_transfers(live, &mut left).await;
-    for fifo in std::mem::take(&mut live.made.fifos) {
+    let markers = std::mem::take(&mut live.made.markers);
+    for fifo in std::mem::take(&mut live.made.fifos).into_iter().chain(markers) {
         left.extend(fifo.remove().err().map(CleanUpError::Volume));
     }
     for (_, file) in std::mem::take(&mut live.made.files) {
@@ -41,7 +43,10 @@ pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
 /// stay stays.
 pub(crate) fn begin_removal(live: &mut Live, engine: Client, container: ContainerId) {
     if live.plan.remove_container {
-        let removal = tokio::spawn(async move { remove(&engine, &container).await });
+        let cancellation = live.cancellation.clone();
+        let removal = tokio::spawn(async move {
+            patiently(&engine, &cancellation, || remove(&engine, &container)).await
+        });
         live.made.container = MadeContainer::Removing(removal);
     }
 }
@@ -69,19 +74,27 @@ async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
         }
         MadeContainer::Started(id) if !live.plan.remove_container => {
             // It has exited, unless the run broke off: then nothing would ever stop it.
-            match kill(engine, &id).await {
-                Err(crate::run::error::Cause::Stop(error)) => Err(failed(error)),
-                _ => Ok(()),
-            }
+            and_kill(&id, kill(engine, &id).await).await.map_err(failed)
         }
-        MadeContainer::Created(id) | MadeContainer::Started(id) => {
-            remove(engine, &id).await.map_err(failed)
+        MadeContainer::Created(id) => remove(engine, &id).await.map_err(failed),
+        MadeContainer::Started(id) => {
+            and_kill(&id, remove(engine, &id).await).await.map_err(failed)
         }
         MadeContainer::Removing(removal) => match removal.await {
             Ok(removed) => removed.map_err(failed),
             Err(_) => Err(CleanUpError::Bug("removing a container panicked")),
         },
     }
+}
+
+/// A container that may run is killed without its engine as well, before its inputs end: an engine that is away does
+/// not kill it, and one that was killed while it started the container knows nothing of what runs.
+async fn and_kill(
+    container: &ContainerId,
+    gone: Result<(), DockerError>,
+) -> Result<(), DockerError> {
+    kill_without_engine(container).await;
+    gone
 }
 
 async fn end_transfers(live: &mut Live, left: &mut Vec<CleanUpError>) {

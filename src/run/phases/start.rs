@@ -9,6 +9,8 @@ use crate::guard::{self, Watched};
 use crate::plan::FifoRef;
 use crate::pump::{Attach, Source};
 use crate::run::cancel::Level;
+use crate::run::container::absence::patiently;
+use crate::run::container::sight::Sights;
 use crate::run::container::stop::remove;
 use crate::run::error::Cause;
 use crate::run::live::{Live, MadeContainer, Stop};
@@ -52,7 +54,13 @@ impl Prepared {
         let next_exit =
             async { self.engine.wait_next_exit(&self.container).await.map_err(Cause::Attach) };
         let attach = attach(&self.engine, &self.container, live.listeners());
-        let (attached, exit) = tokio::try_join!(attach, next_exit)?;
+        let sights = Sights::choose(live);
+        let look = sights.look(&self.engine, &self.container);
+        let held = tokio::try_join!(attach, next_exit, look);
+        for marker in std::mem::take(&mut live.made.markers) {
+            marker.remove().map_err(Cause::Volume)?;
+        }
+        let (attached, exit, ()) = held?;
         let mut attached = Some(attached);
         // The streams of a container that may have to be made again cannot begin before it runs.
         if self.recipe.attempts.is_last() {
@@ -67,7 +75,9 @@ impl Prepared {
         let has_inputs = !live.made.fifos.is_empty();
         live.made.watched = has_inputs.then(|| watch(&self.engine, &self.container)).flatten();
         live.made.container = MadeContainer::Started(self.container.clone());
-        if let Err(error) = self.engine.start(&self.container).await {
+        if let Err(error) = self.engine.start(&self.container).await
+            && !self.has_started(live, &error).await
+        {
             if !error.is_transient() {
                 live.made.container = MadeContainer::Created(self.container.clone());
             }
@@ -78,6 +88,16 @@ impl Prepared {
         }
         live.tell(&Event::ContainerStarted { id: self.container.to_string() });
         Ok(Begun::Runs(held.exit))
+    }
+
+    /// Whether the container was started although the engine went away before it said so.
+    async fn has_started(&self, live: &Live, error: &DockerError) -> bool {
+        if !error.is_absence() {
+            return false;
+        }
+        let inspect = || self.engine.inspect(&self.container);
+        let state = patiently(&self.engine, &live.cancellation, inspect).await;
+        state.is_ok_and(|state| state.running || state.finished.is_some())
     }
 
     /// Makes the container again, otherwise, if there is another way.
@@ -127,7 +147,7 @@ async fn attach(
         return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
     }
     let split = Box::new(Frames::new(listeners));
-    Ok(Attach::new(attached.socket, attached.read_ahead, split))
+    Ok(Attach::new(attached.socket, attached.read_ahead, split).that_may_go_on())
 }
 
 fn begin_streams(live: &mut Live, attach: Option<Attach>, sinks: &mut Sinks) -> Result<(), Cause> {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::docker::{Client, ContainerId, DockerError, Exit};
+use crate::docker::{Client, ContainerId};
 use crate::event::Event;
 use crate::run::cancel::{Cancellation, Level};
+use crate::run::container::absence::patiently;
+use crate::run::container::exit::{Ended, exit_of};
+use crate::run::container::output::{Output, Reopening};
 use crate::run::container::stop::{kill, stop_of_cancelled};
 use crate::run::error::Cause;
 use crate::run::live::{Live, Stop};
@@ -16,7 +19,7 @@ use crate::run::transfers::Turn;
 pub(crate) struct Exited {
     pub(crate) engine: Client,
     pub(crate) container: ContainerId,
-    pub(crate) exit: Exit,
+    pub(crate) ended: Ended,
     pub(crate) is_cancelled: bool,
 }
 
@@ -27,40 +30,59 @@ impl Started {
     pub(crate) async fn stream(self, live: &mut Live) -> Result<Exited, Stop> {
         let Self { engine, container, exit } = self;
         let (cancellation, grace) = (live.cancellation.clone(), live.given.stop_timeout);
-        let exit = tokio::select! {
+        let ending = exit_of(&engine, &container, exit, &cancellation);
+        let ended = tokio::select! {
             biased;
-            exit = follow(live, &engine, &container, exit.exit()) => exit?,
+            ended = follow(live, (&engine, &container, &cancellation), ending) => ended?,
             cause = stop_when_asked(&engine, &container, (&cancellation, grace)) => {
                 return Err(Stop::Failed(cause));
             }
         };
+        if let Some(away) = ended.away {
+            live.warns(format!(
+                "the engine went away while the container ran, and was met again after {:.1} s",
+                away.as_secs_f32()
+            ));
+        }
         let is_cancelled = cancellation.go_on().is_err();
         live.report.cancelled = is_cancelled;
-        live.report.exit_code = Some(exit.status_code);
-        live.tell(&Event::ContainerExited { exit_code: exit.status_code });
-        Ok(Exited { engine, container, exit, is_cancelled })
+        let exit_code = ended.exit.status_code;
+        live.report.exit_code = Some(exit_code);
+        live.tell(&Event::ContainerExited { exit_code });
+        Ok(Exited { engine, container, ended, is_cancelled })
     }
 }
 
 /// The run's one loop: what the pump says, until the engine says that the container has exited.
 async fn follow(
     live: &mut Live,
-    engine: &Client,
-    container: &ContainerId,
-    exit: impl Future<Output = Result<Exit, DockerError>>,
-) -> Result<Exit, Cause> {
-    let mut exit = std::pin::pin!(exit);
+    (engine, container, cancellation): (&Client, &ContainerId, &Cancellation),
+    ending: impl Future<Output = Result<Ended, Cause>>,
+) -> Result<Ended, Cause> {
+    let mut ending = std::pin::pin!(ending);
+    let mut reopening = Reopening::new(Output {
+        engine: engine.clone(),
+        container: container.clone(),
+        cancellation: cancellation.clone(),
+    });
     loop {
+        let broke_off = live.transfers.output_broke_off();
         let turn = tokio::select! {
             biased;
-            exit = &mut exit => return exit.map_err(Cause::Exit),
+            ended = &mut ending => return ended,
+            successor = reopening.successor(broke_off) => {
+                live.transfers.output_goes_on(successor);
+                continue;
+            }
             turn = live.transfers.turn() => turn,
         };
         live.heeds_closed_stdout();
         if let Turn::Failed { cause } = turn {
             // The pump holds the FIFO open until it is told of the exit: the reader must not take
             // a short file for a whole one.
-            kill(engine, container).await?;
+            patiently(engine, cancellation, || kill(engine, container))
+                .await
+                .map_err(Cause::Stop)?;
             live.transfer_failed(cause);
         }
     }

@@ -5,7 +5,11 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use crate::docker::{Client, ContainerId, ContainerState, DockerError};
-use crate::run::cancel::{Cancelled, Level};
+use crate::pump::Finish;
+use crate::run::cancel::{Cancellation, Cancelled, Level};
+use crate::run::container::absence::patiently;
+use crate::run::container::exit::Ended;
+use crate::run::container::output::Output;
 use crate::run::end::End;
 use crate::run::error::{Cause, chain};
 use crate::run::live::{Live, Stop};
@@ -27,15 +31,22 @@ impl Exited {
     /// The pump bounds the container's side of it: a FIFO or stream that somebody keeps open. How
     /// long our own sinks take is for them to say.
     pub(crate) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
-        let Self { engine, container, exit, is_cancelled } = self;
-        let exit_code = exit.status_code;
+        let Self { engine, container, ended, is_cancelled } = self;
+        let exit_code = ended.exit.status_code;
         let is_cancelled = deliver_replaced(live, is_cancelled).await;
+        let cancellation = live.cancellation.clone();
+        let mut rest = Rest::new(&engine, &container, &cancellation);
+        rest.restore(live, &ended).await;
         live.transfers.container_exited();
+        let inspect = || engine.inspect(&container);
         let (state, is_cancelled) = if exit_code == 0 {
-            tokio::join!(engine.inspect(&container), drain(live, is_cancelled))
+            let inspected = patiently(&engine, &cancellation, inspect);
+            tokio::join!(inspected, drain(live, &mut rest, is_cancelled))
         } else {
-            let is_cancelled = drain(live, is_cancelled).await;
-            (look_at_failure(&engine, &container, exit_code == KILLED).await, is_cancelled)
+            let is_cancelled = drain(live, &mut rest, is_cancelled).await;
+            let first = patiently(&engine, &cancellation, inspect).await;
+            let state = look_at_failure(&engine, &container, first, exit_code == KILLED).await;
+            (state, is_cancelled)
         };
         live.tells_job_of_exit(exit_code);
         let oom_killed = match state {
@@ -49,10 +60,14 @@ impl Exited {
         live.report.oom_killed = oom_killed;
         let end = End { exit_code, oom_killed, is_cancelled };
         begin_removal(live, engine, container);
-        if let Some(error) = exit.error {
+        if let Some(error) = ended.exit.error {
             live.warns(format!("the engine says of the container's end: {error}"));
         }
         warn_of_unchecked(live);
+        tell_of_incomplete(live, is_cancelled);
+        if end.has_succeeded() {
+            warn_of_unopened(live);
+        }
         match live.failure.take() {
             None => Ok(Drained { end }),
             Some((_, cause)) if is_cancelled => {
@@ -77,9 +92,10 @@ const SECOND_LOOK: Duration = Duration::from_millis(100);
 async fn look_at_failure(
     engine: &Client,
     container: &ContainerId,
+    first: Result<ContainerState, DockerError>,
     was_killed: bool,
 ) -> Result<ContainerState, DockerError> {
-    let mut state = engine.inspect(container).await?;
+    let mut state = first?;
     if state.oom_killed {
         return Ok(state);
     }
@@ -98,13 +114,13 @@ async fn look_at_failure(
 
 /// Waits until every transfer has ended and every writer has everything. Whether the run is cancelled
 /// now: one that is stopped has its last words still to come, and who insists does not want them.
-async fn drain(live: &mut Live, is_cancelled: bool) -> bool {
+async fn drain(live: &mut Live, rest: &mut Rest, is_cancelled: bool) -> bool {
     if live.transfers.have_ended() && live.made.relays.is_empty() {
         return is_cancelled;
     }
     let cancellation = live.cancellation.clone();
     let written = async {
-        end_transfers(live).await;
+        end_transfers(live, rest).await;
         end_relays(live).await;
     };
     let Err(Cancelled) = cancellation.unless(Level::beyond(is_cancelled), written).await else {
@@ -112,7 +128,7 @@ async fn drain(live: &mut Live, is_cancelled: bool) -> bool {
     };
     live.report.cancelled = true;
     live.transfers.cancel();
-    end_transfers(live).await;
+    end_transfers(live, rest).await;
     true
 }
 
@@ -130,10 +146,92 @@ fn warn_of_unchecked(live: &mut Live) {
     }
 }
 
-async fn end_transfers(live: &mut Live) {
+async fn end_transfers(live: &mut Live, rest: &mut Rest) {
     while !live.transfers.have_ended() {
         if let Turn::Failed { cause } = live.transfers.turn().await {
             live.transfer_failed(cause);
+        }
+        rest.restore_more(live).await;
+    }
+}
+
+/// The rest of the output, when its connection is over and that was not its end.
+struct Rest {
+    output: Output,
+    tries: u32,
+}
+
+impl Rest {
+    fn new(engine: &Client, container: &ContainerId, cancellation: &Cancellation) -> Self {
+        let output = Output {
+            engine: engine.clone(),
+            container: container.clone(),
+            cancellation: cancellation.clone(),
+        };
+        Self { output, tries: 3 }
+    }
+
+    /// Looks whether the connection's end was the output's, before the pump takes it for that.
+    async fn restore(&mut self, live: &mut Live, ended: &Ended) {
+        if ended.away.is_some() {
+            // What it held in its memory is lost, and nobody knows what that was.
+            live.transfers.output_lacks();
+        }
+        // What the pump has told by now.
+        while let Some(turn) = live.transfers.turn_now() {
+            if let Turn::Failed { cause } = turn {
+                live.transfer_failed(cause);
+            }
+        }
+        let Some(broke_off) = live.transfers.output_broke_off() else { return };
+        if !broke_off.is_sure || self.output.ended_early(broke_off, ended.at).await {
+            self.reopen(live).await;
+        }
+    }
+
+    /// The pump has been told of the exit: a connection whose end was sure has ended its transfers.
+    async fn restore_more(&mut self, live: &mut Live) {
+        if live.transfers.output_broke_off().is_some_and(|broke_off| !broke_off.is_sure) {
+            self.reopen(live).await;
+        }
+    }
+
+    async fn reopen(&mut self, live: &mut Live) {
+        let is_wanted = self.tries > 0 && live.cancellation.go_on().is_ok();
+        self.tries = self.tries.saturating_sub(1);
+        let successor = match is_wanted {
+            true => self.output.reopen().await,
+            false => Ok(None),
+        };
+        match successor {
+            Ok(Some(successor)) => live.transfers.output_goes_on(successor),
+            nothing => {
+                tracing::debug!(?nothing, "the rest of the output cannot be had");
+                live.transfers.gives_output_up();
+            }
+        }
+    }
+}
+
+/// A FIFO whose bytes somebody wants, and that the program has not opened.
+fn warn_of_unopened(live: &mut Live) {
+    for (label, finish, is_data) in live.transfers.ends() {
+        if is_data && finish == Finish::NotOpened {
+            live.warns(format!("{label}: the container has not opened this FIFO"));
+        }
+    }
+}
+
+/// Output of which the engine has lost some, or may have: where somebody will take it for all, the run fails.
+fn tell_of_incomplete(live: &mut Live, is_cancelled: bool) {
+    for (label, finish, is_data) in live.transfers.ends() {
+        if finish != Finish::Incomplete {
+            continue;
+        }
+        let cause = Cause::Incomplete { label };
+        match is_data && !is_cancelled {
+            true => live.transfer_failed(cause),
+            false => live.warns(chain(&cause)),
         }
     }
 }

@@ -18,13 +18,14 @@ pub(crate) mod uploads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::event::{Ledger, TransferId};
 use crate::hook::{HookError, Settled, StreamUpload, Uploaded};
 use crate::plan::PlannedTransfer;
-use crate::pump::{Attach, Finish, Flow, Notice, Pump, Sink, Source, TransferReport};
+use crate::pump::{Attach, Finish, Flow, Notice, Pump, Sink, Source, Successor, TransferReport};
 use crate::run::error::Cause;
 use crate::run::outcome::TransferRecord;
 use crate::spec;
@@ -37,6 +38,16 @@ pub(crate) struct Transfers {
     tracks: BTreeMap<TransferId, Track>,
     ledger: Ledger,
     is_stdout_closed: bool,
+    broke_off: Option<BrokeOff>,
+}
+
+/// That the connection of the container's output is over, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BrokeOff {
+    pub(crate) at: Instant,
+    pub(crate) at_the_clock: SystemTime,
+    /// Nothing is missing if the container had exited.
+    pub(crate) is_sure: bool,
 }
 
 /// One transfer's way.
@@ -95,7 +106,7 @@ impl Transfers {
             (ledger.next_id(), Track { planned, state: State::Planned, upload: None })
         };
         let tracks = planned.iter().map(track).collect();
-        Self { flow, sender, news, tracks, ledger, is_stdout_closed: false }
+        Self { flow, sender, news, tracks, ledger, is_stdout_closed: false, broke_off: None }
     }
 
     /// Their ids, in the plan's order.
@@ -178,6 +189,10 @@ impl Transfers {
                 if let Some(track) = self.tracks.get_mut(&id) {
                     track.state = State::Ended(report);
                 }
+            }
+            Notice::OutputBrokeOff { is_sure } => {
+                let (at, at_the_clock) = (Instant::now(), SystemTime::now());
+                self.broke_off = Some(BrokeOff { at, at_the_clock, is_sure });
             }
             Notice::Failed { id, error } => {
                 let label = self.label(TransferId::new(id));
@@ -294,6 +309,40 @@ impl Transfers {
         }
     }
 
+    /// Whether the connection of the container's output is over, and nothing has taken its place.
+    pub(crate) fn output_broke_off(&self) -> Option<BrokeOff> {
+        self.broke_off
+    }
+
+    /// See [`Flow::output_goes_on`].
+    pub(crate) fn output_goes_on(&mut self, successor: Successor) {
+        self.broke_off = None;
+        self.flow.output_goes_on(successor);
+    }
+
+    /// See [`Flow::output_lacks`].
+    pub(crate) fn output_lacks(&self) {
+        self.flow.output_lacks();
+    }
+
+    /// See [`Flow::output_given_up`].
+    pub(crate) fn gives_output_up(&mut self) {
+        self.broke_off = None;
+        self.flow.output_given_up();
+    }
+
+    /// How those that have ended did, and whether what they bring out of the container is data: somebody will take it
+    /// for all.
+    pub(crate) fn ends(&self) -> Vec<(String, Finish, bool)> {
+        let ended = |track: &Track| match &track.state {
+            State::Ended(report) => {
+                Some((track.planned.to_string(), report.finish, track.brings_data()))
+            }
+            State::Planned | State::Begun => None,
+        };
+        self.tracks.values().filter_map(ended).collect()
+    }
+
     /// See [`Flow::container_exited`].
     pub(crate) fn container_exited(&self) {
         self.flow.container_exited();
@@ -335,6 +384,15 @@ impl Track {
             Some(Upload::Failed) => Finish::Failed,
             _ => report.finish,
         }
+    }
+
+    fn brings_data(&self) -> bool {
+        matches!(
+            self.planned.sink,
+            spec::Sink::HostFile { .. }
+                | spec::Sink::ChunkedPost { .. }
+                | spec::Sink::GirderItem { .. }
+        )
     }
 
     fn is_settling(&self) -> bool {

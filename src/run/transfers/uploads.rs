@@ -13,13 +13,15 @@ pub(crate) async fn finish_uploads(live: &mut Live, end: End) -> Result<End, Cau
     let uploading = live.transfers.uploading();
     for transfer in uploading {
         match live.transfers.report(transfer).map(|report| report.finish) {
-            // A FIFO that nobody opened has given all of its nothing.
-            Some(Finish::Complete | Finish::NotOpened) if end.has_succeeded() => {
+            Some(Finish::Complete) if end.has_succeeded() => {
                 live.transfers.keep(transfer);
             }
+            // A warning says so already.
+            Some(Finish::NotOpened) if end.has_succeeded() => live.transfers.give_up(transfer),
             finish => {
                 let why = match finish {
                     _ if end.is_cancelled => "the run was cancelled",
+                    Some(Finish::Incomplete) if end.has_succeeded() => "some of it may be missing",
                     Some(Finish::TimedOut) if end.has_succeeded() => "it did not end",
                     _ => "the container failed",
                 };

@@ -1,0 +1,55 @@
+//! The container's exit, whatever becomes of the engine meanwhile.
+
+use std::time::{Duration, Instant};
+
+use crate::docker::{Client, ContainerId, DockerError, Exit, ExitWait};
+use crate::run::cancel::Cancellation;
+use crate::run::container::absence::patiently;
+use crate::run::error::Cause;
+
+/// How the container ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    /// When it was told.
+    pub(crate) at: Instant,
+    /// How long the engine was away while the container ran, if it was.
+    pub(crate) away: Option<Duration>,
+}
+
+/// Waits for the exit. When the engine goes away it is met again, and asked again by the container's id.
+pub(crate) async fn exit_of(
+    engine: &Client,
+    container: &ContainerId,
+    wait: ExitWait,
+    cancellation: &Cancellation,
+) -> Result<Ended, Cause> {
+    let mut answer = wait.exit().await;
+    let mut away = None;
+    loop {
+        let error = match answer {
+            Ok(exit) => return Ok(Ended { exit, at: Instant::now(), away }),
+            Err(error) => error,
+        };
+        if !error.is_absence() {
+            return Err(Cause::Exit(error));
+        }
+        tracing::warn!(%container, %error, "the engine went away, and is waited for");
+        let since = Instant::now();
+        // Not the next exit: it may have been meanwhile.
+        let call = || engine.wait_not_running(container);
+        let wait =
+            patiently(engine, cancellation, call).await.map_err(|source| lost(engine, source))?;
+        let absence = since.elapsed();
+        tracing::info!(%container, seconds = absence.as_secs_f32(), "the engine is back");
+        away = Some(away.unwrap_or_default() + absence);
+        answer = wait.exit().await;
+    }
+}
+
+fn lost(engine: &Client, source: DockerError) -> Cause {
+    match source.is_absence() {
+        true => Cause::EngineLost { after: engine.patience(), source },
+        false => Cause::Exit(source),
+    }
+}

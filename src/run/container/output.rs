@@ -1,0 +1,135 @@
+//! The container's output, when its connection is over before the container is: the engine went away, or
+//! somebody between cut it, or we stood still for so long that the engine threw its rest away.
+//!
+//! The engine's log has everything from the first byte on, if it is kept so ([`is_log_whole`]); then it takes
+//! the connection's place. Otherwise another attach does, and what may be missing is told.
+//!
+//! [`is_log_whole`]: crate::docker::ContainerState::is_log_whole
+
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+
+use crate::docker::{Client, ContainerId, DockerError, Endpoint, Log};
+use crate::pump::{Brings, Successor};
+use crate::run::cancel::Cancellation;
+use crate::run::container::absence::patiently;
+use crate::run::transfers::BrokeOff;
+
+/// Where a container's output can be had again.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    pub(crate) engine: Client,
+    pub(crate) container: ContainerId,
+    pub(crate) cancellation: Cancellation,
+}
+
+impl Output {
+    /// Opens another connection to the output. None: there is nothing to be had.
+    pub(crate) async fn reopen(&self) -> Result<Option<Successor>, DockerError> {
+        let Self { engine, container, cancellation } = self;
+        let state = patiently(engine, cancellation, || engine.inspect(container)).await?;
+        if state.is_log_whole {
+            let log = patiently(engine, cancellation, || engine.log(container)).await?;
+            return relay(log).map(Some).or_else(|error| {
+                tracing::warn!(%error, "no descriptors for the container's log");
+                Ok(None)
+            });
+        }
+        if !state.running {
+            return Ok(None);
+        }
+        let attach = || engine.attach_without_tty(container);
+        let attached = patiently(engine, cancellation, attach).await?;
+        let (socket, read_ahead) = (attached.socket, attached.read_ahead);
+        Ok(Some(Successor { socket, read_ahead, brings: Brings::WhatComes }))
+    }
+
+    /// Whether the connection ended before the container did, at `exited`.
+    pub(crate) async fn ended_early(&self, broke_off: BrokeOff, exited: Instant) -> bool {
+        let Self { engine, container, cancellation } = self;
+        if exited.saturating_duration_since(broke_off.at) < SOON {
+            return false;
+        }
+        // On another machine there is another clock.
+        let Endpoint::Unix(_) = engine.endpoint() else { return true };
+        match patiently(engine, cancellation, || engine.inspect(container)).await {
+            Ok(state) => {
+                state.finished.is_none_or(|finished| broke_off.at_the_clock + SOON / 2 < finished)
+            }
+            Err(_) => true,
+        }
+    }
+}
+
+/// How long after the output's end an engine may say that the container has exited.
+const SOON: Duration = Duration::from_millis(100);
+
+/// Opens connections while the container runs, one after the other.
+pub(crate) struct Reopening {
+    output: Output,
+    pause: Duration,
+    work: Option<Pin<Box<dyn Future<Output = Successor> + Send>>>,
+}
+
+impl Reopening {
+    pub(crate) fn new(output: Output) -> Self {
+        Self { output, pause: FIRST_PAUSE, work: None }
+    }
+
+    /// Comes back with the next connection, when the one before it is over. May be dropped and asked again.
+    pub(crate) async fn successor(&mut self, broke_off: Option<BrokeOff>) -> Successor {
+        if broke_off.is_none() {
+            return pending().await;
+        }
+        let work = self.work.get_or_insert_with(|| {
+            let (output, pause) = (self.output.clone(), self.pause);
+            Box::pin(async move {
+                // As a rule the exit comes now.
+                tokio::time::sleep(pause).await;
+                match output.reopen().await {
+                    Ok(Some(successor)) => successor,
+                    // What becomes of the engine, and of the container, is heard elsewhere.
+                    nothing => {
+                        tracing::debug!(?nothing, "the container's output cannot be had");
+                        pending().await
+                    }
+                }
+            })
+        });
+        let successor = work.await;
+        self.work = None;
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+        successor
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Gives the pump a socket that a log comes out of.
+fn relay(mut log: Log) -> io::Result<Successor> {
+    let (ours, mut theirs) = UnixStream::pair()?;
+    tokio::spawn(async move {
+        loop {
+            match log.next().await {
+                Ok(Some(bytes)) if theirs.write_all(&bytes).await.is_ok() => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::debug!(?error, "the container's log broke off");
+                    // A part of a header, which is no end.
+                    let _ = theirs.write_all(&[1]).await;
+                    return;
+                }
+            }
+        }
+    });
+    let socket = ours.into_std()?.into();
+    Ok(Successor { socket, read_ahead: Bytes::new(), brings: Brings::Everything })
+}
