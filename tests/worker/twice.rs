@@ -42,7 +42,7 @@ fn left(workers: &[Worker]) -> usize {
 
 fn a_message_that_two_workers_get_at_once_runs_on_one(site: &Site) {
     let workers = two_workers(site, &[]);
-    for round in 1..=5 {
+    for round in 1..=3 {
         let job = sent_twice(site, "echo once; sleep 2");
         assert_eq!(job.ended(), SUCCESS, "{}", job.log());
         site.until(|| left(&workers) == round);
