@@ -168,7 +168,7 @@ def main():
     if (not args.only or 'calls' in args.only) and shutil.which('strace'):
         for who, program in programs.items():
             found = calls(setting, program)
-            print(f'| system calls a file of the first case | {who} | {found["calls"]:.1f} | | | '
+            print(f'| system calls a file of the first case, the removal of the file among them | {who} | {found["calls"]:.1f} | | | '
                   f'{found["threads"]} threads |', flush=True)
 
 
