@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::error::Failure;
 use super::send::{Content, file_name, guess};
 use super::upload::each_file_in;
 use super::{HookError, Session, Uploaded};
@@ -77,7 +78,7 @@ impl Session {
                     ));
                     Ok(None)
                 }
-                None => Err(content.failure(stopped, 0, error)),
+                None => Err(content.failure(Failure::new(stopped, error), 0)),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! Why something could not be done with a result.
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -134,5 +135,65 @@ impl HookError {
     /// Girder refuses what a hook needs: its item, its folder.
     pub(super) fn target(kind: &str, id: &str, error: StoreError) -> Self {
         Self::Target { target: format!("{kind} {id}"), source: Box::new(error) }
+    }
+}
+
+/// Why a request of an upload came to nothing.
+#[derive(Debug)]
+pub(super) struct Failure {
+    stopped: Option<Stopped>,
+    error: StoreError,
+}
+
+/// Why a part was not read to its end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    Cancelled,
+    /// It ends after so many bytes.
+    Shorter(u64),
+    Unreadable(io::Error),
+}
+
+impl Failure {
+    /// `stopped` says why the body was not read to its end, if that is so.
+    pub(super) fn new(stopped: Option<Stopped>, error: StoreError) -> Self {
+        Self { stopped, error }
+    }
+
+    /// The server at that address does what makes no sense.
+    pub(super) fn of_protocol(server: &str, reason: &str) -> Self {
+        let (server, reason) = (server.to_owned(), reason.to_owned());
+        Self::new(None, StoreError::Protocol { server, reason })
+    }
+
+    /// Whether the same request may well succeed a little later.
+    pub(super) fn is_transient(&self) -> bool {
+        self.stopped.is_none() && self.error.is_transient()
+    }
+
+    /// How long the server wants to be left alone, if it says so.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.error.retry_after()
+    }
+
+    /// The next request was not waited for.
+    pub(super) fn and_cancelled(self) -> Self {
+        Self { stopped: Some(Stopped::Cancelled), ..self }
+    }
+
+    /// What it means for a file, of whose `size` bytes so many are `missing`.
+    pub(super) fn of_file(self, path: String, size: u64, missing: u64) -> HookError {
+        match self.stopped {
+            Some(Stopped::Cancelled) => HookError::Cancelled { path },
+            Some(Stopped::Shorter(found)) => HookError::Shorter { path, size, found },
+            Some(Stopped::Unreadable(source)) => HookError::Read { path, source },
+            None => HookError::Upload { path, size, missing, source: Box::new(self.error) },
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(None, error)
     }
 }

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::course::{Course, Onward};
+use super::error::{Failure, Stopped};
 use super::{HookError, Session, Uploaded};
 use crate::event::{Finish, TransferId};
 use crate::spec::UploadOptions;
-use crate::store::{NewFile, Parent, StoreError, UploadId, UploadState, UploadedFile};
+use crate::store::{NewFile, Parent, UploadId, UploadState, UploadedFile};
 use crate::volume::WrittenFile;
 
 /// Where a file goes.
@@ -133,7 +134,7 @@ impl<'a, 'b> Sending<'a, 'b> {
                 Ok(UploadState::Whole(file)) => return Ok((file, size)),
                 Ok(UploadState::Open(_)) if self.course.arrived() => self.arrived(),
                 Ok(UploadState::Open(_)) => return Err(self.is_no_file()),
-                Err(error) => match self.go_on(&upload, (stopped, error))? {
+                Err(error) => match self.go_on(&upload, Failure::new(stopped, error))? {
                     Onward::Again => {}
                     Onward::Next => self.arrived(),
                     Onward::Lost => {
@@ -150,11 +151,9 @@ impl<'a, 'b> Sending<'a, 'b> {
     }
 
     fn is_no_file(&self) -> HookError {
-        let error = StoreError::Protocol {
-            server: self.session.client.api_url().to_owned(),
-            reason: "an upload has all its bytes and is no file".to_owned(),
-        };
-        self.content.failure(None, self.course.offset(), error)
+        let server = self.session.client.api_url();
+        let failure = Failure::of_protocol(server, "an upload has all its bytes and is no file");
+        self.content.failure(failure, self.course.offset())
     }
 
     fn arrived(&mut self) {
@@ -180,17 +179,13 @@ impl<'a, 'b> Sending<'a, 'b> {
             };
             match begun {
                 Ok(state) => return Ok(state),
-                Err(error) => self.pause((None, error))?,
+                Err(error) => self.pause(error.into())?,
             }
         }
     }
 
     /// Finds out what follows a chunk that failed, after a pause.
-    fn go_on(
-        &mut self,
-        upload: &UploadId,
-        mut why: (Option<Stopped>, StoreError),
-    ) -> Result<Onward, HookError> {
+    fn go_on(&mut self, upload: &UploadId, mut why: Failure) -> Result<Onward, HookError> {
         loop {
             if let Err(error) = self.pause(why) {
                 // What Girder has of it is of no use to anyone.
@@ -205,27 +200,24 @@ impl<'a, 'b> Sending<'a, 'b> {
                     }
                     return Ok(onward);
                 }
-                Err(error) => why = (None, error),
+                Err(error) => why = error.into(),
             }
         }
     }
 
     /// Waits before another attempt, unless there is to be none.
-    pub(super) fn pause(
-        &mut self,
-        (stopped, error): (Option<Stopped>, StoreError),
-    ) -> Result<(), HookError> {
+    pub(super) fn pause(&mut self, failure: Failure) -> Result<(), HookError> {
         let offset = self.course.offset();
-        if stopped.is_some() || !error.is_transient() {
-            return Err(self.content.failure(stopped, offset, error));
+        if !failure.is_transient() {
+            return Err(self.content.failure(failure, offset));
         }
-        let Some(pause) = self.course.failed(error.retry_after()) else {
-            return Err(self.content.failure(None, offset, error));
+        let Some(pause) = self.course.failed(failure.retry_after()) else {
+            return Err(self.content.failure(failure, offset));
         };
-        tracing::debug!(?error, offset, "an upload broke off");
+        tracing::debug!(?failure, offset, "an upload broke off");
         match self.session.cancelled.recv_timeout(pause) {
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
-            _ => Err(self.content.failure(Some(Stopped::Cancelled), offset, error)),
+            _ => Err(self.content.failure(failure.and_cancelled(), offset)),
         }
     }
 }
@@ -274,25 +266,9 @@ impl Content {
         Part { content: self, at, left: length, session, id, told, stopped: None }
     }
 
-    /// What the failure of a part means.
-    pub(super) fn failure(
-        &self,
-        stopped: Option<Stopped>,
-        offset: u64,
-        error: StoreError,
-    ) -> HookError {
-        let path = self.path.clone();
-        match stopped {
-            Some(Stopped::Cancelled) => HookError::Cancelled { path },
-            Some(Stopped::Shorter(found)) => HookError::Shorter { path, size: self.size, found },
-            Some(Stopped::Unreadable(source)) => HookError::Read { path, source },
-            None => HookError::Upload {
-                path,
-                size: self.size,
-                missing: self.size - offset,
-                source: Box::new(error),
-            },
-        }
+    /// What the failure of the request at `offset` means.
+    pub(super) fn failure(&self, failure: Failure, offset: u64) -> HookError {
+        failure.of_file(self.path.clone(), self.size, self.size - offset)
     }
 }
 
@@ -305,15 +281,6 @@ pub(super) struct Part<'a> {
     id: Option<TransferId>,
     told: Instant,
     stopped: Option<Stopped>,
-}
-
-/// Why a part was not read to its end.
-#[derive(Debug)]
-pub(super) enum Stopped {
-    Cancelled,
-    /// It ends after so many bytes.
-    Shorter(u64),
-    Unreadable(io::Error),
 }
 
 impl Part<'_> {

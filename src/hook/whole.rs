@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use super::HookError;
 use super::course::Onward;
+use super::error::Failure;
 use super::send::{Sending, guess};
 use crate::store::{NewFile, UploadState, UploadedFile};
 use crate::volume::Sha512;
@@ -36,7 +37,7 @@ impl Sending<'_, '_> {
                 Ok(UploadState::Whole(file)) => return Ok(UploadState::Whole(file)),
                 Ok(open) => return self.go_on_open(open),
                 Err(error) => {
-                    self.pause((stopped, error))?;
+                    self.pause(Failure::new(stopped, error))?;
                     if let Some(file) = self.look_for_it() {
                         return Ok(UploadState::Whole(file));
                     }
