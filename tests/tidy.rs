@@ -5,6 +5,8 @@
 
 #[path = "tidy/shape.rs"]
 mod shape;
+#[path = "tidy/store.rs"]
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

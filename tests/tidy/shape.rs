@@ -128,7 +128,7 @@ fn absolute(module: &[String], path: &[String]) -> Option<Vec<String>> {
 }
 
 /// The paths that a file's `use` items name, each from its first name to its last.
-fn uses(file: &Source) -> Vec<Vec<String>> {
+pub(super) fn uses(file: &Source) -> Vec<Vec<String>> {
     let code: String = file.product().iter().flat_map(|(_, line)| [*line, "\n"]).collect();
     let mut paths = Vec::new();
     for (at, _) in code.match_indices("use ") {

@@ -10,7 +10,7 @@ use super::error::DownloadError;
 use super::names::{Named, Names, safe};
 use crate::run::error::Cause;
 use crate::spec::Downloaded;
-use crate::store::{FileRecord, FolderRecord, ItemRecord, Pages, StoreError};
+use crate::store::{FileRecord, FolderRecord, ItemRecord, Pages};
 
 /// Something that Girder is to be asked for.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ pub(super) enum Stop {
     Failed(Cause),
 }
 
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
+impl<E: Into<Cause>> From<E> for Stop {
+    fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
@@ -175,10 +175,10 @@ impl Lister<'_> {
     }
 
     /// The files of an item, in a folder of their own.
-    fn files(
+    fn files<E: Into<Cause>>(
         &self,
         inside: &Path,
-        files: impl Iterator<Item = Result<FileRecord, StoreError>>,
+        files: impl Iterator<Item = Result<FileRecord, E>>,
     ) -> Result<(), Stop> {
         let mut names = Names::default();
         for file in files {
