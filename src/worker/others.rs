@@ -4,7 +4,7 @@
 //! back to us within [`PASS`], everything behind it has been looked at: it is kept until then, beside the slots, so that
 //! a queue of such messages costs one pass in that time, and no message of ours waits for them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A queue of messages that nobody here can run is gone through once in this time.
@@ -15,6 +15,8 @@ pub(super) const PASS: Duration = Duration::from_secs(5);
 pub(super) struct Others {
     /// The oldest first.
     sent_back: VecDeque<(Instant, String)>,
+    /// When each goes back last.
+    last: HashMap<String, Instant>,
     /// Names of tasks that have been reported.
     reported: BTreeSet<String>,
 }
@@ -23,15 +25,22 @@ impl Others {
     /// When a message goes back to the tail of its queue.
     pub(super) fn goes_back_at(&mut self, id: &str, now: Instant) -> Instant {
         while self.sent_back.front().is_some_and(|(at, _)| *at + PASS <= now) {
-            self.sent_back.pop_front();
+            self.forget_oldest();
         }
-        let before = self.sent_back.iter().rev().find(|(_, other)| other == id);
-        let at = before.map_or(now, |(at, _)| *at + PASS);
+        let at = self.last.get(id).map_or(now, |before| *before + PASS);
         if self.sent_back.len() >= MOST {
-            self.sent_back.pop_front();
+            self.forget_oldest();
         }
         self.sent_back.push_back((at, id.to_owned()));
+        self.last.insert(id.to_owned(), at);
         at
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((at, id)) = self.sent_back.pop_front() else { return };
+        if self.last.get(&id) == Some(&at) {
+            self.last.remove(&id);
+        }
     }
 
     /// Whether a task is seen for the first time, and is to be reported.
@@ -72,7 +81,7 @@ mod tests {
         for number in 0..MOST + 10 {
             assert_eq!(others.goes_back_at(&number.to_string(), now), now);
         }
-        assert_eq!(others.sent_back.len(), MOST);
+        assert_eq!((others.sent_back.len(), others.last.len()), (MOST, MOST));
         assert!(others.is_new("x") && !others.is_new("x"));
     }
 }
