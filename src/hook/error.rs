@@ -70,6 +70,12 @@ pub enum HookError {
         /// Bytes that it was to have.
         size: u64,
     },
+    /// What a container is to write into has no pipe, or no thread that reads it.
+    #[error("cannot make ready what the file is written into")]
+    Prepare {
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// What a container writes into a file cannot be kept until it is sent.
     #[error("cannot keep a part of the file until it is uploaded")]
     Gather {

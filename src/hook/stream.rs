@@ -67,6 +67,7 @@ impl StreamUpload {
         let (stop, cancelled) = bounded(0);
         let session = access.session(cancelled);
         let unusable = |source| HookError::Gather { source };
+        let unready = |source| HookError::Prepare { source };
         session.look_for(&file)?;
         let gathered = tempfile::tempfile_in(folder).map_err(unusable)?;
         let shared = gathered.try_clone().map_err(unusable)?;
@@ -76,8 +77,8 @@ impl StreamUpload {
                 (Box::new(work), Inlet::File(gathered))
             }
             Some(size) => {
-                let (reader, writer) = io::pipe().map_err(unusable)?;
-                let chunks = Chunks::gather(reader, gathered, size).map_err(unusable)?;
+                let (reader, writer) = io::pipe().map_err(unready)?;
+                let chunks = Chunks::gather(reader, gathered, size).map_err(unready)?;
                 let begun = session.begin_stream(&file, size, &shared)?;
                 let work =
                     move || sized_upload(&session, &file, (begun, shared), (chunks, verdict));
@@ -85,7 +86,7 @@ impl StreamUpload {
             }
         };
         let spawned = thread::Builder::new().name("gantline-upload".into());
-        spawned.spawn(move || settled(work())).map_err(unusable)?;
+        spawned.spawn(move || settled(work())).map_err(unready)?;
         Ok((Self { keep, _stop: stop }, inlet))
     }
 
