@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::jobs::{SOON, SUCCESS};
 use crate::place::Kind;
-use crate::site::{Site, script};
+use crate::site::{Site, printing, script};
 
 const UNIT: &str = include_str!("../../deploy/gantline-worker.service");
 
@@ -170,15 +170,7 @@ fn a_worker_in_a_container_runs_a_job_beside_itself() {
     ran(start.arg(name));
 
     let file = site.upload("file", b"what is in the file");
-    let job = json!({
-        "image": "gantline-test:busybox", "pull_image": false,
-        "container_args": ["cat", {
-            "type": "Connect",
-            "input": {"type": "GirderFileIdToStream", "id": file},
-            "output": {"type": "NamedInputPipe", "name": "in"},
-        }],
-    });
-    let job = site.send(&job, json!({}));
+    let job = site.send(&printing(&file), json!({}));
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     assert!(job.log().contains("what is in the file"), "{}", job.log());
     ran(Command::new("docker").args(["exec", name, "gantline", "worker", "--check"]));

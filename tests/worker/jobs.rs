@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::site::{Site, on_both_sites, script};
+use crate::site::{Site, on_both_sites, printing, script};
 
 /// A container's stdout and stderr are in the log, and the result comes after the job's end.
 fn what_a_container_says_is_in_the_log_and_the_job_succeeds(site: &Site) {
@@ -114,15 +114,7 @@ fn a_time_limit_kills_the_container_and_is_an_error(site: &Site) {
 fn a_file_of_girders_streams_through_a_pipe(site: &Site) {
     let _worker = site.worker(&[]);
     let file = site.upload("file", b"what is in the file");
-    let job = json!({
-        "image": "gantline-test:busybox", "pull_image": false,
-        "container_args": ["cat", {
-            "type": "Connect",
-            "input": {"type": "GirderFileIdToStream", "id": file},
-            "output": {"type": "NamedInputPipe", "name": "in"},
-        }],
-    });
-    let job = site.send(&job, json!({}));
+    let job = site.send(&printing(&file), json!({}));
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     assert!(job.log().contains("what is in the file"), "{}", job.log());
 }

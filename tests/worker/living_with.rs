@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::jobs::{ERROR, SOON, SUCCESS};
 use crate::place::Kind;
-use crate::site::{Site, script};
+use crate::site::{Site, printing, script};
 
 /// Where a worker may serve.
 fn free_address(host: &str) -> String {
@@ -43,13 +43,7 @@ fn every_counter_of_a_worker_counts() {
     let address = free_address("127.0.0.1");
     let _worker = site.worker(&["--http", &address, "--concurrency", "3"]);
     let file = site.upload("file", b"what is in the file");
-    let mut streamed = script("cat /mnt/girder_worker/*/in; sleep 1");
-    streamed["container_args"] = json!(["cat", {
-        "type": "Connect",
-        "input": {"type": "GirderFileIdToStream", "id": file},
-        "output": {"type": "NamedInputPipe", "name": "in"},
-    }]);
-    let job = site.send(&streamed, json!({}));
+    let job = site.send(&printing(&file), json!({}));
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     let failed = site.send(&script("exit 3"), json!({}));
     assert_eq!(failed.ended(), ERROR);
@@ -173,13 +167,7 @@ fn the_log_names_task_job_and_container_and_no_secret() {
     let environment = [("GANTLINE_LOG", "debug"), ("GANTLINE_WORKER_LOG_JSON", "true")];
     let worker = site.starting_worker(&[], &environment);
     let file = site.upload("file", b"what is in the file");
-    let mut streamed = script("");
-    streamed["container_args"] = json!(["cat", {
-        "type": "Connect",
-        "input": {"type": "GirderFileIdToStream", "id": file},
-        "output": {"type": "NamedInputPipe", "name": "in"},
-    }]);
-    let job = site.send(&streamed, json!({}));
+    let job = site.send(&printing(&file), json!({}));
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     site.until(|| worker.log().contains("the job has ended"));
     let log = worker.log();

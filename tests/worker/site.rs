@@ -296,6 +296,17 @@ impl Site {
     }
 }
 
+/// A container that prints a file of Girder's, which comes through a pipe.
+pub(crate) fn printing(file: &str) -> Value {
+    let mut job = script("");
+    job["container_args"] = json!(["cat", {
+        "type": "Connect",
+        "input": {"type": "GirderFileIdToStream", "id": file},
+        "output": {"type": "NamedInputPipe", "name": "in"},
+    }]);
+    job
+}
+
 /// A shell script in a container.
 pub(crate) fn script(script: &str) -> Value {
     json!({
