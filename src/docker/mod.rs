@@ -93,6 +93,19 @@ impl Client {
         &self.shared.settings.endpoint
     }
 
+    /// Asks whether the engine is there.
+    ///
+    /// # Errors
+    /// It does not say so within `limit`.
+    pub async fn ping(&self, limit: Duration) -> Result<(), DockerError> {
+        let request = Request::get("/_ping");
+        let call = request.call().clone();
+        within(limit, &call, async {
+            system::send(&self.shared.settings, request, None).await?.accepted().await.map(drop)
+        })
+        .await
+    }
+
     /// How long it is waited for when it goes away while a container runs.
     pub fn patience(&self) -> Duration {
         self.shared.settings.patience

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
@@ -27,18 +28,25 @@ impl Canceller {
     pub(crate) fn new() -> (Self, Cancellation) {
         let (sender, receiver) = watch::channel(Asked::Nothing);
         let canceller = Self(Arc::new(sender));
-        (canceller.clone(), Cancellation(receiver, canceller))
+        let cancellation =
+            Cancellation { asked: receiver, canceller: canceller.clone(), silence: Arc::default() };
+        (canceller, cancellation)
     }
 }
 
 /// The run's side of a [`Canceller`].
 #[derive(Debug, Clone)]
-pub(crate) struct Cancellation(watch::Receiver<Asked>, Canceller);
+pub(crate) struct Cancellation {
+    asked: watch::Receiver<Asked>,
+    canceller: Canceller,
+    /// The engine was found not to answer when the run was to end.
+    silence: Arc<AtomicBool>,
+}
 
 impl Cancellation {
     /// What stops the run from within: the job in Girder was cancelled.
     pub(crate) fn canceller(&self) -> Canceller {
-        self.1.clone()
+        self.canceller.clone()
     }
 
     /// Lets `work` go on until it is done or the run is cancelled, to this level; then `work` is dropped.
@@ -59,10 +67,20 @@ impl Cancellation {
 
     /// Whether the run goes on.
     pub(crate) fn go_on(&self) -> Result<(), Cancelled> {
-        match *self.0.borrow() {
+        match *self.asked.borrow() {
             Asked::Nothing => Ok(()),
             Asked::Stop | Asked::Kill => Err(Cancelled),
         }
+    }
+
+    /// Whether the engine was found not to answer when the run was to end.
+    pub(crate) fn has_met_silence(&self) -> bool {
+        self.silence.load(Ordering::Relaxed)
+    }
+
+    /// The engine does not answer, and the run is to end.
+    pub(crate) fn meets_silence(&self) {
+        self.silence.store(true, Ordering::Relaxed);
     }
 
     /// Comes back when the run is cancelled, to this level.
@@ -71,7 +89,7 @@ impl Cancellation {
             Level::Asked => Asked::Stop,
             Level::Insisted => Asked::Kill,
         };
-        let mut receiver = self.0.clone();
+        let mut receiver = self.asked.clone();
         if receiver.wait_for(|asked| *asked >= least).await.is_err() {
             // Nobody is left who could ask.
             pending::<()>().await;

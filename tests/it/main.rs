@@ -39,6 +39,7 @@ mod pump_sinks;
 mod pump_slow;
 mod pump_stress;
 mod pump_without_inotify;
+mod run_deaf;
 mod run_engine;
 mod run_output;
 mod spec;

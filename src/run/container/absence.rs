@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::docker::{Client, DockerError};
 use crate::run::cancel::{Cancellation, Level};
+use crate::run::container::deaf::heard;
 
 /// Makes a call again while the engine is away, for as long as its patience says. Who cancels the run
 /// does not wait for an engine: then the call that is under way is the last.
@@ -23,7 +24,7 @@ where
     let deadline = Instant::now() + engine.patience();
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match call().await {
+        let error = match heard(engine, cancellation, call()).await {
             Err(error) if error.is_absence() && Instant::now() < deadline => error,
             answer => return answer,
         };

@@ -2,6 +2,7 @@
 
 pub(crate) mod absence;
 pub(crate) mod body;
+pub(crate) mod deaf;
 pub(crate) mod exit;
 pub(crate) mod gpu;
 pub(crate) mod network;

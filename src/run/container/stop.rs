@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 
 use crate::docker::{Client, ContainerId, DockerError, RemoveOptions};
 use crate::run::cancel::{Cancellation, Cancelled, Level};
+use crate::run::container::deaf::heard;
 use crate::run::error::Cause;
 use crate::sys::cgroup;
 
@@ -15,21 +16,20 @@ pub(crate) async fn stop_of_cancelled(
     container: &ContainerId,
     (cancellation, grace): (&Cancellation, Duration),
 ) -> Result<(), Cause> {
-    match cancellation.unless(Level::Insisted, stop(engine, container, grace)).await {
-        Ok(stopped) => stopped,
-        Err(Cancelled) => kill(engine, container).await.map_err(Cause::Stop),
+    let stopped = cancellation.unless(Level::Insisted, async {
+        heard(engine, cancellation, engine.stop(container, grace)).await
+    });
+    let error = match stopped.await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(Cancelled) => "somebody insists".to_owned(),
+    };
+    tracing::debug!(%container, error, "killed in place of a stop");
+    let killed = heard(engine, cancellation, kill(engine, container)).await;
+    if killed.as_ref().is_err_and(DockerError::is_absence) {
+        kill_without_engine(container).await;
     }
-}
-
-/// Stops a container, and kills it when that comes to nothing.
-async fn stop(engine: &Client, container: &ContainerId, grace: Duration) -> Result<(), Cause> {
-    match engine.stop(container, grace).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            tracing::debug!(%container, ?error, "stop failed, killing");
-            kill(engine, container).await.map_err(Cause::Stop)
-        }
-    }
+    killed.map_err(Cause::Stop)
 }
 
 /// Kills a container; one that does not run, or is gone, is none that could be killed.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::run::container::absence::patiently;
+use crate::run::container::deaf::heard;
 use crate::run::container::stop::{kill, kill_without_engine, remove};
 use crate::run::error::CleanUpError;
 use crate::run::labels::RUN_LABEL;
@@ -62,23 +63,30 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
 async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
     let name = live.container_name();
     let Some(engine) = &live.made.engine else { return Ok(()) };
+    let cancellation = &live.cancellation;
     let failed = |source| CleanUpError::Container { name: name.clone(), source };
     match std::mem::take(&mut live.made.container) {
         MadeContainer::None => Ok(()),
         MadeContainer::Asked => {
             let mine = [(RUN_LABEL, Some(live.ledger.run().as_str()))];
-            for found in engine.list(&mine).await.map_err(failed)? {
-                remove(engine, &found.id).await.map_err(failed)?;
+            for found in heard(engine, cancellation, engine.list(&mine)).await.map_err(failed)? {
+                heard(engine, cancellation, remove(engine, &found.id)).await.map_err(failed)?;
             }
             Ok(())
         }
         MadeContainer::Started(id) if !live.plan.remove_container => {
             // It has exited, unless the run broke off: then nothing would ever stop it.
-            and_kill(&id, kill(engine, &id).await).await.map_err(failed)
+            and_kill(&id, heard(engine, cancellation, kill(engine, &id)).await)
+                .await
+                .map_err(failed)
         }
-        MadeContainer::Created(id) => remove(engine, &id).await.map_err(failed),
+        MadeContainer::Created(id) => {
+            heard(engine, cancellation, remove(engine, &id)).await.map_err(failed)
+        }
         MadeContainer::Started(id) => {
-            and_kill(&id, remove(engine, &id).await).await.map_err(failed)
+            and_kill(&id, heard(engine, cancellation, remove(engine, &id)).await)
+                .await
+                .map_err(failed)
         }
         MadeContainer::Removing(removal) => match removal.await {
             Ok(removed) => removed.map_err(failed),

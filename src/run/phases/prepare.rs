@@ -15,6 +15,7 @@ use crate::event::{Event, PullProgress, TransferId};
 use crate::plan::Mount;
 use crate::run::cancel::Level;
 use crate::run::container::body;
+use crate::run::container::deaf::heard;
 use crate::run::container::gpu::{Attempts, IMAGE_LABEL};
 use crate::run::container::network::{OwnNetwork, own_network};
 use crate::run::error::Cause;
@@ -59,7 +60,10 @@ impl Prepared {
         begin_inputs(live, gathered.sources, &mut sinks)?;
         let mut recipe = Recipe { attempts: gathered.attempts, own_network: None };
         recipe.join(live, gathered.own_network);
-        let container = recipe.create(live, &gathered.engine).await?;
+        let container = match recipe.create(live, &gathered.engine).await {
+            Err(_) if cancellation.go_on().is_err() => return Err(Stop::Cancelled),
+            created => created?,
+        };
         if let Some(error) = live.record.failure() {
             live.warns(format!(
                 "what this run makes is not written down, and `gantline prune` will not find all \
@@ -243,7 +247,8 @@ impl Recipe {
             self.attempts.apply(&mut create);
             live.made.container = MadeContainer::Asked;
             live.notes_container();
-            match engine.create(&name, &create).await {
+            let creation = engine.create(&name, &create);
+            match heard(engine, &live.cancellation, creation).await {
                 Ok(created) => {
                     let id = note(live, created, name);
                     live.tells_job_of_container(engine, &id).await;

@@ -10,6 +10,7 @@ use crate::plan::FifoRef;
 use crate::pump::{Attach, Source};
 use crate::run::cancel::Level;
 use crate::run::container::absence::patiently;
+use crate::run::container::deaf::heard;
 use crate::run::container::sight::Sights;
 use crate::run::container::stop::remove;
 use crate::run::error::Cause;
@@ -44,7 +45,10 @@ impl Prepared {
                     let Self { engine, container, .. } = self;
                     return Ok(Started { engine, container, exit });
                 }
-                Begun::Refused(error) => self.make_another(live, error).await?,
+                Begun::Refused(error) => {
+                    cancellation.go_on()?;
+                    self.make_another(live, error).await?;
+                }
             }
             cancellation.go_on()?;
         }
@@ -75,7 +79,8 @@ impl Prepared {
         let has_inputs = !live.made.fifos.is_empty();
         live.made.watched = has_inputs.then(|| watch(&self.engine, &self.container)).flatten();
         live.made.container = MadeContainer::Started(self.container.clone());
-        if let Err(error) = self.engine.start(&self.container).await
+        let start = self.engine.start(&self.container);
+        if let Err(error) = heard(&self.engine, &live.cancellation, start).await
             && !self.has_started(live, &error).await
         {
             if !error.is_transient() {
@@ -103,7 +108,8 @@ impl Prepared {
     /// Makes the container again, otherwise, if there is another way.
     async fn make_another(&mut self, live: &mut Live, error: DockerError) -> Result<(), Cause> {
         self.recipe.refused(live, error, Cause::Start)?;
-        remove(&self.engine, &self.container).await.map_err(Cause::Create)?;
+        let removal = remove(&self.engine, &self.container);
+        heard(&self.engine, &live.cancellation, removal).await.map_err(Cause::Create)?;
         self.container = self.recipe.create(live, &self.engine).await?;
         Ok(())
     }
