@@ -1,6 +1,5 @@
 //! An engine that does not answer any more does not keep a run that is to end.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
