@@ -41,6 +41,7 @@
 //! - `gantline help TOPIC` shows the manual, which is in the crate's docs as well ([`manual`](crate::manual)).
 //! - `gantline run --image IMAGE [OPTION…] [ARG…]` runs a container without a document, with docker's options, and
 //!   `--in`, `--out` for its pipes; `--print-job` prints the document.
+//! - `gantline run --summary` says at the end what came of the run, in three lines.
 //! - `gantline init`, `completions`, `man`, `version --json`. A misspelt `GANTLINE_LOG` is an error.
 //! - A document may have a `$comment`. Its paths of the host are absolute, `HostFile`'s too; the error says what one
 //!   would be. A member that is called otherwise elsewhere (`args`, `env`, `girder_token`) is answered with its name.

@@ -120,6 +120,9 @@ pub(super) struct RunArgs {
     /// Write what happened to this file, as JSON, also when the run fails; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
+    /// Say at the end what came of the run, in three lines on stderr
+    #[arg(long)]
+    pub(super) summary: bool,
     /// The REST API of the Girder server, in place of the job's `girder_api_url`
     #[arg(long, value_name = "URL")]
     pub(super) girder_url: Option<String>,

@@ -26,6 +26,7 @@ mod render;
 mod report;
 mod run;
 mod signals;
+mod summary;
 mod words;
 #[cfg(feature = "worker")]
 mod worker;

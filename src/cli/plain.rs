@@ -128,7 +128,7 @@ impl Transfer {
     }
 }
 
-fn rate(bytes: u64, over: Duration) -> String {
+pub(super) fn rate(bytes: u64, over: Duration) -> String {
     // A rate for people: the bits that are lost do not show.
     let nanos = over.as_nanos().max(1);
     let per_second = u128::from(bytes) * 1_000_000_000 / nanos;

@@ -7,7 +7,7 @@ use super::args::{OnClosedStdout, RunArgs};
 use super::progress::Display;
 use super::report::ReportFile;
 use super::signals::Signals;
-use super::{Failure, exit, job, render};
+use super::{Failure, exit, job, render, summary};
 use crate::run::{ClosedStdout, Outcome, Report, RunError, RunSettings, Runner, chain};
 use crate::settings::{Environment, Settings, SettingsError};
 use crate::spec::{JobSpec, Secret, SpecError, Verify};
@@ -45,6 +45,9 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
     display.end();
     let (ended, signal) = ended;
     tell(&ended, signal);
+    if args.summary {
+        summary::say(report_of(&ended));
+    }
     let code = exit::of_run(&ended, signal);
     if let Some(file) = report {
         file.write(report_of(&ended)).map_err(|error| Failure::failed(&error))?;

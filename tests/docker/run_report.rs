@@ -169,3 +169,17 @@ fn the_report_of_an_earlier_run_never_looks_like_this_ones() {
     assert_eq!(report["exit_code"], 3);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn a_summary_is_three_lines_at_the_end_of_stderr() {
+    let job = Job::script("echo out; echo err >&2; exit 3");
+    let run = Invocation::of(&["run", "--summary", "--progress", "none", "-"]);
+    let run = run.input(job.document().to_string()).finish();
+    assert_eq!(run.code, 3, "{run}");
+    let lines: Vec<_> = run.stderr.lines().rev().take(3).collect();
+    let [what, moved, end] = lines[..] else { panic!("{run}") };
+    assert!(end.starts_with("gantline: gantline-test:busybox: "), "{run}");
+    assert!(end.contains("(prepare "), "{run}");
+    assert!(moved.starts_with("gantline: moved 8 B, uploaded 0 B; most by container:"), "{run}");
+    assert!(what.starts_with("gantline: run ") && what.ends_with(": 0 warnings"), "{run}");
+}

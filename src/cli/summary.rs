@@ -1,0 +1,93 @@
+//! The end of a run in three lines: `gantline run --summary`.
+
+use std::time::Duration;
+
+use super::{plain, render};
+use crate::run::Report;
+
+/// Says how the run ended and how long it took, what it moved, and what it was.
+pub(super) fn say(report: &Report) {
+    lines(report).iter().for_each(|line| render::say(line));
+}
+
+fn lines(report: &Report) -> [String; 3] {
+    [end(report), moved(report), what(report)]
+}
+
+fn end(report: &Report) -> String {
+    let end = match (report.exit_code, &report.failure) {
+        (Some(code), None) => format!("exit code {code}"),
+        (Some(_), Some(failure)) => failure.clone(),
+        (None, _) => "no container has run".to_owned(),
+    };
+    let whole: Duration = report.phases.iter().map(|(_, took)| *took).sum();
+    let phases: Vec<_> = report
+        .phases
+        .iter()
+        .map(|(phase, took)| format!("{} {:.1}", phase.as_str(), took.as_secs_f64()))
+        .collect();
+    format!("{}: {end}, {:.1} s ({})", report.image, whole.as_secs_f64(), phases.join(", "))
+}
+
+fn moved(report: &Report) -> String {
+    let transfers = report.transfers.iter().map(|transfer| {
+        (format!("{} → {}", transfer.source, transfer.sink), transfer.bytes, transfer.seconds)
+    });
+    let downloads = report.downloads.iter().map(|download| {
+        (
+            format!("girder:{} → {}", download.file_id, download.path),
+            download.bytes,
+            download.seconds,
+        )
+    });
+    let all: Vec<_> = transfers.chain(downloads).collect();
+    let uploaded: u64 = report.uploads.iter().map(|upload| upload.bytes).sum();
+    let bytes = all.iter().map(|(_, bytes, _)| *bytes).fold(0, u64::saturating_add);
+    let most = all.iter().max_by_key(|(_, bytes, _)| *bytes).filter(|(_, bytes, _)| *bytes > 0);
+    let most = most.map(|(label, bytes, seconds)| {
+        let took = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
+        format!("; most by {label}: {} at {}", render::bytes(*bytes), plain::rate(*bytes, took))
+    });
+    let (bytes, uploaded) = (render::bytes(bytes), render::bytes(uploaded));
+    format!("moved {bytes}, uploaded {uploaded}{}", most.unwrap_or_default())
+}
+
+fn what(report: &Report) -> String {
+    let container = report.container_id.as_deref().and_then(|id| id.get(..12));
+    let container = container.map(|id| format!(", container {id}")).unwrap_or_default();
+    let warnings = match report.warnings.len() {
+        1 => "1 warning".to_owned(),
+        count => format!("{count} warnings"),
+    };
+    let error = if report.error.is_some() { ", and failed" } else { "" };
+    format!("run {}{container}: {warnings}{error}", report.run_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Phase;
+
+    #[test]
+    fn a_run_is_three_lines() {
+        let report = Report {
+            run_id: "5f".to_owned(),
+            image: "busybox".to_owned(),
+            exit_code: Some(0),
+            container_id: Some("0123456789abcdef".to_owned()),
+            phases: vec![
+                (Phase::Prepare, Duration::from_millis(100)),
+                (Phase::Stream, Duration::from_millis(2300)),
+            ],
+            ..Report::default()
+        };
+        assert_eq!(
+            lines(&report),
+            [
+                "busybox: exit code 0, 2.4 s (prepare 0.1, stream 2.3)",
+                "moved 0 B, uploaded 0 B",
+                "run 5f, container 0123456789ab: 0 warnings",
+            ]
+        );
+    }
+}
