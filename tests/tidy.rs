@@ -18,7 +18,7 @@ use serde_json::Value;
 /// The table of imports. A module is a folder or a file of `src/`; a new edge needs a reason in the commit.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["settings", "run", "plan", "event", "spec", "depot", "worker", "bench"]),
+    ("cli", &["settings", "run", "plan", "event", "spec", "depot", "worker", "bench", "guard"]),
     ("bench", &["run", "pump", "volume", "http", "sys"]),
     ("worker", &["girder", "reporter", "run", "event", "spec"]),
     ("settings", &["run", "spec"]),
@@ -26,7 +26,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "run",
         &[
             "docker", "girder", "pump", "hook", "plan", "reporter", "store", "volume", "event",
-            "spec", "sys", "http",
+            "spec", "sys", "http", "guard",
         ],
     ),
     ("hook", &["store", "volume", "event", "spec"]),
@@ -34,7 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store", &["girder", "spec"]),
     ("reporter", &["girder", "event", "spec"]),
     ("girder", &["http", "secret"]),
-    ("pump", &["sys", "http"]),
+    ("pump", &["sys", "http", "guard"]),
     ("volume", &["sys", "spec"]),
     ("docker", &[]),
     ("depot", &["sys"]),
@@ -42,6 +42,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("event", &["pump"]),
     ("transfers", &["pump", "http"]),
     ("sys", &[]),
+    ("guard", &[]),
     ("secret", &[]),
     ("http", &["sys", "secret"]),
 ];

