@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_the_filter_would_take_and_never_find_is_not_understood() {
-        for directive in ["debug", "WARN", "off", "gantline", "gantline::pump=trace", " info"] {
+        for directive in ["debug", "WARN", "off", "gantline", "gantline::run=trace", " info"] {
             assert!(is_understood(directive), "{directive}");
         }
         for directive in ["", "debgu", "pump=trace", "1", "hyper=debug", "verbose"] {
