@@ -145,6 +145,8 @@ pub enum HttpError {
         status: u16,
         /// What the server says about it, bounded.
         message: Option<String>,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
     },
     /// 416: there is nothing from that byte on.
     #[error("{place} has no bytes from {from} on")]
@@ -201,6 +203,14 @@ pub enum HttpError {
 impl HttpError {
     pub(crate) fn tls(place: String, error: TlsError) -> Self {
         Self::Tls { place, hint: tls_hint(&error), source: Box::new(error) }
+    }
+
+    /// How long the server wants to be left alone, if it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 
     /// Whether the same request may well succeed a little later.

@@ -3,6 +3,8 @@
 //! [`Collector`] is fed with bytes as they come, in whatever pieces, and says how many of them
 //! belong to the head. [`parse`] makes a [`Head`] of the whole. Neither has a clock or a socket.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use super::Validator;
@@ -97,6 +99,8 @@ pub(crate) struct Head {
     pub(crate) coding: Option<String>,
     /// `Content-Range`, as it was sent.
     pub(crate) content_range: Option<String>,
+    /// How long the server wants to be left alone, if it says so in seconds.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// How a body ends.
@@ -139,6 +143,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, HeadError> {
         coding: single(fields, "content-encoding")?
             .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")),
         content_range: single(fields, "content-range")?,
+        retry_after: single(fields, "retry-after")?
+            .and_then(|seconds| seconds.trim().parse().ok())
+            .map(Duration::from_secs),
     })
 }
 

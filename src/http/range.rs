@@ -133,6 +133,7 @@ mod tests {
             validator: None,
             coding: None,
             content_range,
+            retry_after: None,
         }
     }
 

@@ -15,6 +15,7 @@ use super::{Body, HttpError, Read, excerpt};
 pub(super) struct Refusal {
     body: Box<Body>,
     status: u16,
+    retry_after: Option<Duration>,
     deadline: Instant,
     text: Vec<u8>,
 }
@@ -32,7 +33,8 @@ impl Refusal {
         let body = Box::new(Body::new(transport, course, place, 0));
         let moment = now + MOMENT;
         let deadline = deadline.map_or(moment, |deadline| deadline.min(moment));
-        Self { body, status: head.status, deadline, text: Vec::new() }
+        let (status, retry_after) = (head.status, head.retry_after);
+        Self { body, status, retry_after, deadline, text: Vec::new() }
     }
 
     /// Reads what is there. Says whether that was all that is wanted: if not, wait for an edge of
@@ -65,13 +67,14 @@ impl Refusal {
     /// The error of `request`, with what was read of it.
     pub(super) fn into_error(self, request: &Request) -> HttpError {
         let message = excerpt::message(&self.text).map(|message| request.redact(message));
-        HttpError::Status { place: request.place(), status: self.status, message }
+        let Self { status, retry_after, .. } = self;
+        HttpError::Status { place: request.place(), status, message, retry_after }
     }
 }
 
 /// The error of a status that nothing is said about.
 pub(super) fn without_a_word(request: &Request, status: u16) -> HttpError {
-    HttpError::Status { place: request.place(), status, message: None }
+    HttpError::Status { place: request.place(), status, message: None, retry_after: None }
 }
 
 /// Bytes of an error's body that are looked at.

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use gantline::internal::http::{Client, ClientOptions, Get, Limits};
-use gantline::internal::pump::{Carrier, Finish, Sink, Source};
+use gantline::internal::pump::{Carrier, Finish, Sink, Source, TransferError};
 
 use crate::http_support::{Peer, Script, until_closed};
 use crate::pump_peer::{DEADLINE, Fixture, noise, reader};
@@ -183,4 +183,63 @@ fn a_rest_that_is_smaller_than_what_is_gathered_arrives_though_the_connection_st
         fixture.flow.container_exited();
         assert_eq!(fixture.ended(0).finish, Finish::Complete);
     }
+}
+
+#[test]
+fn a_source_that_gives_a_byte_a_connection_is_given_up() {
+    let body = noise(1 << 20);
+    let byte = |_| -> Script {
+        let body = body.clone();
+        Box::new(move |stream, request| {
+            let from = request.split_once("bytes=").and_then(|(_, range)| range.split_once('-'));
+            let from: usize = from.map_or(0, |(from, _)| from.parse().unwrap());
+            let total = body.len();
+            let head = match from {
+                0 => format!("200 OK\r\nContent-Length: {total}"),
+                _ => format!(
+                    "206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{total}",
+                    total - from,
+                    total - 1
+                ),
+            };
+            let _ = write!(stream, "HTTP/1.1 {head}\r\nETag: \"v1\"\r\n\r\n");
+            let _ = stream.write_all(&body[from..=from]);
+        })
+    };
+    let peer = Peer::follows((0..100).map(byte).collect());
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    fixture.flow.add(0, source(&peer, Duration::from_secs(60)), Sink::Fifo(fifo)).unwrap();
+    let reader = reader(path);
+    let error = fixture.failed();
+    assert!(matches!(error, TransferError::Interrupted { attempts: 6, .. }), "{error:?}");
+    fixture.flow.container_exited();
+    assert!(fixture.join(reader).len() < 100);
+}
+
+#[test]
+fn a_server_that_says_when_is_not_asked_before() {
+    let body = noise(1000);
+    let (asked, when) = std::sync::mpsc::channel();
+    let (refused, answer) = (asked.clone(), body.clone());
+    let peer = Peer::follows(vec![
+        Box::new(move |stream, _| {
+            refused.send(Instant::now()).unwrap();
+            let head = "HTTP/1.1 503 No\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+        }),
+        Box::new(move |stream, _| {
+            asked.send(Instant::now()).unwrap();
+            head(stream, answer.len());
+            stream.write_all(&answer).unwrap();
+        }),
+    ]);
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    fixture.flow.add(0, source(&peer, Duration::from_secs(60)), Sink::Fifo(fifo)).unwrap();
+    assert!(fixture.join(reader(path)) == body);
+    fixture.flow.container_exited();
+    assert_eq!(fixture.ended(0).finish, Finish::Complete);
+    let (refused, asked) = (when.recv().unwrap(), when.recv().unwrap());
+    assert!(asked.duration_since(refused) >= Duration::from_secs(2));
 }

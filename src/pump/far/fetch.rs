@@ -15,9 +15,12 @@ use crate::http::{
 use crate::pump::error::TransferError;
 use crate::pump::took::Took;
 
-/// Requests for the rest of a body that may fail one after the other, without a byte in between.
+/// Requests for the rest of a body that may fail one after the other, without [`PROGRESS`] in between.
 /// With the pauses below that is a little more than six seconds, enough for a proxy's restart.
 const ATTEMPTS: u32 = 6;
+
+/// Bytes after which a source that breaks off has come further.
+const PROGRESS: u64 = 64 << 10;
 
 /// The pause before the first of them; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -220,14 +223,15 @@ impl Fetch {
         }
     }
 
-    /// Something broke: pauses before the next attempt, or gives up.
+    /// Something broke. A source that gives next to nothing before each break is given up as one that gives
+    /// nothing. Pauses before the next attempt, or gives up.
     pub(crate) fn failed(
         &mut self,
         error: HttpError,
         taken: u64,
         now: Instant,
     ) -> Result<(), TransferError> {
-        if taken > self.taken_at_last_failure {
+        if taken >= self.taken_at_last_failure + PROGRESS {
             self.backoff.succeeded();
             self.taken_at_last_failure = taken;
         }
@@ -244,7 +248,7 @@ impl Fetch {
             });
         }
         tracing::debug!(taken, attempt = self.backoff.failures(), %error, "the source broke off");
-        let pause = self.backoff.failed(None);
+        let pause = self.backoff.failed(error.retry_after());
         self.state = State::Pausing { until: now + pause };
         Ok(())
     }
