@@ -35,6 +35,25 @@
 //!   twice.
 //! - `gantline run --timeout`, `--stall-timeout`, `--connect-timeout`; `--on-closed-stdout stop|continue`: when nobody
 //!   reads standard output any more, the container is stopped and the exit code is 141.
+//! - Where result hooks put files is looked at before the container starts: whether it is there, and whether we may
+//!   write to it.
+//! - A result that could not be put into Girder stays where it is, and the last line says with which `gantline upload`
+//!   it comes there; `--keep never|on-failure|always`.
+//! - A proxy that takes no large requests (413, `client_max_body_size`) gets smaller ones, down to the 5 MiB that Girder
+//!   asks for.
+//! - A signal ends a run within the container's grace and a second, the second one within a second, whatever does not
+//!   answer or is not taken: standard output, a server, the engine. What could not be removed is in the record, for
+//!   `gantline prune`.
+//! - Who is not root has the engine open up what a container of root's has made in a temporary volume, by a helper of
+//!   the job's own image: it can be uploaded, and is removed.
+//! - `Retry-After` of a source is heeded, up to a minute. A source that gives next to nothing before each break is given
+//!   up, as one that gives nothing.
+//! - Docker's contexts (`docker context use`, `DOCKER_CONTEXT`) are followed for `unix://` and `tcp://`.
+//! - Links inside a volume are followed when results are uploaded; none out of it, and none in a circle.
+//! - With too few descriptors a run fails with one error, and cleans up.
+//! - `TMPDIR` may have a colon in its path.
+//! - `check` and `run` warn of a bind mount whose source is not there.
+//! - A credential helper that is not installed is a warning; a pull that fails while the image is there says so.
 //! - On a terminal a signal is answered: "stopping, 10 s; again to kill".
 //! - `--report -` is standard output. The report of an earlier run is removed when another begins. A job document has at
 //!   most 16 MiB.

@@ -3,6 +3,8 @@
 
 #![cfg(test)]
 
+#[path = "tidy/faults.rs"]
+mod faults;
 #[path = "tidy/shape.rs"]
 mod shape;
 #[path = "tidy/store.rs"]

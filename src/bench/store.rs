@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{ChildStdin, Command};
 
 use nix::sys::statvfs::statvfs;
 use uuid::Uuid;
@@ -73,7 +73,7 @@ impl Folder {
     }
 
     /// Removes it, and says if that cannot be done.
-    pub(super) fn remove(self) -> Result<(), BenchError> {
+    pub(super) fn remove(mut self) -> Result<(), BenchError> {
         self.0.remove().map_err(BenchError::Folder)
     }
 }
@@ -100,6 +100,8 @@ pub(super) struct Store {
     pub(super) url: String,
     /// The file's id.
     pub(super) id: String,
+    /// It ends with this, should we be killed.
+    _heard: ChildStdin,
     _process: Process,
 }
 
@@ -113,24 +115,28 @@ impl Store {
     ) -> Result<Self, BenchError> {
         let mut command = Command::new(program);
         let file = source_file(folder.path());
-        command.arg("depot").arg(file.parent().unwrap_or(&file)).args(["--listen", "127.0.0.1:0"]);
+        command.arg("depot").arg(file.parent().unwrap_or(&file)).args([
+            "--listen",
+            "127.0.0.1:0",
+            "--while-heard",
+        ]);
         let mut process = Process::spawn(NAME, &mut command, canceller)?;
-        let said = || -> Option<(String, String)> {
-            let (_, output) = process.streams()?;
+        let said = || -> Option<(String, String, ChildStdin)> {
+            let (heard, output) = process.streams()?;
             let mut lines = output.lines().map_while(Result::ok);
             let url = lines.next()?.strip_prefix("serving on ")?.to_owned();
             // An id, the size, the path.
             let id = lines.next()?.split_whitespace().next()?.to_owned();
-            Some((url, id))
+            Some((url, id, heard))
         };
-        let Some((url, id)) = { said }() else {
+        let Some((url, id, heard)) = { said }() else {
             if canceller.is_cancelled() {
                 return Err(BenchError::Cancelled);
             }
             let message = "it has not begun to serve".to_owned();
             return Err(BenchError::Child { case, name: NAME, message });
         };
-        Ok(Self { url, id, _process: process })
+        Ok(Self { url, id, _heard: heard, _process: process })
     }
 
     /// Where the file is read.

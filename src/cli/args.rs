@@ -56,6 +56,12 @@ pub(super) enum Command {
     /// Serve a folder over the part of Girder's REST API that jobs use.
     #[command(after_help = DEPOT_EXAMPLES)]
     Depot(DepotArgs),
+    /// Put a file or a folder into Girder, as a result hook does.
+    ///
+    /// When a result could not be uploaded, `gantline run` leaves it where it is, and says with which of
+    /// these commands it comes to its place.
+    #[command(after_help = UPLOAD_EXAMPLES)]
+    Upload(UploadArgs),
     /// Take Girder Worker's messages from RabbitMQ or Redis, and run their jobs.
     ///
     /// It takes the place of `girder-worker`, or works beside it: the messages that `docker_run.delay(…)` sends, from
@@ -153,6 +159,10 @@ pub(super) struct RunArgs {
     /// How long an engine that goes away while the container runs is waited for
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(super) engine_patience: u32,
+    /// How long the engine may say nothing of a pull
+    #[arg(long, value_name = "SECONDS", default_value_t = 600,
+          value_parser = value_parser!(u32).range(1..))]
+    pub(super) pull_stall_timeout: u32,
     /// What becomes of the container when nobody reads our standard output any more
     #[arg(long, value_enum, default_value_t = OnClosedStdout::Stop)]
     pub(super) on_closed_stdout: OnClosedStdout,
@@ -160,6 +170,9 @@ pub(super) struct RunArgs {
     /// `verify`: always the SHA-512 in Girder's record, never, or not if they have more than 64 MiB
     #[arg(long, value_name = "WHEN", value_parser = ["always", "large-only-by-length", "never"])]
     pub(super) verify: Option<String>,
+    /// When temporary volumes stay on this host, to be removed by hand
+    #[arg(long, value_enum, default_value_t = KeepVolumes::OnFailure)]
+    pub(super) keep: KeepVolumes,
     /// Connections that one transfer may use where a single one is too slow for its round trip; 1:
     /// never more than one
     #[arg(long, value_name = "N", default_value_t = 8,
@@ -174,6 +187,18 @@ pub(super) enum OnClosedStdout {
     Stop,
     /// It goes on: its results go elsewhere
     Continue,
+}
+
+/// When temporary volumes stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum KeepVolumes {
+    /// What is in them goes, whether it is in Girder or not
+    Never,
+    /// If a result in them could not be put into Girder; the last line says the path, and the command
+    /// that uploads it
+    OnFailure,
+    /// Whatever happens
+    Always,
 }
 
 /// How progress is shown.
@@ -225,6 +250,51 @@ pub(super) struct JobArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct UploadArgs {
+    /// The file, or the folder
+    pub(super) path: PathBuf,
+    #[command(flatten)]
+    pub(super) destination: Destination,
+    /// The REST API of the Girder server, in place of GIRDER_API_URL
+    #[arg(long, value_name = "URL")]
+    pub(super) girder_url: Option<String>,
+    /// The token for it; GIRDER_TOKEN is not seen by other users of this machine
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) girder_token: Option<String>,
+    /// Also trust the certificate authorities in this PEM file; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Vec<PathBuf>,
+    /// What kind of files they are, in place of what their names say
+    #[arg(long, value_name = "TYPE")]
+    pub(super) mime_type: Option<String>,
+    /// Handed to Girder's event handlers as it is
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reference: Option<String>,
+    /// What the artifact is called, in place of the file's name
+    #[arg(long, requires = "job")]
+    pub(super) name: Option<String>,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Destination {
+    /// Into this item: the file, or the files directly in the folder; those of the same name are
+    /// replaced
+    #[arg(long, value_name = "ID")]
+    pub(super) item: Option<String>,
+    /// Into this folder: the file as a new item, or the folder's contents with all that is below
+    #[arg(long, value_name = "ID")]
+    pub(super) folder: Option<String>,
+    /// As an artifact of this job
+    #[arg(long, value_name = "ID")]
+    pub(super) job: Option<String>,
+    /// The file's JSON object, as metadata of this item
+    #[arg(long, value_name = "ID")]
+    pub(super) metadata_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct DepotArgs {
     /// The folder to serve
     pub(super) dir: PathBuf,
@@ -234,6 +304,9 @@ pub(super) struct DepotArgs {
     /// Serve only those who show this token
     #[arg(long, value_name = "TOKEN")]
     pub(super) token: Option<String>,
+    /// End with standard input: so does `bench`, however it ends
+    #[arg(long, hide = true)]
+    pub(super) while_heard: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::args::CheckArgs;
 use super::{Failure, job, render};
 use crate::plan::{Mount, Plan};
+use crate::run::missing_sources;
 use crate::settings::Environment;
 use crate::spec::PullPolicy;
 
@@ -19,7 +20,8 @@ pub(super) fn check(args: &CheckArgs, environment: &Environment) -> Result<u8, F
         if made == 1 { "<uuid>".to_owned() } else { format!("<uuid {made}>") }
     };
     let plan = Plan::new(&job, name).map_err(|error| Failure::bad_usage(&error))?;
-    plan.warnings.iter().for_each(|warning| render::say(&format!("warning: {warning}")));
+    let warnings = plan.warnings.iter().cloned().chain(missing_sources(&plan));
+    warnings.for_each(|warning| render::say(&format!("warning: {warning}")));
     render::print(&text(&plan))
 }
 

@@ -1,5 +1,8 @@
 //! `gantline depot`: serves a folder until a signal comes.
 
+use std::io::{self, Read};
+use std::thread;
+
 use super::args::DepotArgs;
 use super::signals::Signals;
 use super::{Failure, exit, render};
@@ -27,6 +30,16 @@ pub(super) fn serve(args: DepotArgs) -> Result<u8, Failure> {
     }
     render::print(&text)?;
     let stop = depot.stop_handle();
+    if args.while_heard {
+        let stop = depot.stop_handle();
+        let listen = move || {
+            // Nothing is said there; its end is what counts.
+            let _ = io::stdin().read(&mut [0]);
+            stop.stop();
+        };
+        let listening = thread::Builder::new().name("gantline-stdin".to_owned()).spawn(listen);
+        listening.map_err(|error| Failure::failed(&error))?;
+    }
     let stopping = signals.each(move |_| stop.stop()).map_err(|error| Failure::failed(&error))?;
     depot.serve().map_err(failed)?;
     drop(stopping);

@@ -3,6 +3,7 @@
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
   DOCKER_HOST             the engine: unix:///path or tcp://host:port
+  DOCKER_CONTEXT          without it: a context of Docker's, in place of `docker context use`'s
   DOCKER_API_VERSION      speak exactly this version of the Engine API
   DOCKER_CLIENT_TIMEOUT   seconds that a call to the engine may take (60)
   DOCKER_CONFIG           the folder of Docker's config.json, for logins at registries
@@ -66,6 +67,11 @@ pub(super) const DEPOT_EXAMPLES: &str = "\
 Example:
   gantline depot ./data --listen 127.0.0.1:8080
   GIRDER_API_URL=http://127.0.0.1:8080/api/v1 gantline run job.json";
+
+pub(super) const UPLOAD_EXAMPLES: &str = "\
+Examples:
+  gantline upload result.csv --item 5f3c9e0a1b2c3d4e5f6a7b8c
+  gantline upload results/ --folder 5f3c9e0a1b2c3d4e5f6a7b8d --girder-url https://girder.example.org/api/v1";
 
 pub(super) const PRUNE_EXAMPLES: &str = "\
 Examples:

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::{OnClosedStdout, RunArgs};
+use super::args::{KeepVolumes, OnClosedStdout, RunArgs};
 use super::progress::Display;
 use super::report::ReportFile;
 use super::signals::Signals;
 use super::{Failure, exit, job, render, summary};
-use crate::run::{ClosedStdout, Outcome, Report, RunError, RunSettings, Runner, chain};
+use crate::run::{ClosedStdout, Keep, Outcome, Report, RunError, RunSettings, Runner, chain};
 use crate::settings::{Environment, Settings, SettingsError};
 use crate::spec::{JobSpec, Secret, SpecError, Verify};
 
@@ -73,6 +73,7 @@ fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, Setti
     settings.downloads.limits.stall = Duration::from_secs(args.stall_timeout.into());
     settings.downloads.limits.connect = Duration::from_secs(args.connect_timeout.into());
     settings.engine.patience = Duration::from_secs(args.engine_patience.into());
+    settings.engine.pull_stall = Duration::from_secs(args.pull_stall_timeout.into());
     settings.connections = args.connections.into();
     Ok(settings)
 }
@@ -94,6 +95,11 @@ fn run_settings(args: &RunArgs) -> RunSettings {
     let settings = RunSettings::new().with_closed_stdout(match args.on_closed_stdout {
         OnClosedStdout::Stop => ClosedStdout::Stop,
         OnClosedStdout::Continue => ClosedStdout::Continue,
+    });
+    let settings = settings.with_keep(match args.keep {
+        KeepVolumes::Never => Keep::Never,
+        KeepVolumes::OnFailure => Keep::OnFailure,
+        KeepVolumes::Always => Keep::Always,
     });
     match args.timeout {
         Some(seconds) => settings.with_timeout(Duration::from_secs(seconds)),
@@ -125,6 +131,7 @@ fn tell(ended: &Result<Outcome, RunError>, signal: Option<i32>) {
         }
         Ok(_) => {}
     }
+    report.kept.iter().for_each(|kept| render::say(&kept.to_string()));
 }
 
 fn report_of(ended: &Result<Outcome, RunError>) -> &Report {

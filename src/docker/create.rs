@@ -97,6 +97,17 @@ pub struct HostConfig {
 }
 
 impl HostConfig {
+    /// Mounts a folder of the host, for writing; its path may have a colon, which a bind string cannot.
+    pub fn add_mount(&mut self, source: &str, target: &str) {
+        let mount = json!({"Type": "bind", "Source": source, "Target": target});
+        match self.config.get_mut("Mounts") {
+            Some(Value::Array(mounts)) => mounts.push(mount),
+            _ => {
+                self.config.insert("Mounts".to_owned(), json!([mount]));
+            }
+        }
+    }
+
     /// The container's side of a bind string, as docker-py finds it.
     fn targets(&self) -> impl Iterator<Item = &str> {
         self.binds.iter().map(|bind| {

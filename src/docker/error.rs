@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
+use super::login_error::LoginError;
 use super::version::Disagreement;
 
 /// A call that did not do what was asked.
@@ -47,6 +47,14 @@ pub enum DockerError {
     TimedOut {
         /// The call.
         call: Call,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// A pull stands still.
+    #[error("the pull of {reference} stands still: the engine has said nothing for {} s", after.as_secs_f64())]
+    Stalled {
+        /// The image.
+        reference: String,
         /// How long it was waited for.
         after: Duration,
     },
@@ -154,7 +162,7 @@ impl DockerError {
                     | io::ErrorKind::TimedOut
                     | io::ErrorKind::WouldBlock
             ),
-            Self::TimedOut { .. } | Self::Broken { .. } => true,
+            Self::TimedOut { .. } | Self::Stalled { .. } | Self::Broken { .. } => true,
             Self::Engine { status, .. } => matches!(status, 429 | 502 | 503 | 504),
             _ => false,
         }
@@ -269,74 +277,6 @@ pub enum AnswerError {
     /// The connection cannot be taken out of the runtime.
     #[error("cannot take over the connection")]
     TakeOver(#[source] io::Error),
-}
-
-/// Why there is no login for a registry.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoginError {
-    /// The configuration cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The configuration is not what docker writes. The cause is a place, as the text holds secrets.
-    #[error("{} is not a docker configuration: line {line}, column {column}", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-    },
-    /// An `auth` member is not the base64 of `user:password`.
-    #[error("its auth in {} is not the base64 of user:password", path.display())]
-    Encoding {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The name of a credential helper is none.
-    #[error("{name:?} in {} is not the name of a credential helper", path.display())]
-    HelperName {
-        /// As it stands there.
-        name: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// The credential helper cannot be run.
-    #[error("cannot run {helper}, which the docker configuration names")]
-    Run {
-        /// The program.
-        helper: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The credential helper did not answer in time.
-    #[error("{helper} gave no answer within {} s", after.as_secs())]
-    TimedOut {
-        /// The program.
-        helper: String,
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// The credential helper failed.
-    #[error("{helper} failed: {message}")]
-    Failed {
-        /// The program.
-        helper: String,
-        /// Its own words.
-        message: String,
-    },
-    /// The credential helper's answer is none.
-    #[error("{helper} did not answer with ServerURL, Username and Secret")]
-    Answer {
-        /// The program.
-        helper: String,
-    },
 }
 
 /// What the user can do, by what the system says.

@@ -18,12 +18,14 @@ mod auth;
 mod clock;
 mod conn;
 mod container;
+mod context;
 mod create;
 mod endpoint;
 mod error;
 pub mod frame;
 mod image;
 mod log;
+mod login_error;
 mod proxy;
 mod pull;
 mod reference;
@@ -46,11 +48,13 @@ pub use container::{
     ContainerId, ContainerState, ContainerSummary, Created, Exit, ExitWait, MountPoint,
     RemoveOptions,
 };
+pub use context::{ContextError, endpoint_of_context};
 pub use create::{CreateContainer, HostConfig};
 pub use endpoint::Endpoint;
-pub use error::{AnswerError, Call, DockerError, LoginError, StartFailure};
+pub use error::{AnswerError, Call, DockerError, StartFailure};
 pub use image::Image;
 pub use log::Log;
+pub use login_error::LoginError;
 pub use pull::{PullLine, Pulled};
 pub use settings::Settings;
 pub use version::{ApiVersion, Disagreement, ParseVersionError};

@@ -2,6 +2,7 @@
 
 use hyper::header::HeaderName;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::Client;
 use super::auth;
@@ -31,13 +32,15 @@ pub struct PullLine {
 pub struct Pulled {
     /// What the registry calls it, when the engine says.
     pub digest: Option<String>,
+    /// The credential helper that would have had the login, and that is not there.
+    pub missing_helper: Option<String>,
 }
 
 impl Client {
     /// Pulls an image, with the user's login for its registry, and tells `progress` each line.
     ///
-    /// There is no time limit, as a registry may be quiet for long. Dropping the future closes the
-    /// connection, which makes the engine give up.
+    /// A registry may be slow: the limit is [`Settings::pull_stall`](super::Settings::pull_stall), for each
+    /// line. Dropping the future closes the connection, which makes the engine give up.
     ///
     /// # Errors
     /// [`DockerError::Engine`] when the engine refuses at once, [`DockerError::Pull`] when it
@@ -82,17 +85,23 @@ impl Client {
         if let Some(platform) = platform {
             request = request.query("platform", platform);
         }
-        if let Some(login) = self.login(reference).await? {
-            request = request.header(REGISTRY_AUTH, login);
+        let found = self.login(reference).await?;
+        if let Some(login) = found.login {
+            request = request.header(REGISTRY_AUTH, login.header(&reference.registry())?);
         }
         let call = request.call().clone();
         let http = self.on_paper(request)?;
         let link = Link::open(self.endpoint()).await?;
-        let mut reply = link.send(call.clone(), http).await?.accepted().await?;
+        let after = self.shared.settings.pull_stall;
+        let stalled = || DockerError::Stalled { reference: reference.to_string(), after };
+        let answered = async { link.send(call.clone(), http).await?.accepted().await };
+        let mut reply = timeout(after, answered).await.map_err(|_| stalled())??;
 
         let mut lines = Lines::new(call, reference);
-        let mut pulled = Pulled::default();
-        while let Some(bytes) = reply.next_bytes().await? {
+        let mut pulled = Pulled { missing_helper: found.missing_helper, ..Pulled::default() };
+        while let Some(bytes) =
+            timeout(after, reply.next_bytes()).await.map_err(|_| stalled())??
+        {
             lines.add(&bytes);
             while let Some(line) = lines.next()? {
                 if let Some(digest) = line.status.strip_prefix(DIGEST) {
@@ -105,14 +114,11 @@ impl Client {
         Ok(pulled)
     }
 
-    async fn login(
-        &self,
-        reference: &Reference,
-    ) -> Result<Option<hyper::header::HeaderValue>, DockerError> {
-        let Some(file) = &self.shared.settings.config_file else { return Ok(None) };
-        let registry = reference.registry();
-        let login = auth::login(file, &registry, self.timeout()).await?;
-        login.map(|login| login.header(&registry)).transpose()
+    async fn login(&self, reference: &Reference) -> Result<auth::Found, DockerError> {
+        match &self.shared.settings.config_file {
+            Some(file) => auth::login(file, &reference.registry(), self.timeout()).await,
+            None => Ok(auth::Found::default()),
+        }
     }
 }
 

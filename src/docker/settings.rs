@@ -17,6 +17,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long an engine that goes away while a container runs is waited for. Default: 60 s.
     pub patience: Duration,
+    /// How long the engine may say nothing of a pull. A registry may be slow; the engine itself tells how
+    /// far each layer is. Default: 10 min.
+    pub pull_stall: Duration,
     /// The user's Docker configuration, which has the logins for registries. It need not be there.
     pub config_file: Option<PathBuf>,
 }
@@ -28,6 +31,7 @@ impl Default for Settings {
             api_version: None,
             timeout: Duration::from_secs(60),
             patience: Duration::from_secs(60),
+            pull_stall: Duration::from_secs(600),
             config_file: None,
         }
     }
@@ -59,6 +63,13 @@ impl Settings {
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// With so much time between two words of a pull.
+    #[must_use]
+    pub fn with_pull_stall(mut self, stall: Duration) -> Self {
+        self.pull_stall = stall;
         self
     }
 

@@ -23,6 +23,19 @@ pub(super) struct Call<'a> {
     pub(super) timeout: Duration,
     /// Bytes that the answer may have.
     pub(super) limit: u64,
+    pub(super) manner: Manner,
+}
+
+/// When a body is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Manner {
+    /// With the head.
+    #[default]
+    AtOnce,
+    /// When the server has agreed (`Expect: 100-continue`), or says nothing for a second. Who refuses a
+    /// body that is under way closes the connection on it, and its reason is lost.
+    WhenAgreed,
 }
 
 /// What is sent along.
@@ -33,11 +46,22 @@ pub(super) enum Body<'a> {
     Json(&'a [u8]),
 }
 
+impl Body<'_> {
+    fn length(&self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Bytes(_, length) => *length,
+            Self::Json(text) => text.len() as u64,
+        }
+    }
+}
+
 impl<'a> Call<'a> {
     /// A request without a body.
     pub(super) fn new(client: &Client, method: Method, segments: &'a [&'a str]) -> Self {
         let timeout = client.shared.timeout;
-        Self { method, segments, query: &[], body: Body::None, timeout, limit: MAX_RECORD }
+        let (body, limit, manner) = (Body::None, MAX_RECORD, Manner::AtOnce);
+        Self { method, segments, query: &[], body, timeout, limit, manner }
     }
 }
 
@@ -67,6 +91,7 @@ impl Client {
             reason: error.to_string(),
         };
         let (agent, timeout) = (&self.shared.agent, Some(call.timeout));
+        let bytes = call.body.length();
         let answer = if call.method == Method::GET {
             let request = request.body(()).map_err(unusable)?;
             agent.run(agent.configure_request(request).timeout_global(timeout).build())
@@ -83,6 +108,9 @@ impl Client {
                     (&mut json, text.len() as u64, "application/json")
                 }
             };
+            if call.manner == Manner::WhenAgreed {
+                request = request.header("expect", "100-continue");
+            }
             let request = request
                 .header("content-length", length)
                 .header("content-type", kind)
@@ -90,7 +118,12 @@ impl Client {
                 .map_err(unusable)?;
             agent.run(agent.configure_request(request).timeout_global(timeout).build())
         };
-        reply(answer, asked, call.timeout, call.limit)?.record(asked)
+        let reply = reply(answer, asked, call.timeout, call.limit)?;
+        if reply.status == TOO_LARGE {
+            let server = self.shared.api.as_str().to_owned();
+            return Err(GirderError::TooLarge { object: asked.object.clone(), server, bytes });
+        }
+        reply.record(asked)
     }
 
     /// The answer over the lane, if there is one, and it is 200.
@@ -107,6 +140,9 @@ impl Client {
         }
     }
 }
+
+/// The status of a request whose body is too large. It is said by proxies, in HTML.
+const TOO_LARGE: u16 = 413;
 
 /// Girder takes a body of this kind as it is.
 const BYTES: &str = "application/octet-stream";

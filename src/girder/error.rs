@@ -136,6 +136,27 @@ pub enum GirderError {
         /// What Girder says.
         message: Option<String>,
     },
+    /// Who asks may see it, and not change it.
+    #[error("the token's user may only read {object} at {server}, and not write to it")]
+    ReadOnly {
+        /// What was to be written to.
+        object: String,
+        /// The API's URL.
+        server: String,
+    },
+    /// 413: the server, or a proxy before it, takes no request with so many bytes.
+    #[error(
+        "a request with {bytes} bytes about {object} is too large for {server}, or for a proxy before it \
+         (status 413; nginx calls its limit client_max_body_size, and Girder needs 5 MiB or more)"
+    )]
+    TooLarge {
+        /// What was sent.
+        object: String,
+        /// The API's URL.
+        server: String,
+        /// Bytes of the request's body.
+        bytes: u64,
+    },
     /// The API key is not one of that server's.
     #[error("Girder at {server} does not accept the API key{}", says(message.as_deref()))]
     ApiKeyRefused {
@@ -214,6 +235,8 @@ impl GirderError {
             | Self::NoRoute { .. }
             | Self::Unauthorized { .. }
             | Self::Forbidden { .. }
+            | Self::ReadOnly { .. }
+            | Self::TooLarge { .. }
             | Self::ApiKeyRefused { .. }
             | Self::JobStatus { .. }
             | Self::Record { .. } => false,

@@ -17,6 +17,9 @@ pub struct ItemRecord {
     pub id: String,
     /// Its name: it may hold anything.
     pub name: String,
+    /// The folder that it is in, whose rights are the item's.
+    #[serde(default, rename = "folderId")]
+    pub folder_id: Option<String>,
 }
 
 /// What Girder knows of a folder.
@@ -27,6 +30,9 @@ pub struct FolderRecord {
     pub id: String,
     /// Its name: it may hold anything.
     pub name: String,
+    /// What who asks may do with it: 0 is to read, 1 to write, 2 everything.
+    #[serde(default, rename = "_accessLevel")]
+    pub access_level: Option<i32>,
 }
 
 impl Client {

@@ -22,6 +22,7 @@ mod whole;
 /// How whoever asks again pauses.
 pub use crate::http::Backoff;
 pub use auth::{ApiKey, Credentials, Token};
+pub use call::Manner;
 pub use client::{Client, Options};
 pub use error::GirderError;
 pub use file::FileRecord;

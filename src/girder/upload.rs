@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use ureq::http::Method;
 
-use super::call::{Body, Call};
+use super::call::{Body, Call, Manner};
 use super::reply::Asked;
 use super::{Client, FileRecord, FolderRecord, GirderError};
 
@@ -84,6 +84,27 @@ pub struct UploadedFile {
 }
 
 impl Client {
+    /// Finds out whether there is such a parent, and whether files may be put into it. A store that does
+    /// not tell rights is taken to give them. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`GirderError::ReadOnly`], beside those of [`Client::item`].
+    pub fn check_parent(&self, parent: Parent<'_>) -> Result<(), GirderError> {
+        let folder = match parent {
+            Parent::Folder(id) => self.folder(id)?,
+            Parent::Item(id) => match self.item(id)?.folder_id {
+                Some(folder) => self.folder(&folder)?,
+                None => return Ok(()),
+            },
+        };
+        if folder.access_level.is_none_or(|level| level >= WRITE) {
+            return Ok(());
+        }
+        let (kind, id) = parent.to_parts();
+        let object = self.asked(kind, id)?.object;
+        Err(GirderError::ReadOnly { object, server: self.api_url().to_owned() })
+    }
+
     /// Begins an upload. A file without bytes is whole at once.
     ///
     /// # Errors
@@ -119,12 +140,13 @@ impl Client {
     /// Sends `length` bytes of `body` as the chunk at `offset`.
     ///
     /// # Errors
-    /// Besides the usual: `body` could not be read.
+    /// Besides the usual, [`GirderError::TooLarge`]; and `body` could not be read.
     pub fn upload_chunk(
         &self,
         upload: &UploadId,
         offset: u64,
         (body, length): (&mut dyn Read, u64),
+        manner: Manner,
     ) -> Result<UploadState, GirderError> {
         let offset = offset.to_string();
         let query = [("uploadId", &*upload.0), ("offset", &*offset)];
@@ -132,6 +154,7 @@ impl Client {
             query: &query,
             body: Body::Bytes(body, length),
             timeout: time_for(length),
+            manner,
             ..Call::new(self, Method::POST, &["file", "chunk"])
         };
         let asked = self.asked_to_write("upload", &upload.0)?;
@@ -242,6 +265,9 @@ impl Answer {
         }
     }
 }
+
+/// Girder's number for the right to write.
+const WRITE: i32 = 1;
 
 /// How long sending so much may take: half a minute, and more for lines that are slow.
 pub(super) fn time_for(bytes: u64) -> Duration {

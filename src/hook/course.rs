@@ -10,6 +10,10 @@ use crate::store::Backoff;
 pub(super) struct Course {
     size: u64,
     offset: u64,
+    /// Bytes of a chunk at most.
+    largest: u64,
+    /// Places of [`CHUNK`] bytes each that were told to be free.
+    freed: u64,
     /// What was sent is kept nowhere: it cannot be sent again.
     is_passing: bool,
     backoff: Backoff,
@@ -32,7 +36,7 @@ pub(super) enum Onward {
 impl Course {
     pub(super) fn new(size: u64) -> Self {
         let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        Self { size, offset: 0, is_passing: false, backoff }
+        Self { size, offset: 0, largest: CHUNK, freed: 0, is_passing: false, backoff }
     }
 
     /// What was sent is kept nowhere.
@@ -47,7 +51,30 @@ impl Course {
 
     /// The next chunk: where it begins, and how long it is.
     pub(super) fn chunk(&self) -> (u64, u64) {
-        (self.offset, (self.size - self.offset).min(CHUNK))
+        (self.offset, (self.size - self.offset).min(self.largest))
+    }
+
+    /// Whether the chunk has failed already.
+    pub(super) fn has_failed(&self) -> bool {
+        self.backoff.failures() > 0
+    }
+
+    /// The chunk was too large for one request: those from here on are smaller. False: Girder takes none
+    /// that are smaller.
+    #[must_use]
+    pub(super) fn was_too_large(&mut self) -> bool {
+        let (_, length) = self.chunk();
+        self.largest = (length / 2).max(SMALLEST);
+        length > SMALLEST
+    }
+
+    /// How many places of [`CHUNK`] bytes each hold nothing that is to be sent, besides those that were
+    /// told before.
+    pub(super) fn frees(&mut self) -> u64 {
+        let passed = self.offset / CHUNK;
+        let new = passed.saturating_sub(self.freed);
+        self.freed = passed;
+        new
     }
 
     /// Girder has taken the chunk, and the upload is still open. False: it has all its bytes, so
@@ -90,8 +117,11 @@ impl Course {
     }
 }
 
-/// Bytes of a chunk: as Girder's own client. Girder refuses less than 5 MiB, but for the last.
+/// Bytes of a chunk: as Girder's own client.
 pub(super) const CHUNK: u64 = 64 * 1024 * 1024;
+
+/// Girder refuses chunks that are smaller, but for the last.
+const SMALLEST: u64 = 5 * 1024 * 1024;
 
 /// Failures of one chunk before the upload is given up: with their pauses a little more than six
 /// seconds, enough for a proxy's restart.
@@ -147,6 +177,34 @@ mod tests {
         let mut course = Course::new(10);
         assert_eq!(course.found(10), Onward::Again);
         assert_eq!(course.chunk(), (10, 0));
+    }
+
+    #[test]
+    fn chunks_that_are_too_large_become_smaller_down_to_what_girder_takes() {
+        let mut course = Course::new(CHUNK * 2);
+        let mut lengths = vec![];
+        while course.was_too_large() {
+            lengths.push(course.chunk().1 >> 20);
+        }
+        assert_eq!(lengths, [32, 16, 8, 5]);
+        let mut small = Course::new(SMALLEST + 2);
+        assert!(small.was_too_large());
+        assert_eq!(small.chunk(), (0, SMALLEST));
+        assert!(small.arrived());
+        assert_eq!(small.chunk(), (SMALLEST, 2));
+        assert!(!small.was_too_large());
+    }
+
+    #[test]
+    fn a_place_is_free_when_all_of_it_was_sent_whatever_the_size_of_chunks() {
+        let mut course = Course::new(CHUNK * 2 + SMALLEST * 2);
+        while course.was_too_large() {}
+        let mut freed = 0;
+        while course.arrived() {
+            freed += course.frees();
+            assert_eq!(freed, course.offset() / CHUNK);
+        }
+        assert_eq!(freed, 2);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod metadata;
 mod send;
 mod side_by_side;
 mod stream;
+mod target;
 mod upload;
 mod whole;
 
@@ -25,6 +26,7 @@ use crossbeam_channel::Receiver;
 
 pub use self::error::HookError;
 pub(crate) use self::stream::{Inlet, Settled, StreamUpload, StreamedFile};
+pub(crate) use self::target::look_at_targets;
 use crate::event::Ledger;
 use crate::spec::Hook;
 use crate::store::{Store, UploadedFile};
@@ -46,6 +48,14 @@ pub(crate) struct Performed {
     /// What was uploaded, also before an error.
     pub(crate) uploads: Vec<Uploaded>,
     pub(crate) warnings: Vec<String>,
+}
+
+impl Performed {
+    /// What came of one that was cancelled before it could do anything.
+    pub(crate) fn none(path: String) -> Self {
+        let ended = Err(HookError::Cancelled { path });
+        Self { ended, uploads: Vec::new(), warnings: Vec::new() }
+    }
 }
 
 /// A file that has come to Girder.

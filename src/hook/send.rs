@@ -11,7 +11,7 @@ use super::error::{Failure, Stopped};
 use super::{HookError, Session, Uploaded};
 use crate::event::{Finish, TransferId};
 use crate::spec::UploadOptions;
-use crate::store::{NewFile, Parent, UploadId, UploadState, UploadedFile};
+use crate::store::{Manner, NewFile, Parent, StoreError, UploadId, UploadState, UploadedFile};
 use crate::volume::WrittenFile;
 
 /// Where a file goes.
@@ -74,7 +74,7 @@ pub(super) trait Supply {
     /// Waits until the bytes before `end` are there; of the last chunk, until it may be sent.
     fn wait_for(&mut self, end: u64) -> Result<(), HookError>;
 
-    /// The chunk that was waited for has come to Girder, and is not needed any more.
+    /// [`CHUNK`](super::course::CHUNK) bytes more have come to Girder, and are not needed any more.
     fn arrived(&mut self);
 }
 
@@ -128,12 +128,15 @@ impl<'a, 'b> Sending<'a, 'b> {
                 return Err(error);
             }
             let mut part = self.content.part(offset, length, self.session, self.id);
-            let sent = self.session.client.upload_chunk(&upload, offset, (&mut part, length));
+            let manner = if self.course.has_failed() { Manner::WhenAgreed } else { Manner::AtOnce };
+            let body = (&mut part as &mut dyn Read, length);
+            let sent = self.session.client.upload_chunk(&upload, offset, body, manner);
             let stopped = part.stopped();
             match sent {
                 Ok(UploadState::Whole(file)) => return Ok((file, size)),
                 Ok(UploadState::Open(_)) if self.course.arrived() => self.arrived(),
                 Ok(UploadState::Open(_)) => return Err(self.is_no_file()),
+                Err(StoreError::TooLarge { .. }) if self.course.was_too_large() => {}
                 Err(error) => match self.go_on(&upload, Failure::new(stopped, error))? {
                     Onward::Again => {}
                     Onward::Next => self.arrived(),
@@ -158,7 +161,7 @@ impl<'a, 'b> Sending<'a, 'b> {
 
     fn arrived(&mut self) {
         if let Some(supply) = &mut self.supply {
-            supply.arrived();
+            (0..self.course.frees()).for_each(|_| supply.arrived());
         }
     }
 

@@ -1,6 +1,6 @@
 //! Uploads of files and folders to an item or a folder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::side_by_side::{Into, Lot, Outgoing};
 use super::{HookError, Session, skipped};
 use crate::spec::UploadOptions;
 use crate::store::Parent;
-use crate::volume::{Written, WrittenFile, WrittenFolder, find_written, remove_written};
+use crate::volume::{FolderId, Written, WrittenFile, WrittenFolder, find_written, remove_written};
 
 impl Session {
     /// Uploads a file, or the files directly in a folder, into an item. A file of the same name
@@ -65,7 +65,8 @@ impl Session {
                 self.send(path, &file, &Target { parent, name, existing: None, options })?;
             }
             Written::Folder(written) => self.send_side_by_side(options, |lot, warnings| {
-                tree(path, &written, (folder, 0), lot, warnings).map(drop)
+                let mut seen = HashSet::new();
+                tree(path, &written, (folder, 0, &mut seen), lot, warnings).map(drop)
             })?,
             Written::Other(what) => return Err(not_a_file(path, what)),
         }
@@ -91,13 +92,17 @@ impl Session {
 fn tree(
     path: &str,
     written: &WrittenFolder,
-    (folder, depth): (&str, usize),
+    (folder, depth, seen): (&str, usize, &mut HashSet<FolderId>),
     lot: &mut Lot<'_, '_>,
     warnings: &mut Vec<String>,
 ) -> Result<bool, HookError> {
     if depth > MAX_DEPTH {
         return Err(HookError::TooDeep { path: path.to_owned(), limit: MAX_DEPTH });
     }
+    let id = |folder: &WrittenFolder, path: &str| {
+        folder.id().map_err(|source| HookError::Read { path: path.to_owned(), source })
+    };
+    seen.insert(id(written, path)?);
     for Name { path, shown: name, name: entry } in names(path, written, warnings)? {
         let goes_on = match look(&path, written, &entry)? {
             None => true,
@@ -105,10 +110,17 @@ fn tree(
                 let into = Into::Folder(folder.to_owned());
                 lot.send(Outgoing { path, file, name, into, existing: None })
             }
+            Some(Written::Folder(below))
+                if below.is_link() && seen.contains(&id(&below, &path)?) =>
+            {
+                let what = "a symbolic link to a folder that is uploaded already";
+                warnings.push(skipped(&path, what));
+                true
+            }
             Some(Written::Folder(below)) => {
                 let made = lot.session().client.ensure_folder(folder, &name);
                 let made = made.map_err(|error| HookError::target("folder", folder, error))?;
-                tree(&path, &below, (&made.id, depth + 1), lot, warnings)?
+                tree(&path, &below, (&made.id, depth + 1, &mut *seen), lot, warnings)?
             }
             Some(Written::Other(what)) => {
                 warnings.push(skipped(&path, what));

@@ -11,6 +11,7 @@
 //! - [`security`]: what is trusted with what.
 //! - [`disk`]: what a run writes on this machine, where, and for how long.
 //! - [`troubleshooting`]: messages, and what to do about them.
+//! - [`faults`]: what happens when something fails, and the test that shows it.
 //! - [`performance`]: how quick it is, why, and how to measure it.
 
 /// Declares the chapters: a module whose documentation is a file beside this one, and a line in
@@ -39,5 +40,6 @@ chapters! {
     security "security" "security.md" "what is trusted with what";
     disk "disk" "disk.md" "what is written on this machine, and where";
     troubleshooting "troubleshooting" "troubleshooting.md" "messages, and what to do about them";
+    faults "faults" "faults.md" "what happens when something fails";
     performance "performance" "performance.md" "how quick it is, and how to measure it";
 }

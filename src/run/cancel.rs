@@ -3,8 +3,10 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 /// Stops a run from another thread, or from a signal's.
 ///
@@ -16,17 +18,17 @@ pub struct Canceller(Arc<watch::Sender<Asked>>);
 impl Canceller {
     /// Asks once more.
     pub fn cancel(&self) {
-        self.0.send_modify(|asked| {
-            *asked = match asked {
-                Asked::Nothing => Asked::Stop,
-                Asked::Stop | Asked::Kill => Asked::Kill,
-            }
+        let now = Instant::now();
+        self.0.send_modify(|asked| match *asked {
+            Asked { first: None, .. } => asked.first = Some(now),
+            Asked { second: None, .. } => asked.second = Some(now),
+            Asked { .. } => {}
         });
     }
 
     /// One that has not been asked yet, and the run's side of it.
     pub(crate) fn new() -> (Self, Cancellation) {
-        let (sender, receiver) = watch::channel(Asked::Nothing);
+        let (sender, receiver) = watch::channel(Asked::default());
         let canceller = Self(Arc::new(sender));
         let cancellation =
             Cancellation { asked: receiver, canceller: canceller.clone(), silence: Arc::default() };
@@ -67,9 +69,9 @@ impl Cancellation {
 
     /// Whether the run goes on.
     pub(crate) fn go_on(&self) -> Result<(), Cancelled> {
-        match *self.asked.borrow() {
-            Asked::Nothing => Ok(()),
-            Asked::Stop | Asked::Kill => Err(Cancelled),
+        match self.asked.borrow().first {
+            None => Ok(()),
+            Some(_) => Err(Cancelled),
         }
     }
 
@@ -85,15 +87,42 @@ impl Cancellation {
 
     /// Comes back when the run is cancelled, to this level.
     pub(crate) async fn until(&self, level: Level) {
-        let least = match level {
-            Level::Asked => Asked::Stop,
-            Level::Insisted => Asked::Kill,
+        let is_reached = |asked: &Asked| match level {
+            Level::Asked => asked.first.is_some(),
+            Level::Insisted => asked.second.is_some(),
         };
         let mut receiver = self.asked.clone();
-        if receiver.wait_for(|asked| *asked >= least).await.is_err() {
+        if receiver.wait_for(is_reached).await.is_err() {
             // Nobody is left who could ask.
             pending::<()>().await;
         }
+    }
+
+    /// Lets `work` go on until it is done, or the run was cancelled and has had its time: the container's
+    /// `grace` after the first asking, none after the second, and `spare` beyond it. Then `work` is
+    /// dropped, whatever it waits for.
+    pub(crate) async fn in_time<T>(
+        &self,
+        (grace, spare): (Duration, Duration),
+        work: impl Future<Output = T>,
+    ) -> Result<T, Cancelled> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.has_had_its_time(grace, spare) => Err(Cancelled),
+        }
+    }
+
+    async fn has_had_its_time(&self, grace: Duration, spare: Duration) {
+        self.until(Level::Asked).await;
+        let asked = *self.asked.borrow();
+        let first = asked.first.unwrap_or_else(Instant::now);
+        tokio::select! {
+            () = sleep_until(first + grace + spare) => return,
+            () = self.until(Level::Insisted) => {}
+        }
+        let second = self.asked.borrow().second.unwrap_or_else(Instant::now);
+        sleep_until((second + spare).min(first + grace + spare)).await;
     }
 }
 
@@ -111,15 +140,26 @@ impl Level {
     }
 }
 
+/// How long beyond a container's grace the phases of a run that was cancelled may take, then the removal of
+/// the container, then the rest of the clean-up, then telling Girder: a second in all, with what the
+/// process itself takes.
+pub(crate) const PHASES_END: Duration = Duration::from_millis(550);
+/// See [`PHASES_END`].
+pub(crate) const CONTAINER_GOES: Duration = Duration::from_millis(700);
+/// See [`PHASES_END`].
+pub(crate) const CLEAN_UP_ENDS: Duration = Duration::from_millis(850);
+/// See [`PHASES_END`].
+pub(crate) const GIRDER_IS_TOLD: Duration = Duration::from_millis(900);
+
 /// The run was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cancelled;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Asked {
-    Nothing,
-    Stop,
-    Kill,
+/// When somebody asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Asked {
+    first: Option<Instant>,
+    second: Option<Instant>,
 }
 
 #[cfg(test)]
@@ -156,6 +196,22 @@ mod tests {
         canceller.cancel();
         assert!(is_ready(cancellation.unless(Level::Asked, pending::<()>())));
         assert!(!is_ready(cancellation.unless(Level::beyond(true), pending::<()>())));
+    }
+
+    #[tokio::test]
+    async fn who_was_asked_has_the_grace_and_who_is_pressed_has_none() {
+        const FOR_EVER: Duration = Duration::from_secs(3600);
+        const AT_ONCE: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(1));
+        let long = (FOR_EVER, Duration::from_millis(1));
+        let (canceller, cancellation) = Canceller::new();
+        assert!(!is_ready(cancellation.in_time(AT_ONCE, pending::<()>())));
+        canceller.cancel();
+        assert_eq!(cancellation.in_time(AT_ONCE, pending::<()>()).await, Err(Cancelled));
+        assert!(!is_ready(cancellation.in_time(long, pending::<()>())));
+        canceller.cancel();
+        assert_eq!(cancellation.in_time(long, pending::<()>()).await, Err(Cancelled));
+        // What is done at once is done, however late it is.
+        assert_eq!(cancellation.in_time(AT_ONCE, async { 7 }).await, Ok(7));
     }
 
     #[test]

@@ -121,6 +121,16 @@ pub enum Cause {
         /// Why not.
         source: DockerError,
     },
+    /// The image cannot be pulled, and an older one is there.
+    #[error(
+        "cannot pull the image {image}; the engine has one of that name, which \"pull_image\": \"if-not-present\" uses"
+    )]
+    Pull {
+        /// Its reference.
+        image: String,
+        /// Why not.
+        source: DockerError,
+    },
     /// The image is not there, and the job says not to pull it.
     #[error("the engine has no image {image}, and the job says not to pull it")]
     NoImage {
@@ -147,8 +157,8 @@ pub enum Cause {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The folder of a temporary volume has a name that a bind mount cannot have.
-    #[error("cannot mount {}: its path holds a colon, or is not UTF-8", .0.display())]
+    /// The folder of a temporary volume has a name that no mount can have.
+    #[error("cannot mount {}: its path is not UTF-8", .0.display())]
     Unmountable(PathBuf),
     /// The engine has another file system than we.
     #[error(
@@ -267,6 +277,12 @@ pub enum Cause {
         /// Why.
         source: Box<HookError>,
     },
+    /// The helper that was to open up what a container of another user has made failed.
+    #[error("the image's `chmod` exits with {exit_code}")]
+    OpenUp {
+        /// Its exit code.
+        exit_code: i64,
+    },
     /// The engine went away, or cannot say how the container ended.
     #[error("cannot wait for the container")]
     Exit(#[source] DockerError),
@@ -361,6 +377,20 @@ pub enum CleanUpError {
         path: PathBuf,
         /// What the kernel said.
         source: io::Error,
+    },
+    /// A temporary directory has what only root may remove.
+    #[error("a part of a volume stays; this removes it: {command}")]
+    Refused {
+        /// The command that removes it.
+        command: String,
+        /// Why we did not.
+        source: VolumeError,
+    },
+    /// The run was cancelled, and had no more time for it.
+    #[error("{what} could not be removed in time: `gantline prune` removes it")]
+    Late {
+        /// What it is.
+        what: String,
     },
     /// A transfer that does not end.
     #[error("the transfer {label} has not ended")]

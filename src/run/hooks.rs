@@ -12,12 +12,14 @@ use super::live::{Live, MadeContainer};
 use super::outcome::{HookRecord, UploadRecord};
 use crate::docker::{Client, ContainerId};
 use crate::event::{Finish, Phase};
-use crate::hook::{Access, HookError, Performed, Session, Task};
-use crate::plan::PlannedHook;
+use crate::hook::{self, Access, HookError, Performed, Session, Task};
+use crate::plan::{Mount, PlannedHook};
 use crate::run::blocking::blocking;
-use crate::run::cancel::{Cancelled, Level};
+use crate::run::cancel::{Cancelled, Level, PHASES_END};
+use crate::run::container::open_up;
 use crate::run::container::stop::{kill, stop_of_cancelled};
 use crate::run::end::End;
+use crate::volume::is_readable;
 
 /// Which hooks are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +29,28 @@ enum Which {
     Marked,
 }
 
+/// Sees, before a container exists, that its results will be taken where the hooks put them.
+pub(super) async fn look_at_targets(live: &Live) -> Result<(), Cause> {
+    let planned = &live.plan.hooks;
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let client = live.store.open().await?;
+    let hooks: Vec<_> = planned.iter().map(|planned| planned.hook.clone()).collect();
+    // Dropped with this future, if the run is cancelled meanwhile.
+    let (_stop, cancelled) = crossbeam_channel::bounded::<Infallible>(0);
+    let look = move || Ok(hook::look_at_targets(&hooks, &client, &cancelled));
+    blocking(look).await?.map_err(|(at, source)| {
+        let label = planned.get(at).map(PlannedHook::label).unwrap_or_default();
+        Cause::Hook { label, source: Box::new(source) }
+    })
+}
+
 /// Carries out the hooks of a run whose container has exited. Each is tried; the first failure is
 /// the run's, the others are warnings. So are all when the container failed: that is told by its
 /// exit code.
 pub(super) async fn perform(live: &mut Live, end: End) -> Result<End, Cause> {
+    live.has_collected = true;
     let which = if end.has_succeeded() { Which::All } else { Which::Marked };
     let done = carry_out(live, which).await;
     let mut failure = None;
@@ -47,6 +67,9 @@ pub(super) async fn perform(live: &mut Live, end: End) -> Result<End, Cause> {
 /// Carries out the hooks that are marked for it after a run that failed. What they cannot do is a
 /// warning: the failure has its cause already.
 pub(super) async fn rescue(live: &mut Live) {
+    if live.has_collected {
+        return;
+    }
     let runs = match &live.made.container {
         MadeContainer::Started(container) => Some(container.clone()),
         MadeContainer::Removing(_) => None,
@@ -58,10 +81,10 @@ pub(super) async fn rescue(live: &mut Live) {
     }
     live.enters(Phase::Collect);
     // What still runs still writes. Clean-up says what it thinks of an engine that does not kill.
-    if let Some(container) = runs
-        && end(live, &engine, &container).await.is_err()
-    {
-        return;
+    let limit = (live.given.stop_timeout, PHASES_END);
+    if let Some(container) = runs {
+        let ending = end(live, &engine, &container);
+        let Ok(Ok(())) = live.cancellation.in_time(limit, ending).await else { return };
     }
     for error in carry_out(live, Which::Marked).await.errors {
         live.warns(chain(&error));
@@ -94,10 +117,9 @@ async fn carry_out(live: &mut Live, which: Which) -> Done {
         if only_marked && !hook.is_marked() {
             continue;
         }
-        let label = hook.label();
-        let (performed, was_cancelled) = one(live, hook).await;
+        let (performed, was_cancelled) = one(live, hook.clone()).await;
         done.was_cancelled |= was_cancelled;
-        done.errors.extend(note(live, label, performed, was_cancelled));
+        done.errors.extend(note(live, &hook, performed, was_cancelled));
     }
     done
 }
@@ -105,11 +127,12 @@ async fn carry_out(live: &mut Live, which: Which) -> Done {
 /// Notes what came of a hook, in the report. What a cancel stopped is no error.
 fn note(
     live: &mut Live,
-    hook: String,
+    planned: &PlannedHook,
     performed: Result<Performed, Cause>,
     was_cancelled: bool,
 ) -> Option<Cause> {
-    let mut noted = HookRecord { hook: hook.clone(), ..HookRecord::default() };
+    let label = planned.label();
+    let mut noted = HookRecord { hook: label.clone(), ..HookRecord::default() };
     let error = match performed {
         Err(cause) => Some(cause),
         Ok(Performed { ended, uploads, warnings }) => {
@@ -121,7 +144,10 @@ fn note(
                     noted.finish = Finish::Cancelled;
                     None
                 }
-                Err(source) => Some(Cause::Hook { label: hook, source: Box::new(source) }),
+                Err(source) => {
+                    live.keeps_result(planned, &source);
+                    Some(Cause::Hook { label, source: Box::new(source) })
+                }
             }
         }
     };
@@ -138,14 +164,22 @@ async fn one(live: &mut Live, planned: PlannedHook) -> (Result<Performed, Cause>
     let is_marked = planned.is_marked();
     let label = planned.label();
     let (stop, cancelled) = crossbeam_channel::bounded::<Infallible>(0);
-    let (session, task) = match session(live, planned, cancelled).await {
-        Ok(made) => made,
-        Err(cause) => return (Err(cause), false),
+    let (level, cancellation) = (Level::beyond(is_marked), live.cancellation.clone());
+    let made = async {
+        open_result(live, &planned).await;
+        session(live, planned, cancelled).await
+    };
+    let (session, task) = match cancellation.unless(level, made).await {
+        Ok(Ok(made)) => made,
+        Ok(Err(cause)) => return (Err(cause), false),
+        Err(Cancelled) => {
+            live.report.cancelled = true;
+            return (Ok(Performed::none(label)), true);
+        }
     };
     let mut work = std::pin::pin!(blocking(move || Ok(session.perform(&task))));
-    let cancellation = live.cancellation.clone();
     // A hook that is marked for cancelled runs is stopped only by who insists.
-    if let Ok(performed) = cancellation.unless(Level::beyond(is_marked), &mut work).await {
+    if let Ok(performed) = cancellation.unless(level, &mut work).await {
         return (performed, false);
     }
     live.report.cancelled = true;
@@ -153,10 +187,30 @@ async fn one(live: &mut Live, planned: PlannedHook) -> (Result<Performed, Cause>
     // It notices between two reads. One that hangs in a request is left behind.
     let stopped = timeout(STOPS, &mut work).await.unwrap_or_else(|_| {
         let warnings = vec![format!("{label} has not stopped in time")];
-        let ended = Err(HookError::Cancelled { path: label });
-        Ok(Performed { ended, uploads: Vec::new(), warnings })
+        Ok(Performed { warnings, ..Performed::none(label) })
     });
     (stopped, true)
+}
+
+/// Sees that we may read what a hook reads, if it lies in a folder of our own.
+async fn open_result(live: &mut Live, planned: &PlannedHook) {
+    let Some((mount, path)) = planned.mount.zip(planned.hook.path()) else { return };
+    let is_ours = matches!(live.plan.mounts.get(mount), Some(Mount::Temporary { .. }));
+    let Some(root) = live.host_side(mount).filter(|_| is_ours && open_up::is_needed()) else {
+        return;
+    };
+    let (root, inside) = (root.to_owned(), path.filename.clone());
+    let looked = root.clone();
+    if blocking(move || Ok(is_readable(&looked, &inside))).await.unwrap_or(true) {
+        return;
+    }
+    if let Err(error) = open_up::open_up(live, &root).await {
+        live.warns(format!(
+            "{} has files that we may not read, and the engine did not open them up: {}",
+            root.display(),
+            chain(&error)
+        ));
+    }
 }
 
 async fn session(
@@ -173,4 +227,4 @@ async fn session(
 }
 
 /// How long a hook that was told to stop may take.
-const STOPS: Duration = Duration::from_secs(10);
+const STOPS: Duration = Duration::from_millis(300);

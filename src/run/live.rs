@@ -3,7 +3,8 @@
 //! The phases own what only they know; what must survive a phase that fails is here, so that
 //! clean-up and the report have it whatever happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -50,12 +51,16 @@ pub(super) struct Live {
     /// A transfer's failure, and its phase: the run goes on until the container has exited, and
     /// then fails.
     pub(super) failure: Option<(Phase, Cause)>,
+    /// Descriptors for the clean-up, which must not fail for want of them.
+    pub(super) reserve: Vec<File>,
     /// Only written while the run goes on.
     pub(super) report: Report,
     /// Where is told what happens, for the job in Girder.
     pub(super) teller: Option<JobTeller>,
     /// The run's own reporter to that job.
     pub(super) job: Option<JobReporter>,
+    /// Whether the hooks were carried out.
+    pub(super) has_collected: bool,
     /// What the arguments wait for.
     pub(super) resolved: Resolved,
     /// The container's last words.
@@ -84,6 +89,8 @@ pub(super) struct Made {
     pub(super) files: Vec<(TransferId, Unfinished)>,
     /// The threads of writers.
     pub(super) relays: Vec<Relay>,
+    /// Temporary mounts that stay, because a result is in them: indices into the plan's mounts.
+    pub(super) staying: BTreeSet<usize>,
 }
 
 /// How far the container has come.
@@ -149,9 +156,11 @@ impl Live {
             owner: Owner::this_process(),
             record,
             failure: None,
+            reserve: Vec::new(),
             report,
             teller: None,
             job: None,
+            has_collected: false,
             resolved: Resolved::default(),
             stderr_tail: Arc::default(),
             bad_progress: Arc::default(),
@@ -239,19 +248,35 @@ impl Live {
         self.given.labels.clone().into_iter().chain(labels).chain(keep).collect()
     }
 
-    /// docker's bind strings of every mount.
+    /// docker's bind strings of every mount, but for those of [`mounts`](Self::mounts).
     pub(super) fn binds(&self) -> Result<Vec<String>, Cause> {
         let bind = |(at, mount): (usize, &Mount)| match mount {
-            Mount::Bind { bind, .. } => Ok(bind.to_string()),
-            Mount::Temporary { target, .. } => {
-                let folder = self.host_side(at).ok_or(Cause::Bug("a directory was not made"))?;
-                let path = folder.to_str().ok_or_else(|| Cause::Unmountable(folder.into()))?;
-                Bind::new(path, target.clone(), "rw")
-                    .map(|bind| bind.to_string())
-                    .map_err(|_| Cause::Unmountable(folder.into()))
-            }
+            Mount::Bind { bind, .. } => Some(Ok(bind.to_string())),
+            Mount::Temporary { target, .. } => match self.path_of(at) {
+                Ok(path) => Bind::new(&path, target.clone(), "rw").ok().map(|b| Ok(b.to_string())),
+                Err(cause) => Some(Err(cause)),
+            },
         };
-        self.plan.mounts.iter().chain(&self.resolved.mounts).enumerate().map(bind).collect()
+        let mounts = self.plan.mounts.iter().chain(&self.resolved.mounts);
+        mounts.enumerate().filter_map(bind).collect()
+    }
+
+    /// The mounts whose paths no bind string can have, as the host's side and the container's.
+    pub(super) fn mounts(&self) -> Result<Vec<(String, String)>, Cause> {
+        let mut mounts = Vec::new();
+        for (at, mount) in self.plan.mounts.iter().enumerate() {
+            let Mount::Temporary { target, .. } = mount else { continue };
+            let path = self.path_of(at)?;
+            if Bind::new(&path, target.clone(), "rw").is_err() {
+                mounts.push((path, target.to_string()));
+            }
+        }
+        Ok(mounts)
+    }
+
+    fn path_of(&self, mount: usize) -> Result<String, Cause> {
+        let folder = self.host_side(mount).ok_or(Cause::Bug("a directory was not made"))?;
+        folder.to_str().map(str::to_owned).ok_or_else(|| Cause::Unmountable(folder.into()))
     }
 
     /// Makes the run's result of how the phases ended, in `phase` the last of them.

@@ -16,6 +16,8 @@
 //! so a quiet container costs nothing.
 
 mod blocking;
+#[cfg(feature = "command")]
+mod by_hand;
 mod cancel;
 mod container;
 mod end;
@@ -24,11 +26,13 @@ mod failure;
 mod guarding;
 mod handle;
 mod hooks;
+mod kept;
 mod labels;
 mod live;
 mod outcome;
 mod phases;
 mod prune;
+mod quoted;
 mod runner;
 mod settings;
 mod shared;
@@ -38,10 +42,14 @@ mod transfers;
 
 #[cfg(feature = "command")]
 pub(crate) use self::guarding::serve_if_asked as serve_as_guard_if_asked;
-#[cfg(feature = "command")]
-pub(crate) use self::transfers::split::Frames;
 pub(crate) use self::transfers::{
     downloads::names::Names, filter_progress::FilterProgress, progress_pipe::ProgressLines,
+};
+#[cfg(feature = "command")]
+pub(crate) use self::{
+    by_hand::{ByHand, Done},
+    container::binds::missing_sources,
+    transfers::split::Frames,
 };
 pub use self::{
     cancel::Canceller,
@@ -49,17 +57,21 @@ pub use self::{
     guarding::guard,
     handle::RunHandle,
     outcome::{
-        DownloadCarrier, DownloadRecord, HookRecord, Outcome, Report, TransferRecord, UploadRecord,
+        DownloadCarrier, DownloadRecord, HookRecord, KeptRecord, Outcome, Report, TransferRecord,
+        UploadRecord,
     },
     prune::{Left, Prune, PruneError, Pruned},
     runner::{BuildError, Runner, RunnerBuilder},
-    settings::{ClosedStdout, RunSettings},
+    settings::{ClosedStdout, Keep, RunSettings},
     transfers::{downloads::error::DownloadError, host_file::HostFileError},
 };
+pub(crate) use crate::docker::endpoint_of_context;
 /// What a [`Cause`] holds: the error of the part that failed. Those of a transfer are in
 /// [`transfers`](crate::transfers).
 pub use crate::{
-    docker::{AnswerError, Call, Disagreement, DockerError, LoginError, StartFailure},
+    docker::{
+        AnswerError, Call, ContextError, Disagreement, DockerError, LoginError, StartFailure,
+    },
     hook::HookError,
     http::{ChunkError, HeadError, HttpError, RangeError, RedirectError},
     reporter::ReporterError,

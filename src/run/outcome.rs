@@ -1,5 +1,7 @@
 //! What came of a run, and the report of it.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -81,6 +83,9 @@ pub struct Report {
     pub uploads: Vec<UploadRecord>,
     /// The result hooks that were carried out, in their order, each with its own uploads.
     pub hooks: Vec<HookRecord>,
+    /// What stays on this host: results that could not be put into Girder, and volumes that were to stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptRecord>,
     /// What the user should know and that failed nothing.
     pub warnings: Vec<String>,
     /// Why the run failed.
@@ -203,6 +208,24 @@ pub struct HookRecord {
 impl Default for HookRecord {
     fn default() -> Self {
         Self { hook: String::new(), finish: Finish::Complete, uploads: Vec::new(), error: None }
+    }
+}
+
+/// Something of a run that stays on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct KeptRecord {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The command that puts it where it was to go, for a shell; none of a volume that stays for other
+    /// reasons.
+    pub command: Option<String>,
+}
+
+impl fmt::Display for KeptRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} stays", self.path.display())?;
+        self.command.iter().try_for_each(|command| write!(f, "; this uploads it: {command}"))
     }
 }
 

@@ -19,6 +19,7 @@ use super::error::CleanUpError;
 use super::labels::{
     HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
 };
+use super::quoted::quoted;
 use crate::docker::{Client, ContainerSummary, DockerError, Endpoint, Settings};
 use crate::volume::{DeadRecord, Kind, LeftContainer, Owner, RecordFolder, RecordFolders, Unread};
 
@@ -347,15 +348,6 @@ fn path_command(kind: Kind, path: &Path, error: &CleanUpError) -> String {
     }
 }
 
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 /// Why there was no looking for what was left.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -385,9 +377,6 @@ mod tests {
 
     #[test]
     fn commands_are_safe_to_paste() {
-        assert_eq!(quoted("/tmp/gantline-1"), "/tmp/gantline-1");
-        assert_eq!(quoted("/tmp/a b'; reboot"), r"'/tmp/a b'\''; reboot'");
-        assert_eq!(quoted(""), "''");
         let default = Endpoint::default().to_string();
         assert_eq!(remove_command(&default, "x"), "docker rm --force --volumes x");
         assert_eq!(

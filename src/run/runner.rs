@@ -1,6 +1,8 @@
 //! What runs jobs: one [`Runner`], which any number of runs share.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -114,18 +116,38 @@ fn in_its_thread(
 ) -> Result<Outcome, RunError> {
     let span = tracing::info_span!("run", %id);
     let _entered = span.enter();
+    let begin = |error| RunError::before_the_run(&id, &plan.image, Cause::Begin(error));
+    // The runtime panics where there are none left for it.
+    drop(hold(RUNTIMES).map_err(begin)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING)
         .thread_name("gantline-blocking")
         .build()
-        .map_err(|error| RunError::before_the_run(&id, &plan.image, Cause::Begin(error)))?;
-    let live = Live::new(id, plan, store, (shared, given), cancellation);
+        .map_err(begin)?;
+    let reserve = hold(RESERVED).map_err(begin)?;
+    let mut live = Live::new(id, plan, store, (shared, given), cancellation);
+    live.reserve = reserve;
     let ended = runtime.block_on(phases::run(live));
     // A call that was given up may still block a thread; nobody waits for it.
     runtime.shutdown_background();
     ended
 }
+
+/// So many descriptors.
+fn hold(descriptors: usize) -> io::Result<Vec<File>> {
+    let first = File::open("/dev/null")?;
+    let others = (1..descriptors).map(|_| first.try_clone());
+    let mut held = others.collect::<io::Result<Vec<_>>>()?;
+    held.push(first);
+    Ok(held)
+}
+
+/// Descriptors of a runtime: its poll, its waker, what its signals come by.
+const RUNTIMES: usize = 8;
+
+/// Descriptors that a clean-up needs: a connection to the engine, folders inside each other.
+const RESERVED: usize = 8;
 
 /// Blocking calls at once: questions to Girder, checksums, directories that are removed. More than
 /// the downloads at once and their lister, which wait for each other.

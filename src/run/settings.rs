@@ -35,6 +35,7 @@ pub struct RunSettings {
     closed_stdout: ClosedStdout,
     timeout: Option<Duration>,
     verify: Option<Verify>,
+    keep: Keep,
 }
 
 impl RunSettings {
@@ -108,6 +109,13 @@ impl RunSettings {
         self
     }
 
+    /// When a temporary volume stays on this host. Default: when a result in it could not be put into
+    /// Girder.
+    pub fn with_keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
     /// How long the run may take. Then it is cancelled, and fails with
     /// [`Cause::TimedOut`](super::Cause::TimedOut). Default: as long as it takes.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
@@ -173,6 +181,7 @@ impl RunSettings {
             closed_stdout: self.closed_stdout,
             timeout: self.timeout,
             verify: self.verify.unwrap_or(defaults.verify),
+            keep: self.keep,
         }
     }
 }
@@ -192,6 +201,20 @@ pub enum ClosedStdout {
     /// It goes on, and what it writes there is thrown away.
     #[default]
     Continue,
+}
+
+/// When a temporary volume stays on this host. [`Report::kept`](super::Report::kept) has its path, and it
+/// is for the caller to remove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Keep {
+    /// Its results go with it, whether they are in Girder or not.
+    Never,
+    /// When a result in it could not be put into Girder.
+    #[default]
+    OnFailure,
+    /// Whatever happened, once the container was made.
+    Always,
 }
 
 /// Whether a run reports to the job in Girder.
@@ -259,6 +282,7 @@ pub(super) struct Given {
     /// In a mutex for the same reason; taken when the container is attached to.
     pub(super) listeners: Mutex<Listeners>,
     pub(super) closed_stdout: ClosedStdout,
+    pub(super) keep: Keep,
     pub(super) timeout: Option<Duration>,
     pub(super) verify: Verify,
 }

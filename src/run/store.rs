@@ -71,6 +71,11 @@ impl JobStore {
         self.server.is_some()
     }
 
+    /// The URL of its REST API.
+    pub(super) fn url(&self) -> Option<&str> {
+        self.server.as_ref().map(Server::url)
+    }
+
     /// How it is talked to.
     pub(super) fn options(&self) -> &StoreOptions {
         &self.options

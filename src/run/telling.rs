@@ -1,14 +1,12 @@
 //! What a run tells to the job in Girder, and what it says of a container that failed.
 
+use std::future::pending;
 use std::mem::take;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-use tokio::time::timeout;
-
-use super::cancel::{Cancellation, Level};
+use super::cancel::{Cancelled, GIRDER_IS_TOLD};
 use super::end::End;
 use super::error::{Cause, chain};
 use super::failure;
@@ -23,6 +21,7 @@ use crate::reporter::{Begun, JobReporter, ReporterOptions, Untold};
 use crate::run::transfers::listeners::{LastWords, Listeners, Logged, WithoutProgress};
 use crate::run::transfers::progress_pipe::{ProgressLines, TellProgress};
 use crate::spec::{self, Secret};
+use tokio::sync::oneshot;
 
 impl Live {
     /// The job in Girder runs from now on, if there is one.
@@ -179,11 +178,12 @@ impl Live {
     pub(super) async fn ends_job(&mut self) {
         let Some(job) = self.job.take() else { return };
         let (teller, cancellation) = (job.teller(), self.cancellation.clone());
+        let limit = (self.given.stop_timeout, GIRDER_IS_TOLD);
         let (sender, mut told) = oneshot::channel();
         job.finish(move |result| drop(sender.send(result)));
         let result = tokio::select! {
             result = &mut told => result.ok(),
-            () = hurry(&cancellation, self.given.stop_timeout) => {
+            Err(Cancelled) = cancellation.in_time(limit, pending::<()>()) => {
                 teller.hurry(Duration::ZERO);
                 Some(Err(Untold::Late))
             }
@@ -194,10 +194,4 @@ impl Live {
             None => self.warns(chain(&Untold::Bug("the reporter's thread panicked"))),
         }
     }
-}
-
-/// Comes back when a run that was cancelled has waited long enough.
-async fn hurry(cancellation: &Cancellation, grace: Duration) {
-    cancellation.until(Level::Asked).await;
-    let _ = timeout(grace, cancellation.until(Level::Insisted)).await;
 }

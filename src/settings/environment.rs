@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::SettingsError;
-use crate::run::{Endpoint, EngineSettings, GirderSettings};
+use crate::run::{Endpoint, EngineSettings, GirderSettings, endpoint_of_context};
 use crate::spec::{RunOptions, Secret, Verify};
 
 /// The variables of the environment.
@@ -52,14 +52,21 @@ impl Environment {
         self.path("GANTLINE_RECORD_DIR")
     }
 
-    /// The engine, and how to speak with it: `DOCKER_HOST` and its kin.
+    /// The engine, and how to speak with it: `DOCKER_HOST` and its kin. Without it, the context of Docker's
+    /// own command, which is read here.
     ///
     /// # Errors
     /// A variable cannot be used.
     pub fn engine(&self) -> Result<EngineSettings, SettingsError> {
         let mut settings = EngineSettings::default();
+        let folder =
+            self.path("DOCKER_CONFIG").or_else(|| Some(self.path("HOME")?.join(".docker")));
         if let Some(host) = self.text("DOCKER_HOST")? {
             settings.endpoint = Endpoint::parse(host).map_err(SettingsError::DockerHost)?;
+        } else if let Some(folder) = &folder {
+            let chosen = self.text("DOCKER_CONTEXT")?;
+            let endpoint = endpoint_of_context(folder, chosen).map_err(SettingsError::Context)?;
+            settings.endpoint = endpoint.unwrap_or(settings.endpoint);
         }
         if self.text("DOCKER_TLS_VERIFY")?.is_some() {
             return Err(SettingsError::Tls);
@@ -73,8 +80,6 @@ impl Environment {
             let seconds = seconds.ok_or_else(|| wrong("DOCKER_CLIENT_TIMEOUT", timeout, "60"))?;
             settings.timeout = Duration::from_secs(seconds.into());
         }
-        let folder =
-            self.path("DOCKER_CONFIG").or_else(|| Some(self.path("HOME")?.join(".docker")));
         settings.config_file = folder.map(|folder| folder.join("config.json"));
         Ok(settings)
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::run::DockerError;
+use crate::run::{ContextError, DockerError};
 use crate::spec::SpecError;
 
 /// Why the environment's settings cannot be used.
@@ -12,6 +12,9 @@ pub enum SettingsError {
     /// The engine's address.
     #[error("cannot use DOCKER_HOST")]
     DockerHost(#[source] DockerError),
+    /// The context that Docker's command has, or `DOCKER_CONTEXT`.
+    #[error("cannot use Docker's context")]
+    Context(#[source] ContextError),
     /// What is to be added to every container.
     #[error("cannot use GIRDER_WORKER_DOCKER_RUN_OPTIONS")]
     RunOptions(#[source] SpecError),

@@ -19,6 +19,7 @@
 //! | variable | what it says |
 //! |---|---|
 //! | `DOCKER_HOST` | the engine: `unix:///path` or `tcp://host:port` |
+//! | `DOCKER_CONTEXT` | without it: the engine of this context of Docker's; default: the one of `docker context use` |
 //! | `DOCKER_API_VERSION` | speak exactly this version of the Engine API |
 //! | `DOCKER_CLIENT_TIMEOUT` | seconds that a call to the engine may take |
 //! | `DOCKER_CONFIG`, `HOME` | the folder of Docker's `config.json`, for logins at registries |

@@ -41,6 +41,13 @@ impl GirderSettings {
         self
     }
 
+    /// The server of who has no job, if one was named.
+    #[cfg(feature = "command")]
+    pub(crate) fn server(&self) -> Option<Server> {
+        let credentials = self.credentials.clone().unwrap_or(Credentials::Anonymous);
+        Some(Server { url: self.url.clone()?, credentials })
+    }
+
     /// The server of one job. What the job says goes first. Our own token does not go to a server
     /// that only the job names while we have one of our own: a job document is not to be trusted
     /// with it.
@@ -65,6 +72,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The URL of its REST API.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The server as a store. Blocks: an API key is changed for a token here.
     ///
     /// # Errors

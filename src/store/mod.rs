@@ -12,6 +12,6 @@ pub(crate) use self::access::Server;
 /// What a store refused, or why it could not be asked.
 pub use crate::girder::GirderError as StoreError;
 pub(crate) use crate::girder::{
-    Backoff, Client as Store, FileRecord, FolderRecord, ItemRecord, NewFile,
+    Backoff, Client as Store, FileRecord, FolderRecord, ItemRecord, Manner, NewFile,
     Options as StoreOptions, Pages, Parent, UploadId, UploadState, UploadedFile,
 };

@@ -41,6 +41,38 @@ pub fn find(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     open(root, path.as_os_str(), OFlag::O_PATH | OFlag::O_NOFOLLOW)
 }
 
+/// Finds what has a name beneath `root`, as [`find`] does, but goes by symbolic links that stay beneath it:
+/// by those on the way, and `Links::Followed` by one at the end.
+///
+/// # Errors
+/// As [`open_directory`]. `EXDEV`: a link leads out. `ELOOP`: links lead in a circle.
+pub fn find_inside(root: BorrowedFd<'_>, path: &Path, last: Links) -> io::Result<OwnedFd> {
+    let last = match last {
+        Links::Followed => OFlag::empty(),
+        Links::Found => OFlag::O_NOFOLLOW,
+    };
+    open_inside(root, path.as_os_str(), OFlag::O_PATH | last)
+}
+
+/// Opens a folder beneath `root`, going by symbolic links that stay beneath it.
+///
+/// # Errors
+/// As [`find_inside`].
+pub fn open_directory_inside(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { OsStr::new(".") } else { path.as_os_str() };
+    open_inside(root, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+}
+
+/// What a symbolic link at the end of a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Links {
+    /// What it leads to.
+    Followed,
+    /// Itself.
+    Found,
+}
+
 /// Finds what has a name in `folder`, as [`find`] does, but not what is mounted there: openat2(2)
 /// with `RESOLVE_NO_XDEV`, which knows bind mounts too.
 ///
@@ -72,6 +104,12 @@ fn open(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag) -> io::Result<OwnedFd>
 
 fn open_with(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
     let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).mode(mode).resolve(BENEATH);
+    Ok(openat2(root, path, how)?)
+}
+
+fn open_inside(root: BorrowedFd<'_>, path: &OsStr, flags: OFlag) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
     Ok(openat2(root, path, how)?)
 }
 

@@ -13,6 +13,7 @@ mod fifo;
 mod owner;
 mod path;
 mod place;
+mod readable;
 mod record;
 mod sum;
 mod temp;
@@ -24,12 +25,13 @@ pub(crate) use self::{
     owner::Owner,
     path::{ContainerPath, HostPath, RelativePath},
     place::{Place, Placed, UnfinishedFile},
+    readable::is_readable,
     record::{
         ContainerName, DeadRecord, Kind, LeftContainer, Note, Record, RecordFolder, RecordFolders,
         Thing, Unread,
     },
     sum::Sha512,
     temp::TempDirectory,
-    written::{Written, WrittenFile, WrittenFolder, find_written, remove_written},
+    written::{FolderId, Written, WrittenFile, WrittenFolder, find_written, remove_written},
 };
 pub use self::{error::VolumeError, path::PathError};

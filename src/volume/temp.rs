@@ -45,6 +45,9 @@ impl TempDirectory {
         let flags = OFlag::O_DIRECTORY.bits();
         let parent: OwnedFd =
             File::options().read(true).custom_flags(flags).open(&path).map_err(failed)?.into();
+        // What was made halfway has to go again, also where descriptors have run out.
+        let spare = (0..SPARE).map(|_| parent.try_clone()).collect::<io::Result<Vec<_>>>();
+        let spare = spare.map_err(failed)?;
         let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
         let note = record.intends_path(Kind::Directory, &parent, &path, Path::new(&name));
         let outer = path.join(name);
@@ -53,6 +56,7 @@ impl TempDirectory {
         match made.make(&note) {
             Ok(()) => made.note = Some(note),
             Err(error) => {
+                drop(spare);
                 let _ = remove_directory(made.parent.as_fd(), made.name(), &made.outer);
                 note.gone();
                 return Err(failed(error));
@@ -77,12 +81,25 @@ impl TempDirectory {
         &self.inner
     }
 
+    /// Leaves it where it is, for who is told its path: it is not ours any more.
+    pub(crate) fn keep(mut self) -> PathBuf {
+        if let Some(note) = self.note.take() {
+            note.gone();
+        }
+        std::mem::take(&mut self.inner)
+    }
+
     /// Removes it with everything in it.
     ///
     /// # Errors
-    /// [`VolumeError::Remove`], naming the first thing that stays.
-    pub(crate) fn remove(mut self) -> Result<(), VolumeError> {
+    /// [`VolumeError::Remove`], naming the first thing that stays. It can be tried again.
+    pub(crate) fn remove(&mut self) -> Result<(), VolumeError> {
         self.take_away()
+    }
+
+    /// The directory that goes.
+    pub(crate) fn outer(&self) -> &Path {
+        &self.outer
     }
 
     fn name(&self) -> &Path {
@@ -90,9 +107,13 @@ impl TempDirectory {
     }
 
     fn take_away(&mut self) -> Result<(), VolumeError> {
-        let Some(note) = self.note.take() else { return Ok(()) };
+        if self.note.is_none() {
+            return Ok(());
+        }
         remove_directory(self.parent.as_fd(), self.name(), &self.outer)?;
-        note.gone();
+        if let Some(note) = self.note.take() {
+            note.gone();
+        }
         Ok(())
     }
 }
@@ -107,6 +128,9 @@ impl Drop for TempDirectory {
 
 const PREFIX: &str = "gantline-";
 
+/// Descriptors that removing it takes.
+const SPARE: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -117,7 +141,7 @@ mod tests {
     #[test]
     fn the_mounted_directory_is_open_to_everyone_and_not_sticky() {
         let parent = tempfile::tempdir().unwrap();
-        let made = TempDirectory::create(parent.path(), &Record::none()).unwrap();
+        let mut made = TempDirectory::create(parent.path(), &Record::none()).unwrap();
         assert_eq!(fs::metadata(made.path()).unwrap().mode() & 0o7777, 0o2777);
         assert_eq!(fs::metadata(&made.outer).unwrap().mode() & 0o7777, 0o700);
         fs::write(made.path().join("left"), "x").unwrap();
@@ -130,6 +154,13 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         drop(TempDirectory::create(parent.path(), &Record::none()).unwrap());
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn one_that_is_kept_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let made = TempDirectory::create(parent.path(), &Record::none()).unwrap();
+        assert!(made.keep().is_dir());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a container has written: found beneath its volume, and never by a link.
+//! What a container has written: found beneath its volume, and by no link that leads out of it.
 //!
 //! Nothing is opened to see what it is: a FIFO would block, a device might wake.
 
@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -18,7 +19,9 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::VolumeError;
 use super::empty::empty;
 use super::place::open_root;
-use crate::sys::open_beneath::{find, open_directory, open_found};
+use crate::sys::open_beneath::{
+    Links, find, find_inside, open_directory, open_directory_inside, open_found,
+};
 
 /// Something in a volume.
 #[derive(Debug)]
@@ -49,8 +52,16 @@ impl WrittenFile {
 /// A folder that was found.
 #[derive(Debug)]
 pub(crate) struct WrittenFolder {
+    volume: Arc<OwnedFd>,
+    /// Its path in the volume.
+    inside: PathBuf,
     folder: OwnedFd,
+    is_link: bool,
 }
+
+/// Which folder it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FolderId(u64, u64);
 
 impl WrittenFolder {
     /// The names in it, in order.
@@ -81,22 +92,38 @@ impl WrittenFolder {
     /// # Errors
     /// As open(2).
     pub(crate) fn entry(&self, name: &OsStr) -> io::Result<Option<Written>> {
-        look(self.folder.as_fd(), Path::new(name))
+        look_inside(&self.volume, &self.inside.join(name))
+    }
+
+    /// Whether a symbolic link has led here: links may lead in circles.
+    pub(crate) fn is_link(&self) -> bool {
+        self.is_link
+    }
+
+    /// Which folder it is, by whatever way it was found.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    pub(crate) fn id(&self) -> io::Result<FolderId> {
+        let found = fstat(&self.folder)?;
+        Ok(FolderId(found.st_dev, found.st_ino))
     }
 }
 
 /// What is at `inside` in the volume `root`; an empty path is the volume itself.
 ///
 /// # Errors
-/// [`VolumeError::Find`]: a component is a link, or may not be searched.
+/// [`VolumeError::Find`]: a component is a link that leads out, or may not be searched.
 pub(crate) fn find_written(root: &Path, inside: &str) -> Result<Option<Written>, VolumeError> {
     let failed = |source| VolumeError::Find { path: root.join(inside), source };
-    let opened = open_root(root).map_err(failed)?;
+    let volume = Arc::new(open_root(root).map_err(failed)?);
     let inside = plain(inside);
     if inside.as_os_str().is_empty() {
-        return Ok(Some(Written::Folder(WrittenFolder { folder: opened })));
+        let folder = volume.try_clone().map_err(failed)?;
+        let folder = WrittenFolder { volume, inside, folder, is_link: false };
+        return Ok(Some(Written::Folder(folder)));
     }
-    look(opened.as_fd(), &inside).map_err(failed)
+    look_inside(&volume, &inside).map_err(failed)
 }
 
 /// Removes what is at `inside`, and all that is in it; of the volume itself only the contents.
@@ -114,7 +141,7 @@ pub(crate) fn remove_written(root: &Path, inside: &str) -> Result<(), VolumeErro
     };
     let Some(name) = inside.file_name() else { return sweep(opened.as_fd()) };
     let parent = inside.parent().unwrap_or_else(|| Path::new(""));
-    let parent = open_directory(opened.as_fd(), parent).map_err(failed)?;
+    let parent = open_directory_inside(opened.as_fd(), parent).map_err(failed)?;
     match unlinkat(&parent, name, UnlinkatFlags::NoRemoveDir) {
         Err(Errno::EISDIR | Errno::EPERM) => {
             let folder = open_directory(parent.as_fd(), Path::new(name)).map_err(failed)?;
@@ -132,23 +159,61 @@ fn plain(inside: &str) -> PathBuf {
     inside.split('/').filter(|part| !matches!(*part, "" | ".")).collect()
 }
 
+fn look_inside(volume: &Arc<OwnedFd>, path: &Path) -> io::Result<Option<Written>> {
+    let found = match find_inside(volume.as_fd(), path, Links::Found) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let is_link = kind(&fstat(&found)?) == SFlag::S_IFLNK;
+    let found = match is_link {
+        false => found,
+        true => match find_inside(volume.as_fd(), path, Links::Followed) {
+            Ok(target) => target,
+            Err(error) if leads_nowhere(&error) => return Ok(Some(Written::Other(A_LINK))),
+            Err(error) => return Err(error),
+        },
+    };
+    let folder = || {
+        let folder = open_directory_inside(volume.as_fd(), path)?;
+        let (volume, inside) = (Arc::clone(volume), path.to_owned());
+        Ok(Written::Folder(WrittenFolder { volume, inside, folder, is_link }))
+    };
+    told(found, folder).map(Some)
+}
+
+/// A link out of the volume, one in a circle, and one to what is not there.
+fn leads_nowhere(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EXDEV | Errno::ELOOP | Errno::ENOENT | Errno::ENOTDIR))
+}
+
+const A_LINK: &str = "a symbolic link that leads to nothing in the volume";
+
+/// What is at a path, and not what a link there leads to.
 pub(super) fn look(folder: BorrowedFd<'_>, path: &Path) -> io::Result<Option<Written>> {
     let found = match find(folder, path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    Ok(Some(match kind(&fstat(&found)?) {
+    let opened = || {
+        let (volume, inside) = (Arc::new(folder.try_clone_to_owned()?), path.to_owned());
+        let folder = open_directory(folder, path)?;
+        Ok(Written::Folder(WrittenFolder { volume, inside, folder, is_link: false }))
+    };
+    told(found, opened).map(Some)
+}
+
+fn told(found: OwnedFd, folder: impl FnOnce() -> io::Result<Written>) -> io::Result<Written> {
+    Ok(match kind(&fstat(&found)?) {
         SFlag::S_IFREG => Written::File(WrittenFile { found }),
-        SFlag::S_IFDIR => {
-            let folder = open_directory(folder, path)?;
-            Written::Folder(WrittenFolder { folder })
-        }
+        SFlag::S_IFDIR => folder()?,
         SFlag::S_IFLNK => Written::Other("a symbolic link"),
         SFlag::S_IFIFO => Written::Other("a FIFO"),
         SFlag::S_IFSOCK => Written::Other("a socket"),
         _ => Written::Other("a device"),
-    }))
+    })
 }
 
 fn kind(found: &FileStat) -> SFlag {
@@ -180,14 +245,27 @@ mod tests {
         fs::create_dir(root.path().join("sub")).unwrap();
         fs::write(root.path().join("sub/file"), "data").unwrap();
         mkfifo(&root.path().join("fifo"), Mode::S_IRWXU).unwrap();
-        symlink("sub/file", root.path().join("link")).unwrap();
+        for (name, target) in [
+            ("link", "sub/file"),
+            ("folder", "./sub/../sub"),
+            ("out", "/etc/hostname"),
+            ("circle", "circle"),
+            ("nowhere", "not there"),
+        ] {
+            symlink(target, root.path().join(name)).unwrap();
+        }
         let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).unwrap();
         for (inside, expected) in [
             ("", "a folder"),
             ("sub/", "a folder"),
             ("./sub//file", "a file"),
             ("fifo", "a FIFO"),
-            ("link", "a symbolic link"),
+            ("link", "a file"),
+            ("folder/file", "a file"),
+            ("folder", "a folder"),
+            ("out", A_LINK),
+            ("circle", A_LINK),
+            ("nowhere", A_LINK),
             ("socket", "a socket"),
             ("none", "nothing"),
         ] {
@@ -196,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_on_the_way_is_not_followed() {
+    fn a_link_that_leads_out_is_not_followed() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("secret"), "s").unwrap();
         let root = tempfile::tempdir().unwrap();

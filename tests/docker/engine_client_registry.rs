@@ -251,17 +251,3 @@ fn a_pull_that_is_dropped_makes_the_engine_give_up() {
         tokio::time::timeout(Duration::from_secs(20), closed).await.unwrap();
     });
 }
-
-#[test]
-fn a_credential_helper_that_is_not_there_is_named() {
-    block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("config.json");
-        std::fs::write(&file, r#"{"credsStore": "of-no-system"}"#).unwrap();
-        let client = Client::connect(settings().with_config_file(file)).await.unwrap();
-        let error = client.pull("r.example/a", &mut |_| {}).await.unwrap_err();
-        assert_eq!(error.to_string(), "cannot get the login for r.example");
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert!(source.starts_with("cannot run docker-credential-of-no-system"), "{source}");
-    });
-}

@@ -119,14 +119,13 @@ fn a_flat_folder_is_uploaded_without_what_is_no_file() {
     assert_eq!(run.code, 0, "{run}");
     let files = girder.files(&item);
     let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["a.txt", "empty"], "{run}");
+    assert_eq!(names, ["a.txt", "empty", "link"], "{run}");
     assert!(files.iter().all(|(_, record)| record["mimeType"] == "text/x-ours"), "{run}");
     // Who waits for results in Girder hears it.
     assert_eq!(girder.get(&format!("item/{item}"))["meta"]["reference"], "r", "{run}");
     let warnings = run.report.as_ref().unwrap()["warnings"].to_string();
     for skipped in [
         r#"\"fifo\" was not uploaded: it is a FIFO"#,
-        r#"\"link\" was not uploaded: it is a symbolic link"#,
         r#"\"secret\" was not uploaded: it is a symbolic link"#,
         r#"\"sub\" was not uploaded: it is a folder in a folder"#,
     ] {
@@ -162,6 +161,39 @@ fn a_folder_is_uploaded_with_all_below_into_folders_that_are_there() {
     assert_eq!(girder.content(&file), b"3\n");
     assert_eq!(run.report.as_ref().unwrap()["uploads"].as_array().unwrap().len(), 3, "{run}");
     assert!(run.stderr.contains("tree/root"), "{run}");
+}
+
+#[test]
+fn links_inside_a_volume_are_followed_and_none_in_a_circle() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let host = tempfile::tempdir().unwrap();
+    let below = girder.make_folder(girder.folder(), "below");
+    let hooks = json!([{
+        "type": "GirderUploadVolumePathToFolder",
+        "volumepath": {"filename": "tree"},
+        "folder_id": below,
+    }, {
+        "type": "GirderUploadVolumePathToItem",
+        "volumepath": {"filename": "tree/linked/x.csv"},
+        "item_id": item,
+    }]);
+    let text = "mkdir -p tree/real data; echo 1 > data/x.csv; ln -s ../../data/x.csv tree/real/x; \
+                ln -s ../data tree/linked; ln -s . tree/circle; ln -s ../tree/linked tree/twice";
+    let run = run(&girder, host.path(), text, hooks);
+    assert_eq!(run.code, 0, "{run}");
+    let query = format!("folder?parentType=folder&parentId={below}&sort=name");
+    assert_eq!(names(&girder.get(&query)), ["linked", "real"], "{run}");
+    assert_eq!(run.reported("uploads").as_array().unwrap().len(), 3, "{run}");
+    let warnings = run.reported("warnings").to_string();
+    for name in ["circle", "twice"] {
+        let skipped =
+            format!(r#"\"tree/{name}\" was not uploaded: it is a symbolic link to a folder"#);
+        assert!(warnings.contains(&skipped), "{run}");
+    }
+    let files = girder.files(&item);
+    assert_eq!(files[0].0, "x.csv", "{run}");
+    assert_eq!(girder.content(files[0].1["_id"].as_str().unwrap()), b"1\n", "{run}");
 }
 
 #[test]

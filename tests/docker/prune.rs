@@ -155,6 +155,30 @@ fn what_a_run_made_before_it_had_a_container_is_pruned_without_an_engine() {
 }
 
 #[test]
+fn a_prune_that_is_killed_leaves_the_rest_for_the_next() {
+    let ground = Ground::new();
+    let mut job = script("true");
+    job["container_args"].as_array_mut().unwrap().push(json!({"type": "TemporaryVolume.default"}));
+    ground.kill_without_a_container(&job);
+    let outer = fs::read_dir(ground.folder("tmp")).unwrap().next().unwrap().unwrap().path();
+    let inner = fs::read_dir(outer).unwrap().next().unwrap().unwrap().path();
+    let files = 20_000;
+    for name in 0..files {
+        fs::write(inner.join(name.to_string()), "").unwrap();
+    }
+    let mut prune = Command::new(env!("CARGO_BIN_EXE_gantline"));
+    let prune = prune.arg("prune").env("GANTLINE_RECORD_DIR", ground.folder("records"));
+    let mut prune = prune.env("DOCKER_HOST", "unix:///no/such/socket").spawn().unwrap();
+    let left = || fs::read_dir(&inner).map(Iterator::count).unwrap_or_default();
+    while left() == files {}
+    kill(&mut prune);
+    assert!(left() > 0, "it was quicker than the test: more files are needed");
+    let pruned = ground.without_engine(&[]);
+    assert_eq!((pruned.code, pruned.stderr.as_str()), (0, ""), "{pruned}");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{pruned}");
+}
+
+#[test]
 fn what_is_mounted_in_a_temporary_volume_is_not_emptied_and_the_rest_is_found_again() {
     let ground = Ground::new();
     let precious = ground.folder("precious");

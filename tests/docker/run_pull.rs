@@ -98,3 +98,31 @@ fn a_registry_that_wants_a_login_is_named_with_the_way_to_get_one() {
     let run = run(Some("password"));
     assert_eq!((run.code, &*run.stdout), (0, &b"pulled\n"[..]), "{run}");
 }
+
+#[test]
+fn a_credential_helper_that_is_not_there_is_a_warning() {
+    let image = Image::new("gantline/busybox:latest");
+    let folder = tempfile::tempdir().unwrap();
+    let config = r#"{"credsStore": "of-no-system"}"#;
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let run = Invocation::job(&image.job(&json!(true)));
+    let run = run.env("DOCKER_CONFIG", folder.path()).finish();
+    assert_eq!((run.code, &*run.stdout), (0, &b"pulled\n"[..]), "{run}");
+    assert!(run.stderr.contains("names docker-credential-of-no-system"), "{run}");
+}
+
+#[test]
+fn a_pull_that_fails_while_the_image_is_there_names_the_way_out() {
+    // No registry has it.
+    let mut job = json!({"image": "127.0.0.1:1/gantline-test:busybox", "pull_image": true,
+        "container_args": ["echo", "pulled"]});
+    let tag = |arguments: &[&str]| Command::new("docker").args(arguments).output().unwrap();
+    tag(&["tag", "gantline-test:busybox", "127.0.0.1:1/gantline-test:busybox"]);
+    let run = Invocation::job(&job).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains(r#""pull_image": "if-not-present" uses"#), "{run}");
+    job["pull_image"] = "if-not-present".into();
+    let run = Invocation::job(&job).finish();
+    assert_eq!((run.code, &*run.stdout), (0, &b"pulled\n"[..]), "{run}");
+    tag(&["rmi", "127.0.0.1:1/gantline-test:busybox"]);
+}

@@ -213,3 +213,18 @@ fn a_volume_without_a_host_is_a_new_one_that_goes_with_the_container() {
     // Those of tests beside this one come and go.
     assert!(new.iter().all(|name| !volumes().contains(name)), "{new:?} stay");
 }
+
+#[test]
+fn a_temporary_folder_may_have_a_colon_in_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join("a:b");
+    fs::create_dir(&odd).unwrap();
+    let job = Job::script("echo x > $1/file; cat $1/file");
+    let run = job
+        .arg(json!({"type": "TemporaryVolume.default"}))
+        .invocation()
+        .env("TMPDIR", &odd)
+        .finish();
+    assert_eq!((run.code, run.text()), (0, "x\n"), "{run}");
+    assert_eq!(fs::read_dir(odd).unwrap().count(), 0, "{run}");
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -200,6 +200,54 @@ fn a_signal_ends_it_and_its_children_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert!(!arguments_of(store).contains("\0depot\0"), "the depot is still there");
+    assert_empty(&bench.path("tmp"));
+}
+
+#[test]
+fn a_signal_ends_it_while_it_writes_its_file() {
+    let mut bench = Bench::of(&["--size", "4GiB", "--runs", "1", "--case", "file-fifo"]);
+    let child = bench.command.spawn().unwrap();
+    let tmp = bench.path("tmp");
+    let has_begun = || {
+        let made =
+            fs::read_dir(&tmp).unwrap().flatten().flat_map(|outer| fs::read_dir(outer.path()));
+        made.flatten().flatten().count() > 0
+    };
+    while !has_begun() {
+        thread::yield_now();
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let output = in_time(child);
+    assert_eq!((output.status.code(), &*output.stderr), (Some(130), &b""[..]));
+    assert_empty(&tmp);
+}
+
+#[test]
+fn one_that_is_killed_is_pruned_and_none_of_its_children_stays() {
+    let mut bench = Bench::of(&["--size", "1MiB", "--runs", "100000", "--case", "http-fifo"]);
+    let records = bench.path("records");
+    fs::create_dir(&records).unwrap();
+    bench.command.env("GANTLINE_RECORD_DIR", &records);
+    let mut child = bench.command.spawn().unwrap();
+    let children = loop {
+        let children = children_of(child.id());
+        if children.iter().any(|id| arguments_of(*id).contains("\0depot\0")) {
+            break children;
+        }
+        thread::yield_now();
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let is_there = |id: &&u32| arguments_of(**id).contains("gantline");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while let Some(id) = children.iter().find(is_there) {
+        assert!(Instant::now() < deadline, "{} stays", arguments_of(*id));
+        thread::yield_now();
+    }
+    let mut prune = Command::new(env!("CARGO_BIN_EXE_gantline"));
+    prune.arg("prune").env("GANTLINE_RECORD_DIR", &records).env("TMPDIR", bench.path("tmp"));
+    let pruned = prune.env("DOCKER_HOST", "unix:///no/such/socket").output().unwrap();
+    assert!(pruned.status.success(), "{pruned:?}");
     assert_empty(&bench.path("tmp"));
 }
 

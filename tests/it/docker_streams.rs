@@ -327,3 +327,23 @@ fn a_reference_that_no_engine_takes_is_not_sent() {
         assert!(matches!(error, DockerError::Reference { .. }), "{error}");
     });
 }
+
+#[test]
+fn a_pull_that_stands_still_is_given_up() {
+    block_on(async {
+        for said in ["", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"] {
+            let engine = Peer::on_unix(move |request, stream| {
+                !is_ping(request) && {
+                    let _ = stream.write_all(said.as_bytes());
+                    stream.wait_for_close();
+                    true
+                }
+            });
+            let mut settings = engine.settings();
+            settings.pull_stall = Duration::from_millis(100);
+            let client = Client::connect(settings).await.unwrap();
+            let error = client.pull("r:5000/a:1", &mut |_| {}).await.unwrap_err();
+            assert!(matches!(error, DockerError::Stalled { .. }), "{error:?}");
+        }
+    });
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gantline::internal::girder::{ApiKey, Client, Credentials, GirderError, Options, Token};
 
 use crate::http_authority::{Authority, Version};
-use crate::http_support::{Peer, chain, until_closed};
+use crate::http_support::{Peer, answers, chain, until_closed};
 
 const ID: &str = "5f3c9e0a1b2c3d4e5f6a7b8c";
 
@@ -134,6 +134,17 @@ fn an_answer_without_end_is_bounded() {
         while stream.write_all(&[b' '; 65536]).is_ok() {}
     })]);
     client(&peer).file(ID).unwrap_err();
+}
+
+#[test]
+fn the_same_page_of_a_listing_for_ever_is_an_error() {
+    let records = (0..50).map(|nth| format!(r#"{{"_id": "{nth:024}", "name": "x"}}"#));
+    let page = answer(200, &format!("[{}]", records.collect::<Vec<_>>().join(",")));
+    let peer = Peer::follows((0..9).map(|_| answers(page.clone())).collect());
+    let mut listed: Vec<_> = client(&peer).items_of_folder(ID).collect();
+    let error = listed.pop().unwrap().unwrap_err();
+    assert!(error.to_string().contains("the same page of"), "{error}");
+    assert_eq!(listed.len(), 50);
 }
 
 #[test]

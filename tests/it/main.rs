@@ -42,6 +42,7 @@ mod pump_without_inotify;
 mod run_deaf;
 mod run_engine;
 mod run_output;
+mod run_stops;
 mod spec;
 mod spec_docker_py;
 mod spec_schema;

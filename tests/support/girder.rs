@@ -124,6 +124,16 @@ impl Girder {
         text(&self.post("folder", &query, &[])["_id"])
     }
 
+    /// Lets everybody see a folder.
+    pub(crate) fn publish(&self, folder: &str) {
+        let query = [("access", r#"{"users": [], "groups": []}"#), ("public", "true")];
+        ureq::put(format!("{}/folder/{folder}/access", self.api))
+            .query_pairs(query)
+            .header("Girder-Token", &self.token)
+            .send_empty()
+            .unwrap();
+    }
+
     /// Makes an item in a folder.
     pub(crate) fn make_item(&self, folder: &str, name: &str) -> String {
         text(&self.post("item", &[("folderId", folder), ("name", name)], &[])["_id"])

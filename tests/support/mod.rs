@@ -15,6 +15,7 @@ pub(crate) mod engine;
 pub(crate) mod gate;
 pub(crate) mod girder;
 pub(crate) mod girder_job;
+pub(crate) mod in_front;
 pub(crate) mod job;
 pub(crate) mod peer;
 pub(crate) mod seeded;

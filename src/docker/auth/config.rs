@@ -10,7 +10,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
-use super::super::error::LoginError;
+use super::super::login_error::LoginError;
 use super::super::reference::Registry;
 use super::Login;
 use super::helper::Helper;

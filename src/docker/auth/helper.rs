@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use super::super::error::LoginError;
+use super::super::login_error::LoginError;
 use super::super::reply::printable;
 use super::Login;
 

@@ -8,6 +8,7 @@ mod config;
 mod helper;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use base64::engine::general_purpose::URL_SAFE;
 use hyper::header::HeaderValue;
 use serde_json::json;
 
-use super::error::{DockerError, LoginError};
+use super::error::DockerError;
+use super::login_error::LoginError;
 use super::reference::Registry;
 use config::Config;
 
@@ -27,25 +29,34 @@ pub(super) async fn login(
     file: &Path,
     registry: &Registry,
     limit: Duration,
-) -> Result<Option<Login>, DockerError> {
+) -> Result<Found, DockerError> {
     find(file, registry, limit)
         .await
         .map_err(|source| DockerError::Login { registry: registry.to_string(), source })
 }
 
-async fn find(
-    file: &Path,
-    registry: &Registry,
-    limit: Duration,
-) -> Result<Option<Login>, LoginError> {
-    let Some(config) = Config::read(file)? else { return Ok(None) };
+async fn find(file: &Path, registry: &Registry, limit: Duration) -> Result<Found, LoginError> {
+    let Some(config) = Config::read(file)? else { return Ok(Found::default()) };
+    let mut missing_helper = None;
     if let Some(helper) = config.helper(registry)? {
-        let login = helper.ask(registry.server(), limit).await?;
-        if login.is_some() {
-            return Ok(login);
+        match helper.ask(registry.server(), limit).await {
+            Ok(Some(login)) => return Ok(Found { login: Some(login), missing_helper }),
+            Ok(None) => {}
+            Err(LoginError::Run { helper, source }) if source.kind() == ErrorKind::NotFound => {
+                missing_helper = Some(helper);
+            }
+            Err(error) => return Err(error),
         }
     }
-    config.stored(registry)
+    Ok(Found { login: config.stored(registry)?, missing_helper })
+}
+
+/// What there is to log in with.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) login: Option<Login>,
+    /// A credential helper that the configuration names and that is not there: many a registry needs none.
+    pub(super) missing_helper: Option<String>,
 }
 
 /// A login for a registry.

@@ -9,16 +9,24 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use crate::docker::{Client, ContainerId, DockerError};
+use crate::plan::Mount;
+use crate::run::cancel::{CLEAN_UP_ENDS, CONTAINER_GOES, Cancellation, Cancelled};
 use crate::run::container::absence::patiently;
 use crate::run::container::deaf::heard;
+use crate::run::container::open_up;
 use crate::run::container::stop::{kill, kill_without_engine, remove};
 use crate::run::error::CleanUpError;
 use crate::run::labels::RUN_LABEL;
 use crate::run::live::{Live, MadeContainer};
+use crate::run::outcome::KeptRecord;
+use crate::run::quoted::quoted;
+use crate::run::settings::Keep;
 use crate::run::transfers::Turn;
+use crate::volume::{TempDirectory, VolumeError};
 
 /// Removes everything that the run has made, and says what is still there.
 pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
+    live.reserve.clear();
     let mut left = Vec::new();
     let has_exited = matches!(live.made.container, MadeContainer::Removing(_));
     if !has_exited {
@@ -52,8 +60,25 @@ pub(crate) fn begin_removal(live: &mut Live, engine: Client, container: Containe
     }
 }
 
+/// How long a run that was cancelled may clean up, of the second that it has.
+fn limit(live: &Live, spare: Duration) -> (Cancellation, (Duration, Duration)) {
+    (live.cancellation.clone(), (live.given.stop_timeout, spare))
+}
+
+/// What cannot be removed in time stays in the record.
 async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
-    take_container_away(live).await?;
+    let ((cancellation, limit), name) = (limit(live, CONTAINER_GOES), live.container_name());
+    let removed = cancellation.in_time(limit, take_container_away(live)).await;
+    let Ok(removed) = removed else {
+        let id = live.report.container_id.clone().map(ContainerId::try_from);
+        if let Some(Ok(id)) = id {
+            kill_without_engine(&id).await;
+        }
+        // The guard, if there is one, sees to it when this process ends.
+        std::mem::forget(live.made.watched.take());
+        return Err(CleanUpError::Late { what: format!("the container {name}") });
+    };
+    removed?;
     if let Some(note) = live.made.container_note.take() {
         note.gone();
     }
@@ -69,7 +94,12 @@ async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
         MadeContainer::None => Ok(()),
         MadeContainer::Asked => {
             let mine = [(RUN_LABEL, Some(live.ledger.run().as_str()))];
-            for found in heard(engine, cancellation, engine.list(&mine)).await.map_err(failed)? {
+            let found = heard(engine, cancellation, engine.list(&mine)).await.map_err(failed)?;
+            if found.is_empty() {
+                // It may still be made: the record goes on to name it.
+                live.made.container_note = None;
+            }
+            for found in found {
                 heard(engine, cancellation, remove(engine, &found.id)).await.map_err(failed)?;
             }
             Ok(())
@@ -110,32 +140,74 @@ async fn end_transfers(live: &mut Live, left: &mut Vec<CleanUpError>) {
     for transfer in live.transfers.uploading() {
         live.transfers.give_up(transfer);
     }
+    let (cancellation, limit) = limit(live, CLEAN_UP_ENDS);
     let deadline = Instant::now() + TRANSFERS_END;
-    while !(live.transfers.have_ended() && live.transfers.have_settled()) {
-        match timeout_at(deadline, live.transfers.turn()).await {
+    let ending = async {
+        while !(live.transfers.have_ended() && live.transfers.have_settled()) {
             // The cause, or a consequence of it, is known already.
-            Ok(Turn::Failed { .. } | Turn::GoOn) => {}
-            Err(_) => {
-                let labels = live.transfers.under_way().into_iter();
-                left.extend(labels.map(|label| CleanUpError::Transfer { label }));
-                return;
-            }
+            let (Turn::Failed { .. } | Turn::GoOn) = live.transfers.turn().await;
         }
-    }
+    };
+    let Ok(Ok(())) = cancellation.in_time(limit, timeout_at(deadline, ending)).await else {
+        let labels = live.transfers.under_way().into_iter();
+        left.extend(labels.map(|label| CleanUpError::Transfer { label }));
+        return;
+    };
     for mut relay in std::mem::take(&mut live.made.relays) {
         // What a writer has failed with is a consequence, too.
-        let _ = timeout_at(deadline, relay.ended()).await;
+        let _ = cancellation.in_time(limit, timeout_at(deadline, relay.ended())).await;
     }
 }
 
 /// The container may have left a large tree: not in the runtime's thread.
 async fn remove_directories(live: &mut Live, left: &mut Vec<CleanUpError>) {
-    for directory in std::mem::take(&mut live.made.directories) {
-        match spawn_blocking(move || directory.remove()).await {
-            Ok(removed) => left.extend(removed.err().map(CleanUpError::Volume)),
-            Err(_) => left.push(CleanUpError::Bug("removing a directory panicked")),
+    let (cancellation, limit) = limit(live, CLEAN_UP_ENDS);
+    let is_temporary = |(_, mount): &(usize, &Mount)| matches!(mount, Mount::Temporary { .. });
+    let mounts = live.plan.mounts.iter().enumerate().filter(is_temporary);
+    let mounts: Vec<usize> = mounts.map(|(at, _)| at).collect();
+    for (mount, directory) in mounts.into_iter().zip(std::mem::take(&mut live.made.directories)) {
+        let has_result = live.made.staying.contains(&mount);
+        if has_result || (live.given.keep == Keep::Always && live.report.container_id.is_some()) {
+            let path = directory.keep();
+            if !has_result {
+                live.keeps(KeptRecord { path, command: None });
+            }
+            continue;
+        }
+        let what = directory.path().display().to_string();
+        match cancellation.in_time(limit, remove_directory(live, directory)).await {
+            Ok(removed) => left.extend(removed.err()),
+            Err(Cancelled) => left.push(CleanUpError::Late { what }),
         }
     }
+}
+
+async fn remove_directory(live: &Live, directory: TempDirectory) -> Result<(), CleanUpError> {
+    let (directory, removed) = try_to_remove(directory).await?;
+    let Err(first) = removed else { return Ok(()) };
+    if !(first.is_refused() && open_up::is_needed()) {
+        return Err(CleanUpError::Volume(first));
+    }
+    let opened = open_up::open_up(live, directory.path()).await;
+    tracing::debug!(?opened, "opened up what another user has made");
+    let (directory, removed) = try_to_remove(directory).await?;
+    removed.map_err(|source| {
+        let path = quoted(&directory.outer().display().to_string());
+        CleanUpError::Refused {
+            command: format!("sudo rm -rf --one-file-system -- {path}"),
+            source,
+        }
+    })
+}
+
+async fn try_to_remove(
+    mut directory: TempDirectory,
+) -> Result<(TempDirectory, Result<(), VolumeError>), CleanUpError> {
+    let removing = spawn_blocking(move || {
+        let removed = directory.remove();
+        (directory, removed)
+    });
+    removing.await.map_err(|_| CleanUpError::Bug("removing a directory panicked"))
 }
 
 /// Cancelled transfers only have to let go, and uploads to tell Girder.

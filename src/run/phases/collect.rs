@@ -2,7 +2,7 @@
 
 use crate::pump::Finish;
 use crate::run::end::End;
-use crate::run::error::Cause;
+use crate::run::error::{Cause, chain};
 use crate::run::hooks;
 use crate::run::live::{Live, Stop};
 use crate::run::phases::wait::Drained;
@@ -20,8 +20,16 @@ impl Drained {
         if !end.is_cancelled {
             keep_files(live)?;
         }
-        let end = finish_uploads(live, end).await?;
-        Ok(hooks::perform(live, end).await?)
+        match finish_uploads(live, end).await {
+            Ok(end) => Ok(hooks::perform(live, end).await?),
+            // One result that did not arrive is no reason to throw the others away.
+            Err(cause) => {
+                if let Err(later) = hooks::perform(live, end).await {
+                    live.warns(chain(&later));
+                }
+                Err(cause.into())
+            }
+        }
     }
 }
 

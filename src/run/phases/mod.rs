@@ -13,7 +13,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use self::prepare::Prepared;
+use self::wait::Drained;
 use crate::event::Phase;
+use crate::run::cancel::PHASES_END;
 use crate::run::end::End;
 use crate::run::error::{Cause, RunError};
 use crate::run::hooks;
@@ -68,13 +70,20 @@ impl TimeLimit {
 
 async fn phases(live: &mut Live) -> Result<End, Stop> {
     live.begins_job()?;
+    let (cancellation, grace) = (live.cancellation.clone(), live.given.stop_timeout);
+    let drained = cancellation.in_time((grace, PHASES_END), until_drained(live)).await??;
+    live.enters(Phase::Collect);
+    drained.collect(live).await
+}
+
+/// Whatever does not answer, or is not taken, does not hold up a run that was cancelled: this is dropped
+/// then.
+async fn until_drained(live: &mut Live) -> Result<Drained, Stop> {
     let prepared = Prepared::prepare(live).await?;
     live.enters(Phase::Start);
     let started = prepared.start(live).await?;
     live.enters(Phase::Stream);
     let exited = started.stream(live).await?;
     live.enters(Phase::Wait);
-    let drained = exited.wait(live).await?;
-    live.enters(Phase::Collect);
-    drained.collect(live).await
+    exited.wait(live).await
 }

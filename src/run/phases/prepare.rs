@@ -14,11 +14,13 @@ use crate::docker::{
 use crate::event::{Event, PullProgress, TransferId};
 use crate::plan::Mount;
 use crate::run::cancel::Level;
+use crate::run::container::binds::missing_sources;
 use crate::run::container::body;
 use crate::run::container::deaf::heard;
 use crate::run::container::gpu::{Attempts, IMAGE_LABEL};
-use crate::run::container::network::{OwnNetwork, own_network};
+use crate::run::container::network::{OwnNetwork, own_container, own_network};
 use crate::run::error::Cause;
+use crate::run::hooks::look_at_targets;
 use crate::run::live::{Live, MadeContainer, Stop};
 use crate::run::transfers::downloads::Fetched;
 use crate::run::transfers::sinks::Sinks;
@@ -55,7 +57,11 @@ impl Prepared {
         fetched.settle(live);
         let gathered = gathered??;
         live.made.engine = Some(gathered.engine.clone());
+        gathered.warning.into_iter().for_each(|warning| live.warns(warning));
         warn_about_distance(live, &gathered.engine);
+        if matches!(gathered.engine.endpoint(), Endpoint::Unix(_)) && own_container().is_none() {
+            missing_sources(&live.plan).into_iter().for_each(|warning| live.warns(warning));
+        }
         let mut sinks = cancellation.unless(Level::Asked, Sinks::open(live)).await??;
         begin_inputs(live, gathered.sources, &mut sinks)?;
         let mut recipe = Recipe { attempts: gathered.attempts, own_network: None };
@@ -81,6 +87,7 @@ struct Gathered {
     attempts: Attempts,
     own_network: OwnNetwork,
     sources: BTreeMap<TransferId, Found>,
+    warning: Option<String>,
 }
 
 /// The image, the files' records and the downloads, side by side; and the look at the image beside the
@@ -94,18 +101,19 @@ async fn gather(live: &Live, fetched: &mut Fetched) -> Result<Gathered, Cause> {
         };
         let (engine, seen) = met.map_err(Cause::Connect)?;
         refuse_too_old(live, engine.version())?;
-        let known = match seen {
-            Some(image) => Some(image),
+        let (known, warning) = match seen {
+            Some(image) => (Some(image), None),
             None => have_image(live, &engine).await?,
         };
         let attempts = attempts(live, &engine, known).await?;
         let own_network = own_network(&engine, &live.plan.container).await;
-        Ok((engine, attempts, own_network))
+        Ok((engine, attempts, own_network, warning))
     };
     let fetch = fetched.fetch(live);
-    let ((engine, attempts, own_network), sources, ()) =
-        tokio::try_join!(image, find_sources(live), fetch)?;
-    Ok(Gathered { engine, attempts, own_network, sources })
+    let targets = look_at_targets(live);
+    let ((engine, attempts, own_network, warning), sources, (), ()) =
+        tokio::try_join!(image, find_sources(live), fetch, targets)?;
+    Ok(Gathered { engine, attempts, own_network, sources, warning })
 }
 
 /// The engine passes over what it does not know; docker-py does not.
@@ -119,13 +127,17 @@ fn refuse_too_old(live: &Live, version: ApiVersion) -> Result<(), Cause> {
     }
 }
 
-/// Sees that the engine has the image; gives what it knows of it, if it had to be asked.
-async fn have_image(live: &Live, engine: &Client) -> Result<Option<Image>, Cause> {
+/// Sees that the engine has the image; gives what it knows of it, if it had to be asked, and what the user
+/// should know.
+async fn have_image(
+    live: &Live,
+    engine: &Client,
+) -> Result<(Option<Image>, Option<String>), Cause> {
     let image = &live.plan.image;
     let failed = |source| Cause::Image { image: image.clone(), source };
     if live.plan.pull != PullPolicy::Always {
         match engine.inspect_image(image).await {
-            Ok(image) => return Ok(Some(image)),
+            Ok(image) => return Ok((Some(image), None)),
             Err(error) if !error.is_not_found() => return Err(failed(error)),
             Err(_) if live.plan.pull == PullPolicy::Never => {
                 return Err(Cause::NoImage { image: image.clone() });
@@ -141,8 +153,25 @@ async fn have_image(live: &Live, engine: &Client) -> Result<Option<Image>, Cause
             total: line.total,
         }));
     };
-    engine.pull_platform(image, live.plan.container.platform(), &mut tell).await.map_err(failed)?;
-    Ok(None)
+    match engine.pull_platform(image, live.plan.container.platform(), &mut tell).await {
+        Ok(pulled) => Ok((None, pulled.missing_helper.map(|helper| without_login(&helper)))),
+        Err(source) if live.plan.pull == PullPolicy::Always => {
+            let is_there = engine.inspect_image(image).await.is_ok();
+            Err(if is_there {
+                Cause::Pull { image: image.clone(), source }
+            } else {
+                failed(source)
+            })
+        }
+        Err(source) => Err(failed(source)),
+    }
+}
+
+fn without_login(helper: &str) -> String {
+    format!(
+        "the image was pulled without a login: Docker's configuration names {helper}, which is not \
+         installed"
+    )
 }
 
 /// What is tried to give the container a GPU, if it is to have one.
@@ -244,6 +273,9 @@ impl Recipe {
             if live.plan.container.uses_config_proxy() {
                 create.add_variables(engine.proxies().into_iter().map(Into::into).collect());
             }
+            for (source, target) in live.mounts()? {
+                create.host_config.add_mount(&source, &target);
+            }
             self.attempts.apply(&mut create);
             live.made.container = MadeContainer::Asked;
             live.notes_container();
@@ -254,7 +286,12 @@ impl Recipe {
                     live.tells_job_of_container(engine, &id).await;
                     return Ok(id);
                 }
-                Err(error) => self.refused(live, error, Cause::Create)?,
+                Err(error) => {
+                    if !matches!(error, DockerError::TimedOut { .. } | DockerError::Broken { .. }) {
+                        live.made.container = MadeContainer::None;
+                    }
+                    self.refused(live, error, Cause::Create)?;
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The fifth phase's first part: what the container streamed into items of Girder becomes files.
 
 use crate::pump::Finish;
-use crate::run::cancel::{Cancelled, Level};
+use crate::run::cancel::{Cancelled, Level, PHASES_END};
 use crate::run::end::End;
 use crate::run::error::{Cause, chain};
 use crate::run::live::Live;
@@ -32,9 +32,11 @@ pub(crate) async fn finish_uploads(live: &mut Live, end: End) -> Result<End, Cau
         }
     }
     let cancellation = live.cancellation.clone();
-    match cancellation.unless(Level::beyond(end.is_cancelled), settle(live)).await {
-        Ok(settled) => settled.map(|()| end),
-        Err(Cancelled) => {
+    let limit = (live.given.stop_timeout, PHASES_END);
+    let settling = cancellation.unless(Level::beyond(end.is_cancelled), settle(live));
+    match cancellation.in_time(limit, settling).await {
+        Ok(Ok(settled)) => settled.map(|()| end),
+        Ok(Err(Cancelled)) | Err(Cancelled) => {
             live.report.cancelled = true;
             // Clean-up waits for those that take long.
             for transfer in live.transfers.uploading() {

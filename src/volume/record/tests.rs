@@ -79,7 +79,7 @@ impl Ground {
 #[test]
 fn a_record_is_there_as_long_as_what_it_names_and_the_living_lock_it() {
     let mut ground = Ground::new();
-    let directory = TempDirectory::create(&ground.things, ground.record()).unwrap();
+    let mut directory = TempDirectory::create(&ground.things, ground.record()).unwrap();
     let fifo = ground.fifo("in");
     assert_eq!(ground.files().len(), 1);
     assert!(ground.dead().is_empty());

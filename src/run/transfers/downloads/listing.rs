@@ -139,7 +139,7 @@ impl Lister<'_> {
         if let Some(page) = folder.folders.next_records()? {
             let depth = folder.depth + 1;
             let mut below = Vec::with_capacity(page.len());
-            for FolderRecord { id, name } in page {
+            for FolderRecord { id, name, .. } in page {
                 let inside = self.name_in(&mut folder, &name);
                 below.push(self.tree(&id, inside, depth)?);
             }

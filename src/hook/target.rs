@@ -1,0 +1,74 @@
+//! Where results will go, looked at before there are any: who has computed for a day is not to hear
+//! then that nobody may write there.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::HookError;
+use crate::spec::Hook;
+use crate::store::{Backoff, Parent, Store, StoreError};
+
+/// Sees that each item and folder that these hooks write to is there, and that we may write to it.
+/// Blocks; gives up when `cancelled` is disconnected.
+///
+/// # Errors
+/// With the place of the hook among `hooks`, [`HookError::Target`].
+pub(crate) fn look_at_targets(
+    hooks: &[Hook],
+    client: &Store,
+    cancelled: &Receiver<Infallible>,
+) -> Result<(), (usize, HookError)> {
+    let mut seen = BTreeSet::new();
+    for (at, hook) in hooks.iter().enumerate() {
+        let Some(parent) = parent(hook) else { continue };
+        let (kind, id) = parent.to_parts();
+        if seen.insert((kind, id)) {
+            look(parent, client, cancelled)
+                .map_err(|error| (at, HookError::target(kind, id, error)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a hook puts files or values.
+fn parent(hook: &Hook) -> Option<Parent<'_>> {
+    match hook {
+        Hook::UploadToItem { item_id, .. } | Hook::ItemMetadata { item_id, .. } => {
+            Some(Parent::Item(item_id))
+        }
+        Hook::UploadToFolder { folder_id, .. } => Some(Parent::Folder(folder_id)),
+        // Servers differ in whether they have artifacts; one that has none is no failure.
+        Hook::JobArtifact { .. } => None,
+    }
+}
+
+fn look(
+    parent: Parent<'_>,
+    client: &Store,
+    cancelled: &Receiver<Infallible>,
+) -> Result<(), StoreError> {
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    loop {
+        let error = match client.check_parent(parent) {
+            Err(error) if error.is_transient() && backoff.failures() < ATTEMPTS => error,
+            ended => return ended,
+        };
+        let pause = backoff.failed(error.retry_after());
+        if cancelled.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            return Err(error);
+        }
+    }
+}
+
+/// Questions that may fail before the store is given up: with their pauses a little more than six
+/// seconds, as of an upload.
+const ATTEMPTS: u32 = 6;
+
+/// After the first failure. It doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
