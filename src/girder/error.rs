@@ -218,6 +218,11 @@ impl GirderError {
         }
     }
 
+    /// Whether a request with fewer bytes might be taken.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::TooLarge { .. })
+    }
+
     /// Whether the same request may well succeed a little later.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -11,7 +11,7 @@ use super::error::{Failure, Stopped};
 use super::{HookError, Session, Uploaded};
 use crate::event::{Finish, TransferId};
 use crate::spec::UploadOptions;
-use crate::store::{Manner, NewFile, Parent, StoreError, UploadId, UploadState, UploadedFile};
+use crate::store::{Manner, NewFile, Parent, UploadId, UploadState, UploadedFile};
 use crate::volume::WrittenFile;
 
 /// Where a file goes.
@@ -136,7 +136,7 @@ impl<'a, 'b> Sending<'a, 'b> {
                 Ok(UploadState::Whole(file)) => return Ok((file, size)),
                 Ok(UploadState::Open(_)) if self.course.arrived() => self.arrived(),
                 Ok(UploadState::Open(_)) => return Err(self.is_no_file()),
-                Err(StoreError::TooLarge { .. }) if self.course.was_too_large() => {}
+                Err(error) if error.is_too_large() && self.course.was_too_large() => {}
                 Err(error) => match self.go_on(&upload, Failure::new(stopped, error))? {
                     Onward::Again => {}
                     Onward::Next => self.arrived(),

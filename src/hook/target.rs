@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::HookError;
+use super::{Access, HookError};
 use crate::spec::Hook;
-use crate::store::{Backoff, Parent, Store, StoreError};
+use crate::store::{Backoff, Parent};
 
 /// Sees that each item and folder that these hooks write to is there, and that we may write to it.
 /// Blocks; gives up when `cancelled` is disconnected.
@@ -18,7 +18,7 @@ use crate::store::{Backoff, Parent, Store, StoreError};
 /// With the place of the hook among `hooks`, [`HookError::Target`].
 pub(crate) fn look_at_targets(
     hooks: &[Hook],
-    client: &Store,
+    access: &Access,
     cancelled: &Receiver<Infallible>,
 ) -> Result<(), (usize, HookError)> {
     let mut seen = BTreeSet::new();
@@ -26,8 +26,7 @@ pub(crate) fn look_at_targets(
         let Some(parent) = parent(hook) else { continue };
         let (kind, id) = parent.to_parts();
         if seen.insert((kind, id)) {
-            look(parent, client, cancelled)
-                .map_err(|error| (at, HookError::target(kind, id, error)))?;
+            look(parent, access, cancelled).map_err(|error| (at, error))?;
         }
     }
     Ok(())
@@ -47,18 +46,19 @@ fn parent(hook: &Hook) -> Option<Parent<'_>> {
 
 fn look(
     parent: Parent<'_>,
-    client: &Store,
+    access: &Access,
     cancelled: &Receiver<Infallible>,
-) -> Result<(), StoreError> {
+) -> Result<(), HookError> {
+    let (kind, id) = parent.to_parts();
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
-        let error = match client.check_parent(parent) {
+        let error = match access.client.check_parent(parent) {
             Err(error) if error.is_transient() && backoff.failures() < ATTEMPTS => error,
-            ended => return ended,
+            ended => return ended.map_err(|error| HookError::target(kind, id, error)),
         };
         let pause = backoff.failed(error.retry_after());
         if cancelled.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-            return Err(error);
+            return Err(HookError::target(kind, id, error));
         }
     }
 }

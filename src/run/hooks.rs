@@ -35,11 +35,11 @@ pub(super) async fn look_at_targets(live: &Live) -> Result<(), Cause> {
     if planned.is_empty() {
         return Ok(());
     }
-    let client = live.store.open().await?;
+    let access = Access { client: live.store.open().await?, ledger: live.ledger.clone() };
     let hooks: Vec<_> = planned.iter().map(|planned| planned.hook.clone()).collect();
     // Dropped with this future, if the run is cancelled meanwhile.
     let (_stop, cancelled) = crossbeam_channel::bounded::<Infallible>(0);
-    let look = move || Ok(hook::look_at_targets(&hooks, &client, &cancelled));
+    let look = move || Ok(hook::look_at_targets(&hooks, &access, &cancelled));
     blocking(look).await?.map_err(|(at, source)| {
         let label = planned.get(at).map(PlannedHook::label).unwrap_or_default();
         Cause::Hook { label, source: Box::new(source) }
