@@ -8,7 +8,7 @@ use crossbeam_channel::{bounded, select};
 use super::args::{Destination, UploadArgs};
 use super::signals::Signals;
 use super::{Failure, exit, render};
-use crate::run::{ByHand, Done, GirderSettings, UploadRecord, chain};
+use crate::run::{ByHand, Done, GirderSettings, NamedStore, UploadRecord, chain};
 use crate::settings::{Environment, Settings};
 use crate::spec::{Hook, Metadata, Secret, UploadOptions, VolumePath, VolumeRef};
 
@@ -95,7 +95,7 @@ fn by_hand(args: &UploadArgs, girder: GirderSettings) -> Result<ByHand, Failure>
         }
     };
     let (job_id, ca_files) = (job.clone(), args.ca_file.clone());
-    Ok(ByHand { hook, root, job_id, girder, ca_files })
+    Ok(ByHand { hook, root, job_id, store: NamedStore { girder, ca_files } })
 }
 
 /// The folder, and the name in it; a folder's own contents are at its root.

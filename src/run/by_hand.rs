@@ -1,6 +1,7 @@
 //! What a result hook does, without a run: for a result that a run could not put into Girder.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use crossbeam_channel::{Receiver, bounded};
 use thiserror::Error;
 
 use super::outcome::UploadRecord;
+use super::store::NamedStore;
 use crate::event::{Ledger, RunId, Silent};
 use crate::hook::{Access, HookError, Task};
 use crate::spec::Hook;
-use crate::store::{GirderSettings, StoreError, StoreOptions};
 
 /// One hook that somebody wants to have carried out.
 #[derive(Debug)]
@@ -23,8 +24,7 @@ pub(crate) struct ByHand {
     pub(crate) root: PathBuf,
     /// The job, of an artifact.
     pub(crate) job_id: Option<String>,
-    pub(crate) girder: GirderSettings,
-    pub(crate) ca_files: Vec<PathBuf>,
+    pub(crate) store: NamedStore,
 }
 
 /// What came of it.
@@ -42,7 +42,7 @@ pub(crate) enum ByHandError {
     #[error("no Girder server is named: use --girder-url or GIRDER_API_URL")]
     NoGirder,
     #[error("cannot use the Girder server")]
-    Girder(#[source] Box<StoreError>),
+    Girder(#[source] Box<dyn Error + Send + Sync>),
     #[error("cannot begin")]
     Begin(#[source] io::Error),
 }
@@ -53,10 +53,9 @@ impl ByHand {
         self,
         cancelled: Receiver<Infallible>,
     ) -> Result<Receiver<Done>, ByHandError> {
-        let Self { hook, root, job_id, girder, ca_files } = self;
-        let server = girder.server().ok_or(ByHandError::NoGirder)?;
-        let options = StoreOptions { ca_files, ..StoreOptions::default() };
-        let client = server.open(&options).map_err(|error| ByHandError::Girder(Box::new(error)))?;
+        let Self { hook, root, job_id, store } = self;
+        let opened = store.open().ok_or(ByHandError::NoGirder)?;
+        let client = opened.map_err(|error| ByHandError::Girder(error.into()))?;
         let ledger = Ledger::new(RunId::random(), Arc::new(Silent));
         let session = Access { client, ledger }.session(cancelled);
         let (teller, told) = bounded(1);

@@ -49,6 +49,7 @@ pub(crate) use self::transfers::{
 pub(crate) use self::{
     by_hand::{ByHand, Done},
     container::binds::missing_sources,
+    store::NamedStore,
     transfers::split::Frames,
 };
 pub use self::{

@@ -1,6 +1,8 @@
 //! The store of a run's job: where its files come from and its results go. Which Girder server that is, and how it is
 //! talked to, is known here and to the [`store`](crate::store) itself.
 
+use std::path::PathBuf;
+
 use tokio::sync::OnceCell;
 
 use super::blocking::blocking;
@@ -8,7 +10,7 @@ use super::error::Cause;
 use super::settings::RunSettings;
 use crate::http::{ClientOptions, Resolver};
 use crate::spec::JobSpec;
-use crate::store::{GirderSettings, Server, Store, StoreOptions};
+use crate::store::{GirderSettings, Server, Store, StoreError, StoreOptions};
 
 /// What the stores of jobs are opened with.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +56,21 @@ impl RunSettings {
     pub fn with_girder(mut self, girder: GirderSettings) -> Self {
         self.girder = Some(OwnGirder(girder));
         self
+    }
+}
+
+/// A store that is used without a job.
+#[derive(Debug)]
+pub(crate) struct NamedStore {
+    pub(crate) girder: GirderSettings,
+    pub(crate) ca_files: Vec<PathBuf>,
+}
+
+impl NamedStore {
+    /// Opens it. None: nobody names a server.
+    pub(super) fn open(self) -> Option<Result<Store, StoreError>> {
+        let options = StoreOptions { ca_files: self.ca_files, ..StoreOptions::default() };
+        self.girder.server().map(|server| server.open(&options))
     }
 }
 
