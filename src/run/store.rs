@@ -1,6 +1,7 @@
 //! The store of a run's job: where its files come from and its results go. Which Girder server that is, and how it is
 //! talked to, is known here and to the [`store`](crate::store) itself.
 
+#[cfg(feature = "command")]
 use std::path::PathBuf;
 
 use tokio::sync::OnceCell;
@@ -10,7 +11,9 @@ use super::error::Cause;
 use super::settings::RunSettings;
 use crate::http::{ClientOptions, Resolver};
 use crate::spec::JobSpec;
-use crate::store::{GirderSettings, Server, Store, StoreError, StoreOptions};
+#[cfg(feature = "command")]
+use crate::store::StoreError;
+use crate::store::{GirderSettings, Server, Store, StoreOptions};
 
 /// What the stores of jobs are opened with.
 #[derive(Debug, Clone, Default)]
@@ -60,12 +63,14 @@ impl RunSettings {
 }
 
 /// A store that is used without a job.
+#[cfg(feature = "command")]
 #[derive(Debug)]
 pub(crate) struct NamedStore {
     pub(crate) girder: GirderSettings,
     pub(crate) ca_files: Vec<PathBuf>,
 }
 
+#[cfg(feature = "command")]
 impl NamedStore {
     /// Opens it. None: nobody names a server.
     pub(super) fn open(self) -> Option<Result<Store, StoreError>> {

@@ -5,7 +5,6 @@
 mod bench;
 #[cfg(feature = "command")]
 mod cli;
-#[cfg(feature = "command")]
 #[path = "../support/crowd.rs"]
 mod crowd;
 mod depot;
