@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 # What it starts, and every temporary file of the tests, is in one folder of this call.
 GANTLINE_TEST_STATE=$(mktemp -d -t gantline-all.XXXXXX)
 export GANTLINE_TEST_STATE
+# Some tests are another user's, who is to reach what is his below.
+chmod 711 "$GANTLINE_TEST_STATE"
 # shellcheck source=tests/env/common.sh
 source tests/env/common.sh
 

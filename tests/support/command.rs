@@ -124,14 +124,27 @@ impl Invocation {
         self
     }
 
-    /// Has a user run it who is not root, and in the group of the engine's socket.
+    /// Has a user run it who is not root, and in the group of the engine's socket. It is a copy: where the
+    /// project is, others may not come.
     pub(crate) fn by_nobody(mut self) -> Self {
         let group = fs::metadata("/var/run/docker.sock").unwrap().gid();
         let directory = self.directory.path();
         for path in [directory.to_owned(), directory.join("tmp"), directory.join("records")] {
             chown(path, Some(NOBODY), Some(group)).unwrap();
         }
-        self.command.uid(NOBODY).gid(group).env("HOME", directory);
+        let program = directory.join("gantline");
+        fs::copy(self.command.get_program(), &program).unwrap();
+        let mut command = Command::new(program);
+        command.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.uid(NOBODY).gid(group).env("HOME", directory);
+        self.command = command;
         self
     }
 
