@@ -53,7 +53,8 @@ impl Prepared {
         let cancellation = live.cancellation.clone();
         make_volumes(live)?;
         let mut fetched = Fetched::default();
-        let gathered = cancellation.unless(Level::Asked, gather(live, &mut fetched)).await;
+        let gathered =
+            cancellation.unless(Level::Asked, Box::pin(gather(live, &mut fetched))).await;
         fetched.settle(live);
         let gathered = gathered??;
         live.made.engine = Some(gathered.engine.clone());
@@ -287,7 +288,11 @@ impl Recipe {
                     return Ok(id);
                 }
                 Err(error) => {
-                    if !matches!(error, DockerError::TimedOut { .. } | DockerError::Broken { .. }) {
+                    // Whatever else went wrong may have gone wrong behind the making.
+                    if matches!(
+                        error,
+                        DockerError::Connect { .. } | DockerError::Engine { status: 400..=499, .. }
+                    ) {
                         live.made.container = MadeContainer::None;
                     }
                     self.refused(live, error, Cause::Create)?;
