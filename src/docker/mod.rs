@@ -163,13 +163,14 @@ impl Client {
     }
 }
 
-/// Gives `future` up after `limit`, which closes its connection.
+/// Gives `future` up after `limit`, which closes its connection. It is boxed: a call is some ten KiB, and those who
+/// make it lie many deep in each other, in a thread's stack.
 async fn within<T>(
     limit: Duration,
     call: &Call,
     future: impl Future<Output = Result<T, DockerError>>,
 ) -> Result<T, DockerError> {
-    match tokio::time::timeout(limit, future).await {
+    match tokio::time::timeout(limit, Box::pin(future)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(DockerError::TimedOut { call: call.clone(), after: limit }),
     }

@@ -84,7 +84,7 @@ pub(super) async fn rescue(live: &mut Live) {
     let limit = (live.given.stop_timeout, PHASES_END);
     if let Some(container) = runs {
         let ending = end(live, &engine, &container);
-        let Ok(Ok(())) = live.cancellation.in_time(limit, ending).await else { return };
+        let Ok(Ok(())) = live.cancellation.in_time(limit, Box::pin(ending)).await else { return };
     }
     for error in carry_out(live, Which::Marked).await.errors {
         live.warns(chain(&error));

@@ -22,17 +22,18 @@ use crate::run::hooks;
 use crate::run::live::{Live, Stop};
 use crate::run::outcome::Outcome;
 
-/// Takes a run from its start to its end.
+/// Takes a run from its start to its end. Its phases are boxed: one is as large as the largest thing that it ever waits
+/// for.
 pub(crate) async fn run(mut live: Live) -> Result<Outcome, RunError> {
     let limit = TimeLimit::begin(&live);
-    let ended = limit.judge(phases(&mut live).await);
+    let ended = limit.judge(Box::pin(phases(&mut live)).await);
     let phase = live.phase();
     if ended.is_err() {
-        hooks::rescue(&mut live).await;
+        Box::pin(hooks::rescue(&mut live)).await;
     }
     live.concludes(&ended);
     live.enters(Phase::CleanUp);
-    let left = clean_up::clean_up(&mut live).await;
+    let left = Box::pin(clean_up::clean_up(&mut live)).await;
     live.leaves();
     live.ends_job().await;
     live.ended(ended, phase, left)
@@ -71,19 +72,20 @@ impl TimeLimit {
 async fn phases(live: &mut Live) -> Result<End, Stop> {
     live.begins_job()?;
     let (cancellation, grace) = (live.cancellation.clone(), live.given.stop_timeout);
-    let drained = cancellation.in_time((grace, PHASES_END), until_drained(live)).await??;
+    let drained =
+        cancellation.in_time((grace, PHASES_END), Box::pin(until_drained(live))).await??;
     live.enters(Phase::Collect);
-    drained.collect(live).await
+    Box::pin(drained.collect(live)).await
 }
 
 /// Whatever does not answer, or is not taken, does not hold up a run that was cancelled: this is dropped
 /// then.
 async fn until_drained(live: &mut Live) -> Result<Drained, Stop> {
-    let prepared = Prepared::prepare(live).await?;
+    let prepared = Box::pin(Prepared::prepare(live)).await?;
     live.enters(Phase::Start);
-    let started = prepared.start(live).await?;
+    let started = Box::pin(prepared.start(live)).await?;
     live.enters(Phase::Stream);
-    let exited = started.stream(live).await?;
+    let exited = Box::pin(started.stream(live)).await?;
     live.enters(Phase::Wait);
-    exited.wait(live).await
+    Box::pin(exited.wait(live)).await
 }
