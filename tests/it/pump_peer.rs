@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -146,9 +146,11 @@ pub(crate) enum Act {
 }
 
 /// A server that acts its script, one act a request, the last one again and again.
+#[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) source_url: url::Url,
     pub(crate) requests: Arc<AtomicUsize>,
+    is_over: Arc<AtomicBool>,
 }
 
 impl Peer {
@@ -160,16 +162,28 @@ impl Peer {
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&requests);
         let body = Arc::new(body);
-        // It goes with the test's process.
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        // It goes with the test's process, unless it is stopped.
         thread::spawn(move || {
             for connection in listener.incoming() {
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
                 let number = counter.fetch_add(1, Ordering::SeqCst);
                 let act = script[number.min(script.len() - 1)];
                 let body = Arc::clone(&body);
                 thread::spawn(move || answer(connection.unwrap(), &body, act));
             }
         });
-        Self { source_url, requests }
+        Self { source_url, requests, is_over }
+    }
+
+    /// Ends it, with what it holds.
+    pub(crate) fn stop(self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let port = self.source_url.port().unwrap();
+        drop(TcpStream::connect(("127.0.0.1", port)));
     }
 
     pub(crate) fn source(&self) -> Source {

@@ -54,6 +54,7 @@ struct Part {
     /// It looks whether its input can be opened, and then does what it does.
     looks: bool,
     path: PathBuf,
+    peer: Peer,
 }
 
 /// What one reading got.
@@ -98,6 +99,7 @@ fn play(seed: u64) {
         assert_eq!(has_failed[id], report.finish == Finish::Failed, "{part:?}: {report:?}");
         judge(part, &got, &report, is_short);
     }
+    parts.into_iter().for_each(|part| part.peer.stop());
 }
 
 fn part(random: &mut fastrand::Rng, fixture: &Fixture) -> Part {
@@ -132,7 +134,7 @@ fn part(random: &mut fastrand::Rng, fixture: &Fixture) -> Part {
     fixture.flow.add(id, peer.source(), Sink::Fifo(fifo)).unwrap();
     let looks = habit == Habit::LookThenWhole
         || habit != Habit::Never && std::env::var_os("GANTLINE_TEST_LOOKS").is_some();
-    Part { length, script, habit, looks, path }
+    Part { length, script, habit, looks, path, peer }
 }
 
 fn program(part: &Part, seed: u64) -> JoinHandle<Got> {
