@@ -7,7 +7,8 @@
 //! library's tests and `--test it` need nothing beside them, `--test docker` needs an engine, `--test girder` a
 //! Girder (`tests/env/girder.sh up` says what to export), `--test worker` RabbitMQ and Redis.
 //! `bash tests/worker/trials.sh` shows for minutes what the worker's tests show for seconds, with brokers that it restarts,
-//! beside Python's workers; it is no part of all checks.
+//! beside Python's workers, and `bash tests/docker/trials.sh` kills 200 runs and starts engines again 100 times at random
+//! moments; they are no part of all checks.
 //!
 //! The tour on the crate's first page says where things are. `cargo doc --document-private-items` has the
 //! chapters of the private modules, too.

@@ -57,3 +57,4 @@ mod run_volumes;
 mod run_widths;
 #[path = "../support/mod.rs"]
 mod support;
+mod trials;

@@ -34,6 +34,11 @@ impl Ground {
         if let Some(socket) = engine {
             command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
         }
+        self.start_with(command, job)
+    }
+
+    /// Starts `gantline run` with what the command has been given so far.
+    pub(crate) fn start_with(&self, mut command: Command, job: &Value) -> Child {
         let mut run = command
             .args(["run", "-"])
             .env("TMPDIR", self.folder("tmp"))
@@ -46,11 +51,13 @@ impl Ground {
         run
     }
 
-    fn invocation(&self, arguments: &[&str]) -> Invocation {
-        Invocation::of(&["prune"])
-            .args(arguments)
-            .env("TMPDIR", self.folder("tmp"))
-            .env("GANTLINE_RECORD_DIR", self.folder("records"))
+    /// Has a command make and note things here.
+    pub(crate) fn holds(&self, command: Invocation) -> Invocation {
+        command.env("TMPDIR", self.folder("tmp")).env("GANTLINE_RECORD_DIR", self.folder("records"))
+    }
+
+    pub(crate) fn invocation(&self, arguments: &[&str]) -> Invocation {
+        self.holds(Invocation::of(&["prune"]).args(arguments))
     }
 
     pub(crate) fn prune(&self, arguments: &[&str]) -> String {

@@ -4,10 +4,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::prune::Ground;
 use crate::support::command::{Finished, Invocation, Running};
 use crate::support::engine::{OwnEngine, Stopped};
 use crate::support::gate::{GATE, Gate};
@@ -15,12 +17,12 @@ use crate::support::job::{Job, connect, end, host_file, named_input_pipe, url};
 use crate::support::peer::{Peer, write_head};
 use crate::support::seeded::Seeded;
 
-const LIVE_RESTORE: &[&str] = &["--live-restore"];
+pub(crate) const LIVE_RESTORE: &[&str] = &["--live-restore"];
 
 const BYTES: u64 = 6_000_000;
 
 /// A container that reads a file whose second half comes when the test says so.
-struct Reading {
+pub(crate) struct Reading {
     gate: Gate,
     results: TempDir,
     sha256: String,
@@ -30,7 +32,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let seeded = Seeded::new(41, BYTES);
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut seeded.clone(), &mut bytes).unwrap();
@@ -58,6 +60,22 @@ impl Reading {
         self.job.invocation().env("DOCKER_HOST", engine.host())
     }
 
+    /// Starts it where a test has its runs, and waits until its container is there.
+    pub(crate) fn start_in(&self, ground: &Ground, engine: Option<&OwnEngine>) -> Running {
+        let mut run = ground.holds(self.job.invocation());
+        if let Some(engine) = engine {
+            run = run.env("DOCKER_HOST", engine.host());
+        }
+        // It stands still for as long as the test likes.
+        let patient = run.args(&["--stall-timeout", "3600"]).deadline(Duration::from_secs(3600));
+        self.gate.reached(patient.start())
+    }
+
+    /// Lets it have the second half.
+    pub(crate) fn go_on(&self) {
+        self.go_on.send(()).unwrap();
+    }
+
     fn start(&self, engine: &OwnEngine) -> Running {
         started(engine, &self.gate, self.invocation(engine))
     }
@@ -67,7 +85,7 @@ impl Reading {
     }
 
     /// That the container has read everything.
-    fn assert_whole(&self, run: &Finished) {
+    pub(crate) fn assert_whole(&self, run: &Finished) {
         assert_eq!(run.code, 0, "{run}");
         assert!(self.result("sum").is_some_and(|sum| sum.starts_with(&self.sha256)), "{run}");
         assert_eq!(self.result("end").as_deref(), Some("whole\n"), "{run}");
@@ -100,7 +118,7 @@ fn a_container_reads_on_while_its_engine_is_started_again() {
         let reading = Reading::new();
         let run = reading.start(&engine);
         engine.stop(how);
-        reading.go_on.send(()).unwrap();
+        reading.go_on();
         engine.start_again();
         let run = run.finish();
         reading.assert_whole(&run);

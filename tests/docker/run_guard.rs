@@ -48,11 +48,11 @@ fn in_pieces(pieces: usize, pause: Duration) -> Peer {
 }
 
 /// There is no event that would tell what is awaited here.
-fn rest(pause: Duration) {
+pub(crate) fn rest(pause: Duration) {
     thread::park_timeout(pause);
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < deadline, "not so: {what}");
@@ -64,20 +64,34 @@ fn bytes_of(file: &Path) -> u64 {
     fs::metadata(file).map_or(0, |found| found.len())
 }
 
-/// The guard of a run.
-fn guard_of(run: &Child) -> PathBuf {
-    let children = format!("/proc/{0}/task", run.id());
-    let threads = fs::read_dir(children).unwrap();
+/// The guards of a run. None: it has not begun one, or has ended.
+pub(crate) fn guards_of(run: u32) -> Vec<PathBuf> {
+    let threads = fs::read_dir(format!("/proc/{run}/task")).into_iter().flatten().flatten();
+    // A thread may end meanwhile, and a child.
     let children: String = threads
-        .map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
         .collect();
     let guards = children.split_whitespace().map(|child| Path::new("/proc").join(child));
-    let mut guards = guards.filter(|process| {
-        fs::read(process.join("cmdline")).unwrap().starts_with(b"gantline-guard")
-    });
-    let guard = guards.next().expect("there is no guard");
-    assert!(guards.next().is_none(), "there is more than one guard");
-    guard
+    let is_guard = |process: &PathBuf| {
+        fs::read(process.join("cmdline")).is_ok_and(|words| words.starts_with(b"gantline-guard"))
+    };
+    guards.filter(is_guard).collect()
+}
+
+/// The guard of a run.
+fn guard_of(run: &Child) -> PathBuf {
+    let mut guards = guards_of(run.id());
+    assert_eq!(guards.len(), 1, "{guards:?}");
+    guards.remove(0)
+}
+
+pub(crate) fn kill_guard(guard: &Path) {
+    let process = guard.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    // It may have ended by itself.
+    let _ = nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(process),
+        nix::sys::signal::Signal::SIGKILL,
+    );
 }
 
 #[test]
@@ -119,38 +133,8 @@ fn a_run_whose_guard_is_killed_goes_on() {
     let mut run = ground.start(&copy(&ground, &peer), None);
     first_line(&mut run);
     let guard = guard_of(&run);
-    let process = guard.file_name().unwrap().to_str().unwrap().parse().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::SIGKILL).unwrap();
+    kill_guard(&guard);
     assert!(run.wait().unwrap().success());
     assert_eq!(bytes_of(&ground.folder("bound").join("part")), BYTES as u64);
     assert!(ground.folder("bound").join("whole").exists());
-}
-
-/// At any moment: before there is a container, while it starts, reads, or has ended.
-#[test]
-fn whenever_a_run_is_killed_its_container_takes_no_half_for_the_whole() {
-    let one = |seed: u64| {
-        let ground = Ground::new();
-        let peer = in_pieces(20, Duration::from_millis(20));
-        let mut run = ground.start(&copy(&ground, &peer), None);
-        rest(Duration::from_millis(fastrand::Rng::with_seed(seed).u64(50..1500)));
-        let process = run.id();
-        kill(&mut run);
-        let ours = format!("label=gantline.pid={process}");
-        wait_until("the container has ended, or waits for a writer", || {
-            let running = docker(&["ps", "-q", "--filter", &ours]);
-            running.is_empty() || bytes_of(&ground.folder("bound").join("part")) == 0
-        });
-        let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
-        ground.prune(&[]);
-        assert_eq!(docker(&["ps", "-aq", "--filter", &ours]), "");
-        if whole.exists() {
-            assert_eq!(bytes_of(&part), BYTES as u64, "seed {seed}");
-        }
-    };
-    thread::scope(|scope| {
-        for thread in 0..3 {
-            scope.spawn(move || (0..4).for_each(|nth| one(4 * thread + nth)));
-        }
-    });
 }

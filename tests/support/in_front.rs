@@ -1,4 +1,4 @@
-//! What stands between us and a real Girder: somebody who refuses, an nginx with a limit.
+//! What stands between us and a real Girder: somebody who refuses, a slow line, an nginx with a limit.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -103,12 +103,47 @@ const EXPIRED: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/js
     Connection: close\r\nContent-Length: 55\r\n\r\n\
     {\"message\": \"You must be logged in.\", \"type\": \"access\"}";
 
-fn pass(mut from: TcpStream, mut to: TcpStream) {
+fn pass(from: TcpStream, to: TcpStream) {
+    pass_with(Duration::ZERO, from, to);
+}
+
+/// With a pause behind each piece.
+fn pass_with(pause: Duration, mut from: TcpStream, mut to: TcpStream) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(bytes @ 1..) = from.read(&mut buffer)
         && to.write_all(&buffer[..bytes]).is_ok()
-    {}
+    {
+        if !pause.is_zero() {
+            thread::park_timeout(pause);
+        }
+    }
     let _ = to.shutdown(Shutdown::Both);
+}
+
+/// A slow line to the real Girder: there is a pause behind each 64 KiB of either way, and so behind each answer.
+#[derive(Debug)]
+pub(crate) struct Slow(SocketAddr);
+
+impl Slow {
+    pub(crate) fn before(girder: &Girder, pause: Duration) -> Self {
+        let there = place(girder);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for ours in listener.incoming().flatten() {
+                let theirs = TcpStream::connect(&there).unwrap();
+                let (back, to) = (theirs.try_clone().unwrap(), ours.try_clone().unwrap());
+                thread::spawn(move || pass_with(pause, back, to));
+                thread::spawn(move || pass_with(pause, ours, theirs));
+            }
+        });
+        Self(address)
+    }
+
+    /// What a job document takes as `girder_api_url`.
+    pub(crate) fn api(&self) -> String {
+        format!("http://{}/api/v1", self.0)
+    }
 }
 
 fn place(girder: &Girder) -> String {
