@@ -27,6 +27,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - Uploads go over the data plane: a file goes into the socket inside the kernel (sendfile), over a connection that is
+//!   kept; with TLS it passes through its records.
 //! - A command or a worker that is killed (SIGKILL, no memory) has its container killed before a program sees the end of
 //!   a file that was only half given: a second process holds the pipes as well, and ends with the first.
 //! - A source that broke off is resumed only if it is still the same: by its strong tag, or else by the time of its last

@@ -11,7 +11,7 @@ use url::Url;
 use super::client::{Client, MAX_RECORD, TOKEN, reply};
 use super::error::GirderError;
 use super::reply::{Asked, Reply};
-use crate::http::Get;
+use crate::http::{Get, Payload};
 
 /// A request that is being put together.
 pub(super) struct Call<'a> {
@@ -41,8 +41,8 @@ pub enum Manner {
 /// What is sent along.
 pub(super) enum Body<'a> {
     None,
-    /// So many bytes, read as they are sent.
-    Bytes(&'a mut dyn Read, u64),
+    /// So many bytes, from a file or read as they are sent.
+    Bytes(&'a mut dyn Payload, u64),
     Json(&'a [u8]),
 }
 
@@ -69,7 +69,7 @@ impl Client {
     /// Sends a request and reads the record that it is answered with.
     pub(super) fn call<T: DeserializeOwned>(
         &self,
-        call: Call<'_>,
+        mut call: Call<'_>,
         asked: &Asked<'_>,
     ) -> Result<T, GirderError> {
         let mut url = self.shared.api.join(call.segments);
@@ -81,6 +81,18 @@ impl Client {
         {
             return reply.record(asked);
         }
+        let bytes = call.body.length();
+        let sent = self.sent_by_the_data_plane(&mut call, &url, asked);
+        let reply = sent.unwrap_or_else(|| self.reply(call, &url, asked))?;
+        if reply.status == TOO_LARGE {
+            let server = self.shared.api.as_str().to_owned();
+            return Err(GirderError::TooLarge { object: asked.object.clone(), server, bytes });
+        }
+        reply.record(asked)
+    }
+
+    /// What Girder says to a request.
+    fn reply(&self, call: Call<'_>, url: &Url, asked: &Asked<'_>) -> Result<Reply, GirderError> {
         let mut request = Request::builder().method(call.method.clone()).uri(url.as_str());
         if let Some(token) = &self.shared.token {
             request = request.header(TOKEN, token.expose());
@@ -91,7 +103,6 @@ impl Client {
             reason: error.to_string(),
         };
         let (agent, timeout) = (&self.shared.agent, Some(call.timeout));
-        let bytes = call.body.length();
         let answer = if call.method == Method::GET {
             let request = request.body(()).map_err(unusable)?;
             agent.run(agent.configure_request(request).timeout_global(timeout).build())
@@ -118,12 +129,7 @@ impl Client {
                 .map_err(unusable)?;
             agent.run(agent.configure_request(request).timeout_global(timeout).build())
         };
-        let reply = reply(answer, asked, call.timeout, call.limit)?;
-        if reply.status == TOO_LARGE {
-            let server = self.shared.api.as_str().to_owned();
-            return Err(GirderError::TooLarge { object: asked.object.clone(), server, bytes });
-        }
-        reply.record(asked)
+        reply(answer, asked, call.timeout, call.limit)
     }
 
     /// The answer over the lane, if there is one, and it is 200.
@@ -145,4 +151,4 @@ impl Client {
 const TOO_LARGE: u16 = 413;
 
 /// Girder takes a body of this kind as it is.
-const BYTES: &str = "application/octet-stream";
+pub(super) const BYTES: &str = "application/octet-stream";

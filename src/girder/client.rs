@@ -14,6 +14,7 @@ use super::agent::agent;
 use super::auth::{self, Session};
 use super::call::Call;
 use super::reply::{Asked, Reply};
+use super::sender::Sender;
 use super::url::{ApiUrl, is_plain};
 use super::{ApiKey, Credentials, FileRecord, GirderError, Token};
 use crate::http::{Get, HeaderValue, HttpError, Lane, Resolver};
@@ -24,6 +25,8 @@ pub struct Client {
     pub(super) shared: Arc<Shared>,
     /// What is asked goes over it first, if there is one.
     pub(super) lane: Option<Arc<Lane>>,
+    /// What brings files there, if somebody does beside the agent.
+    pub(super) sender: Option<Arc<Sender>>,
 }
 
 #[derive(Debug)]
@@ -119,7 +122,7 @@ impl Client {
             is_usual,
             takes_whole_files: AtomicBool::new(true),
         });
-        Ok(Self { shared, lane: None })
+        Ok(Self { shared, lane: None, sender: None })
     }
 
     /// The same client, for many who ask at once: records and listings are asked for over the connections of
@@ -127,7 +130,7 @@ impl Client {
     #[must_use]
     pub fn over(&self, lane: Arc<Lane>) -> Self {
         let lane = self.shared.is_usual.then_some(lane);
-        Self { shared: Arc::clone(&self.shared), lane }
+        Self { lane, ..self.clone() }
     }
 
     /// The URL of the API, without a slash at its end.

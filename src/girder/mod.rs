@@ -1,7 +1,8 @@
 //! Girder's REST API, as far as a run needs it.
 //!
 //! A [`Client`] asks for records, blocking, with JSON; the bytes of a file do not pass through it:
-//! [`Client::download`] makes the [`http::Get`](crate::http::Get) that the data plane carries out.
+//! [`Client::download`] makes the [`http::Get`](crate::http::Get) that the data plane carries out, and the data
+//! plane brings files there as well ([`Client::sending_over`]).
 //! An error says what was asked of which server, what Girder said about it, and what can be done.
 
 mod agent;
@@ -15,6 +16,7 @@ mod job;
 mod job_status;
 mod listing;
 mod reply;
+mod sender;
 mod upload;
 mod url;
 mod whole;

@@ -2,7 +2,6 @@
 //!
 //! These are the single requests; what is done when one fails is for the caller.
 
-use std::io::Read;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use ureq::http::Method;
 use super::call::{Body, Call, Manner};
 use super::reply::Asked;
 use super::{Client, FileRecord, FolderRecord, GirderError};
+use crate::http::Payload;
 
 /// A file that is to be.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +145,7 @@ impl Client {
         &self,
         upload: &UploadId,
         offset: u64,
-        (body, length): (&mut dyn Read, u64),
+        (body, length): (&mut dyn Payload, u64),
         manner: Manner,
     ) -> Result<UploadState, GirderError> {
         let offset = offset.to_string();
@@ -226,7 +226,7 @@ impl Client {
         &self,
         job: &str,
         (name, mime_type): (&str, Option<&str>),
-        (body, length): (&mut dyn Read, u64),
+        (body, length): (&mut dyn Payload, u64),
     ) -> Result<(), GirderError> {
         let size = length.to_string();
         let mut query = vec![("name", name), ("size", &*size)];

@@ -1,6 +1,5 @@
 //! Files that come to Girder with the request that makes them.
 
-use std::io::Read;
 use std::sync::atomic::Ordering;
 
 use ureq::http::Method;
@@ -8,6 +7,7 @@ use ureq::http::Method;
 use super::call::{Body, Call};
 use super::upload::{Answer, time_for};
 use super::{Client, GirderError, ItemRecord, NewFile, Parent, UploadState, UploadedFile};
+use crate::http::Payload;
 
 impl Client {
     /// Whether the server is not known to be one that takes bytes only in chunks, as Girder before 2.3.
@@ -23,7 +23,7 @@ impl Client {
     pub fn upload_whole(
         &self,
         file: &NewFile<'_>,
-        body: &mut dyn Read,
+        body: &mut dyn Payload,
     ) -> Result<UploadState, GirderError> {
         let (kind, id) = file.parent.to_parts();
         let size = file.size.to_string();

@@ -2,7 +2,7 @@
 //!
 //! A `Task` is one hook with its volume on the host; `Session::perform` carries it out,
 //! blocking. The container is not trusted with what it left: links are not followed, and only
-//! regular files are read (see [`volume`](crate::volume)). Bytes go through a small buffer, chunk by
+//! regular files are read (see [`volume`](crate::volume)). Bytes leave the file inside the kernel, chunk by
 //! chunk, and a chunk that fails is sent again (`send`; what follows is decided in `course`). Those of a small file go
 //! with the request that makes it (`whole`), and the files of a folder four at a time (`side_by_side`). A file that a container writes into an item is
 //! uploaded while it runs (`stream`).

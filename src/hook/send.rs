@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use super::error::{Failure, Stopped};
 use super::{HookError, Session, Uploaded};
 use crate::event::{Finish, TransferId};
 use crate::spec::UploadOptions;
-use crate::store::{Manner, NewFile, Parent, UploadId, UploadState, UploadedFile};
+use crate::store::{Manner, NewFile, Parent, Payload, UploadId, UploadState, UploadedFile};
 use crate::volume::WrittenFile;
 
 /// Where a file goes.
@@ -129,7 +130,7 @@ impl<'a, 'b> Sending<'a, 'b> {
             }
             let mut part = self.content.part(offset, length, self.session, self.id);
             let manner = if self.course.has_failed() { Manner::WhenAgreed } else { Manner::AtOnce };
-            let body = (&mut part as &mut dyn Read, length);
+            let body = (&mut part as &mut dyn Payload, length);
             let sent = self.session.client.upload_chunk(&upload, offset, body, manner);
             let stopped = part.stopped();
             match sent {
@@ -292,9 +293,39 @@ impl Part<'_> {
         self.stopped
     }
 
+    fn passed(&mut self, bytes: usize) {
+        self.at += bytes as u64;
+        self.left = self.left.saturating_sub(bytes as u64);
+        if let Some(id) = self.id
+            && self.told.elapsed() >= TELL
+        {
+            self.told = Instant::now();
+            self.session.ledger.advanced(id, self.at, Some(self.content.size));
+        }
+    }
+
     fn stops(&mut self, why: Stopped) -> io::Error {
         self.stopped = Some(why);
         io::ErrorKind::UnexpectedEof.into()
+    }
+}
+
+impl Payload for Part<'_> {
+    fn in_file(&mut self) -> io::Result<Option<(BorrowedFd<'_>, u64)>> {
+        if self.session.is_cancelled() {
+            return Err(self.stops(Stopped::Cancelled));
+        }
+        // What passes through a ring is written over when it has come, and until then pages of it may be in a socket.
+        let is_at_rest = self.content.ring == u64::MAX;
+        Ok(is_at_rest.then(|| (self.content.file.as_fd(), self.at)))
+    }
+
+    fn sent(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes == 0 {
+            return Err(self.stops(Stopped::Shorter(self.at)));
+        }
+        self.passed(bytes);
+        Ok(())
     }
 }
 
@@ -311,14 +342,7 @@ impl Read for Part<'_> {
         match self.content.file.read_at(buffer, self.at % self.content.ring) {
             Ok(0) => Err(self.stops(Stopped::Shorter(self.at))),
             Ok(bytes) => {
-                self.at += bytes as u64;
-                self.left -= bytes as u64;
-                if let Some(id) = self.id
-                    && self.told.elapsed() >= TELL
-                {
-                    self.told = Instant::now();
-                    self.session.ledger.advanced(id, self.at, Some(self.content.size));
-                }
+                self.passed(bytes);
                 Ok(bytes)
             }
             Err(error) => Err(self.stops(Stopped::Unreadable(error))),

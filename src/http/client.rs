@@ -27,6 +27,10 @@ impl Client {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Who finds the hosts of its URLs.
     pub fn resolver(&self) -> &Resolver {
         &self.shared.resolver

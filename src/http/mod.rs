@@ -22,7 +22,7 @@
 //! in the caller's buffer, by `tls` itself, which says why.
 //!
 //! Many small bodies are fetched by threads that block, over a [`Pool`] of connections, each [`Lane`] as wide
-//! as the server bears ([`Window`]).
+//! as the server bears ([`Window`]). What lies in a file goes the other way over the same connections ([`Outgoing`]).
 //!
 //! One request a connection (`Connection: close`), unless a GET asks to keep it ([`Kept`]). There
 //! are no cookies, no proxies, no compression and no retries: resuming belongs to the pump, which
@@ -50,6 +50,7 @@ mod refusal;
 mod request;
 mod resolver;
 mod roots;
+mod send;
 pub(crate) mod tls;
 mod transport;
 mod validator;
@@ -73,5 +74,6 @@ pub use request::HeaderValue;
 pub(crate) use request::place;
 pub use resolver::Resolver;
 pub(crate) use roots::Roots;
+pub use send::{Answered, Outgoing, Payload};
 pub use validator::Validator;
 pub use window::Window;

@@ -13,11 +13,13 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use url::Url;
 
-use super::{Backoff, Client, Exchange, Get, HttpError, Kept, Progress, Read, Response, Window};
+use super::{
+    Backoff, Body, Client, Exchange, Get, HttpError, Kept, Progress, Read, Response, Window,
+};
 
 /// Connections to servers that keep them, at most [`MOST`], each for [`IDLE`].
 pub struct Pool {
-    client: Client,
+    pub(super) client: Client,
     kept: Mutex<Vec<Idle>>,
     /// Ends when the stopper goes.
     stop: PipeReader,
@@ -59,6 +61,9 @@ pub enum LaneError {
     /// The body is longer than it may be.
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
+    /// What was to be sent cannot be read, or is not to be sent any more.
+    #[error("cannot read what is to be sent")]
+    Payload(#[source] io::Error),
     /// The request failed.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -101,8 +106,20 @@ impl Pool {
         body: &mut Vec<u8>,
     ) -> Result<(), LaneError> {
         let mut response = self.response(exchange)?;
+        self.read(&mut response.body, limit, body)?;
+        self.keep_of(response.body);
+        Ok(())
+    }
+
+    /// Reads a body of at most `limit` bytes to its end.
+    pub(super) fn read(
+        &self,
+        from: &mut Body,
+        limit: usize,
+        body: &mut Vec<u8>,
+    ) -> Result<(), LaneError> {
         body.clear();
-        let announced = response.body.remaining();
+        let announced = from.remaining();
         if announced.is_some_and(|bytes| bytes > limit as u64) {
             return Err(LaneError::TooLong(limit));
         }
@@ -110,24 +127,27 @@ impl Pool {
         loop {
             let filled = body.len();
             body.resize(filled + piece.clamp(1, PIECE), 0);
-            let read = response.body.read(body.get_mut(filled..).unwrap_or_default());
+            let read = from.read(body.get_mut(filled..).unwrap_or_default());
             body.truncate(filled + if let Ok(Read::Bytes(count)) = read { count } else { 0 });
             match read? {
                 Read::Bytes(_) if body.len() > limit => return Err(LaneError::TooLong(limit)),
                 Read::Bytes(_) => {}
                 Read::Blocked => {
                     let after = self.client.limits().stall;
-                    if !self.wait(Some((response.body.socket(), PollFlags::POLLIN)), after)? {
-                        return Err(response.body.stalled(after).into());
+                    if !self.wait(Some((from.socket(), PollFlags::POLLIN)), after)? {
+                        return Err(from.stalled(after).into());
                     }
                 }
-                Read::Ended => break,
+                Read::Ended => return Ok(()),
             }
         }
-        if let Some(connection) = response.body.into_kept() {
+    }
+
+    /// Keeps the connection of a body that has ended, if it can be kept.
+    pub(super) fn keep_of(&self, body: Body) {
+        if let Some(connection) = body.into_kept() {
             self.keep(connection);
         }
-        Ok(())
     }
 
     fn response(&self, mut exchange: Exchange) -> Result<Response, LaneError> {
@@ -152,7 +172,7 @@ impl Pool {
     }
 
     /// Waits for a socket, or for the time to pass: whether the socket is ready.
-    fn wait(
+    pub(super) fn wait(
         &self,
         socket: Option<(BorrowedFd<'_>, PollFlags)>,
         at_most: Duration,
@@ -180,7 +200,7 @@ impl Pool {
         }
     }
 
-    fn take(&self, url: &Url) -> Option<Kept> {
+    pub(super) fn take(&self, url: &Url) -> Option<Kept> {
         let mut kept = self.lock();
         kept.retain(|idle| idle.since.elapsed() < IDLE);
         let at = kept.iter().rposition(|idle| idle.connection.leads_to(url))?;

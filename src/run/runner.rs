@@ -280,7 +280,7 @@ impl RunnerBuilder {
     pub fn build(mut self) -> Result<Runner, BuildError> {
         let options = self.http.clone();
         let http = http::Client::new(self.http).map_err(BuildError::Http)?;
-        self.defaults.stores.talk_as(&options, http.resolver());
+        self.defaults.stores.talk_as(&options, &http);
         let shared = Shared {
             engine: self.engine,
             http,

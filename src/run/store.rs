@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::blocking::blocking;
 use super::error::Cause;
 use super::settings::RunSettings;
-use crate::http::{ClientOptions, Resolver};
+use crate::http::{self, ClientOptions};
 use crate::spec::JobSpec;
 #[cfg(feature = "command")]
 use crate::store::StoreError;
@@ -20,6 +20,8 @@ use crate::store::{GirderSettings, Server, Store, StoreOptions};
 pub(super) struct Stores {
     girder: GirderSettings,
     options: StoreOptions,
+    /// What brings files there.
+    http: Option<http::Client>,
 }
 
 impl Stores {
@@ -28,26 +30,27 @@ impl Stores {
         self.girder = girder;
     }
 
-    /// Stores are talked to as the servers of downloads are, which `resolver` finds as well.
-    pub(super) fn talk_as(&mut self, http: &ClientOptions, resolver: &Resolver) {
+    /// Stores are talked to as the servers of downloads are, by `http` that was made with these options.
+    pub(super) fn talk_as(&mut self, options: &ClientOptions, http: &http::Client) {
         self.options = StoreOptions {
-            ca_files: http.ca_files.clone(),
-            user_agent: http.user_agent.clone(),
-            resolver: resolver.clone(),
+            ca_files: options.ca_files.clone(),
+            user_agent: options.user_agent.clone(),
+            resolver: http.resolver().clone(),
             ..StoreOptions::default()
         };
+        self.http = Some(http.clone());
     }
 
     /// The same with a run's own server.
     pub(super) fn with(&self, own: Option<OwnGirder>) -> Self {
         let girder = own.map_or_else(|| self.girder.clone(), |own| own.0);
-        Self { girder, options: self.options.clone() }
+        Self { girder, ..self.clone() }
     }
 
     /// The store of one job. Nothing is sent yet.
     pub(super) fn of(&self, job: &JobSpec) -> JobStore {
         let (server, options) = (self.girder.server_for(job), self.options.clone());
-        JobStore { server, options, opened: OnceCell::new() }
+        JobStore { server, options, http: self.http.clone(), opened: OnceCell::new() }
     }
 }
 
@@ -74,8 +77,14 @@ pub(crate) struct NamedStore {
 impl NamedStore {
     /// Opens it. None: nobody names a server.
     pub(super) fn open(self) -> Option<Result<Store, StoreError>> {
+        let http = ClientOptions::default().with_ca_files(self.ca_files.clone());
         let options = StoreOptions { ca_files: self.ca_files, ..StoreOptions::default() };
-        self.girder.server().map(|server| server.open(&options))
+        let opened = self.girder.server()?.open(&options);
+        // Files of authorities that cannot be used are that error already.
+        Some(opened.map(|store| match http::Client::new(http) {
+            Ok(http) => store.sending_over(http),
+            Err(_) => store,
+        }))
     }
 }
 
@@ -84,6 +93,7 @@ impl NamedStore {
 pub(super) struct JobStore {
     server: Option<Server>,
     options: StoreOptions,
+    http: Option<http::Client>,
     opened: OnceCell<Store>,
 }
 
@@ -111,7 +121,11 @@ impl JobStore {
         let open = || async {
             let server = self.server.clone().ok_or(Cause::NoGirder)?;
             let options = self.options.clone();
-            blocking(move || Ok(server.open(&options)?)).await
+            let store = blocking(move || Ok(server.open(&options)?)).await?;
+            Ok(match &self.http {
+                Some(http) => store.sending_over(http.clone()),
+                None => store,
+            })
         };
         self.opened.get_or_try_init(open).await.cloned()
     }

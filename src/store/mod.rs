@@ -15,3 +15,4 @@ pub(crate) use crate::girder::{
     Backoff, Client as Store, FileRecord, FolderRecord, ItemRecord, Manner, NewFile,
     Options as StoreOptions, Pages, Parent, UploadId, UploadState, UploadedFile,
 };
+pub(crate) use crate::http::Payload;

@@ -1,7 +1,7 @@
 //! System calls, one safe function each.
 //!
 //! What std does not have and the streaming core needs: FIFOs by their inode, pipes with a size,
-//! splice, opening beneath a folder, inotify, the kernel's log,
+//! splice, sendfile, opening beneath a folder, inotify, the kernel's log,
 //! a container's processes. Nothing here decides anything. Every
 //! descriptor is close-on-exec; those of FIFOs and pipes do not block.
 
@@ -14,6 +14,7 @@ pub mod kernel_log;
 pub mod open_beneath;
 pub mod peer;
 pub mod pipe;
+pub mod sendfile;
 pub mod socket;
 pub mod splice;
 

@@ -22,6 +22,7 @@ mod http_faults;
 mod http_lanes;
 mod http_nginx;
 mod http_redirects;
+mod http_send;
 mod http_support;
 mod http_tls;
 #[cfg(feature = "command")]
