@@ -246,11 +246,11 @@ mod tests {
     #[test]
     fn of_a_long_log_the_beginning_and_the_end_are_shown() {
         let (mut log, mut girder) = (fresh(0), Girder::default());
-        let line = |number: u32| format!("{number:>15}\n");
-        let lines = (20 << 20) / 16;
+        let line = |number: u32| format!("{number:>63}\n");
+        let lines = (20 << 20) / 64;
         for number in 0..lines {
             log.push(&line(number));
-            if number % 10_000 == 0 && !log.is_empty() {
+            if number % 2_500 == 0 && !log.is_empty() {
                 girder.takes_one(&mut log);
             }
             assert!(log.waiting.len() <= SHOWN + 200);

@@ -307,7 +307,7 @@ mod tests {
         for line in
             ["<filter-name>", "<", "</filter-name>", "<filter-name></filter-nam", &beginnings]
         {
-            let output = line.repeat((1 << 18) / line.len());
+            let output = line.repeat((HELD_BYTES * 8) / line.len());
             for size in [1, 100, 65_536] {
                 let (mut parser, mut text) = (FilterProgress::default(), 0);
                 for piece in output.as_bytes().chunks(size) {

@@ -41,9 +41,9 @@ fn nesting_is_limited_however_deep_it_is() {
     let within = error(&nested(MAX_DEPTH));
     assert!(matches!(within.problem(), Problem::Unexpected { .. }), "{within}");
     assert_too_many(&nested(MAX_DEPTH + 1), "levels of nesting", MAX_DEPTH);
-    assert_too_many(&nested(200_000), "levels of nesting", MAX_DEPTH);
+    assert_too_many(&nested(50_000), "levels of nesting", MAX_DEPTH);
     // One that is never closed is not valid JSON, and does not exhaust the stack either.
-    let open = error(&"[".repeat(2 << 20));
+    let open = error(&"[".repeat(50_000));
     assert!(matches!(open.problem(), Problem::Syntax(_)), "{open}");
 }
 
