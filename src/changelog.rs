@@ -48,7 +48,7 @@
 //!   `gantline prune`.
 //! - Who is not root has the engine open up what a container of root's has made in a temporary volume, by a helper of
 //!   the job's own image: it can be uploaded, and is removed.
-//! - `Retry-After` of a source is heeded, up to a minute. A source that gives next to nothing before each break is given
+//! - `Retry-After` is heeded, of a source and of a listing, up to a minute. A source that gives next to nothing before each break is given
 //!   up, as one that gives nothing.
 //! - Docker's contexts (`docker context use`, `DOCKER_CONTEXT`) are followed for `unix://` and `tcp://`.
 //! - Links inside a volume are followed when results are uploaded; none out of it, and none in a circle.

@@ -233,12 +233,15 @@ impl Lane {
             self.enter();
             let began = Instant::now();
             let fetched = self.pool.fetch(&get, limit, body);
-            let may_pass = matches!(&fetched, Err(LaneError::Http(error)) if error.is_transient());
-            self.leave(if may_pass { None } else { Some(began.elapsed()) });
-            if !may_pass || backoff.failures() == self.retries {
+            let transient = match &fetched {
+                Err(LaneError::Http(error)) if error.is_transient() => Some(error),
+                _ => None,
+            };
+            self.leave(if transient.is_none() { Some(began.elapsed()) } else { None });
+            let Some(error) = transient.filter(|_| backoff.failures() < self.retries) else {
                 return fetched;
-            }
-            self.pool.wait(None, backoff.failed(None))?;
+            };
+            self.pool.wait(None, backoff.failed(error.retry_after()))?;
         }
     }
 

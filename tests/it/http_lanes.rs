@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use gantline::internal::http::{Get, HttpError, Lane, LaneError, Pool, Stopper, Window};
 use url::Url;
@@ -91,14 +92,17 @@ fn fetch(lane: &Lane, get: &Get) -> Result<Vec<u8>, LaneError> {
     lane.fetch(get, LIMIT, &mut body).map(|()| body)
 }
 
+/// Fetches what is at `number`, which is its body.
+fn fetch_nth(lane: &Lane, server: &Server, number: usize) {
+    let body = fetch(lane, &server.get(&number.to_string())).unwrap();
+    assert_eq!(body, body_of(&format!("/{number} ")));
+}
+
 #[test]
 fn one_connection_serves_many_requests_one_after_the_other() {
     let server = Server::answers(Box::new(|_, request| (whole(&body_of(request)), false)));
     let (lane, _stopper) = lane(0);
-    for number in 0..50 {
-        let path = number.to_string();
-        assert_eq!(fetch(&lane, &server.get(&path)).unwrap(), body_of(&format!("/{path} ")));
-    }
+    (0..50).for_each(|number| fetch_nth(&lane, &server, number));
     assert_eq!(server.connections(), 1);
 }
 
@@ -115,11 +119,7 @@ fn sixteen_are_asked_at_once_and_no_more() {
         for hand in 0..32 {
             let (lane, server) = (&lane, &server);
             scope.spawn(move || {
-                for number in 0..10 {
-                    let path = (hand * 10 + number).to_string();
-                    let body = fetch(lane, &server.get(&path)).unwrap();
-                    assert_eq!(body, body_of(&format!("/{path} ")));
-                }
+                (0..10).for_each(|number| fetch_nth(lane, server, hand * 10 + number));
             });
         }
     });
@@ -132,10 +132,7 @@ fn a_connection_that_the_server_has_closed_is_no_fault() {
     // It says that it keeps the connection, and closes it.
     let server = Server::answers(Box::new(|_, request| (whole(&body_of(request)), true)));
     let (lane, _stopper) = lane(0);
-    for number in 0..20 {
-        let path = number.to_string();
-        assert_eq!(fetch(&lane, &server.get(&path)).unwrap(), body_of(&format!("/{path} ")));
-    }
+    (0..20).for_each(|number| fetch_nth(&lane, &server, number));
     assert_eq!(server.connections(), 20);
 }
 
@@ -155,6 +152,18 @@ fn a_server_that_refuses_for_a_while_is_asked_again_and_one_that_refuses_for_goo
     let error = fetch(&patient, &server.get("5")).unwrap_err();
     assert!(matches!(error, LaneError::Http(HttpError::Status { status: 404, .. })), "{error:?}");
     assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_server_that_says_for_how_long_it_refuses_is_asked_again_after_that() {
+    let server = Server::answers(Box::new(|nth, request| match nth {
+        0 => (b"HTTP/1.1 429 No\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".to_vec(), false),
+        _ => (whole(&body_of(request)), false),
+    }));
+    let (patient, _stopper) = lane(1);
+    let began = Instant::now();
+    fetch_nth(&patient, &server, 5);
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[test]
