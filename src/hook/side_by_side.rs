@@ -1,6 +1,6 @@
 //! Files that are sent side by side: a store needs most of its time for a file's record, not for its bytes.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Scope};
 
@@ -35,6 +35,7 @@ pub(super) struct Lot<'scope, 'env> {
     shared: &'env Shared<'env>,
     files: Sender<(usize, Outgoing)>,
     taken: usize,
+    senders: usize,
 }
 
 /// What those who send share.
@@ -42,7 +43,6 @@ struct Shared<'a> {
     session: &'a Session,
     options: &'a UploadOptions,
     waiting: Receiver<(usize, Outgoing)>,
-    senders: AtomicUsize,
     has_failed: AtomicBool,
     /// By the place of each in the lot.
     ended: Mutex<Vec<(usize, Result<Uploaded, HookError>)>>,
@@ -61,13 +61,12 @@ impl Session {
             session: self,
             options,
             waiting,
-            senders: AtomicUsize::new(0),
             has_failed: AtomicBool::new(false),
             ended: Mutex::default(),
         };
         let mut warnings = Vec::new();
         let walked = thread::scope(|scope| {
-            let mut lot = Lot { scope, shared: &shared, files, taken: 0 };
+            let mut lot = Lot { scope, shared: &shared, files, taken: 0, senders: 0 };
             walk(&mut lot, &mut warnings)
         });
         let mut ended = shared.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -95,13 +94,15 @@ impl<'env> Lot<'_, 'env> {
     pub(super) fn send(&mut self, file: Outgoing) -> bool {
         let next = (self.taken, file);
         self.taken += 1;
-        let unsent = match self.files.try_send(next) {
-            Ok(()) => None,
-            Err(TrySendError::Full(next) | TrySendError::Disconnected(next)) => Some(next),
-        };
-        if let Some(next) = unsent {
-            if self.shared.senders.load(Ordering::Relaxed) < AT_ONCE {
-                self.begin(next);
+        // Whoever waits for a file takes it. While nobody does, there may be one more of them.
+        if let Err(TrySendError::Full(next) | TrySendError::Disconnected(next)) =
+            self.files.try_send(next)
+        {
+            if self.senders < AT_ONCE {
+                self.begin();
+            }
+            if self.senders == 0 {
+                self.shared.send(next);
             } else {
                 // They end only when the lot does.
                 let _ = self.files.send(next);
@@ -110,33 +111,20 @@ impl<'env> Lot<'_, 'env> {
         !self.shared.has_failed.load(Ordering::Relaxed)
     }
 
-    /// Has another thread send it, and what comes after it.
-    fn begin(&self, first: (usize, Outgoing)) {
+    /// Has one more thread take files.
+    fn begin(&mut self) {
         let shared = self.shared;
-        let (hand_over, handed_over) = bounded(1);
-        let _ = hand_over.send(first);
-        let again = handed_over.clone();
-        let work = move || {
-            let first = handed_over.recv().ok();
-            for (place, file) in first.into_iter().chain(shared.waiting.iter()) {
-                shared.send(place, file);
-            }
-        };
+        let work = move || shared.waiting.iter().for_each(|next| shared.send(next));
         let thread = thread::Builder::new().name("gantline-send".into());
         match thread.spawn_scoped(self.scope, work) {
-            Ok(_) => drop(shared.senders.fetch_add(1, Ordering::Relaxed)),
-            Err(error) => {
-                tracing::debug!(%error, "there is no thread for more uploads");
-                if let Ok((place, file)) = again.try_recv() {
-                    shared.send(place, file);
-                }
-            }
+            Ok(_) => self.senders += 1,
+            Err(error) => tracing::debug!(%error, "there is no thread for more uploads"),
         }
     }
 }
 
 impl Shared<'_> {
-    fn send(&self, place: usize, file: Outgoing) {
+    fn send(&self, (place, file): (usize, Outgoing)) {
         if self.has_failed.load(Ordering::Relaxed) {
             return;
         }
