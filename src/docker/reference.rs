@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::DockerError;
+use crate::spec::split_image;
 
 /// An image reference that an engine takes: `registry:port/path/name:tag@digest`.
 ///
@@ -18,15 +19,7 @@ pub(super) struct Reference {
 impl Reference {
     pub(super) fn parse(text: &str) -> Result<Self, DockerError> {
         let refuse = |problem| DockerError::Reference { reference: text.to_owned(), problem };
-        let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest)),
-            None => (text, None),
-        };
-        // A colon before the last slash belongs to a port.
-        let (name, tag) = match rest.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
-            _ => (rest, None),
-        };
+        let (name, tag, digest) = split_image(text);
         check_name(name).map_err(refuse)?;
         if !tag.is_none_or(is_tag) {
             return Err(refuse("a tag has up to 128 letters, digits, '_', '.' and '-'"));
