@@ -129,16 +129,8 @@ pub(super) struct RunArgs {
     /// Say at the end what came of the run, in three lines on stderr
     #[arg(long)]
     pub(super) summary: bool,
-    /// The REST API of the Girder server, in place of the job's `girder_api_url`
-    #[arg(long, value_name = "URL")]
-    pub(super) girder_url: Option<String>,
-    /// The token for it, in place of the job's `girder_client_token`; GIRDER_TOKEN is not seen by
-    /// other users of this machine
-    #[arg(long, value_name = "TOKEN")]
-    pub(super) girder_token: Option<String>,
-    /// Also trust the certificate authorities in this PEM file; may be given more than once
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     pub(super) progress: Progress,
@@ -237,6 +229,21 @@ impl Cli {
     }
 }
 
+/// Which Girder, and whom to trust.
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    /// The REST API of the Girder server, in place of the job's `girder_api_url` and GIRDER_API_URL
+    #[arg(long, value_name = "URL")]
+    pub(super) girder_url: Option<String>,
+    /// The token for it, in place of the job's `girder_client_token`; GIRDER_TOKEN is not seen by
+    /// other users of this machine
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) girder_token: Option<String>,
+    /// Also trust the certificate authorities in this PEM file; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Vec<PathBuf>,
+}
+
 /// Which job.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -255,15 +262,8 @@ pub(super) struct UploadArgs {
     pub(super) path: PathBuf,
     #[command(flatten)]
     pub(super) destination: Destination,
-    /// The REST API of the Girder server, in place of GIRDER_API_URL
-    #[arg(long, value_name = "URL")]
-    pub(super) girder_url: Option<String>,
-    /// The token for it; GIRDER_TOKEN is not seen by other users of this machine
-    #[arg(long, value_name = "TOKEN")]
-    pub(super) girder_token: Option<String>,
-    /// Also trust the certificate authorities in this PEM file; may be given more than once
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
     /// What kind of files they are, in place of what their names say
     #[arg(long, value_name = "TYPE")]
     pub(super) mime_type: Option<String>,

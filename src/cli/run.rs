@@ -63,13 +63,13 @@ fn override_job(args: &RunArgs, job: &mut JobSpec) -> Result<(), SpecError> {
     if let Some(verify) = args.verify.as_deref().and_then(Verify::named) {
         job.set_verify(verify);
     }
-    let token = args.girder_token.as_deref().map(Secret::new);
-    job.set_girder(args.girder_url.as_deref(), token.as_ref())
+    let token = args.store.girder_token.as_deref().map(Secret::new);
+    job.set_girder(args.store.girder_url.as_deref(), token.as_ref())
 }
 
 fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, SettingsError> {
     let mut settings = Settings::of(environment)?;
-    settings.downloads.ca_files.clone_from(&args.ca_file);
+    settings.downloads.ca_files.clone_from(&args.store.ca_file);
     settings.downloads.limits.stall = Duration::from_secs(args.stall_timeout.into());
     settings.downloads.limits.connect = Duration::from_secs(args.connect_timeout.into());
     settings.engine.patience = Duration::from_secs(args.engine_patience.into());

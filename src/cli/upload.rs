@@ -56,10 +56,10 @@ fn line(uploaded: &UploadRecord) -> String {
 fn girder(args: &UploadArgs, environment: &Environment) -> Result<GirderSettings, Failure> {
     let settings = Settings::of(environment).map_err(|error| Failure::bad_usage(&error))?;
     let mut girder = settings.girder;
-    if let Some(url) = &args.girder_url {
+    if let Some(url) = &args.store.girder_url {
         girder = girder.with_url(url);
     }
-    if let Some(token) = &args.girder_token {
+    if let Some(token) = &args.store.girder_token {
         girder = girder.with_token(Secret::new(token));
     }
     Ok(girder)
@@ -94,7 +94,7 @@ fn by_hand(args: &UploadArgs, girder: GirderSettings) -> Result<ByHand, Failure>
             Hook::JobArtifact { path, job_id, name, upload_on_exception: false }
         }
     };
-    let (job_id, ca_files) = (job.clone(), args.ca_file.clone());
+    let (job_id, ca_files) = (job.clone(), args.store.ca_file.clone());
     Ok(ByHand { hook, root, job_id, store: NamedStore { girder, ca_files } })
 }
 
