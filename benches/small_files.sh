@@ -7,32 +7,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/env/common.sh
 source tests/env/common.sh
+# shellcheck source=benches/begin.sh
+source benches/begin.sh
 
 export PYTHONDONTWRITEBYTECODE=1
-folder=$(mktemp -d -p /dev/shm gantline-small.XXXXXX)
-STATE=$folder/state
-clean_up() {
-    local code=$?
-    trap - EXIT
-    set +e
-    land nginx
-    land store
-    rm -rf "$folder"
-    exit "$code"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-need nginx python3 openssl gcc
-unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
-tests/env/engine.sh up
-tests/env/image.sh
-if [[ -z ${GANTLINE-} ]]; then
-    cargo build --locked --release --quiet
-    GANTLINE=${CARGO_TARGET_DIR:-target}/release/gantline
-fi
-chmod 755 "$folder"
-mkdir -p "$folder/tmp"
+begin small nginx python3 openssl gcc
 gcc -O2 -Wall -o "$folder/keepalive" benches/reference/keepalive.c -lpthread
 port=$(free_port)
 python3 benches/small_files/tree.py "$folder/www"

@@ -8,32 +8,12 @@ cd "$(dirname "$0")/.."
 source tests/env/common.sh
 # shellcheck source=benches/nginx.sh
 source benches/nginx.sh
+# shellcheck source=benches/begin.sh
+source benches/begin.sh
 
-folder=$(mktemp -d -p /dev/shm gantline-worker.XXXXXX)
-STATE=$folder/state
-clean_up() {
-    local code=$?
-    trap - EXIT
-    set +e
-    land nginx
-    land redis
-    rm -rf "$folder"
-    exit "$code"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-need nginx redis-server python3
-unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
-tests/env/engine.sh up
-tests/env/image.sh
-if [[ -z ${GANTLINE-} ]]; then
-    cargo build --locked --release --quiet
-    GANTLINE=${CARGO_TARGET_DIR:-target}/release/gantline
-fi
+begin worker nginx redis-server python3
 python=$(tests/env/girder.sh python)
-chmod 755 "$folder"
-mkdir -p "$folder/tmp" "$folder/www/api/v1/file/file"
+mkdir -p "$folder/www/api/v1/file/file"
 head -c 256M /dev/urandom >"$folder/www/api/v1/file/file/download"
 echo '{"_id": "file", "_modelType": "file", "name": "file", "size": 268435456}' >"$folder/www/api/v1/file/file/record"
 port=$(free_port)
