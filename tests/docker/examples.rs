@@ -3,28 +3,12 @@
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-const IMAGE: &str = "gantline-test:busybox";
+use crate::support::example::example;
 
-/// An example, built as these tests are: a run of some tests alone does not build it.
-fn example(name: &str) -> Command {
-    let tests = std::env::current_exe().unwrap();
-    // Of target/debug/deps/….
-    let folder = tests.parent().and_then(Path::parent).unwrap();
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--offline", "--no-default-features"]);
-    build.arg(if cfg!(feature = "worker") {
-        "--features=command,worker"
-    } else {
-        "--features=command"
-    });
-    build.args(["--example", name, "--target-dir"]).arg(folder.parent().unwrap());
-    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-    Command::new(folder.join("examples").join(name))
-}
+const IMAGE: &str = "gantline-test:busybox";
 
 fn shown(command: &mut Command) -> String {
     said(command.output().unwrap())

@@ -14,6 +14,8 @@ mod docker_calls;
 mod docker_connect;
 mod docker_peer;
 mod docker_streams;
+#[path = "../support/example.rs"]
+mod example;
 mod far_link;
 mod girder_client;
 mod http_authority;
@@ -41,6 +43,7 @@ mod pump_stress;
 mod pump_without_inotify;
 mod run_deaf;
 mod run_engine;
+mod run_many;
 mod run_output;
 mod run_stops;
 mod spec;

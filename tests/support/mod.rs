@@ -12,6 +12,7 @@ pub(crate) mod command;
 pub(crate) mod crowd;
 pub(crate) mod disk;
 pub(crate) mod engine;
+pub(crate) mod example;
 pub(crate) mod gate;
 pub(crate) mod girder;
 pub(crate) mod girder_job;
