@@ -76,7 +76,6 @@ the_library_by_itself() {
     fi
     cargo clippy --locked --no-default-features --lib -- -D warnings &&
         cargo clippy --locked --no-default-features --all-targets -- -D warnings &&
-        RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --no-default-features --lib &&
         the_face
 }
 
@@ -98,13 +97,14 @@ the_workers_dependencies() {
     fi
 }
 
-# What it shows to those who embed it. Rustdoc alone is told that it may do what is not stable: if the compiler were
-# told so, every dependency would be built anew.
+# What it shows to those who embed it, without a warning. Rustdoc alone is told that it may do what is not stable: if
+# the compiler were told so, every dependency would be built anew.
 the_face() {
     local rustdoc=$GANTLINE_TEST_STATE/rustdoc
     printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$@"\n' >"$rustdoc"
     chmod +x "$rustdoc"
-    RUSTDOC=$rustdoc cargo rustdoc --locked --no-default-features --lib -- -Z unstable-options --output-format json &&
+    RUSTDOCFLAGS="-D warnings" RUSTDOC=$rustdoc cargo rustdoc --locked --no-default-features --lib \
+        -- -Z unstable-options --output-format json &&
         tests/face.py "${CARGO_TARGET_DIR:-target}/doc/gantline.json" Cargo.lock
 }
 
@@ -125,7 +125,7 @@ dependencies_are_fit() {
 }
 
 # What is published builds by itself, and passes what it can show without an engine. The dependencies are the ones that
-# are built already.
+# are built already; its own code is in another folder each time, so that nothing is kept for the next.
 the_package() {
     local package=$GANTLINE_TEST_STATE/package target
     target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
@@ -133,8 +133,8 @@ the_package() {
     rm -f "$target/package/gantline-"*.crate
     cargo package --locked --allow-dirty --no-verify &&
         tar -xf "$target/package/gantline-"*.crate -C "$package" --strip-components 1 &&
-        (cd "$package" && CARGO_TARGET_DIR=$target cargo clippy --locked --all-targets -- -D warnings &&
-            CARGO_TARGET_DIR=$target cargo nextest run --locked --lib --test it --profile ci \
+        (export CARGO_TARGET_DIR=$target CARGO_INCREMENTAL=0 && cd "$package" &&
+            cargo check --locked --all-targets && cargo nextest run --locked --lib --test it --profile ci \
                 -E 'kind(lib) + test(/^(cli|message|plan|spec)/)')
 }
 
@@ -146,22 +146,26 @@ build_fuzz_targets() {
 }
 
 each_fuzz_target() {
-    local target code=0 programs
+    local programs
     programs=fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release
     if ! wait "$fuzz_build"; then
         cat "$GANTLINE_TEST_STATE/fuzz.log"
         return 1
     fi
-    for target in $(cargo fuzz list); do
-        echo "--- $target"
-        mkdir -p "$GANTLINE_TEST_STATE/corpus/$target" "fuzz/artifacts/$target"
-        # New inputs go to the first folder; the second holds ours.
-        mapfile -t ours < <(find "fuzz/corpus/$target" -maxdepth 0 2>/dev/null)
-        "$programs/$target" "-artifact_prefix=fuzz/artifacts/$target/" -max_total_time=10 \
-            "$GANTLINE_TEST_STATE/corpus/$target" "${ours[@]}" || code=1
-    done
+    cargo fuzz list | xargs -P "$(nproc)" -I '{}' bash -c 'one_fuzz_target "$@"' - "$programs" '{}'
+}
+
+# one_fuzz_target PROGRAMS TARGET: shows at its end what it said, for another runs beside it.
+one_fuzz_target() {
+    local code=0 ours corpus=$GANTLINE_TEST_STATE/corpus/$2
+    mkdir -p "$corpus" "fuzz/artifacts/$2"
+    # New inputs go to the first folder; the second holds ours.
+    mapfile -t ours < <(find "fuzz/corpus/$2" -maxdepth 0 2>/dev/null)
+    "$1/$2" "-artifact_prefix=fuzz/artifacts/$2/" -max_total_time=10 "$corpus" "${ours[@]}" &>"$corpus.log" || code=1
+    printf -- '--- %s\n%s\n' "$2" "$(cat "$corpus.log")"
     return "$code"
 }
+export -f one_fuzz_target
 
 command -v cargo >/dev/null || die "cargo is missing: install Rust from https://rustup.rs"
 need cc python3 nginx openssl ip systemd-analyze
