@@ -212,9 +212,9 @@ mod tests {
         let mut course = Course::new(CHUNK * 2);
         let pauses: Vec<_> = std::iter::from_fn(|| course.failed(None)).collect();
         assert_eq!(pauses.len(), 6);
-        assert_eq!(pauses.iter().sum::<Duration>(), Duration::from_millis(6300));
+        assert!(pauses.iter().sum::<Duration>() >= Duration::from_millis(6300), "{pauses:?}");
         assert!(course.arrived());
-        assert_eq!(course.failed(Some(Duration::from_secs(12))), Some(Duration::from_secs(12)));
+        assert!(course.failed(Some(Duration::from_secs(12))) >= Some(Duration::from_secs(12)));
     }
 
     /// Of each upload what a Girder has of it, which fails as it likes.

@@ -1,11 +1,13 @@
-//! Growing pauses between attempts. Pure: who pauses, and for how long in all, is the caller's.
+//! Growing pauses between attempts. Who pauses, and for how long in all, is the caller's.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// What comes between attempts that fail: each pause is twice the one before, up to a bound.
 ///
 /// A server may ask for more time (`Retry-After`). That is given to it, up to
-/// [`LONGEST_ASKED`](Self::LONGEST_ASKED).
+/// [`LONGEST_ASKED`](Self::LONGEST_ASKED). By chance each pause is up to a quarter longer: those whom a server has
+/// sent away at the same moment do not come back at the same moment.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -27,7 +29,9 @@ impl Backoff {
     pub fn failed(&mut self, asked: Option<Duration>) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
-        doubled.min(self.longest).max(asked.unwrap_or_default().min(Self::LONGEST_ASKED))
+        lengthened(
+            doubled.min(self.longest).max(asked.unwrap_or_default().min(Self::LONGEST_ASKED)),
+        )
     }
 
     /// Told that an attempt succeeded, or came further than those before it.
@@ -41,28 +45,50 @@ impl Backoff {
     }
 }
 
+/// By up to a quarter.
+fn lengthened(pause: Duration) -> Duration {
+    // Each state has keys of its own, which nobody can foresee.
+    let [chance, ..] = RandomState::new().hash_one(()).to_ne_bytes();
+    pause.saturating_add(pause.saturating_mul(u32::from(chance)) / 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// Whether it is that long, or by chance up to a quarter longer.
+    fn is_about(pause: Duration, length: Duration) -> bool {
+        (length..=length + length / 4).contains(&pause)
+    }
+
     #[test]
     fn pauses_double_up_to_the_longest_and_begin_anew_after_a_success() {
         let mut backoff = Backoff::new(SECOND, SECOND * 5);
-        let pauses: Vec<u64> = (0..5).map(|_| backoff.failed(None).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 5, 5]);
+        for length in [1, 2, 4, 5, 5] {
+            let pause = backoff.failed(None);
+            assert!(is_about(pause, SECOND * length), "{pause:?} for {length} s");
+        }
         assert_eq!(backoff.failures(), 5);
         backoff.succeeded();
-        assert_eq!((backoff.failures(), backoff.failed(None)), (0, SECOND));
-        (0..200).for_each(|_| assert!(backoff.failed(None) <= SECOND * 5));
+        assert_eq!(backoff.failures(), 0);
+        assert!(is_about(backoff.failed(None), SECOND));
+        (0..200).for_each(|_| assert!(backoff.failed(None) <= SECOND * 7));
+    }
+
+    #[test]
+    fn those_who_failed_at_the_same_moment_do_not_come_back_at_the_same() {
+        let pauses = (0..100).map(|_| Backoff::new(SECOND, SECOND).failed(None));
+        let pauses: std::collections::BTreeSet<_> = pauses.collect();
+        assert!(pauses.len() > 30, "{pauses:?}");
     }
 
     #[test]
     fn a_server_that_asks_for_more_time_gets_it_within_reason() {
         let mut backoff = Backoff::new(SECOND, SECOND * 5);
-        assert_eq!(backoff.failed(Some(SECOND * 12)), SECOND * 12);
-        assert_eq!(backoff.failed(Some(Duration::ZERO)), SECOND * 2);
-        assert_eq!(backoff.failed(Some(SECOND * 86_400)), Backoff::LONGEST_ASKED);
+        assert!(is_about(backoff.failed(Some(SECOND * 12)), SECOND * 12));
+        assert!(is_about(backoff.failed(Some(Duration::ZERO)), SECOND * 2));
+        assert!(is_about(backoff.failed(Some(SECOND * 86_400)), Backoff::LONGEST_ASKED));
     }
 }
