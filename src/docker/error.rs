@@ -174,8 +174,19 @@ impl DockerError {
     }
 
     /// Whether the name is taken, or the container is not in a state that allows the call.
-    pub const fn is_conflict(&self) -> bool {
-        matches!(self, Self::Engine { status: 409, .. })
+    ///
+    /// Podman's status for that is 500, and its message ends with the kind of error (`ErrCtrExists`, `ErrCtrStateInvalid`
+    /// in libpod/define/errors.go).
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Engine { status: 409, .. } => true,
+            Self::Engine { status: 500, message, .. } => {
+                [": container state improper", ": that name is already in use"]
+                    .iter()
+                    .any(|kind| message.ends_with(kind))
+            }
+            _ => false,
+        }
     }
 
     /// What a pull of `reference` from `registry` failed by: engines have no status for a login that is
@@ -369,6 +380,9 @@ mod tests {
     fn not_found_and_conflict_are_the_engines_own_words() {
         assert!(engine(404, "").is_not_found() && !engine(404, "").is_conflict());
         assert!(engine(409, "").is_conflict() && !engine(409, "").is_not_found());
+        let podmans =
+            "can only kill running containers. x is in state exited: container state improper";
+        assert!(engine(500, podmans).is_conflict() && !engine(500, "x").is_conflict());
         assert!(!connect(io::ErrorKind::NotFound).is_not_found());
     }
 

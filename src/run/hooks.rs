@@ -73,7 +73,10 @@ pub(super) async fn rescue(live: &mut Live) {
     let runs = match &live.made.container {
         MadeContainer::Started(container) => Some(container.clone()),
         MadeContainer::Removing(_) => None,
-        MadeContainer::None | MadeContainer::Asked | MadeContainer::Created(_) => return,
+        MadeContainer::None
+        | MadeContainer::Asked
+        | MadeContainer::Refused
+        | MadeContainer::Created(_) => return,
     };
     let Some(engine) = live.made.engine.clone() else { return };
     if !live.plan.hooks.iter().any(PlannedHook::is_marked) {

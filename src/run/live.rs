@@ -101,6 +101,8 @@ pub(super) enum MadeContainer {
     None,
     /// The engine was asked, and may have made one without our knowing.
     Asked,
+    /// The engine was asked and has said that it failed: either it has made one, or it never will.
+    Refused,
     /// It exists.
     Created(ContainerId),
     /// It runs, or has run.

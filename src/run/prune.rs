@@ -11,8 +11,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::time::{Instant, sleep};
 
 use super::container::stop::{kill, remove};
 use super::error::CleanUpError;
@@ -252,13 +254,31 @@ impl Sweep {
         Ok((engine, found))
     }
 
+    /// Looks for a container that a record names. An engine that was asked for one before its run was killed may be
+    /// about to make it: nobody has heard its id.
+    async fn find_or_wait(
+        &mut self,
+        record: &DeadRecord,
+        left: &LeftContainer,
+    ) -> Result<(Client, Vec<ContainerSummary>), DockerError> {
+        let deadline = Instant::now() + MAKING_ENDS.saturating_sub(record.age());
+        loop {
+            let (engine, found) = self.find(record, left).await?;
+            let may_come = left.id.is_none() && self.removal == Removal::Real;
+            if !found.is_empty() || !may_come || Instant::now() >= deadline {
+                return Ok((engine, found));
+            }
+            sleep(LOOKS_AGAIN).await;
+        }
+    }
+
     /// Removes the container that a record names.
     async fn container(
         &mut self,
         record: &DeadRecord,
         left: &LeftContainer,
     ) -> Result<(), DockerError> {
-        let (engine, found) = self.find(record, left).await?;
+        let (engine, found) = self.find_or_wait(record, left).await?;
         for container in found {
             let name = name_of(&container);
             let is_real = self.removal == Removal::Real;
@@ -303,6 +323,11 @@ impl Sweep {
         self.pruned.unrecorded.extend(unrecorded.map(name_of));
     }
 }
+
+/// How long after a run's death an engine may make its container. A busy one takes seconds.
+const MAKING_ENDS: Duration = Duration::from_secs(10);
+
+const LOOKS_AGAIN: Duration = Duration::from_millis(100);
 
 fn dead(folder: &RecordFolder) -> (Vec<DeadRecord>, Vec<Unread>) {
     let failed = |source| (Vec::new(), vec![Unread { path: folder.path().to_owned(), source }]);

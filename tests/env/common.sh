@@ -18,6 +18,7 @@ declare -A PACKAGES=(
     [docker]="docker.io iptables ca-certificates"
     [dockerd]="docker.io iptables ca-certificates"
     [iptables]="iptables"
+    [podman]="podman"
     [/bin/busybox]="busybox-static"
     [gcc]="gcc libc6-dev"
     [cc]="gcc libc6-dev"

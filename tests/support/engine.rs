@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A dockerd of its own. It is gone, with all that it has made, when this is dropped or the test's process
+/// A dockerd, or a podman, of its own. It is gone, with all that it has made, when this is dropped or the test's process
 /// ends.
 #[derive(Debug)]
 pub(crate) struct OwnEngine {
@@ -29,8 +29,17 @@ pub(crate) enum Stopped {
 impl OwnEngine {
     /// Starts a dockerd with these options.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_by("tests/env/own_engine.sh", options)
+    }
+
+    /// Starts a podman. It does not stop before its end.
+    pub(crate) fn podman() -> Self {
+        Self::start_by("tests/env/own_podman.sh", &[])
+    }
+
+    fn start_by(script: &str, options: &[&str]) -> Self {
         let folder = TempDir::with_prefix("gantline-engine-").unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/env/own_engine.sh");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
         let mut script = Command::new(script)
             .arg(folder.path())
             .args(options)

@@ -92,10 +92,10 @@ async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
     let failed = |source| CleanUpError::Container { name: name.clone(), source };
     match std::mem::take(&mut live.made.container) {
         MadeContainer::None => Ok(()),
-        MadeContainer::Asked => {
+        made @ (MadeContainer::Asked | MadeContainer::Refused) => {
             let mine = [(RUN_LABEL, Some(live.ledger.run().as_str()))];
             let found = heard(engine, cancellation, engine.list(&mine)).await.map_err(failed)?;
-            if found.is_empty() {
+            if found.is_empty() && matches!(made, MadeContainer::Asked) {
                 // It may still be made: the record goes on to name it.
                 live.made.container_note = None;
             }

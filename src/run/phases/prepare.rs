@@ -288,12 +288,16 @@ impl Recipe {
                     return Ok(id);
                 }
                 Err(error) => {
-                    // Whatever else went wrong may have gone wrong behind the making.
-                    if matches!(
-                        error,
-                        DockerError::Connect { .. } | DockerError::Engine { status: 400..=499, .. }
-                    ) {
-                        live.made.container = MadeContainer::None;
+                    match error {
+                        DockerError::Connect { .. }
+                        | DockerError::Engine { status: 400..=499, .. } => {
+                            live.made.container = MadeContainer::None;
+                        }
+                        // What went wrong may have gone wrong behind the making.
+                        DockerError::Engine { .. } if !error.is_transient() => {
+                            live.made.container = MadeContainer::Refused;
+                        }
+                        _ => {}
                     }
                     self.refused(live, error, Cause::Create)?;
                 }

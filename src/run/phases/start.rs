@@ -3,7 +3,7 @@
 //! The order loses nothing: output FIFOs, attach, `wait?condition=next-exit`, start. See the
 //! engine's chapter, [`docker`](crate::docker).
 
-use crate::docker::{Client, ContainerId, DockerError, ExitWait};
+use crate::docker::{Client, ContainerId, DockerError, ExitWait, StartFailure};
 use crate::event::Event;
 use crate::guard::{self, Watched};
 use crate::plan::FifoRef;
@@ -148,7 +148,13 @@ async fn attach(
     container: &ContainerId,
     listeners: Listeners,
 ) -> Result<Attach, Cause> {
-    let attached = engine.attach_without_tty(container).await.map_err(Cause::Attach)?;
+    let attached = engine.attach_without_tty(container).await.map_err(|error| {
+        // Podman makes the container's first process here, and not at the start.
+        match error.start_failure() {
+            StartFailure::Other => Cause::Attach(error),
+            StartFailure::NotFound | StartFailure::NotExecutable => Cause::Start(error),
+        }
+    })?;
     if !attached.framed {
         return Err(Cause::Bug("a container without a terminal whose streams are not framed"));
     }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -95,6 +96,13 @@ impl DeadRecord {
     /// The user whose record it is.
     pub(crate) fn owner(&self) -> u32 {
         self.owner
+    }
+
+    /// How long ago it was written to. One that nobody can tell that of is old.
+    pub(crate) fn age(&self) -> Duration {
+        let written = self.file.metadata().and_then(|found| found.modified());
+        // A clock that was set back says that it was just now.
+        written.map_or(Duration::MAX, |written| written.elapsed().unwrap_or_default())
     }
 
     /// The containers that it names.

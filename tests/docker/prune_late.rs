@@ -1,0 +1,95 @@
+//! An engine that makes a container when the run that has asked for it is dead.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::prune::{Ground, docker, kill};
+use crate::run_jobs::script;
+
+/// What passes everything on to the engine; the making of a container when it is told to.
+struct Busy {
+    /// The first line of each request.
+    requests: Receiver<String>,
+    go_on: Sender<()>,
+}
+
+impl Busy {
+    fn at(socket: &Path) -> Self {
+        let listener = UnixListener::bind(socket).unwrap();
+        let (tell, requests) = channel();
+        let (go_on, may_go_on) = channel();
+        thread::spawn(move || {
+            let mut may_go_on = Some(may_go_on);
+            // There is a connection for each request.
+            for mut ours in listener.incoming().flatten() {
+                let mut head = vec![0; 1 << 16];
+                let Ok(bytes @ 1..) = ours.read(&mut head) else { continue };
+                head.truncate(bytes);
+                let line = String::from_utf8_lossy(&head).lines().next().unwrap().to_owned();
+                let hold = line.contains("/containers/create").then(|| may_go_on.take()).flatten();
+                let _ = tell.send(line);
+                thread::spawn(move || pass(ours, &head, hold));
+            }
+        });
+        Self { requests, go_on }
+    }
+
+    fn meets(&self, what: &str) {
+        while !self.requests.recv_timeout(BOUND).expect(what).contains(what) {}
+    }
+}
+
+const BOUND: Duration = Duration::from_secs(60);
+
+fn pass(mut ours: UnixStream, head: &[u8], hold: Option<Receiver<()>>) -> io::Result<()> {
+    if let Some(hold) = hold {
+        let _ = hold.recv_timeout(BOUND);
+    }
+    let mut theirs = UnixStream::connect("/var/run/docker.sock")?;
+    theirs.write_all(head)?;
+    let (mut from, mut to) = (ours.try_clone()?, theirs.try_clone()?);
+    thread::spawn(move || pump(&mut from, &mut to));
+    // Whoever has asked may be gone; the engine does not know.
+    pump(&mut theirs, &mut ours)
+}
+
+fn pump(from: &mut UnixStream, to: &mut UnixStream) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    while let bytes @ 1.. = from.read(&mut buffer)? {
+        to.write_all(&buffer[..bytes])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_container_that_is_made_when_its_run_is_dead_is_pruned() {
+    let ground = Ground::new();
+    let socket = ground.folder("engine.sock");
+    let engine = Busy::at(&socket);
+    let mut run = ground.start(&script("true"), Some(&socket));
+    engine.meets("/containers/create");
+    let process = run.id();
+    kill(&mut run);
+    let prune = Command::new(env!("CARGO_BIN_EXE_gantline"))
+        .arg("prune")
+        .env("TMPDIR", ground.folder("tmp"))
+        .env("GANTLINE_RECORD_DIR", ground.folder("records"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has looked once, and there was none.
+    engine.meets("/containers/json");
+    engine.meets("/containers/json");
+    engine.go_on.send(()).unwrap();
+    let pruned = prune.wait_with_output().unwrap();
+    assert!(pruned.status.success(), "{pruned:?}");
+    let said = String::from_utf8(pruned.stdout).unwrap();
+    assert!(said.contains("removed container gantline-"), "{said}");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{said}");
+    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("label=gantline.pid={process}")]), "");
+}

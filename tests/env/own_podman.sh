@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# own_podman.sh FOLDER: a podman of one test, which serves Docker's API at FOLDER/engine.sock, with the image of the
+# tests. Its containers have no network. It says `done` when it answers; when its input ends, everything is removed.
+set -uo pipefail
+# shellcheck source=tests/env/common.sh
+source "$(dirname "$0")/common.sh"
+
+folder=$1
+socket=unix://$folder/engine.sock
+export CONTAINERS_CONF=$folder/containers.conf
+
+ours() {
+    podman --root "$folder/data" --runroot "$folder/run" --tmpdir "$folder/tmp" --storage-driver vfs "$@"
+}
+
+clean_up() {
+    kill "$service" 2>/dev/null && wait "$service" 2>/dev/null
+    ours rm --all --force --time 0 >/dev/null 2>&1
+    awk -v under="$folder/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+        xargs -r umount -l 2>/dev/null
+    rm -rf "$folder"
+}
+
+need podman docker
+# What is asked for by default is more than everybody may have.
+cat >"$folder/containers.conf" <<'END'
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+END
+ours system service --time=0 "$socket" >"$folder/log" 2>&1 </dev/null &
+service=$!
+trap clean_up EXIT
+trap : INT TERM HUP
+wait_for 60 "the podman of a test does not answer" env DOCKER_HOST="$socket" docker version ||
+    { tail -n 20 "$folder/log" >&2; exit 1; }
+docker save gantline-test:busybox | DOCKER_HOST=$socket docker load >/dev/null || exit 1
+echo done
+cat >/dev/null
