@@ -19,6 +19,12 @@ pub(crate) fn example(name: &str) -> Command {
     build.args(["build", "--quiet", "--locked", "--offline", "--no-default-features"]);
     build.args(["--features", &features.collect::<Vec<_>>().join(",")]);
     build.args(["--example", name, "--target-dir"]).arg(folder.parent().unwrap());
+    // nextest sets them, and ring's build script looks at them: it, and all that needs it, would be built once more here,
+    // and again by whoever builds next.
+    let is_of_the_tests =
+        |name: &String| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(is_of_the_tests).for_each(|name| _ = build.env_remove(name));
     assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
     Command::new(folder.join("examples").join(name))
 }
