@@ -9,13 +9,11 @@ folder=$1
 socket=unix://$folder/engine.sock
 export CONTAINERS_CONF=$folder/containers.conf
 
-ours() {
-    podman --root "$folder/data" --runroot "$folder/run" --tmpdir "$folder/tmp" --storage-driver vfs "$@"
-}
+ours=(podman --root "$folder/data" --runroot "$folder/run" --tmpdir "$folder/tmp" --storage-driver vfs)
 
 clean_up() {
     kill "$service" 2>/dev/null && wait "$service" 2>/dev/null
-    ours rm --all --force --time 0 >/dev/null 2>&1
+    "${ours[@]}" rm --all --force --time 0 >/dev/null 2>&1
     awk -v under="$folder/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
         xargs -r umount -l 2>/dev/null
     rm -rf "$folder"
@@ -31,7 +29,7 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 END
-ours system service --time=0 "$socket" >"$folder/log" 2>&1 </dev/null &
+"${ours[@]}" system service --time=0 "$socket" >"$folder/log" 2>&1 </dev/null &
 service=$!
 trap clean_up EXIT
 trap : INT TERM HUP
