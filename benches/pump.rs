@@ -119,7 +119,7 @@ impl Bench {
         let client = Client::new(ClientOptions::default()).unwrap();
         move || {
             let get = Get::new(Url::parse(&format!("http://{address}/")).unwrap());
-            Source::Http { client: client.clone(), get, size: Some(BYTES as u64) }
+            Source::Http { client: client.clone(), get, size: Some(BYTES as u64), sum: None }
         }
     }
 
@@ -146,7 +146,7 @@ impl Bench {
         .port();
         move || {
             let get = Get::new(Url::parse(&format!("https://localhost:{port}/")).unwrap());
-            Source::Http { client: client.clone(), get, size: Some(BYTES as u64) }
+            Source::Http { client: client.clone(), get, size: Some(BYTES as u64), sum: None }
         }
     }
 

@@ -117,7 +117,9 @@
 //! - Many small files come and go quickly: up to sixteen listings and sixteen files of at most 128 KiB are asked for at
 //!   once, over connections that are kept, and less when the server refuses or becomes slow; a small result goes with
 //!   the request that makes it, four side by side. A host is looked up once a minute.
-//! - `verify` in a job, `--verify` and `GANTLINE_VERIFY` say whether downloads are held against the SHA-512 in Girder's
-//!   record: `always`, `large-only-by-length`, `never`. A file that is being summed does not hold up the next.
+//! - `verify` in a job, `--verify` and `GANTLINE_VERIFY` say which files are held against the SHA-512 in Girder's
+//!   record: `always`, `unless-spliced`, `large-only-by-length`, `never`. Streams are too, and one that is not what its
+//!   record says has its container killed before it is shown the end; by default those that the kernel moves past us are
+//!   when they broke off. A file that is being summed does not hold up the next.
 //! - There are a unit for systemd, an image and a chapter on how to [replace
 //!   girder-worker](crate::manual::replacing_girder_worker).

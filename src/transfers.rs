@@ -75,7 +75,11 @@ impl Pump {
             Origin::File(file) => flow.add(MOVED, crate::pump::Source::File(file), sink),
             Origin::Get(get) => {
                 let client = self.client.clone();
-                flow.add(MOVED, crate::pump::Source::Http { client, get, size: None }, sink)
+                flow.add(
+                    MOVED,
+                    crate::pump::Source::Http { client, get, size: None, sum: None },
+                    sink,
+                )
             }
             Origin::Pipe(pipe) => flow.add(MOVED, crate::pump::Source::Pipe(pipe), sink),
             Origin::Descriptor(descriptor) => {

@@ -77,7 +77,7 @@ impl Ends {
         let source = match order.case.from() {
             Origin::Depot | Origin::Tls | Origin::Chunked => {
                 let (client, url) = http(order)?;
-                Source::Http { client, get: Get::new(url), size: Some(order.size) }
+                Source::Http { client, get: Get::new(url), size: Some(order.size), sum: None }
             }
             Origin::File => Source::File(open(&order.source_file())?),
             Origin::Fifo => Source::Fifo(fifo(order, number)?),

@@ -158,9 +158,9 @@ pub(super) struct RunArgs {
     /// What becomes of the container when nobody reads our standard output any more
     #[arg(long, value_enum, default_value_t = OnClosedStdout::Stop)]
     pub(super) on_closed_stdout: OnClosedStdout,
-    /// What files that are put into volumes are held against beside their length, in place of the job's
-    /// `verify`: always the SHA-512 in Girder's record, never, or not if they have more than 64 MiB
-    #[arg(long, value_name = "WHEN", value_parser = ["always", "large-only-by-length", "never"])]
+    /// Which files of Girder's are held against the SHA-512 in their record, in place of the job's `verify`
+    #[arg(long, value_name = "WHICH",
+          value_parser = ["always", "unless-spliced", "large-only-by-length", "never"])]
     pub(super) verify: Option<String>,
     /// When temporary volumes stay on this host, to be removed by hand
     #[arg(long, value_enum, default_value_t = KeepVolumes::OnFailure)]

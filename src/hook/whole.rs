@@ -6,8 +6,8 @@ use super::HookError;
 use super::course::Onward;
 use super::error::Failure;
 use super::send::{Sending, guess};
+use crate::http::Sha512;
 use crate::store::{NewFile, UploadState, UploadedFile};
-use crate::volume::Sha512;
 
 impl Sending<'_, '_> {
     /// Whether it is new, small, and all there; and the store takes such.

@@ -233,6 +233,10 @@ impl Driver {
     }
 
     fn source_ended(&mut self, context: &Context<'_>) -> Result<Turn, TransferError> {
+        if let Some(far) = self.line.far_mut() {
+            // Before anybody is shown the end.
+            far.check_sum()?;
+        }
         // A source that was cut off is not ended for a server, so that nobody takes it for the whole.
         if !matches!(self.finish, Finish::Failed | Finish::Incomplete) {
             match self.line.sink.finish(context.now)? {
@@ -307,6 +311,7 @@ impl Driver {
             carrier: self.line.carrier,
             resumed: self.line.far().map_or(0, Far::resumed),
             is_unchecked: self.line.far().is_some_and(Far::is_resumed_unchecked),
+            is_checked: self.line.far().is_some_and(Far::is_checked),
             readings: self.tally.readings,
             finish,
         };

@@ -18,6 +18,8 @@ pub enum Source {
         get: Get,
         /// How long the store says that it is. Anything else is an error.
         size: Option<u64>,
+        /// Which sum the store says that it has. Another one is an error.
+        sum: Option<Sum>,
     },
     /// A regular file, from its offset on.
     File(File),
@@ -29,6 +31,26 @@ pub enum Source {
     /// they start, and over when they are
     /// ([`Flow::container_exited`](crate::pump::Flow::container_exited)) and it is empty.
     Fifo(Fifo),
+}
+
+/// The SHA-512 that a source has to have.
+#[derive(Debug, Clone)]
+pub struct Sum {
+    /// In hexadecimal.
+    pub sha512: String,
+    /// When it is computed.
+    pub when: Summed,
+}
+
+/// When a source is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Summed {
+    /// Whatever that costs: it is copied where it could be spliced.
+    Always,
+    /// When its bytes are copied anyway; and from its second reading on, if it broke off and its server does
+    /// not tell one version of it from another.
+    UnlessSpliced,
 }
 
 /// Where bytes go.

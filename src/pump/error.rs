@@ -68,6 +68,16 @@ pub enum TransferError {
         /// The server's answer, or what came.
         found: u64,
     },
+    /// What came is not what the store has.
+    #[error(
+        "the source's SHA-512 is {found}…, not {expected}… as in its record: it was damaged on its way, or changed"
+    )]
+    Checksum {
+        /// The first digits of the record's.
+        expected: String,
+        /// The first digits of what came.
+        found: String,
+    },
     /// A source could not be read.
     #[error("cannot read the source")]
     Read(#[source] io::Error),

@@ -45,13 +45,14 @@ mod sink;
 mod source;
 mod step;
 mod streams;
+mod summer;
 mod took;
 mod transfer;
 mod turn;
 mod worker;
 
 pub use self::carrier::Carrier;
-pub use self::end::{Listen, Sink, Source};
+pub use self::end::{Listen, Sink, Source, Sum, Summed};
 pub use self::error::{PumpError, TransferError};
 pub use self::options::Options;
 pub use self::report::{Finish, Notice, TransferReport};

@@ -61,6 +61,8 @@ pub struct TransferReport {
     /// Whether it was resumed from a server that does not say which version of the file it sends:
     /// the file may have changed in between.
     pub is_unchecked: bool,
+    /// Whether its last reading has the sum that its source was to have, from its first byte on.
+    pub is_checked: bool,
     /// How often its FIFO was read, or would have been.
     pub readings: u32,
     /// How it ended.

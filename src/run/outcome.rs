@@ -117,6 +117,8 @@ pub struct TransferRecord {
     pub carrier: Carrier,
     /// How often the source was resumed.
     pub resumed: u32,
+    /// Whether what was delivered has the SHA-512 of Girder's record; only files of Girder's are held against one.
+    pub checked: bool,
     /// How it ended.
     #[serde(serialize_with = "finish")]
     pub finish: Finish,
@@ -287,13 +289,14 @@ mod tests {
                 seconds: 1.9,
                 carrier: Carrier::Direct,
                 resumed: 0,
+                checked: false,
                 finish: Finish::Complete,
             }],
             ..Report::default()
         };
         assert_eq!(
             report.to_json().to_string(),
-            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"finish":"complete"}],"downloads":[],"uploads":[],"hooks":[],"warnings":[],"error":null,"failure":null,"stderr_tail":[]}"#
+            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"checked":false,"finish":"complete"}],"downloads":[],"uploads":[],"hooks":[],"warnings":[],"error":null,"failure":null,"stderr_tail":[]}"#
         );
     }
 

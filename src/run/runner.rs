@@ -235,8 +235,8 @@ impl RunnerBuilder {
         self
     }
 
-    /// What the files that are put into volumes are held against, if a job does not say. Default:
-    /// [`Verify::Always`].
+    /// Which files are held against the sum in their record, if a job does not say. Default:
+    /// [`Verify::UnlessSpliced`].
     #[must_use]
     pub fn verify(mut self, verify: Verify) -> Self {
         self.defaults.verify = verify;

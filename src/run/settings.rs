@@ -123,7 +123,7 @@ impl RunSettings {
         self
     }
 
-    /// What the files that are put into volumes are held against, if the job does not say.
+    /// Which files are held against the sum in their record, if the job does not say.
     pub fn with_verify(mut self, verify: Verify) -> Self {
         self.verify = Some(verify);
         self

@@ -95,7 +95,7 @@ impl Environment {
         }
     }
 
-    /// What files that are put into volumes are held against, if the job does not say: `GANTLINE_VERIFY`.
+    /// Which files are held against the sum in their record, if the job does not say: `GANTLINE_VERIFY`.
     ///
     /// # Errors
     /// It is none of the words.
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn downloads_are_summed_unless_the_environment_says_otherwise() {
-        assert_eq!(environment(&[]).verify().unwrap(), Verify::Always);
+        assert_eq!(environment(&[]).verify().unwrap(), Verify::UnlessSpliced);
         assert_eq!(environment(&[(VERIFY, "never")]).verify().unwrap(), Verify::Never);
     }
 

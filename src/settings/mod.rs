@@ -26,7 +26,7 @@
 //! | `DOCKER_TLS_VERIFY` | refused: TLS to the engine is not supported |
 //! | `GIRDER_API_URL` | the Girder server of jobs that name none |
 //! | `GIRDER_TOKEN`, `GIRDER_API_KEY` | how to be let in there |
-//! | `GANTLINE_VERIFY` | what downloads are held against, if the job does not say: [`Verify`] |
+//! | `GANTLINE_VERIFY` | which files are held against the sum in their record, if the job does not say: [`Verify`] |
 //! | `GIRDER_WORKER_DOCKER_RUN_OPTIONS` | docker-py's keywords for every container |
 //! | `TMPDIR` | where temporary volumes are made, and what waits for slow sinks is kept |
 //! | `GANTLINE_RECORD_DIR` | where runs write down what they make, for `gantline prune` |

@@ -15,7 +15,6 @@ mod path;
 mod place;
 mod readable;
 mod record;
-mod sum;
 mod temp;
 mod written;
 
@@ -30,7 +29,6 @@ pub(crate) use self::{
         ContainerName, DeadRecord, Kind, LeftContainer, Note, Record, RecordFolder, RecordFolders,
         Thing, Unread,
     },
-    sum::Sha512,
     temp::TempDirectory,
     written::{FolderId, Written, WrittenFile, WrittenFolder, find_written, remove_written},
 };

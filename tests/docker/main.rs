@@ -28,6 +28,7 @@ mod prune_late;
 mod readme;
 mod run_broken_sources;
 mod run_cancel;
+mod run_checked_streams;
 mod run_clean_up;
 mod run_deaf;
 mod run_depot;

@@ -67,7 +67,7 @@ fn a_source_that_is_another_one_after_the_break_kills_the_container() {
 }
 
 /// An answer with the bytes that are asked for, so many of them, and what it says of the version.
-fn answer_of_version(
+pub(crate) fn answer_of_version(
     request: &Request,
     (bytes, most): (&[u8], usize),
     version: &str,

@@ -164,7 +164,7 @@ impl FarServer {
     pub(crate) fn source(size: Option<u64>) -> Source {
         let client = Client::new(ClientOptions::default()).unwrap();
         let url = url::Url::parse("http://10.97.0.2/file").unwrap();
-        Source::Http { client, get: Get::new(url), size }
+        Source::Http { client, get: Get::new(url), size, sum: None }
     }
 }
 

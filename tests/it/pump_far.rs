@@ -173,7 +173,7 @@ fn with_tls_several_connections_fetch_as_well() {
         let fixture = Fixture::new();
         let (fifo, path) = fixture.fifo("in");
         let get = Get::new(url::Url::parse("https://10.97.0.2/file").unwrap());
-        let source = Source::Http { client: authority.client(), get, size: None };
+        let source = Source::Http { client: authority.client(), get, size: None, sum: None };
         fixture.flow.add(0, source, Sink::Fifo(fifo)).unwrap();
         assert!(fixture.join(reader(path)) == *body, "other bytes");
         fixture.flow.container_exited();

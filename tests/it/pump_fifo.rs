@@ -314,7 +314,7 @@ fn a_body_that_is_longer_than_the_record_says_fails() {
     let fixture = Fixture::new();
     let peer = Peer::new(noise(1001), &[Act::Chunked]);
     let Source::Http { client, get, .. } = peer.source() else { unreachable!() };
-    let source = Source::Http { client, get, size: Some(1000) };
+    let source = Source::Http { client, get, size: Some(1000), sum: None };
     let file = File::create(fixture.folder.path().join("file")).unwrap();
     fixture.flow.add(0, source, Sink::File(file)).unwrap();
     let error = fixture.failed();

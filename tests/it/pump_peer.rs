@@ -188,7 +188,7 @@ impl Peer {
 
     pub(crate) fn source(&self) -> Source {
         let client = Client::new(ClientOptions::default()).unwrap();
-        Source::Http { client, get: Get::new(self.source_url.clone()), size: None }
+        Source::Http { client, get: Get::new(self.source_url.clone()), size: None, sum: None }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::pump_peer::{DEADLINE, Fixture, noise, reader};
 fn source(peer: &Peer, stall: Duration) -> Source {
     let limits = Limits::default().with_stall(stall);
     let client = Client::new(ClientOptions::default().with_limits(limits)).unwrap();
-    Source::Http { client, get: Get::new(peer.url("/file")), size: None }
+    Source::Http { client, get: Get::new(peer.url("/file")), size: None, sum: None }
 }
 
 fn pause(length: Duration) {

@@ -43,6 +43,8 @@ pub(crate) struct Fetch {
     is_broken: bool,
     round_trip: Duration,
     taken_at_last_failure: u64,
+    is_to_be_read_again: bool,
+    again: Option<u64>,
 }
 
 enum State {
@@ -101,7 +103,25 @@ impl Fetch {
             is_broken: false,
             round_trip: Duration::ZERO,
             taken_at_last_failure: 0,
+            is_to_be_read_again: false,
+            again: None,
         }
+    }
+
+    /// Reads from the first byte, should it break off without anybody telling whether the file is still the same.
+    pub(crate) fn read_again_if_unchecked(&mut self, is_to_be: bool) {
+        self.is_to_be_read_again = is_to_be;
+    }
+
+    /// Bytes that have come a second time, while it goes on before `taken`.
+    pub(crate) fn again(&self) -> Option<u64> {
+        self.again
+    }
+
+    /// So many more have come a second time, of `taken`.
+    pub(crate) fn came_again(&mut self, bytes: usize, taken: u64) {
+        let at = self.again.map(|at| at + bytes as u64);
+        self.again = at.filter(|at| *at < taken);
     }
 
     /// Another GET of the same body, the `number`th beside it, that has not begun.
@@ -157,6 +177,7 @@ impl Fetch {
         self.state = State::Idle;
         self.backoff.succeeded();
         self.taken_at_last_failure = 0;
+        self.again = None;
     }
 
     /// Goes as far towards the first byte as it goes without waiting. `taken` bytes have come.
@@ -166,7 +187,7 @@ impl Fetch {
                 State::Idle => return Ok(Opening::Idle),
                 State::Open { .. } => return Ok(Opening::Open),
                 State::Pausing { until } if now < *until => return Ok(Opening::Blocked(*until)),
-                State::Pausing { .. } => self.begin(taken)?,
+                State::Pausing { .. } => self.begin(self.again.unwrap_or(taken))?,
                 State::Exchanging { exchange } => match exchange.advance(now) {
                     Ok(Progress::Lookup(lookup)) => {
                         return Ok(Opening::Lookup(Ticket(self.connections), lookup));
@@ -231,9 +252,10 @@ impl Fetch {
         taken: u64,
         now: Instant,
     ) -> Result<(), TransferError> {
-        if taken >= self.taken_at_last_failure + PROGRESS {
+        let at = self.again.unwrap_or(taken);
+        if at >= self.taken_at_last_failure + PROGRESS {
             self.backoff.succeeded();
-            self.taken_at_last_failure = taken;
+            self.taken_at_last_failure = at;
         }
         self.is_broken |= self.is_open();
         self.state = State::Idle;
@@ -248,6 +270,16 @@ impl Fetch {
             });
         }
         tracing::debug!(taken, attempt = self.backoff.failures(), %error, "the source broke off");
+        if self.is_to_be_read_again
+            && taken > 0
+            && !self.knows_its_version()
+            && self.goes_on_to_the_end()
+        {
+            tracing::debug!(taken, "what has come is read again, to be summed");
+            self.is_to_be_read_again = false;
+            self.again = Some(0);
+            self.taken_at_last_failure = 0;
+        }
         let pause = self.backoff.failed(error.retry_after());
         self.state = State::Pausing { until: now + pause };
         Ok(())

@@ -14,6 +14,7 @@ mod pace;
 mod relief;
 mod speed;
 mod stall;
+pub(in crate::pump) mod sums;
 pub(in crate::pump) mod watch;
 pub(in crate::pump) mod widen;
 
@@ -30,6 +31,7 @@ use self::lanes::Lanes;
 use self::low_water::LowWater;
 use self::pace::Pace;
 use self::stall::Stall;
+use self::sums::Sums;
 use crate::http::Read;
 use crate::pump::carrier::ring::Ring;
 use crate::pump::error::TransferError;
@@ -49,6 +51,8 @@ pub(crate) struct Far {
     /// Whether it is worth several connections; not known before the first is there.
     pace: Option<Pace>,
     opening_until: Option<Instant>,
+    /// What it is held against.
+    sums: Option<Sums>,
 }
 
 /// How many connections fetch it.
@@ -77,6 +81,7 @@ impl Far {
             stall: Stall::default(),
             pace: None,
             opening_until: None,
+            sums: None,
         }
     }
 
@@ -85,8 +90,10 @@ impl Far {
         self.stop();
         self.stall.forgive();
         self.pace = None;
+        let is_to_be_read_again = self.sums.as_mut().is_some_and(Sums::begin);
         match &mut self.fetching {
             Fetching::One(fetch) => {
+                fetch.read_again_if_unchecked(is_to_be_read_again);
                 fetch.ask_to_the_end();
                 fetch.begin(0)
             }
@@ -133,6 +140,9 @@ impl Far {
                 Opening::Idle => return Err(TransferError::Bug("a source that was never begun")),
             }
         }
+        if let Some(sums) = &mut self.sums {
+            sums.opened(fetch, taken);
+        }
         let round_trip = fetch.round_trip();
         self.pace.get_or_insert_with(|| Pace::new(round_trip, context.connections));
         self.low_water = LowWater::new();
@@ -141,7 +151,8 @@ impl Far {
 
     /// The descriptor to splice from, and how much of the body may be.
     pub(crate) fn raw(&self) -> Option<(BorrowedFd<'_>, u64)> {
-        self.one().and_then(Fetch::raw)
+        // What is summed has to pass through our hands.
+        self.one().filter(|_| !self.is_summed()).and_then(Fetch::raw)
     }
 
     /// The socket of a body, and how many of its bytes are still to come.
@@ -189,8 +200,14 @@ impl Far {
         now: Instant,
     ) -> Result<Took, TransferError> {
         let Fetching::One(fetch) = &mut self.fetching else { return Ok(Took::Blocked) };
+        if let Some(at) = fetch.again() {
+            return sums::read_again(fetch, self.sums.as_mut(), buffer, (at, taken), now);
+        }
         match fetch.read(buffer, taken) {
             Ok(Read::Bytes(bytes)) => {
+                if let Some(sums) = &mut self.sums {
+                    sums.came(buffer.get(..bytes).unwrap_or_default());
+                }
                 fetch.check(taken + bytes as u64).map(|()| Took::Bytes(bytes))
             }
             Ok(Read::Ended) => Ok(Took::Ended),
@@ -229,6 +246,9 @@ impl Far {
     /// the one that is waited for now.
     pub(crate) fn drained(&mut self, bytes: usize) -> bool {
         let Fetching::Several(several) = &mut self.fetching else { return false };
+        if let Some(sums) = &mut self.sums {
+            sums.came(several.ring.front().get(..bytes).unwrap_or_default());
+        }
         let is_room = several.ring.drained(bytes);
         is_room || several.ring.front().is_empty() && several.lanes.has_a_free_one()
     }
@@ -270,8 +290,8 @@ impl Far {
         }
     }
 
-    /// Whether it was resumed, and nothing told whether the file was still the same.
-    pub(crate) fn is_resumed_unchecked(&self) -> bool {
+    /// Whether it was resumed, and the server did not tell whether the file was still the same.
+    fn is_resumed_by_faith(&self) -> bool {
         match &self.fetching {
             Fetching::One(fetch) => fetch.is_resumed_unchecked(),
             Fetching::Several(several) => several.lanes.are_resumed_unchecked(),

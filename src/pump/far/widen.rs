@@ -86,7 +86,8 @@ impl Far {
             several.lanes.widen(width);
             return Ok(Considered::More);
         }
-        let (true, 0, Some(end)) = (self.is_open(), standing.held, self.total()) else {
+        let is_free = self.is_open() && self.one().is_some_and(|fetch| fetch.again().is_none());
+        let (true, 0, Some(end)) = (is_free, standing.held, self.total()) else {
             // Bytes are on their way through another carrier.
             if let Some(pace) = &mut self.pace {
                 pace.take_back();

@@ -57,7 +57,7 @@ impl Reactor {
         let number = usize::try_from(key).unwrap_or(usize::MAX);
         let tokens = Tokens { source: Token(number * 2), sink: Token(number * 2 + 1) };
         let flow = new.flow;
-        let mut driver = new.into_driver(tokens, self.ears.as_ref())?;
+        let mut driver = new.into_driver(tokens, self.ears.as_ref(), &self.summer)?;
         let mut begun = driver.begin(self.poll.registry()).map_err(PumpError::from_begin);
         if begun.is_ok() && driver.needs_a_thread() {
             let mailbox = self.mailbox.clone();

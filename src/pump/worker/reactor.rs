@@ -21,6 +21,7 @@ use crate::pump::error::{PumpError, TransferError};
 use crate::pump::fifo::ears::Ears;
 use crate::pump::report::{Finish, Notice};
 use crate::pump::streams::{Flowing, Outlet};
+use crate::pump::summer::Summer;
 use crate::pump::turn::{Context, Turn};
 use crate::pump::worker::alarms::Alarms;
 use crate::pump::worker::slot::{Command, Key, Slot, Work};
@@ -39,6 +40,7 @@ pub(crate) struct Reactor {
     pub(in crate::pump) mailbox: Mailbox,
     pub(in crate::pump) ears: Option<Rc<Ears>>,
     pool: Pool,
+    pub(in crate::pump) summer: Summer,
     connections: usize,
     pub(in crate::pump) slots: HashMap<Key, Slot>,
     ready: VecDeque<Key>,
@@ -102,6 +104,7 @@ impl Reactor {
             mailbox,
             ears: watches.map(|watches| Rc::new(Ears::new(watches))),
             pool: Pool::new(buffers),
+            summer: Summer::default(),
             connections,
             slots: HashMap::new(),
             ready: VecDeque::new(),

@@ -15,6 +15,7 @@ use crate::pump::end::{Sink, Source};
 use crate::pump::error::{PumpError, TransferError};
 use crate::pump::far::Far;
 use crate::pump::far::fetch::{Fetch, Ticket};
+use crate::pump::far::sums::Sums;
 use crate::pump::fifo::ears::Ears;
 use crate::pump::fifo::input::InputFifo;
 use crate::pump::line::{Line, Supply};
@@ -23,6 +24,7 @@ use crate::pump::shared::Shared;
 use crate::pump::sink;
 use crate::pump::source::{self, FifoSource, FileSource};
 use crate::pump::streams::{Attach, Streams, Successor};
+use crate::pump::summer::Summer;
 use crate::pump::turn::Tokens;
 use crate::sys::pipe::{self, PIPE_BYTES};
 
@@ -65,11 +67,13 @@ impl NewTransfer {
         self,
         tokens: Tokens,
         ears: Option<&Rc<Ears>>,
+        summer: &Summer,
     ) -> Result<Driver, PumpError> {
         let pulled = |source| Supply::Pulled(source, Load::Copy(None));
         let supply = match self.source {
-            NewSource::Given(Source::Http { client, get, size }) => {
-                let far = Far::new(Fetch::new(client, get, size), tokens.source);
+            NewSource::Given(Source::Http { client, get, size, sum }) => {
+                let sums = sum.map(|sum| Sums::new(sum, summer.clone()));
+                let far = Far::new(Fetch::new(client, get, size), tokens.source).with_sums(sums);
                 pulled(source::Source::Far(Box::new(far)))
             }
             NewSource::Given(Source::File(file)) => pulled(source::Source::File(

@@ -369,6 +369,7 @@ impl Transfers {
                 seconds: report.seconds,
                 carrier: report.carrier,
                 resumed: report.resumed,
+                checked: report.is_checked,
                 finish: track.finish(report),
             }),
             State::Planned | State::Begun => None,

@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 
 use crate::event::TransferId;
 use crate::http::{Get, HeaderValue};
-use crate::pump::Source;
+use crate::pump::{Source, Sum, Summed};
 use crate::run::error::Cause;
 use crate::run::live::Live;
-use crate::spec;
+use crate::spec::{self, Verify};
 use crate::store::FileRecord;
 
 /// A source that does not come out of the container, and its size when its owner says.
@@ -42,7 +42,7 @@ pub(crate) async fn find_sources(live: &Live) -> Result<BTreeMap<TransferId, Fou
                     label: transfer.source.to_string(),
                     source: Box::new(error),
                 })?;
-                found.insert(id, fetched(live, get, None));
+                found.insert(id, fetched(live, get, None, None));
             }
             spec::Source::HostFile { path } => {
                 let opened = open_file(path)
@@ -68,24 +68,29 @@ async fn ask_girder(
         return Ok(());
     }
     let client = live.store.open().await?;
+    let verify = live.plan.verify.unwrap_or(live.given.verify);
     let mut records = JoinSet::new();
     for (id, file) in wanted {
         let client = client.clone();
         records.spawn_blocking(move || {
-            let FileRecord { size, .. } = client.file(&file)?;
+            let FileRecord { size, sha512, .. } = client.file(&file)?;
             let get = client.download(&file)?;
-            Ok::<_, Cause>((id, get, size))
+            Ok::<_, Cause>((id, get, size, sha512))
         });
     }
     while let Some(record) = records.join_next().await {
-        let (id, get, size) = record.map_err(|_| Cause::Bug("a question to Girder panicked"))??;
-        found.insert(id, fetched(live, get, size));
+        let (id, get, size, sha512) =
+            record.map_err(|_| Cause::Bug("a question to Girder panicked"))??;
+        let summed = summed(verify, size);
+        let sum = sha512.zip(summed).map(|(sha512, when)| Sum { sha512, when });
+        found.insert(id, fetched(live, get, size, sum));
     }
     Ok(())
 }
 
-fn fetched(live: &Live, get: Get, size: Option<u64>) -> Found {
-    Found { source: Source::Http { client: live.shared.http.clone(), get, size }, size }
+fn fetched(live: &Live, get: Get, size: Option<u64>, sum: Option<Sum>) -> Found {
+    let client = live.shared.http.clone();
+    Found { source: Source::Http { client, get, size, sum }, size }
 }
 
 fn open_file(path: &Path) -> io::Result<Found> {
@@ -99,4 +104,12 @@ fn open_file(path: &Path) -> io::Result<Found> {
         file.rewind()?;
     }
     Ok(Found { source: Source::File(file), size })
+}
+
+/// When a stream of so many bytes is summed.
+fn summed(verify: Verify, size: Option<u64>) -> Option<Summed> {
+    match verify {
+        Verify::UnlessSpliced => Some(Summed::UnlessSpliced),
+        other => other.sums(size).then_some(Summed::Always),
+    }
 }

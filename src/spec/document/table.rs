@@ -40,13 +40,15 @@ pub(super) static DOCUMENT: Shape = Shape {
             "verify",
             Kind::Any(&[
                 Kind::Word("always"),
+                Kind::Word("unless-spliced"),
                 Kind::Word("large-only-by-length"),
                 Kind::Word("never"),
             ]),
-            "Whether files that are put into volumes are held against the SHA-512 in Girder's record. \
-             Their length always has to be right. \"large-only-by-length\": those of at most 64 MiB are.",
+            "Which files of Girder's are held against the SHA-512 in their record. Their length always \
+             has to be right. \"unless-spliced\": all but streams that the kernel moves past us, and \
+             those too when they broke off. \"large-only-by-length\": those of at most 64 MiB.",
         )
-        .default(r#""always""#)
+        .default(r#""unless-spliced""#)
         .example(r#""large-only-by-length""#),
         Member::optional(
             "entrypoint",

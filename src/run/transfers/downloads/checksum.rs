@@ -11,8 +11,8 @@ use std::time::Duration;
 use nix::sys::uio::pread;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::http::Sha512;
 use crate::sys::uninterrupted;
-use crate::volume::Sha512;
 
 /// The writer's side. Dropping it ends the checksum.
 #[derive(Debug)]

@@ -252,7 +252,7 @@ impl Transit {
             None => None,
         };
         let (client, get) = (self.http.clone(), wanted.get.clone());
-        let source = Source::Http { client, get, size: wanted.size };
+        let source = Source::Http { client, get, size: wanted.size, sum: None };
         let shown = format!("girder:{} → {}", wanted.id, wanted.inside.display());
         self.ledger.began(id, shown, wanted.size);
         self.flow

@@ -9,10 +9,11 @@ use super::listing::Stop;
 use super::{Wanted, failed};
 use crate::event::Finish;
 use crate::http::LaneError;
+use crate::http::Sha512;
 use crate::pump::{Carrier, TransferError};
 use crate::run::error::Cause;
 use crate::run::outcome::{DownloadCarrier, DownloadRecord};
-use crate::volume::{Place, Placed, Sha512};
+use crate::volume::{Place, Placed};
 
 /// Bytes of a small file. One that is larger is worth the pump's splice.
 pub(super) const MOST: usize = 128 * 1024;
