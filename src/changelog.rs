@@ -37,6 +37,10 @@
 //!   twice.
 //! - `gantline run --timeout`, `--stall-timeout`, `--connect-timeout`; `--on-closed-stdout stop|continue`: when nobody
 //!   reads standard output any more, the container is stopped and the exit code is 141.
+//! - `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` count as curl has them, for Girder and for URLs of jobs
+//!   ([`Proxies`](crate::run::Proxies) in the library).
+//! - A server's own certificate that is named (`--ca-file`, `SSL_CERT_FILE`) is trusted, also one with `CA:TRUE`.
+//! - A container whose exit the engine never tells is looked at, once in as long as a call may take.
 //! - Where result hooks put files is looked at before the container starts: whether it is there, and whether we may
 //!   write to it.
 //! - A result that could not be put into Girder stays where it is, and the last line says with which `gantline upload`

@@ -8,13 +8,13 @@ use crossbeam_channel::{bounded, select};
 use super::args::{Destination, UploadArgs};
 use super::signals::Signals;
 use super::{Failure, exit, render};
-use crate::run::{ByHand, Done, GirderSettings, NamedStore, UploadRecord, chain};
+use crate::run::{ByHand, Done, NamedStore, UploadRecord, chain};
 use crate::settings::{Environment, Settings};
 use crate::spec::{Hook, Metadata, Secret, UploadOptions, VolumePath, VolumeRef};
 
 /// Uploads it, and prints what came to Girder.
 pub(super) fn upload(args: &UploadArgs, environment: &Environment) -> Result<u8, Failure> {
-    let by_hand = by_hand(args, girder(args, environment)?)?;
+    let by_hand = by_hand(args, store(args, environment)?)?;
     let (stop, cancelled) = bounded::<Infallible>(0);
     let (insists, insisted) = bounded::<()>(1);
     let mut stop = Some(stop);
@@ -53,7 +53,8 @@ fn line(uploaded: &UploadRecord) -> String {
     format!("{name} ({}): {place}\n", render::bytes(*bytes))
 }
 
-fn girder(args: &UploadArgs, environment: &Environment) -> Result<GirderSettings, Failure> {
+/// The store, and by which way it is reached.
+fn store(args: &UploadArgs, environment: &Environment) -> Result<NamedStore, Failure> {
     let settings = Settings::of(environment).map_err(|error| Failure::bad_usage(&error))?;
     let mut girder = settings.girder;
     if let Some(url) = &args.store.girder_url {
@@ -62,11 +63,12 @@ fn girder(args: &UploadArgs, environment: &Environment) -> Result<GirderSettings
     if let Some(token) = &args.store.girder_token {
         girder = girder.with_token(Secret::new(token));
     }
-    Ok(girder)
+    let (ca_files, proxies) = (args.store.ca_file.clone(), settings.downloads.proxies);
+    Ok(NamedStore { girder, ca_files, proxies })
 }
 
 /// The hook that a job would have for it.
-fn by_hand(args: &UploadArgs, girder: GirderSettings) -> Result<ByHand, Failure> {
+fn by_hand(args: &UploadArgs, store: NamedStore) -> Result<ByHand, Failure> {
     let failed = |error: std::io::Error| Failure {
         message: format!("cannot find {}: {error}", args.path.display()),
         code: exit::BAD_JOB,
@@ -94,8 +96,7 @@ fn by_hand(args: &UploadArgs, girder: GirderSettings) -> Result<ByHand, Failure>
             Hook::JobArtifact { path, job_id, name, upload_on_exception: false }
         }
     };
-    let (job_id, ca_files) = (job.clone(), args.store.ca_file.clone());
-    Ok(ByHand { hook, root, job_id, store: NamedStore { girder, ca_files } })
+    Ok(ByHand { hook, root, job_id: job.clone(), store })
 }
 
 /// The folder, and the name in it; a folder's own contents are at its root.

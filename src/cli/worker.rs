@@ -188,6 +188,7 @@ fn settings(
     settings.girder_patience = seconds(args.girder_patience);
     settings.http = args.http;
     settings.ca_file.clone_from(&args.ca_file);
+    settings.proxies.clone_from(&given.downloads.proxies);
     settings.events = args.events;
     settings.stop_timeout = seconds(args.stop_timeout);
     settings.girder_api_url = api_url.map(str::to_owned);

@@ -115,7 +115,8 @@ impl Client {
         self.shared.settings.patience
     }
 
-    fn timeout(&self) -> Duration {
+    /// How long a call may take.
+    pub(crate) fn timeout(&self) -> Duration {
         self.shared.settings.timeout
     }
 

@@ -17,7 +17,7 @@ use super::reply::{Asked, Reply};
 use super::sender::Sender;
 use super::url::{ApiUrl, is_plain};
 use super::{ApiKey, Credentials, FileRecord, GirderError, Token};
-use crate::http::{Get, HeaderValue, HttpError, Lane, Resolver};
+use crate::http::{Get, HeaderValue, HttpError, Lane, Proxies, Resolver};
 
 /// A client of one Girder server. Cheap to clone: the clones share connections.
 #[derive(Debug, Clone)]
@@ -54,8 +54,10 @@ pub struct Options {
     pub unverified: bool,
     /// PEM files with a certificate of ours and its key, for a server that wants one.
     pub certificate: Option<(PathBuf, PathBuf)>,
-    /// The address of a proxy. It may have a password.
+    /// The address of a proxy, in place of all others. It may have a password.
     pub proxy: Option<Token>,
+    /// By which way servers are reached.
+    pub proxies: Proxies,
     /// Who finds the server's addresses, for all who share it.
     pub resolver: Resolver,
 }
@@ -69,6 +71,7 @@ impl Default for Options {
             unverified: false,
             certificate: None,
             proxy: None,
+            proxies: Proxies::none(),
             resolver: Resolver::new(),
         }
     }

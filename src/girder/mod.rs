@@ -20,6 +20,7 @@ mod sender;
 mod upload;
 mod url;
 mod whole;
+mod wire;
 
 /// How whoever asks again pauses.
 pub use crate::http::Backoff;

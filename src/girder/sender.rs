@@ -92,7 +92,10 @@ impl Client {
             source @ (HttpError::Tls { .. }
             | HttpError::CaFile { .. }
             | HttpError::NoRoots { .. }) => GirderError::Tls { server, source },
-            other @ (HttpError::Url { .. } | HttpError::Header { .. }) => {
+            other @ (HttpError::Url { .. }
+            | HttpError::Header { .. }
+            | HttpError::Proxy { .. }
+            | HttpError::ProxyUnusable { .. }) => {
                 GirderError::Request { server, object, reason: other.to_string() }
             }
             other => GirderError::Protocol { server, reason: other.to_string() },

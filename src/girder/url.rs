@@ -45,6 +45,10 @@ impl ApiUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
+    pub(super) fn as_url(&self) -> &Url {
+        &self.0
+    }
+
     pub(super) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::roots::Roots;
-use super::{Exchange, Get, HttpError, Kept, Post, Posting, Resolver};
+use super::{Exchange, Get, HttpError, Kept, Post, Posting, Proxies, Resolver};
 
 /// Makes exchanges. Cheap to clone: the clones share settings and TLS sessions.
 #[derive(Debug, Clone)]
@@ -20,10 +20,10 @@ impl Client {
     /// # Errors
     /// A CA file cannot be read or has no certificate in it.
     pub fn new(options: ClientOptions) -> Result<Self, HttpError> {
-        let ClientOptions { ca_files, limits, receive_buffer, user_agent } = options;
+        let ClientOptions { ca_files, limits, receive_buffer, user_agent, proxies } = options;
         let roots = Roots::new(&ca_files)?;
         let resolver = Resolver::new();
-        let shared = Shared { roots, limits, receive_buffer, user_agent, resolver };
+        let shared = Shared { roots, limits, receive_buffer, user_agent, proxies, resolver };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -74,6 +74,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) receive_buffer: Option<usize>,
     pub(super) user_agent: String,
+    pub(super) proxies: Proxies,
     pub(super) resolver: Resolver,
 }
 
@@ -90,6 +91,8 @@ pub struct ClientOptions {
     pub receive_buffer: Option<usize>,
     /// What we call ourselves.
     pub user_agent: String,
+    /// By which way servers are reached.
+    pub proxies: Proxies,
 }
 
 impl Default for ClientOptions {
@@ -99,6 +102,7 @@ impl Default for ClientOptions {
             limits: Limits::default(),
             receive_buffer: None,
             user_agent: concat!("gantline/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxies: Proxies::none(),
         }
     }
 }
@@ -122,6 +126,13 @@ impl ClientOptions {
     #[must_use]
     pub fn with_receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// By way of these proxies.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
         self
     }
 

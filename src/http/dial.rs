@@ -15,6 +15,7 @@ use super::client::Shared;
 use super::request::Request;
 use super::tls::Session;
 use super::transport::{self, Step as Io, Transport};
+use super::tunnel::{Dug, Tunnel};
 use super::{HttpError, Lookup, Progress};
 
 /// A request on its way, until the server has it.
@@ -36,6 +37,8 @@ enum State {
     Connect(Addresses),
     /// Waits for a connection to one.
     Connecting { stream: TcpStream, address: SocketAddr, deadline: Instant, rest: Addresses },
+    /// Connected to a proxy, which is to open the way to the server.
+    Tunnel(Tunnel),
     /// Has a connection that was kept, with the request on it.
     Kept(Transport),
     /// Connected; sends the request.
@@ -109,6 +112,7 @@ impl Dial {
     pub(super) fn connection(&mut self) -> Option<&mut TcpStream> {
         match &mut self.state {
             State::Connecting { stream, .. } => Some(stream),
+            State::Tunnel(tunnel) => Some(tunnel.connection()),
             State::Kept(transport) | State::Send { transport, .. } => Some(transport.stream()),
             State::Resolve { .. } | State::Resolved(_) | State::Connect(_) | State::Over => None,
         }
@@ -118,6 +122,7 @@ impl Dial {
     pub(super) fn is_sending(&self) -> bool {
         match &self.state {
             State::Connecting { .. } => true,
+            State::Tunnel(tunnel) => tunnel.is_sending(),
             State::Send { transport, .. } => transport.is_sending(),
             _ => false,
         }
@@ -136,15 +141,14 @@ impl Dial {
     fn step(&mut self, state: State, request: &Request, now: Instant) -> Result<Step, HttpError> {
         match state {
             State::Resolve { deadline } => self.resolve(request, deadline, now),
-            State::Resolved(outcome) => resolved_to(request, outcome),
+            State::Resolved(outcome) => self.resolved_to(request, outcome),
             State::Connect(addresses) => self.connect(request, addresses, now),
             State::Connecting { stream, address, deadline, rest } => {
                 match transport::connected(&stream) {
                     Some(Ok(())) => {
                         let left = deadline.saturating_duration_since(now);
                         self.round_trip = self.shared.limits.connect.saturating_sub(left);
-                        let transport = self.transport(request, stream)?;
-                        Ok(Step::To(self.connected(transport, now)))
+                        self.first(request, stream, now).map(Step::To)
                     }
                     Some(Err(error)) => Ok(Step::To(State::Connect(rest.without(address, error)))),
                     None if now >= deadline => {
@@ -157,6 +161,16 @@ impl Dial {
                     )),
                 }
             }
+            State::Tunnel(tunnel) => match tunnel.advance(request.url(), now)? {
+                Dug::Open(stream) => {
+                    let transport = self.transport(request, stream)?;
+                    Ok(Step::To(self.connected(transport, now)))
+                }
+                Dug::Blocked(tunnel) => {
+                    let deadline = tunnel.deadline;
+                    Ok(Step::Stay(State::Tunnel(tunnel), Progress::Blocked { deadline }))
+                }
+            },
             State::Kept(transport) => Ok(Step::To(self.connected(transport, now))),
             State::Send { transport, deadline } => self.send(request, transport, deadline, now),
             State::Over => Err(HttpError::Bug("a request was sent after it had failed")),
@@ -169,10 +183,9 @@ impl Dial {
         asked: Option<Instant>,
         now: Instant,
     ) -> Result<Step, HttpError> {
-        let port = request.url().port_or_known_default();
-        let port = port.ok_or(HttpError::Bug("a URL without a port was let through"))?;
+        let (host, port) = self.host(request)?;
         let literal = |address| Step::To(State::Connect(Addresses::literal(address, port)));
-        let host = match host(request)? {
+        let host = match host {
             Host::Domain(name) => name.to_owned(),
             Host::Ipv4(address) => return Ok(literal(address.into())),
             Host::Ipv6(address) => return Ok(literal(address.into())),
@@ -200,7 +213,7 @@ impl Dial {
         let Some(address) = addresses.next() else {
             let (address, source) =
                 addresses.failed.ok_or(HttpError::Bug("a host without an address"))?;
-            let (host, addresses) = (host(request)?.to_string(), addresses.count);
+            let (host, addresses) = (self.host_shown(request)?, addresses.count);
             return Err(HttpError::Connect { host, address, addresses, source });
         };
         let opened = transport::connect(address, self.shared.receive_buffer)
@@ -214,6 +227,56 @@ impl Dial {
         self.socket = self.socket.wrapping_add(1);
         let deadline = now + self.shared.limits.connect;
         Ok(Step::To(State::Connecting { stream, address, deadline, rest: addresses }))
+    }
+
+    /// What comes first on a connection.
+    fn first(
+        &self,
+        request: &Request,
+        stream: TcpStream,
+        now: Instant,
+    ) -> Result<State, HttpError> {
+        let url = request.url();
+        match self.shared.proxies.way(url).filter(|_| url.scheme() == "https") {
+            Some(proxy) => Ok(State::Tunnel(Tunnel::new(stream, (proxy, url), &self.shared, now))),
+            None => {
+                let transport = self.transport(request, stream)?;
+                Ok(self.connected(transport, now))
+            }
+        }
+    }
+
+    /// The host to connect to, and its port: the proxy's, if there is one.
+    fn host<'a>(&'a self, request: &'a Request) -> Result<(Host<&'a str>, u16), HttpError> {
+        if let Some(proxy) = self.shared.proxies.way(request.url()) {
+            return proxy.host(request.url());
+        }
+        let port = request.url().port_or_known_default();
+        let port = port.ok_or(HttpError::Bug("a URL without a port was let through"))?;
+        Ok((host(request)?, port))
+    }
+
+    fn host_shown(&self, request: &Request) -> Result<String, HttpError> {
+        let (host, _) = self.host(request)?;
+        Ok(match self.shared.proxies.way(request.url()) {
+            Some(_) => format!("{host} (the proxy)"),
+            None => host.to_string(),
+        })
+    }
+
+    fn resolved_to(
+        &self,
+        request: &Request,
+        outcome: io::Result<Vec<SocketAddr>>,
+    ) -> Result<Step, HttpError> {
+        let found = outcome.and_then(|found| match found.is_empty() {
+            true => Err(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
+            false => Ok(found),
+        });
+        match found {
+            Ok(found) => Ok(Step::To(State::Connect(Addresses::new(found)))),
+            Err(source) => Err(HttpError::Lookup { host: self.host_shown(request)?, source }),
+        }
     }
 
     fn connected(&self, transport: Transport, now: Instant) -> State {
@@ -242,7 +305,7 @@ impl Dial {
     }
 
     fn transport(&self, request: &Request, stream: TcpStream) -> Result<Transport, HttpError> {
-        let bytes = request.bytes(&self.shared.user_agent);
+        let bytes = request.bytes_for(&self.shared);
         if request.url().scheme() != "https" {
             return Ok(Transport::plain(stream, bytes));
         }
@@ -268,21 +331,11 @@ impl fmt::Debug for Dial {
         let state = match self.state {
             State::Resolve { .. } | State::Resolved(_) => "resolve",
             State::Connect(_) | State::Connecting { .. } => "connect",
+            State::Tunnel(_) => "tunnel",
             State::Kept(_) | State::Send { .. } => "send",
             State::Over => "over",
         };
         f.debug_struct("Dial").field("state", &state).finish_non_exhaustive()
-    }
-}
-
-fn resolved_to(request: &Request, outcome: io::Result<Vec<SocketAddr>>) -> Result<Step, HttpError> {
-    let found = outcome.and_then(|found| match found.is_empty() {
-        true => Err(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
-        false => Ok(found),
-    });
-    match found {
-        Ok(found) => Ok(Step::To(State::Connect(Addresses::new(found)))),
-        Err(source) => Err(HttpError::Lookup { host: host(request)?.to_string(), source }),
     }
 }
 

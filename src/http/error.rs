@@ -70,6 +70,24 @@ pub enum HttpError {
         /// Why not.
         source: io::Error,
     },
+    /// A proxy refuses.
+    #[error("the proxy {proxy} does not let us through to {place}: status {status}{}", asks(*status))]
+    Proxy {
+        /// The proxy, without its password.
+        proxy: String,
+        /// The URL.
+        place: String,
+        /// The status.
+        status: u16,
+    },
+    /// A proxy's address is of no use.
+    #[error("cannot use the proxy for {place}: {reason}")]
+    ProxyUnusable {
+        /// The URL.
+        place: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// Something that should be there by now is not.
     #[error("{place} has not answered within {} s: {waiting}", after.as_secs_f32())]
     TimedOut {
@@ -221,8 +239,11 @@ impl HttpError {
             | Self::Connection { .. }
             | Self::NoAnswer { .. }
             | Self::Truncated { .. } => true,
-            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::Status { status, .. } | Self::Proxy { status, .. } => {
+                matches!(status, 408 | 425 | 429 | 500..=599)
+            }
             Self::Url { .. }
+            | Self::ProxyUnusable { .. }
             | Self::Header { .. }
             | Self::CaFile { .. }
             | Self::NoRoots { .. }
@@ -245,6 +266,15 @@ fn tried(addresses: usize) -> String {
     match addresses {
         0 | 1 => String::new(),
         _ => format!(", the last of {addresses} addresses"),
+    }
+}
+
+/// What a proxy wants that refuses.
+fn asks(status: u16) -> &'static str {
+    match status {
+        407 => " (it wants a user and a password: http://user:password@host:port)",
+        403 | 405 => " (its rules forbid that host, or that port)",
+        _ => "",
     }
 }
 

@@ -18,6 +18,7 @@ use super::redirect::{Trail, is_redirect};
 use super::refusal::{Refusal, without_a_word};
 use super::request::Request;
 use super::transport::{Step as Io, Transport};
+use super::tunnel;
 use super::{Body, Get, HttpError, Lookup, Validator};
 
 /// One GET under way, made by [`Client::get`](super::Client::get).
@@ -103,7 +104,7 @@ impl Exchange {
     pub(super) fn over(shared: Arc<Shared>, get: Get, kept: Kept) -> Result<Self, HttpError> {
         let mut exchange = Self::new(shared, get)?;
         let shared = &exchange.shared;
-        if let Some((transport, socket)) = kept.asked(&exchange.request, &shared.user_agent) {
+        if let Some((transport, socket)) = kept.asked(&exchange.request, shared) {
             exchange.state = State::Dial(Dial::over(Arc::clone(shared), transport, socket));
         }
         Ok(exchange)
@@ -231,6 +232,9 @@ impl Exchange {
                 Err(HttpError::RangeNotSatisfiable { place: self.place(), from })
             }
             status if is_redirect(status) => self.redirect(&head),
+            407 if let Some(proxy) = self.shared.proxies.way(self.request.url()) => {
+                Err(tunnel::refused(proxy.shown(), self.request.url(), 407))
+            }
             _ => {
                 let place = self.place();
                 let refusal = Refusal::new(&head, transport, place, now, Some(deadline));

@@ -106,7 +106,7 @@ mod tests {
     }
 
     fn request(get: &Get) -> String {
-        String::from_utf8(get.request().unwrap().bytes("us")).unwrap()
+        String::from_utf8(get.request().unwrap().bytes("us", None)).unwrap()
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use url::Url;
 
+use super::client::Shared;
 use super::redirect::is_same_origin;
 use super::request::Request;
 use super::transport::Transport;
@@ -36,11 +37,11 @@ impl Kept {
 
     /// The transport with another request on it, and the socket's number; none if the request is
     /// for another scheme, host or port, or the connection cannot take one.
-    pub(super) fn asked(self, request: &Request, user_agent: &str) -> Option<(Transport, u32)> {
+    pub(super) fn asked(self, request: &Request, shared: &Shared) -> Option<(Transport, u32)> {
         if !self.leads_to(request.url()) {
             return None;
         }
-        let transport = self.transport.with_request(request.bytes(user_agent))?;
+        let transport = self.transport.with_request(request.bytes_for(shared))?;
         Some((transport, self.origin.socket))
     }
 }

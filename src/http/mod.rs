@@ -24,8 +24,11 @@
 //! Many small bodies are fetched by threads that block, over a [`Pool`] of connections, each [`Lane`] as wide
 //! as the server bears ([`Window`]). What lies in a file goes the other way over the same connections ([`Outgoing`]).
 //!
+//! `proxy` says by which way a URL is asked for, `tunnel` opens that through a proxy; `trust` says which certificates are
+//! accepted.
+//!
 //! One request a connection (`Connection: close`), unless a GET asks to keep it ([`Kept`]). There
-//! are no cookies, no proxies, no compression and no retries: resuming belongs to the pump, which
+//! are no cookies, no compression and no retries: resuming belongs to the pump, which
 //! knows what has been delivered.
 
 mod addresses;
@@ -44,6 +47,7 @@ mod kept;
 mod lookup;
 mod pool;
 mod post;
+mod proxy;
 pub(crate) mod range;
 mod redirect;
 mod refusal;
@@ -54,6 +58,8 @@ mod send;
 mod sum;
 pub(crate) mod tls;
 mod transport;
+mod trust;
+mod tunnel;
 mod validator;
 mod window;
 
@@ -69,6 +75,8 @@ pub use kept::Kept;
 pub use lookup::Lookup;
 pub use pool::{Lane, LaneError, Pool, Stopper};
 pub use post::{Answer, Post, Posting, Wrote};
+pub use proxy::Proxies;
+pub(crate) use proxy::Proxy;
 pub use range::RangeError;
 pub use redirect::RedirectError;
 pub use request::HeaderValue;

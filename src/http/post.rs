@@ -21,6 +21,7 @@ use super::redirect::is_redirect;
 use super::refusal::{Refusal, without_a_word};
 use super::request::{HeaderValue, Request, place};
 use super::transport::{Fault, Step, Transport};
+use super::tunnel;
 use super::{HttpError, Progress, RedirectError};
 
 /// One POST with a body of unknown length. `Debug` shows neither the headers' values nor what may
@@ -334,6 +335,7 @@ impl Posting {
             Err(
                 told @ (HttpError::Status { .. }
                 | HttpError::Redirect { .. }
+                | HttpError::Proxy { .. }
                 | HttpError::Head { .. }),
             ) => Err(told),
             _ => Err(self.failed(error)),
@@ -406,6 +408,9 @@ impl Posting {
                 status if is_redirect(status) => {
                     let source = RedirectError::Post;
                     return Err(HttpError::Redirect { place: self.place(), source });
+                }
+                407 if let Some(proxy) = self.shared.proxies.way(self.request.url()) => {
+                    return Err(tunnel::refused(proxy.shown(), self.request.url(), 407));
                 }
                 _ => {
                     let refusal = Refusal::new(&head, transport, self.place(), now, None);

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use url::{Position, Url};
 
 use super::HttpError;
+use super::client::Shared;
+use super::proxy::{Proxy, basic};
 /// The value of a header, which may be a token.
 pub use crate::secret::Secret as HeaderValue;
 
@@ -63,12 +63,19 @@ impl Request {
         place(&self.url)
     }
 
+    /// The bytes as a client sends them: to a proxy, if that is where they go.
+    pub(super) fn bytes_for(&self, shared: &Shared) -> Vec<u8> {
+        let way = shared.proxies.way(&self.url).filter(|_| self.url.scheme() == "http");
+        self.bytes(&shared.user_agent, way)
+    }
+
     /// The bytes, up to a body.
-    pub(super) fn bytes(&self, user_agent: &str) -> Vec<u8> {
+    pub(super) fn bytes(&self, user_agent: &str, proxy: Option<&Proxy>) -> Vec<u8> {
         let url = &self.url;
         let target = &url[Position::BeforePath..Position::AfterQuery];
         let host = &url[Position::BeforeHost..Position::AfterPort];
-        let mut text = format!("{} {target} HTTP/1.1\r\nHost: {host}\r\n", self.method);
+        let whole = proxy.map(|_| format!("{}://{host}", url.scheme())).unwrap_or_default();
+        let mut text = format!("{} {whole}{target} HTTP/1.1\r\nHost: {host}\r\n", self.method);
         let mut field = |name: &str, value: &str| {
             // Writing to a String cannot fail.
             let _ = write!(text, "{name}: {value}\r\n");
@@ -80,7 +87,10 @@ impl Request {
             field("Accept", "*/*");
         }
         field("Accept-Encoding", "identity");
-        if let Some(credentials) = self.basic().filter(|_| !self.has("authorization")) {
+        if let Some(credentials) = proxy.and_then(Proxy::authorization) {
+            field("Proxy-Authorization", &credentials);
+        }
+        if let Some(credentials) = basic(&self.url).filter(|_| !self.has("authorization")) {
             field("Authorization", &credentials);
         }
         for (name, value) in &self.fields {
@@ -107,16 +117,6 @@ impl Request {
 
     fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
-    }
-
-    fn basic(&self) -> Option<String> {
-        if self.url.username().is_empty() && self.url.password().is_none() {
-            return None;
-        }
-        let mut pair = decoded(self.url.username());
-        pair.push(b':');
-        pair.extend(decoded(self.url.password().unwrap_or_default()));
-        Some(format!("Basic {}", STANDARD.encode(pair)))
     }
 }
 
@@ -160,7 +160,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// Undoes a URL's percent encoding.
-fn decoded(text: &str) -> Vec<u8> {
+pub(super) fn decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -178,7 +178,7 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 /// What a request says by itself, and what would change the framing or the protocol.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "accept-encoding",
     "connection",
     "content-length",
@@ -186,6 +186,7 @@ const OURS: [&str; 13] = [
     "host",
     "if-range",
     "keep-alive",
+    "proxy-authorization",
     "proxy-connection",
     "range",
     "te",
@@ -206,7 +207,7 @@ mod tests {
     }
 
     fn text(request: Made) -> String {
-        String::from_utf8(request.unwrap().bytes("us")).unwrap()
+        String::from_utf8(request.unwrap().bytes("us", None)).unwrap()
     }
 
     #[test]

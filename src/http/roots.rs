@@ -4,12 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WantsClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::{CipherSuite, ClientConfig, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, ConfigBuilder, RootCertStore};
 
 use super::HttpError;
+use super::trust::Trust;
 
 /// The authorities that are trusted, and the TLS settings made of them.
 #[derive(Debug)]
@@ -49,17 +51,26 @@ impl Roots {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let mut store = RootCertStore::empty();
-        // The system's bundle may hold some that rustls cannot read; they are not needed.
-        store.add_parsable_certificates(self.certificates()?);
-        let mut config = ClientConfig::builder_with_provider(Arc::new(provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|_| HttpError::Bug("the TLS provider has no protocol version"))?
-            .with_root_certificates(store)
-            .with_no_client_auth();
+        let mut config = self.builder()?.with_no_client_auth();
         // For `tls`, which opens and seals records itself.
         config.enable_secret_extraction = true;
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
+    }
+
+    /// The TLS settings of others, whose own certificate is still to be said.
+    ///
+    /// # Errors
+    /// There is nobody to trust.
+    pub(crate) fn builder(
+        &self,
+    ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, HttpError> {
+        let provider = Arc::new(provider());
+        let trust = Trust::new(self.certificates()?, Arc::clone(&provider))
+            .map_err(|error| HttpError::NoRoots { source: Some(Box::new(error)) })?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| HttpError::Bug("the TLS provider has no protocol version"))?;
+        Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(trust)))
     }
 }
 

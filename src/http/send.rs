@@ -119,7 +119,7 @@ impl Pool {
     fn dialled(&self, request: &Request) -> Result<(Transport, u32), LaneError> {
         let shared = self.client.shared();
         let kept = self.take(request.url());
-        let kept = kept.and_then(|kept| kept.asked(request, &shared.user_agent));
+        let kept = kept.and_then(|kept| kept.asked(request, shared));
         let mut dial = match kept {
             Some((transport, socket)) => Dial::over(Arc::clone(shared), transport, socket),
             None => Dial::new(Arc::clone(shared), 0),

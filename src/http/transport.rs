@@ -115,6 +115,11 @@ impl Transport {
         }
     }
 
+    /// The socket alone, with what has not been read from it.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     pub(super) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }

@@ -82,7 +82,7 @@ pub use crate::{
 /// What a [`Runner`] is set up with, in the words of a run.
 pub use crate::{
     docker::{ApiVersion, Endpoint, Settings as EngineSettings},
-    http::{ClientOptions as DownloadOptions, Limits},
+    http::{ClientOptions as DownloadOptions, Limits, Proxies},
     pump::{Listen, Options as PumpOptions},
     store::GirderSettings,
 };

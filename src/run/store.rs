@@ -9,6 +9,8 @@ use tokio::sync::OnceCell;
 use super::blocking::blocking;
 use super::error::Cause;
 use super::settings::RunSettings;
+#[cfg(feature = "command")]
+use crate::http::Proxies;
 use crate::http::{self, ClientOptions};
 use crate::spec::JobSpec;
 #[cfg(feature = "command")]
@@ -35,6 +37,7 @@ impl Stores {
         self.options = StoreOptions {
             ca_files: options.ca_files.clone(),
             user_agent: options.user_agent.clone(),
+            proxies: options.proxies.clone(),
             resolver: http.resolver().clone(),
             ..StoreOptions::default()
         };
@@ -71,15 +74,18 @@ impl RunSettings {
 pub(crate) struct NamedStore {
     pub(crate) girder: GirderSettings,
     pub(crate) ca_files: Vec<PathBuf>,
+    pub(crate) proxies: Proxies,
 }
 
 #[cfg(feature = "command")]
 impl NamedStore {
     /// Opens it. None: nobody names a server.
     pub(super) fn open(self) -> Option<Result<Store, StoreError>> {
-        let http = ClientOptions::default().with_ca_files(self.ca_files.clone());
-        let options = StoreOptions { ca_files: self.ca_files, ..StoreOptions::default() };
-        let opened = self.girder.server()?.open(&options);
+        let Self { girder, ca_files, proxies } = self;
+        let http = ClientOptions::default().with_ca_files(ca_files.clone());
+        let http = http.with_proxies(proxies.clone());
+        let options = StoreOptions { ca_files, proxies, ..StoreOptions::default() };
+        let opened = girder.server()?.open(&options);
         // Files of authorities that cannot be used are that error already.
         Some(opened.map(|store| match http::Client::new(http) {
             Ok(http) => store.sending_over(http),

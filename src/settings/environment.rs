@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::SettingsError;
-use crate::run::{Endpoint, EngineSettings, GirderSettings, endpoint_of_context};
+use crate::run::{Endpoint, EngineSettings, GirderSettings, Proxies, endpoint_of_context};
 use crate::spec::{RunOptions, Secret, Verify};
 
 /// The variables of the environment.
@@ -104,6 +104,30 @@ impl Environment {
         Verify::named(word).ok_or_else(|| wrong(VERIFY, word, "large-only-by-length"))
     }
 
+    /// The proxies that servers are reached by: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`, also in capitals.
+    ///
+    /// # Errors
+    /// A variable is not UTF-8.
+    pub fn proxies(&self) -> Result<Proxies, SettingsError> {
+        // A server sets HTTP_PROXY of its CGI programs to a request's header `Proxy`.
+        let is_cgi = self.text("REQUEST_METHOD")?.is_some();
+        let either = |small, capital| Ok(self.text(small)?.or(self.text(capital)?));
+        let all = either("all_proxy", "ALL_PROXY")?;
+        let http = self.text("http_proxy")?;
+        let http = if is_cgi { http } else { http.or(self.text("HTTP_PROXY")?) };
+        let mut proxies = Proxies::none();
+        if let Some(address) = http.or(all) {
+            proxies = proxies.with_http(address);
+        }
+        if let Some(address) = either("https_proxy", "HTTPS_PROXY")?.or(all) {
+            proxies = proxies.with_https(address);
+        }
+        if let Some(hosts) = either("no_proxy", "NO_PROXY")? {
+            proxies = proxies.with_direct(hosts);
+        }
+        Ok(proxies)
+    }
+
     /// The Girder server of jobs that name none: `GIRDER_API_URL`, and `GIRDER_TOKEN` or
     /// `GIRDER_API_KEY`.
     ///
@@ -192,6 +216,22 @@ mod tests {
     fn downloads_are_summed_unless_the_environment_says_otherwise() {
         assert_eq!(environment(&[]).verify().unwrap(), Verify::UnlessSpliced);
         assert_eq!(environment(&[(VERIFY, "never")]).verify().unwrap(), Verify::Never);
+    }
+
+    #[test]
+    fn proxies_are_curls() {
+        let way = |variables: &[(&str, &str)], url: &str| {
+            let proxies = environment(variables).proxies().unwrap();
+            proxies.way(&url::Url::parse(url).unwrap()).map(|proxy| proxy.shown())
+        };
+        let all = [("all_proxy", "a:1"), ("HTTP_PROXY", "b:1"), ("https_proxy", "c:1")];
+        assert_eq!(way(&all, "http://x").as_deref(), Some("http://b:1"));
+        assert_eq!(way(&all, "https://x").as_deref(), Some("http://c:1"));
+        let both = [("HTTP_PROXY", "b:1"), ("http_proxy", "d:1")];
+        assert_eq!(way(&both, "http://x").as_deref(), Some("http://d:1"));
+        let cgi = [("HTTP_PROXY", "b:1"), ("REQUEST_METHOD", "GET")];
+        assert_eq!(way(&cgi, "http://x"), None);
+        assert_eq!(way(&[("ALL_PROXY", "a:1"), ("NO_PROXY", "x")], "https://x"), None);
     }
 
     #[test]

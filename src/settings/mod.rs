@@ -28,6 +28,7 @@
 //! | `GIRDER_TOKEN`, `GIRDER_API_KEY` | how to be let in there |
 //! | `GANTLINE_VERIFY` | which files are held against the sum in their record, if the job does not say: [`Verify`] |
 //! | `GIRDER_WORKER_DOCKER_RUN_OPTIONS` | docker-py's keywords for every container |
+//! | `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` | the proxies that servers are reached by: [`Proxies`](crate::run::Proxies); also in capitals |
 //! | `TMPDIR` | where temporary volumes are made, and what waits for slow sinks is kept |
 //! | `GANTLINE_RECORD_DIR` | where runs write down what they make, for `gantline prune` |
 //!
@@ -90,7 +91,7 @@ impl Settings {
             run_options: environment.run_options()?,
             temporary_folder: environment.temporary_folder(),
             record_folder: environment.record_folder(),
-            downloads: DownloadOptions::default(),
+            downloads: DownloadOptions::default().with_proxies(environment.proxies()?),
             connections: PumpOptions::default().connections,
             verify: environment.verify()?,
         })

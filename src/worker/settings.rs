@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::broker;
 use super::url::{Backend, Broker};
+use crate::girder;
+use crate::run::Proxies;
 use crate::spec::RunOptions;
 
 /// How a worker takes messages, and runs their jobs.
@@ -38,6 +40,8 @@ pub struct WorkerSettings {
     pub http: Option<SocketAddr>,
     /// Certificate authorities, beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// By which way Girder is reached.
+    pub proxies: Proxies,
     /// Events of tasks are sent from the start.
     pub events: bool,
     /// How long a stopped container has before it is killed.
@@ -49,6 +53,14 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
+    /// How Girder is talked to.
+    pub(super) fn girder_options(&self) -> girder::Options {
+        let mut options = girder::Options::default();
+        options.ca_files.extend(self.ca_file.clone());
+        options.proxies = self.proxies.clone();
+        options
+    }
+
     /// A worker with this name on this broker, with Celery's and Girder Worker's defaults.
     pub fn new(broker: Broker, backend: Backend, hostname: impl Into<String>) -> Self {
         Self {
@@ -65,6 +77,7 @@ impl WorkerSettings {
             girder_patience: Duration::from_secs(600),
             http: None,
             ca_file: None,
+            proxies: Proxies::none(),
             events: false,
             stop_timeout: Duration::from_secs(10),
             girder_api_url: None,

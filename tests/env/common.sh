@@ -29,6 +29,7 @@ declare -A PACKAGES=(
     [epmd]="erlang-base"
     [docker-registry]="docker-registry"
     [nginx]="nginx-light"
+    [tinyproxy]="tinyproxy"
     [openssl]="openssl"
     [flock]="util-linux"
     [curl]="curl"

@@ -210,6 +210,8 @@ fn tls_uses_the_same_authorities_and_says_what_is_wrong() {
     };
     let good = authority.issue(&["127.0.0.1"]);
     let record = ask(&serve(good.server(Version::Tls13)), vec![authority.file()]).unwrap();
+    let (named, own) = Authority::of_a_server(&["127.0.0.1"], |_| {});
+    ask(&serve(own.server(Version::Tls13)), vec![named.file()]).unwrap();
     assert_eq!(record.size, Some(5));
     for (names, trusted, expected) in [
         (["127.0.0.1"], false, "not from an authority that is trusted"),

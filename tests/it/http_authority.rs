@@ -40,6 +40,23 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), directory }
     }
 
+    /// A server's own certificate that may sign others (`openssl req -x509` makes such), as the authority.
+    pub(crate) fn of_a_server(
+        hosts: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (Self, Issued) {
+        let names: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("ca.pem"), &certificate).unwrap();
+        let issued = Issued { certificate, key: key.serialize_pem() };
+        (Self { issuer: Issuer::new(params, key), directory }, issued)
+    }
+
     /// The file with its certificate.
     pub(crate) fn file(&self) -> PathBuf {
         self.directory.path().join("ca.pem")

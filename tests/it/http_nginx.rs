@@ -15,15 +15,15 @@ use crate::http_support::{Driver, Way, chain, fetch, fetch_all, noise};
 const WAYS: [Way; 3] = [Way::Splice, Way::Read(1000), Way::Read(1 << 18)];
 
 /// Two servers on loopback, which end with the test.
-struct Nginx {
+pub(crate) struct Nginx {
     directory: TempDir,
-    authority: Authority,
+    pub(crate) authority: Authority,
     plain: u16,
     tls: u16,
 }
 
 impl Nginx {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let authority = Authority::new();
         let directory = tempfile::tempdir().unwrap();
         let issued = authority.issue(&["127.0.0.1", "localhost"]);
@@ -48,15 +48,19 @@ impl Nginx {
         );
     }
 
-    fn put(&self, name: &str, data: &[u8]) {
+    pub(crate) fn put(&self, name: &str, data: &[u8]) {
         fs::write(self.directory.path().join("www").join(name), data).unwrap();
     }
 
-    fn plain(&self, path: &str) -> Get {
+    pub(crate) fn folder(&self, name: &str) {
+        fs::create_dir_all(self.directory.path().join("www").join(name)).unwrap();
+    }
+
+    pub(crate) fn plain(&self, path: &str) -> Get {
         Get::new(Url::parse(&format!("http://127.0.0.1:{}{path}", self.plain)).unwrap())
     }
 
-    fn tls(&self, path: &str) -> Get {
+    pub(crate) fn tls(&self, path: &str) -> Get {
         Get::new(Url::parse(&format!("https://127.0.0.1:{}{path}", self.tls)).unwrap())
     }
 

@@ -303,3 +303,33 @@ fn plain_http_needs_no_certificates() {
         fetch_all(&client_with(ClientOptions::default()), Get::new(peer.url("/")), Way::Splice);
     assert_eq!(body.unwrap(), b"ok");
 }
+
+#[test]
+fn a_servers_own_certificate_that_may_sign_others_is_trusted_if_it_is_named() {
+    let (named, issued) = Authority::of_a_server(&["127.0.0.1"], |_| {});
+    for version in VERSIONS {
+        let port = serve(issued.server(version), |stream, _| {
+            say(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        });
+        let get = Get::new(url("127.0.0.1", port));
+        assert_eq!(fetch_all(&named.client(), get.clone(), Way::Read(10)).unwrap(), b"ok");
+        let error = fetch(&Authority::new().client(), get).unwrap_err();
+        assert!(matches!(error, HttpError::Tls { .. }), "{error:?}");
+    }
+    let (elsewhere, issued) = Authority::of_a_server(&["another.host"], |_| {});
+    let error = refusal(&elsewhere.client(), issued.server(Version::Tls13)).to_string();
+    assert!(error.contains("is for another host"), "{error}");
+    let (expired, issued) = Authority::of_a_server(&["127.0.0.1"], |params| {
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    });
+    let error = refusal(&expired.client(), issued.server(Version::Tls13)).to_string();
+    assert!(error.contains("has expired"), "{error}");
+    // One that a named authority has signed, and that is not named itself, stays refused.
+    let authority = Authority::new();
+    let ca = authority.issue_with(&["127.0.0.1"], |params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    let error = refusal(&authority.client(), ca.server(Version::Tls13));
+    assert!(matches!(error, HttpError::Tls { .. }), "{error:?}");
+}

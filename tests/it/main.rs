@@ -23,6 +23,7 @@ mod http_bodies;
 mod http_faults;
 mod http_lanes;
 mod http_nginx;
+mod http_proxies;
 mod http_redirects;
 mod http_send;
 mod http_support;
@@ -49,4 +50,6 @@ mod run_stops;
 mod spec;
 mod spec_docker_py;
 mod spec_schema;
+#[path = "../support/tinyproxy.rs"]
+mod tinyproxy;
 mod transfers;

@@ -238,3 +238,39 @@ fn fifos_and_an_engine_that_may_be_elsewhere_are_warned_about() {
     assert_eq!(warnings(&job(false)), "");
     assert!(is_empty(&folder));
 }
+
+#[test]
+fn an_exit_that_the_engine_never_tells_is_found_by_looking() {
+    let inspected = std::sync::atomic::AtomicUsize::new(0);
+    let engine = Peer::on_unix(move |request, stream| {
+        let answer = match asked(request).as_str() {
+            "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
+            "POST /containers/create" => http(201, &format!(r#"{{"Id": "{}"}}"#, id())),
+            path if path.ends_with("/attach") => {
+                "HTTP/1.1 101 Whatever\r\nUpgrade: tcp\r\n\r\n".to_owned()
+            }
+            path if path.ends_with("/wait") => {
+                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let _ = stream.write_all(head.as_bytes());
+                stream.wait_for_close();
+                return true;
+            }
+            path if path.ends_with("/start") => http(204, ""),
+            path if path.starts_with("GET /containers/") && path.ends_with("/json") => {
+                // The first look finds it at work.
+                let nth = inspected.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let (status, running) =
+                    if nth == 0 { ("running", true) } else { ("exited", false) };
+                let state = json!({"Status": status, "Running": running, "ExitCode": 3});
+                http(200, &json!({"State": state, "Config": {"Tty": false}}).to_string())
+            }
+            path if path.starts_with("DELETE") => http(204, ""),
+            _ => return false,
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let (builder, folder) = runner(&engine, Duration::from_secs(1));
+    let outcome = builder.build().unwrap().run(&job(false)).unwrap();
+    assert_eq!(outcome.exit_code(), Some(3));
+    assert!(is_empty(&folder));
+}

@@ -24,7 +24,7 @@ pub(crate) async fn exit_of(
     wait: ExitWait,
     cancellation: &Cancellation,
 ) -> Result<Ended, Cause> {
-    let mut answer = wait.exit().await;
+    let mut answer = told(engine, container, wait).await;
     let mut away = None;
     loop {
         let error = match answer {
@@ -43,7 +43,32 @@ pub(crate) async fn exit_of(
         let absence = since.elapsed();
         tracing::info!(%container, seconds = absence.as_secs_f32(), "the engine is back");
         away = Some(away.unwrap_or_default() + absence);
-        answer = wait.exit().await;
+        answer = told(engine, container, wait).await;
+    }
+}
+
+/// What the wait says. One that has said nothing for as long as a call may take may have been forgotten by the engine,
+/// or by somebody between: the container is looked at, that often and no more.
+async fn told(
+    engine: &Client,
+    container: &ContainerId,
+    wait: ExitWait,
+) -> Result<Exit, DockerError> {
+    let mut exit = std::pin::pin!(wait.exit());
+    loop {
+        if let Ok(told) = tokio::time::timeout(engine.timeout(), &mut exit).await {
+            return told;
+        }
+        match Box::pin(engine.inspect(container)).await {
+            Ok(state) if matches!(state.status.as_str(), "exited" | "dead") => {
+                tracing::warn!(%container, "the engine does not tell of the container's exit");
+                let (status_code, error) = (state.exit_code, state.error);
+                return Ok(Exit { status_code, error });
+            }
+            Ok(_) => {}
+            // Should the engine be away, the wait ends as well.
+            Err(error) => tracing::debug!(%container, %error, "the container cannot be looked at"),
+        }
     }
 }
 

@@ -34,9 +34,11 @@ pub(in crate::worker) async fn bury(node: &Rc<Node>) {
 }
 
 async fn tell_end(node: &Node, task_id: &str, job: &GirderJob) {
-    let mut options =
-        ReporterOptions { patience: node.settings.girder_patience, ..ReporterOptions::default() };
-    options.girder.ca_files.extend(node.settings.ca_file.clone());
+    let options = ReporterOptions {
+        patience: node.settings.girder_patience,
+        girder: node.settings.girder_options(),
+        ..ReporterOptions::default()
+    };
     let told = match JobReporter::start(job, options, |_| ()) {
         Ok(reporter) => {
             let teller = reporter.teller();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use crate::girder::{GirderError, JobClient, Options, Token};
+use crate::girder::{GirderError, JobClient, Token};
 use crate::run::chain;
 use crate::worker::celery::{Follower, GirderHeaders, JobForm, Predecessor};
 use crate::worker::ended::Ended;
@@ -66,8 +66,7 @@ async fn make_job(
         return Ok(None);
     };
     let headers = vec![("Girder-Token".to_owned(), Token::new(token.expose()))];
-    let mut options = Options::default();
-    options.ca_files.extend(node.settings.ca_file.clone());
+    let options = node.settings.girder_options();
     let made = spawn_blocking(move || {
         JobClient::new(address.as_url(), "POST", headers, &options)?.create(&form.fields)
     });

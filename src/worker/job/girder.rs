@@ -148,14 +148,14 @@ fn start(
 ) -> Result<Option<JobReporter>, String> {
     let Some(job) = node.girder_job(girder) else { return Ok(None) };
     let patience = node.settings.girder_patience;
-    let mut options = ReporterOptions {
+    let options = ReporterOptions {
         patience,
+        girder: node.settings.girder_options(),
         look: LOOK,
         absence: Some(patience),
         retries: node.health.metrics.girder_retries(),
         ..ReporterOptions::default()
     };
-    options.girder.ca_files.extend(node.settings.ca_file.clone());
     let stopper = stopper.clone();
     let stop = move |why| {
         stopper.stop(match why {

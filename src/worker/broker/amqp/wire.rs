@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::http::Roots;
 use async_compat::CompatExt as _;
 use async_rs::Tokio;
 use async_rs::traits::Reactor;
@@ -64,19 +65,9 @@ pub(super) fn tls(
     ca_file: Option<&Path>,
     own: Option<(&Path, &Path)>,
 ) -> io::Result<Arc<ClientConfig>> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(file) = ca_file {
-        let (added, _) = roots.add_parsable_certificates(certificates(file)?);
-        if added == 0 {
-            return Err(invalid(format!("there is no authority in {}", file.display())));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots);
+    let files: Vec<_> = ca_file.map(Path::to_owned).into_iter().collect();
+    let roots = Roots::new(&files).and_then(|roots| roots.builder());
+    let builder = roots.map_err(|error| invalid(crate::run::chain(&error)))?;
     let config = match own {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
