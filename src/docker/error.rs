@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::login_error::LoginError;
+use super::reference::Reference;
 use super::version::Disagreement;
 
 /// A call that did not do what was asked.
@@ -106,14 +107,18 @@ pub enum DockerError {
     /// A registry refuses an image for want of a login, or to the login that it was given, as far as
     /// its words tell. Some say the same of an image that they do not have.
     #[error(
-        "the registry {registry} does not give {reference} to everybody: {message}; is its name \
-         right? if so, run `docker login {registry}`"
+        "the registry {registry} does not give {reference} to {}: {message}; is its name right? if so, \
+         run `docker login {registry}`{}",
+        if *with_login { "who docker is logged in as there" } else { "everybody" },
+        if *with_login { " again: that login is wrong, or has run out" } else { "" }
     )]
     NotLoggedIn {
         /// The registry.
         registry: String,
         /// The image.
         reference: String,
+        /// Whether a login was sent.
+        with_login: bool,
         /// The engine's own words, or the registry's.
         message: String,
     },
@@ -191,7 +196,7 @@ impl DockerError {
 
     /// What a pull of `reference` from `registry` failed by: engines have no status for a login that is
     /// missing or wrong, only their registry's words. A proxy of the engine's has similar ones.
-    pub(super) fn of_pull(self, registry: String, reference: String) -> Self {
+    pub(super) fn of_pull(self, reference: &Reference, with_login: bool) -> Self {
         let (Self::Engine { message, .. } | Self::Pull { message, .. }) = &self else {
             return self;
         };
@@ -200,7 +205,8 @@ impl DockerError {
         if !refusals.iter().any(|refusal| words.contains(refusal)) {
             return self;
         }
-        Self::NotLoggedIn { registry, reference, message: message.clone() }
+        let (registry, message) = (reference.registry().to_string(), message.clone());
+        Self::NotLoggedIn { registry, reference: reference.to_string(), with_login, message }
     }
 
     /// Whether the engine refused a container because it has no GPU for it, as far as its words
@@ -369,7 +375,7 @@ mod tests {
             DockerError::Pull { reference: image(), message: String::new() },
             DockerError::Reference { reference: image(), problem: "" },
             DockerError::Login { registry: "r".to_owned(), source },
-            engine(500, "unauthorized: no").of_pull("r".to_owned(), image()),
+            engine(500, "unauthorized: no").of_pull(&Reference::parse("i").unwrap(), false),
             DockerError::Bug(""),
         ] {
             assert!(!error.is_transient(), "{error}");
@@ -389,8 +395,12 @@ mod tests {
     #[test]
     fn a_pull_that_wants_a_login_is_known_by_the_registrys_words() {
         let wants_a_login = |message: &str| {
-            let error = engine(500, message).of_pull("r:5000".to_owned(), "r:5000/x:1".to_owned());
-            matches!(error, DockerError::NotLoggedIn { .. })
+            let of = Reference::parse("r:5000/x:1").unwrap();
+            let error = engine(500, message).of_pull(&of, false);
+            let again = engine(500, message).of_pull(&of, true).to_string();
+            let is_wanted = matches!(error, DockerError::NotLoggedIn { .. });
+            assert_eq!(again.contains("that login is wrong"), is_wanted, "{again}");
+            is_wanted
         };
         for message in [
             "Head \"http://r:5000/v2/x/manifests/1\": no basic auth credentials",

@@ -65,9 +65,11 @@ impl Client {
         progress: &mut (dyn FnMut(PullLine) + Send),
     ) -> Result<Pulled, DockerError> {
         let reference = Reference::parse(reference)?;
-        let pulled = self.pull_parsed(&reference, platform, progress).await;
+        let mut with_login = false;
+        let how = (platform, &mut with_login);
+        let pulled = self.pull_parsed(&reference, how, progress).await;
         pulled.map_err(|error| match self.shared.settings.config_file {
-            Some(_) => error.of_pull(reference.registry().to_string(), reference.to_string()),
+            Some(_) => error.of_pull(&reference, with_login),
             // A login would not be looked for.
             None => error,
         })
@@ -76,7 +78,7 @@ impl Client {
     async fn pull_parsed(
         &self,
         reference: &Reference,
-        platform: Option<&str>,
+        (platform, with_login): (Option<&str>, &mut bool),
         progress: &mut (dyn FnMut(PullLine) + Send),
     ) -> Result<Pulled, DockerError> {
         let mut request = Request::post("/images/create")
@@ -86,6 +88,7 @@ impl Client {
             request = request.query("platform", platform);
         }
         let found = self.login(reference).await?;
+        *with_login = found.login.is_some();
         if let Some(login) = found.login {
             request = request.header(REGISTRY_AUTH, login.header(&reference.registry())?);
         }

@@ -24,6 +24,8 @@ mod wire;
 
 /// How whoever asks again pauses.
 pub use crate::http::Backoff;
+/// What a file's record has of its bytes.
+pub(crate) use crate::http::Sha512;
 pub use auth::{ApiKey, Credentials, Token};
 pub use call::Manner;
 pub use client::{Client, Options};

@@ -6,7 +6,7 @@ use super::HookError;
 use super::course::Onward;
 use super::error::Failure;
 use super::send::{Sending, guess};
-use crate::http::Sha512;
+use crate::store::Sha512;
 use crate::store::{NewFile, UploadState, UploadedFile};
 
 impl Sending<'_, '_> {

@@ -67,6 +67,9 @@ pub use self::{
     transfers::{downloads::error::DownloadError, host_file::HostFileError},
 };
 pub(crate) use crate::docker::endpoint_of_context;
+/// Whom the worker's brokers are trusted by, as the servers of downloads are.
+#[cfg(feature = "worker")]
+pub(crate) use crate::http::Roots;
 /// What a [`Cause`] holds: the error of the part that failed. Those of a transfer are in
 /// [`transfers`](crate::transfers).
 pub use crate::{

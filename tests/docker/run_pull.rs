@@ -93,6 +93,7 @@ fn a_registry_that_wants_a_login_is_named_with_the_way_to_get_one() {
         assert!(run.stderr.contains("cannot get the image"), "{run}");
         let way_out = format!("run `docker login {registry}`");
         assert!(run.stderr.contains(&way_out), "{run}");
+        assert_eq!(run.stderr.contains("that login is wrong"), login.is_some(), "{run}");
         assert!(!run.stderr.contains("lower"), "{run}");
     }
     let run = run(Some("password"));

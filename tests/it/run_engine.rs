@@ -1,5 +1,7 @@
 //! Runs on an engine that fails as a real one seldom does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -241,7 +243,7 @@ fn fifos_and_an_engine_that_may_be_elsewhere_are_warned_about() {
 
 #[test]
 fn an_exit_that_the_engine_never_tells_is_found_by_looking() {
-    let inspected = std::sync::atomic::AtomicUsize::new(0);
+    let inspected = Arc::new(AtomicUsize::new(0));
     let engine = Peer::on_unix(move |request, stream| {
         let answer = match asked(request).as_str() {
             "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
@@ -258,7 +260,7 @@ fn an_exit_that_the_engine_never_tells_is_found_by_looking() {
             path if path.ends_with("/start") => http(204, ""),
             path if path.starts_with("GET /containers/") && path.ends_with("/json") => {
                 // The first look finds it at work.
-                let nth = inspected.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let nth = inspected.fetch_add(1, Ordering::SeqCst);
                 let (status, running) =
                     if nth == 0 { ("running", true) } else { ("exited", false) };
                 let state = json!({"Status": status, "Running": running, "ExitCode": 3});

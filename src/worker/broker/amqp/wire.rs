@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::Roots;
+use crate::run::Roots;
 use async_compat::CompatExt as _;
 use async_rs::Tokio;
 use async_rs::traits::Reactor;
