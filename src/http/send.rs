@@ -103,6 +103,10 @@ impl Pool {
             Some(head) => head,
             None => sending.answer()?,
         };
+        if left > 0 && (200..300).contains(&head.status) {
+            let source = io::Error::other("it is content before it has all bytes");
+            return Err(HttpError::Connection { place: request.place(), source }.into());
+        }
         let course = Course::new(head.framing, None);
         let mut body = Body::new(sending.transport, course, request.place(), 0);
         if left == 0 && head.keeps {
@@ -210,16 +214,20 @@ impl Sending<'_> {
     ) -> Result<Step, Unsent> {
         if let Some(socket) = self.transport.plain_stream()
             && copied.is_empty()
+            && !copied.is_only_way
             && let Some((file, at)) = payload.in_file().map_err(Unsent::Payload)?
         {
             let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-            let sent = match send_file(&file, at, socket, most) {
-                Ok(sent) => sent,
+            match send_file(&file, at, socket, most) {
+                Ok(sent) => {
+                    payload.sent(sent).map_err(Unsent::Payload)?;
+                    return Ok(Step::Done(sent));
+                }
                 Err(Errno::EAGAIN) => return Ok(Step::Blocked),
+                // A file system whose files can be read, and not spliced.
+                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => copied.is_only_way = true,
                 Err(error) => return Err(Unsent::Fault(Fault::Io(error.into()))),
-            };
-            payload.sent(sent).map_err(Unsent::Payload)?;
-            return Ok(Step::Done(sent));
+            }
         }
         if copied.is_empty() {
             copied.fill(payload, left).map_err(Unsent::Payload)?;
@@ -316,6 +324,8 @@ struct Copied {
     buffer: Vec<u8>,
     from: usize,
     to: usize,
+    /// The kernel does not send this file by itself.
+    is_only_way: bool,
 }
 
 impl Copied {

@@ -24,6 +24,8 @@ struct Bytes {
     file: File,
     at: u64,
     is_copied: bool,
+    /// What the kernel is given in its place, and does not send.
+    unspliced: Option<File>,
     /// It may be read up to here.
     ends: u64,
 }
@@ -33,7 +35,7 @@ impl Bytes {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         file.seek(SeekFrom::Start(3)).unwrap();
-        Self { file, at: 0, is_copied, ends: u64::MAX }
+        Self { file, at: 0, is_copied, unspliced: None, ends: u64::MAX }
     }
 }
 
@@ -42,7 +44,8 @@ impl Payload for Bytes {
         if self.at >= self.ends {
             return Err(io::Error::other("nobody wants it"));
         }
-        Ok((!self.is_copied).then(|| (self.file.as_fd(), self.at)))
+        let file = self.unspliced.as_ref().unwrap_or(&self.file);
+        Ok((!self.is_copied).then(|| (file.as_fd(), self.at)))
     }
 
     fn sent(&mut self, bytes: usize) -> io::Result<()> {
@@ -155,6 +158,105 @@ fn an_answer_before_the_end_is_the_answer() {
     })]);
     let answered = send(&url, &noise(64 << 20)).unwrap();
     assert_eq!((answered.status, &*answered.body), (413, &b"no"[..]));
+}
+
+#[test]
+fn who_is_content_before_it_has_everything_does_not_have_it() {
+    let url = server(vec![Box::new(|mut stream| {
+        head_of(&mut stream);
+        say(&mut stream, "200 OK", "{}");
+        stream.read_exact(&mut vec![0; 1 << 20]).unwrap();
+    })]);
+    let error = send(&url, &noise(64 << 20)).unwrap_err();
+    assert!(matches!(&error, LaneError::Http(error) if error.is_transient()), "{error:?}");
+}
+
+#[test]
+fn a_file_that_the_kernel_does_not_send_is_copied() {
+    let content = noise(3 << 20);
+    let (sender, came) = mpsc::channel();
+    let url = server(vec![Box::new(move |mut stream| {
+        let head = head_of(&mut stream);
+        sender.send(body_of(&mut stream, &head)).unwrap();
+        say(&mut stream, "200 OK", "{}");
+    })]);
+    let (pool, _stopper) = Pool::new(client()).unwrap();
+    // sendfile(2) of a folder is EINVAL.
+    let unspliced = Some(File::open("/").unwrap());
+    let mut bytes = Bytes { unspliced, ..Bytes::of(&content, false) };
+    assert_eq!(pool.send(&outgoing(&url, content.len()), &mut bytes, 1024).unwrap().status, 200);
+    assert!(came.recv().unwrap() == content);
+}
+
+/// A server that does at each request one of the things that servers should not do. What it is content with has come
+/// byte for byte; all else is an error, or says no.
+#[test]
+fn whatever_a_server_does_what_it_is_content_with_has_come_whole() {
+    let mut contents = 0;
+    for seed in 0..40 {
+        let (sender, came) = mpsc::channel();
+        let url = misbehaving(seed, sender);
+        let (pool, _stopper) = Pool::new(client()).unwrap();
+        let mut random = fastrand::Rng::with_seed(seed);
+        for number in 0..12 {
+            let length =
+                if random.bool() { random.usize(1..5000) } else { random.usize(1..2_000_000) };
+            let content = noise(length);
+            let sent = pool.send(&outgoing(&url, length), &mut Bytes::of(&content, false), 1024);
+            let mut bodies = came.try_iter();
+            if let Ok(Answered { status: 200, .. }) = sent {
+                assert!(bodies.any(|body| body == content), "seed {seed}, request {number}");
+                contents += 1;
+            }
+        }
+    }
+    assert!(contents > 40, "{contents}");
+}
+
+/// What it takes of each body goes to `taken` before it says anything.
+fn misbehaving(seed: u64, taken: mpsc::Sender<Vec<u8>>) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (nth, stream) in listener.incoming().flatten().enumerate() {
+            let (taken, seed) = (taken.clone(), seed * 1000 + nth as u64);
+            thread::spawn(move || misbehave(stream, seed, &taken));
+        }
+    });
+    Url::parse(&format!("http://127.0.0.1:{port}/file/chunk")).unwrap()
+}
+
+fn misbehave(mut stream: TcpStream, seed: u64, taken: &mpsc::Sender<Vec<u8>>) -> Option<()> {
+    const CONTENT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    const NO: &[u8] = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+    let mut random = fastrand::Rng::with_seed(seed);
+    loop {
+        let head = head_of(&mut stream);
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "))?;
+        let length = length.parse().ok()?;
+        // (That it is content, of bytes that it leaves in its socket, nobody could tell.)
+        let (takes, says, closes) = match random.u8(0..10) {
+            // It breaks off while the body comes, or behind it, or in its answer.
+            0 => (random.usize(..length), vec![], true),
+            1 => (length, vec![], true),
+            2 => (length, CONTENT[..random.usize(..CONTENT.len())].to_vec(), true),
+            3 => (length, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}".to_vec(), true),
+            // It says no: too soon, or in time.
+            4 => (random.usize(..length), NO.to_vec(), true),
+            5 => (length, NO.to_vec(), false),
+            // It answers twice: the second must not be the answer to the next.
+            6 => (length, [CONTENT, CONTENT].concat(), false),
+            7 => (length, [b"HTTP/1.1 100 Go on\r\n\r\n", CONTENT].concat(), false),
+            _ => (length, CONTENT.to_vec(), random.bool()),
+        };
+        let mut body = vec![0; takes];
+        stream.read_exact(&mut body).ok()?;
+        taken.send(body).ok()?;
+        stream.write_all(&says).ok()?;
+        if closes {
+            return None;
+        }
+    }
 }
 
 #[test]
