@@ -2,8 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -164,6 +164,34 @@ fn a_server_that_says_for_how_long_it_refuses_is_asked_again_after_that() {
     let began = Instant::now();
     fetch_nth(&patient, &server, 5);
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_server_that_bears_six_at_once_is_seldom_asked_by_more() {
+    let (crowd, refusals) = (Arc::<Crowd>::default(), Arc::<AtomicUsize>::default());
+    let (seen, counted) = (crowd.clone(), refusals.clone());
+    let server = Server::answers(Box::new(move |_, request| {
+        if seen.wait_for(17) <= 6 {
+            return (whole(&body_of(request)), false);
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        (b"HTTP/1.1 429 Slow down\r\nContent-Length: 0\r\n\r\n".to_vec(), false)
+    }));
+    let (lane, _stopper) = lane(20);
+    thread::scope(|scope| {
+        for hand in 0..16 {
+            let (lane, server) = (&lane, &server);
+            scope.spawn(move || {
+                for number in 0..20 {
+                    fetch_nth(lane, server, hand * 20 + number);
+                }
+            });
+        }
+    });
+    let (asked, refused) =
+        (server.requests.load(Ordering::SeqCst), refusals.load(Ordering::SeqCst));
+    assert!(refused > 0 && refused * 4 < asked, "{refused} of {asked} were refused");
+    assert!(crowd.most() < 16, "{crowd:?}");
 }
 
 #[test]
