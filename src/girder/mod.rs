@@ -24,6 +24,8 @@ mod wire;
 
 /// How whoever asks again pauses.
 pub use crate::http::Backoff;
+/// What the bytes of an upload come from.
+pub use crate::http::Payload;
 /// What a file's record has of its bytes.
 pub(crate) use crate::http::Sha512;
 pub use auth::{ApiKey, Credentials, Token};

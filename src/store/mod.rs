@@ -13,6 +13,5 @@ pub(crate) use self::access::Server;
 pub use crate::girder::GirderError as StoreError;
 pub(crate) use crate::girder::{
     Backoff, Client as Store, FileRecord, FolderRecord, ItemRecord, Manner, NewFile,
-    Options as StoreOptions, Pages, Parent, Sha512, UploadId, UploadState, UploadedFile,
+    Options as StoreOptions, Pages, Parent, Payload, Sha512, UploadId, UploadState, UploadedFile,
 };
-pub(crate) use crate::http::Payload;

@@ -14,6 +14,7 @@ const DATA: &[&str] = &[
     "NewFile",
     "Pages",
     "Parent",
+    "Payload",
     "Sha512",
     "UploadId",
     "UploadState",
