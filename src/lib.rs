@@ -94,7 +94,7 @@
 //! | 3 | [`event`], [`store`], [`transfers`] |
 //! | 2 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 1 | [`spec`], [`http`], `guard` |
-//! | 0 | [`sys`], [`secret`] |
+//! | 0 | [`sys`], [`secret`], `image` |
 //!
 //! # What holds everywhere
 //!
@@ -121,6 +121,7 @@ mod girder;
 mod guard;
 mod hook;
 mod http;
+mod image;
 pub mod manual;
 pub mod plan;
 mod pump;

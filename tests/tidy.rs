@@ -38,14 +38,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("girder", &["http", "secret"]),
     ("pump", &["sys", "http", "guard"]),
     ("volume", &["sys", "spec"]),
-    ("docker", &[]),
+    ("docker", &["image"]),
     ("depot", &["sys"]),
-    ("spec", &["secret"]),
+    ("spec", &["image", "secret"]),
     ("event", &["pump"]),
     ("transfers", &["pump", "http"]),
     ("sys", &[]),
     ("guard", &[]),
     ("secret", &[]),
+    ("image", &[]),
     ("http", &["sys", "secret"]),
 ];
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::error::DockerError;
-use crate::spec::split_image;
+use crate::image;
 
 /// An image reference that an engine takes: `registry:port/path/name:tag@digest`.
 ///
@@ -19,7 +19,7 @@ pub(super) struct Reference {
 impl Reference {
     pub(super) fn parse(text: &str) -> Result<Self, DockerError> {
         let refuse = |problem| DockerError::Reference { reference: text.to_owned(), problem };
-        let (name, tag, digest) = split_image(text);
+        let (name, tag, digest) = image::split(text);
         check_name(name).map_err(refuse)?;
         if !tag.is_none_or(is_tag) {
             return Err(refuse("a tag has up to 128 letters, digits, '_', '.' and '-'"));

@@ -18,7 +18,6 @@ mod error;
 mod girder_job;
 pub mod girder_worker;
 mod hook;
-mod image;
 mod json;
 mod jsonpickle;
 mod limits;
@@ -34,7 +33,6 @@ pub use download::{Download, Downloaded};
 pub use error::{Hint, Place, Problem, SpecError};
 pub use girder_job::{GirderJob, GirderSession};
 pub use hook::{Hook, Metadata, UploadOptions};
-pub(crate) use image::split_image;
 #[cfg(feature = "worker")]
 pub(crate) use json::{Fault, Node, Value};
 #[cfg(feature = "worker")]

@@ -3,7 +3,7 @@
 //! A test holds the two against each other. Patterns keep to what ECMA-262 and Rust's regular
 //! expressions have in common.
 
-use crate::spec::image::split_image;
+use crate::image;
 use crate::spec::secret::HttpUrl;
 
 /// A rule for a string.
@@ -333,7 +333,7 @@ pub(in crate::spec) static HEADER_VALUE: Rule = Rule {
 /// As far as the engine's client looks at it: the grammar of references has more to it.
 fn is_image(text: &str) -> bool {
     let is_graphic = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    let (name, tag, digest) = split_image(text);
+    let (name, tag, digest) = image::split(text);
     let is_path = |path: &str| {
         path.split('/').all(|name| {
             !name.is_empty() && !name.contains(|c: char| c == ':' || c.is_ascii_uppercase())

@@ -1,7 +1,8 @@
-//! The parts of an image's reference: `registry:port/path/name:tag@digest`.
+//! The parts of an image's reference, `registry:port/path/name:tag@digest`: for the job that names one, and for the
+//! engine that takes one.
 
 /// The name with the registry, the tag and the digest of an image's reference.
-pub(crate) fn split_image(text: &str) -> (&str, Option<&str>, Option<&str>) {
+pub(crate) fn split(text: &str) -> (&str, Option<&str>, Option<&str>) {
     let (rest, digest) = match text.split_once('@') {
         Some((rest, digest)) => (rest, Some(digest)),
         None => (text, None),
