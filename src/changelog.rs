@@ -70,6 +70,8 @@
 //! - On a terminal a signal is answered: "stopping, 10 s; again to kill".
 //! - `--report -` is standard output. The report of an earlier run is removed when another begins. A job document has at
 //!   most 16 MiB.
+//! - `gantline bench --against BINARY` compares two builds in turns, and its data have the date, the load and the quartiles;
+//!   the picture says what was moved, and has a legend.
 //! - `gantline help TOPIC` shows the manual, which is in the crate's docs as well ([`manual`](crate::manual)).
 //! - `gantline run --image IMAGE [OPTION…] [ARG…]` runs a container without a document, with docker's options, and
 //!   `--in`, `--out` for its pipes; `--print-job` prints the document.

@@ -6,10 +6,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::begun::Begun;
 use super::case::{Case, Destination, Origin};
 use super::child::{Canceller, Crew};
 use super::error::BenchError;
 use super::message::{Container, Message, Moved, Order};
+use super::other::Other;
 use super::peer::Role;
 use super::store::{Folder, Store};
 use super::strace;
@@ -38,6 +40,8 @@ pub struct Options {
     pub image: Option<String>,
     /// Count system calls, in a run of its own under strace.
     pub system_calls: bool,
+    /// Another build, which moves the same bytes in turn with this one.
+    pub against: Option<PathBuf>,
 }
 
 /// More would need more connections than the depot serves, and more descriptors than a process has.
@@ -84,6 +88,8 @@ pub fn measure(
     told: &mut dyn FnMut(&Measured),
 ) -> Result<Measurement, BenchError> {
     options.check()?;
+    let other = options.against.as_deref().map(Other::ask).transpose()?;
+    let begun = Begun::now();
     let folder = Folder::make(options, canceller)?;
     let bench = Bench { options, canceller, folder: &folder };
     let measured = options.cases.iter().map(|case| {
@@ -96,7 +102,7 @@ pub fn measure(
     let removed = folder.remove();
     let cases = measured?;
     removed?;
-    Ok(Measurement::new(options, cases))
+    Ok(Measurement::new(options, begun, other, cases))
 }
 
 /// A measurement on its way.
@@ -104,6 +110,13 @@ struct Bench<'a> {
     options: &'a Options,
     canceller: &'a Canceller,
     folder: &'a Folder,
+}
+
+/// Which build moves in a run. Everybody else in it, store, readers and writers, is of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mover {
+    Ours,
+    Other,
 }
 
 /// What serves a case's source or sink, as long as it is kept.
@@ -118,21 +131,29 @@ impl Bench<'_> {
         let served = self.serve(case)?;
         let order = self.order(case, &served);
         let mut runs = Vec::with_capacity(self.options.runs);
+        let mut others = Vec::new();
         let mut carrier = String::new();
-        for _ in 0..self.options.runs {
-            let (moved, run) = self.run(&order, &[])?;
-            carrier = moved.carrier;
-            runs.push(run);
+        for number in 0..self.options.runs {
+            // A B B A: what changes on the machine from run to run meets both alike.
+            for mover in self.movers(number % 2 == 1) {
+                let (moved, run) = self.run(&order, mover, &[])?;
+                if *mover == Mover::Ours {
+                    carrier = moved.carrier;
+                    runs.push(run);
+                } else {
+                    others.push(run);
+                }
+            }
         }
         let system_calls = self.options.system_calls.then(|| {
             let counted = self.folder.path().join("strace");
-            self.run(&order, &strace::command(&counted))?;
+            self.run(&order, &Mover::Ours, &strace::command(&counted))?;
             strace::total(&counted)
         });
         let system_calls = system_calls.transpose()?;
         self.folder.sweep()?;
         let bytes = self.options.size * u64::try_from(self.options.parallel).unwrap_or(1);
-        Ok(Measured { case, carrier, bytes, runs, system_calls })
+        Ok(Measured { case, carrier, bytes, runs, others, system_calls })
     }
 
     /// Starts what a case's source is served by, or its sink.
@@ -150,7 +171,7 @@ impl Bench<'_> {
             Origin::File | Origin::Fifo | Origin::Stdout => return Ok(Served::Nothing),
         };
         let mut crew = Crew::new(case, self.canceller);
-        crew.spawn("the server", &mut self.command(&[], &role))?;
+        crew.spawn("the server", &mut self.command(&role))?;
         let address = address(case, &mut crew)?;
         Ok(Served::Server(format!("{scheme}://{address}/source"), crew))
     }
@@ -175,12 +196,30 @@ impl Bench<'_> {
         }
     }
 
+    /// Who moves in a run and its counterpart, in this order or in the other.
+    fn movers(&self, is_turned: bool) -> &'static [Mover] {
+        match (&self.options.against, is_turned) {
+            (None, _) => &[Mover::Ours],
+            (Some(_), false) => &[Mover::Ours, Mover::Other],
+            (Some(_), true) => &[Mover::Other, Mover::Ours],
+        }
+    }
+
     /// One run. `under` is what the moving process is started by, if not by us.
-    fn run(&self, order: &Order, under: &[String]) -> Result<(Moved, Run), BenchError> {
+    fn run(
+        &self,
+        order: &Order,
+        mover: &Mover,
+        under: &[String],
+    ) -> Result<(Moved, Run), BenchError> {
         self.folder.sweep()?;
         let mut crew = Crew::new(order.case, self.canceller);
         let role = if order.container.is_some() { Role::Run } else { Role::Move };
-        let mover = crew.spawn("the moving process", &mut self.command(under, &role))?;
+        let (name, program) = match (mover, &self.options.against) {
+            (Mover::Other, Some(other)) => ("the moving process of the other build", other),
+            _ => ("the moving process", &self.options.program),
+        };
+        let mover = crew.spawn(name, &mut self.command_of(program, under, &role))?;
         crew.tell(mover, order);
         crew.next()?;
         let peers = match order.container {
@@ -221,7 +260,7 @@ impl Bench<'_> {
                 (_, Destination::Fifo) => ("a reader", Role::Read(order.fifo(number))),
                 (_, Destination::File | Destination::Post) => break,
             };
-            crew.spawn(name, &mut self.command(&[], &role))?;
+            crew.spawn(name, &mut self.command(&role))?;
         }
         // Nothing else is said before the moving process is told to begin.
         for _ in first..crew.size() {
@@ -260,12 +299,17 @@ impl Bench<'_> {
     }
 
     /// Our own program in a role.
-    fn command(&self, under: &[String], role: &Role) -> Command {
+    fn command(&self, role: &Role) -> Command {
+        self.command_of(&self.options.program, &[], role)
+    }
+
+    /// A program in a role.
+    fn command_of(&self, program: &Path, under: &[String], role: &Role) -> Command {
         let mut command = match under {
-            [] => Command::new(&self.options.program),
+            [] => Command::new(program),
             [first, rest @ ..] => {
                 let mut command = Command::new(first);
-                command.args(rest).arg(&self.options.program);
+                command.args(rest).arg(program);
                 command
             }
         };

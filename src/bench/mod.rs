@@ -11,11 +11,14 @@
 //! The children are this program again; `message` is what is said between them, `child` starts
 //! them, listens to all of them at once and ends them. A run begins when all are ready, and is over
 //! when the last reader has its last byte, by the clock that all processes share. `strace` counts
-//! system calls; `table` and `plot` show what came of it.
+//! system calls; `table` and `plot` show what came of it, `spread` how the runs lie. Against another
+//! build (`other`) each run has a counterpart whose moving process is that build's, by turns A B B A;
+//! all else is this one's.
 //!
 //! It stands beside the command, above what it measures: the pump by itself, and the ordinary run.
 
 mod attach;
+mod begun;
 mod case;
 mod child;
 mod error;
@@ -24,19 +27,23 @@ mod measure;
 mod message;
 mod mover;
 mod ordinary;
+mod other;
 mod peer;
 mod plot;
 mod server;
+mod spread;
 mod store;
 mod strace;
 mod table;
 
 pub use self::{
+    begun::Begun,
     case::Case,
     child::Canceller,
     error::{BenchError, PeerError},
     machine::Machine,
     measure::{Options, measure},
+    other::Other,
     peer::Role,
     plot::plot,
     table::{Measured, Measurement, Run},

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use plotters::backend::SVGBackend;
-use plotters::chart::ChartBuilder;
+use plotters::chart::{ChartBuilder, SeriesLabelPosition};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{IntoSegmentedCoord, SegmentValue};
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
@@ -39,15 +39,21 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 fn draw<'a>(measurement: &Measurement, svg: &'a mut String) -> Drawn<'a> {
     let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
     root.fill(&WHITE)?;
-    let root = root.titled(&title(measurement), (FONT, 18))?;
+    let root = root.titled(&title(measurement), (FONT, 15))?;
     let (rates, times) = root.split_vertically((HEIGHT - TITLE_HEIGHT) / 2);
     let cases = &measurement.cases;
-    bars(&rates, cases, "GiB/s", &[(RATE, &|case| case.bytes_per_second() / GIBIBYTE)])?;
+    let rate = |case: &Measured| case.bytes_per_second() / GIBIBYTE;
+    let median = match measurement.runs {
+        1 => "one run".to_owned(),
+        runs => format!("median of {runs} runs"),
+    };
+    bars(&rates, cases, "GiB/s", &[Bar { name: &median, colour: RATE, of: &rate }])?;
     // One upon the other: the second is drawn over the foot of the first.
     let all =
         |case: &Measured| case.user_seconds_per_gibibyte() + case.system_seconds_per_gibibyte();
-    let label = "CPU seconds per GiB: system below, user above";
-    bars(&times, cases, label, &[(USER, &all), (SYSTEM, &Measured::system_seconds_per_gibibyte)])?;
+    let user = Bar { name: "user", colour: USER, of: &all };
+    let system = Bar { name: "system", colour: SYSTEM, of: &Measured::system_seconds_per_gibibyte };
+    bars(&times, cases, "CPU seconds per GiB", &[user, system])?;
     root.present()?;
     drop((rates, times));
     Ok(())
@@ -57,17 +63,37 @@ fn title(measurement: &Measurement) -> String {
     let machine = &measurement.machine;
     let processor = machine.processor.as_deref().unwrap_or("unknown processor");
     let kernel = machine.kernel.as_deref().unwrap_or("unknown");
-    format!("gantline bench: {processor}, {} cores, Linux {kernel}", machine.cores)
+    let Measurement { parallel, size, .. } = measurement;
+    let moved = match parallel {
+        1 => binary_size(*size),
+        _ => format!("{parallel} × {}", binary_size(*size)),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "gantline {version} bench, {moved}: {processor}, {} cores, Linux {kernel}",
+        machine.cores
+    )
 }
 
-/// A number of each case, and its colour.
-type Bar<'a> = (RGBColor, &'a dyn Fn(&Measured) -> f64);
+/// In the largest unit of which it is a whole number.
+fn binary_size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let unit = units.into_iter().find(|(_, unit)| bytes.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{bytes} bytes"), |(name, unit)| format!("{} {name}", bytes / unit))
+}
+
+/// A number of each case, its name and its colour.
+struct Bar<'a> {
+    name: &'a str,
+    colour: RGBColor,
+    of: &'a dyn Fn(&Measured) -> f64,
+}
 
 /// A bar for each case; of several, the first is the highest and has its number written above.
 fn bars<'a>(area: &Area<'a>, cases: &[Measured], label: &str, bars: &[Bar<'_>]) -> Drawn<'a> {
-    let highest = bars.iter().flat_map(|(_, of)| cases.iter().map(of)).fold(0.0, f64::max);
-    // Room for the numbers; and a scale, although nothing could be measured.
-    let top = if highest > 0.0 { highest * 1.15 } else { 1.0 };
+    let highest = bars.iter().flat_map(|bar| cases.iter().map(bar.of)).fold(0.0, f64::max);
+    // Room for the numbers and the legend; and a scale, although nothing could be measured.
+    let top = if highest > 0.0 { highest * 1.35 } else { 1.0 };
     let mut chart = ChartBuilder::on(area)
         .margin(12)
         .x_label_area_size(28)
@@ -89,15 +115,25 @@ fn bars<'a>(area: &Area<'a>, cases: &[Measured], label: &str, bars: &[Bar<'_>]) 
         .y_desc(label)
         .label_style((FONT, 14))
         .draw()?;
-    for (colour, of) in bars {
-        chart.draw_series(cases.iter().enumerate().map(|(at, case)| {
+    for Bar { name, colour, of } in bars {
+        let series = chart.draw_series(cases.iter().enumerate().map(|(at, case)| {
             let corners = [(SegmentValue::Exact(at), 0.0), (SegmentValue::Exact(at + 1), of(case))];
             let mut bar = Rectangle::new(corners, colour.filled());
             bar.set_margin(0, 0, 20, 20);
             bar
         }))?;
+        let swatch = colour.filled();
+        series
+            .label(*name)
+            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], swatch));
     }
-    let Some((_, of)) = bars.first() else { return Ok(()) };
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE)
+        .label_font((FONT, 14))
+        .draw()?;
+    let Some(Bar { of, .. }) = bars.first() else { return Ok(()) };
     let style =
         (FONT, 14).into_font().into_text_style(area).pos(Pos::new(HPos::Center, VPos::Bottom));
     chart.draw_series(cases.iter().enumerate().map(|(at, case)| {

@@ -1,12 +1,15 @@
 //! What was measured, for people and for programs.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::begun::Begun;
 use super::case::Case;
 use super::machine::Machine;
 use super::measure::Options;
+use super::other::Other;
+use super::spread::Spread;
 
 /// One run of a case.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +29,27 @@ pub struct Run {
     pub threads: Option<u64>,
 }
 
+impl Run {
+    fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    fn cpu_seconds(&self) -> f64 {
+        self.user_seconds + self.system_seconds
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "seconds": self.seconds,
+            "cpu_user_seconds": self.user_seconds,
+            "cpu_system_seconds": self.system_seconds,
+            "peak_memory_bytes": self.peak_memory,
+            "voluntary_switches": self.voluntary_switches,
+            "threads": self.threads,
+        })
+    }
+}
+
 /// A case, measured.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -38,6 +62,8 @@ pub struct Measured {
     pub bytes: u64,
     /// The runs, in their order; at least one.
     pub runs: Vec<Run>,
+    /// Those of the other build, if there is one: each beside ours of the same number.
+    pub others: Vec<Run>,
     /// Of a run of its own, from the start of the process to its end.
     pub system_calls: Option<u64>,
 }
@@ -74,7 +100,20 @@ impl Measured {
     }
 
     fn median(&self, of: impl Fn(&Run) -> f64) -> f64 {
-        median(self.runs.iter().map(of).collect())
+        self.spread(of).median()
+    }
+
+    fn spread(&self, of: impl Fn(&Run) -> f64) -> Spread {
+        Spread::of(self.runs.iter().map(of))
+    }
+
+    /// What this build needs of what the other needs.
+    fn ratio(&self, of: fn(&Run) -> f64) -> Option<Ratio> {
+        let ours = self.spread(of).median();
+        let other = Spread::of(self.others.iter().map(of)).median();
+        let pairs = self.runs.iter().zip(&self.others).map(|(our, other)| of(our) / of(other));
+        let pairs = Spread::of(pairs.filter(|ratio| ratio.is_finite()));
+        (other > 0.0).then(|| Ratio { of_medians: ours / other, pairs })
     }
 
     /// Its line of the table, under [`Measurement::table_head`].
@@ -93,19 +132,24 @@ impl Measured {
             let _ = write!(line, " {calls:>9.2}");
         }
         line.truncate(line.trim_end().len());
+        if let Some(ratio) = self.ratio(Run::seconds) {
+            let _ = write!(line, "\n{:<13} time {ratio}", "  ours/other");
+        }
+        if let Some(ratio) = self.ratio(Run::cpu_seconds) {
+            let _ = write!(line, "; CPU {ratio}");
+        }
         line.push('\n');
         line
     }
 
     fn to_json(&self) -> Value {
-        let runs = self.runs.iter().map(|run| {
+        let against = (!self.others.is_empty()).then(|| {
             json!({
-                "seconds": run.seconds,
-                "cpu_user_seconds": run.user_seconds,
-                "cpu_system_seconds": run.system_seconds,
-                "peak_memory_bytes": run.peak_memory,
-                "voluntary_switches": run.voluntary_switches,
-                "threads": run.threads,
+                "seconds": Spread::of(self.others.iter().map(Run::seconds)).to_json(),
+                "cpu_seconds": Spread::of(self.others.iter().map(Run::cpu_seconds)).to_json(),
+                "ratio_of_seconds": self.ratio(Run::seconds).map(|ratio| ratio.to_json()),
+                "ratio_of_cpu_seconds": self.ratio(Run::cpu_seconds).map(|ratio| ratio.to_json()),
+                "runs": self.others.iter().map(Run::to_json).collect::<Vec<_>>(),
             })
         });
         json!({
@@ -117,8 +161,32 @@ impl Measured {
             "cpu_system_seconds_per_gib": self.system_seconds_per_gibibyte(),
             "peak_memory_bytes": self.peak_memory(),
             "system_calls_per_mib": self.system_calls_per_mebibyte(),
-            "runs": runs.collect::<Vec<_>>(),
+            "seconds": self.spread(Run::seconds).to_json(),
+            "cpu_seconds": self.spread(Run::cpu_seconds).to_json(),
+            "runs": self.runs.iter().map(Run::to_json).collect::<Vec<_>>(),
+            "against": against,
         })
+    }
+}
+
+/// A number of this build's by that of the other.
+struct Ratio {
+    of_medians: f64,
+    /// Of each pair.
+    pairs: Spread,
+}
+
+impl Ratio {
+    fn to_json(&self) -> Value {
+        json!({ "of_medians": self.of_medians, "pairs": self.pairs.to_json() })
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [least, lower, median, upper, most] = self.pairs.five();
+        let medians = self.of_medians;
+        write!(f, "{medians:.2} ({least:.2} {lower:.2} {median:.2} {upper:.2} {most:.2})")
     }
 }
 
@@ -128,6 +196,12 @@ impl Measured {
 pub struct Measurement {
     /// Where.
     pub machine: Machine,
+    /// When, and how busy the machine was.
+    pub begun: Begun,
+    /// The build that this one was compared with.
+    pub other: Option<Other>,
+    /// How often each case was measured.
+    pub runs: usize,
     /// Bytes of each transfer.
     pub size: u64,
     /// Transfers at once.
@@ -139,10 +213,15 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    pub(super) fn new(options: &Options, cases: Vec<Measured>) -> Self {
-        let Options { size, parallel, image, .. } = options;
-        let machine = Machine::this();
-        Self { machine, size: *size, parallel: *parallel, image: image.clone(), cases }
+    pub(super) fn new(
+        options: &Options,
+        begun: Begun,
+        other: Option<Other>,
+        cases: Vec<Measured>,
+    ) -> Self {
+        let Options { size, parallel, runs, .. } = *options;
+        let (machine, image) = (Machine::this(), options.image.clone());
+        Self { machine, begun, other, runs, size, parallel, image, cases }
     }
 
     /// What stands above the lines of the cases.
@@ -158,9 +237,12 @@ impl Measurement {
     pub fn to_json(&self) -> Value {
         json!({
             "gantline": env!("CARGO_PKG_VERSION"),
+            "begun": self.begun.to_json(),
             "machine": self.machine.to_json(),
+            "against": self.other.as_ref().map(Other::to_json),
             "size_bytes": self.size,
             "parallel": self.parallel,
+            "runs": self.runs,
             "image": self.image,
             "cases": self.cases.iter().map(Measured::to_json).collect::<Vec<_>>(),
         })
@@ -177,27 +259,9 @@ fn precise(number: u64) -> f64 {
     number
 }
 
-/// The one in the middle, or half-way between the two.
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    let half = numbers.len() / 2;
-    match (numbers.get(half), numbers.len() % 2) {
-        (Some(upper), 0) => f64::midpoint(numbers.get(half - 1).copied().unwrap_or(*upper), *upper),
-        (Some(middle), _) => *middle,
-        (None, _) => 0.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert_eq!(median(vec![7.0]), 7.0);
-    }
 
     #[test]
     fn rates_are_of_the_median_run() {
@@ -214,6 +278,7 @@ mod tests {
             carrier: "direct".to_owned(),
             bytes: 2 << 30,
             runs: vec![run(9.0), run(0.5), run(1.0)],
+            others: Vec::new(),
             system_calls: Some(4096),
         };
         assert_eq!(measured.bytes_per_second(), 2.0 * GIBIBYTE);
@@ -224,5 +289,32 @@ mod tests {
             line,
             "http-fifo         2.00 GiB/s    0.125    0.250     3.0 MiB  direct        2.00\n"
         );
+    }
+
+    #[test]
+    fn two_builds_are_compared_by_their_medians_and_pair_by_pair() {
+        let run = |seconds| Run {
+            seconds,
+            user_seconds: 0.0,
+            system_seconds: 0.0,
+            peak_memory: 3 << 20,
+            voluntary_switches: 1,
+            threads: None,
+        };
+        let measured = Measured {
+            case: Case::HttpFifo,
+            carrier: "direct".to_owned(),
+            bytes: 2 << 30,
+            runs: vec![run(1.0), run(2.0), run(3.0)],
+            others: vec![run(2.0), run(2.0), run(2.0)],
+            system_calls: None,
+        };
+        let line = measured.table_line();
+        // No CPU time was to be measured: a ratio of nothing is not shown.
+        assert!(line.ends_with("\n  ours/other  time 1.00 (0.50 0.75 1.00 1.25 1.50)\n"), "{line}");
+        let against = &measured.to_json()["against"];
+        assert_eq!(against["ratio_of_seconds"]["pairs"]["most"], 1.5);
+        assert_eq!(against["seconds"]["median"], 2.0);
+        assert!(against["ratio_of_cpu_seconds"].is_null(), "{against}");
     }
 }

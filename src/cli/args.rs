@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::examples::*;
@@ -330,9 +330,17 @@ pub(super) struct BenchArgs {
     /// How many transfers at once
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) parallel: usize,
-    /// How often each case is measured
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    /// How often each case is measured; with --against 10 unless said otherwise
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "3",
+        default_value_if("against", ArgPredicate::IsPresent, "10")
+    )]
     pub(super) runs: usize,
+    /// Compare with another build of gantline: both move the same, in turns A B B A
+    #[arg(long, value_name = "BINARY")]
+    pub(super) against: Option<PathBuf>,
     /// Where files are read and written, in place of TMPDIR
     #[arg(long, value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,

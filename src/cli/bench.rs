@@ -68,6 +68,7 @@ fn options(args: &BenchArgs, environment: &Environment) -> Result<Options, Failu
         record_folder: environment.record_folder(),
         image: args.image.clone(),
         system_calls: args.syscalls,
+        against: args.against.clone().map(|path| std::path::absolute(&path).unwrap_or(path)),
     })
 }
 

@@ -90,12 +90,14 @@ Cases:
   stdout-file    a container's stdout, in the engine's frames, into a file
 
 Columns: GiB a second; seconds of CPU time for each GiB, user and system; the most memory held; how
-the bytes travelled.
+the bytes travelled. With --against a second line: the ratio of the medians, ours by the other's,
+and in brackets the least, the quartiles and the most of the pairs.
 
 Examples:
   gantline bench
   gantline bench --case http-fifo --size 4GiB --runs 5
   gantline bench --parallel 64 --size 64MiB --json data.json --plot picture.svg
+  gantline bench --against ./gantline-before --case http-fifo --json data.json
   gantline bench --image busybox --case http-fifo --case fifo-file";
 
 pub(super) const BENCH_PEER_EXAMPLES: &str = "\

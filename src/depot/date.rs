@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A point in time, in parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Date {
+pub(crate) struct Date {
     days: i64,
     seconds: i64,
     microseconds: i64,
@@ -18,14 +18,14 @@ impl Date {
     }
 
     /// As the system's clock has it.
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
         Self::from_unix(seconds, i64::from(since.subsec_nanos()))
     }
 
     /// `2026-11-22T12:22:15.127000+00:00`, as Girder.
-    pub(super) fn iso(self) -> String {
+    pub(crate) fn iso(self) -> String {
         let (year, month, day) = self.civil();
         let (hour, minute, second) = self.clock();
         let micros = self.microseconds;

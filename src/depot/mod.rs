@@ -22,7 +22,7 @@
 //! parses, `route` decides, `reply` and `record` write what is said, `tree` is the folder.
 
 mod connection;
-mod date;
+pub(crate) mod date;
 mod error;
 mod id;
 pub(crate) mod range;

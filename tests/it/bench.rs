@@ -87,6 +87,10 @@ fn every_case_is_measured_and_the_data_are_complete() {
     let data = json(&data);
     assert_eq!((&data["size_bytes"], &data["parallel"]), (&(3 << 20).into(), &1.into()));
     assert!(data["machine"]["cores"].as_u64().unwrap() > 0);
+    assert_eq!((&data["gantline"], &data["runs"]), (&env!("CARGO_PKG_VERSION").into(), &2.into()));
+    assert_eq!(data["begun"]["load"].as_array().unwrap().len(), 3);
+    assert!(data["begun"]["date"].as_str().unwrap().ends_with("+00:00"), "{}", data["begun"]);
+    assert!(data["against"].is_null());
     let cases = data["cases"].as_array().unwrap();
     assert_eq!(cases.len(), CASES.len());
     for ((case, (name, carrier)), line) in cases.iter().zip(CASES).zip(&lines[1..]) {
@@ -98,12 +102,65 @@ fn every_case_is_measured_and_the_data_are_complete() {
         assert!(case["cpu_system_seconds_per_gib"].as_f64().unwrap() >= 0.0, "{case}");
         assert!(case["peak_memory_bytes"].as_u64().unwrap() > 1 << 20, "{case}");
         assert!(case["system_calls_per_mib"].is_null());
+        assert!(case["against"].is_null());
+        assert_ascends(&case["seconds"]);
+        assert_ascends(&case["cpu_seconds"]);
         let runs = case["runs"].as_array().unwrap();
         assert_eq!(runs.len(), 2);
         assert!(runs.iter().all(|run| run["seconds"].as_f64().unwrap() > 0.0), "{case}");
         assert!(runs.iter().all(|run| run["threads"].as_u64().unwrap() > 1), "{case}");
     }
-    assert_is_picture_of(&fs::read_to_string(picture).unwrap(), &CASES.map(|(name, _)| name));
+    let mut words = CASES.map(|(name, _)| name).to_vec();
+    // What was moved, how often and by what, and what the colours mean.
+    let title = concat!("gantline ", env!("CARGO_PKG_VERSION"), " bench, 3 MiB: ");
+    words.extend([title, "median of 2 runs", "user", "system"]);
+    assert_is_picture_of(&fs::read_to_string(picture).unwrap(), &words);
+}
+
+/// The least, the quartiles and the most are in their order.
+fn assert_ascends(spread: &Value) {
+    let names = ["least", "lower_quartile", "median", "upper_quartile", "most"];
+    let numbers = names.map(|name| spread[name].as_f64().unwrap());
+    assert!(numbers.is_sorted(), "{spread}");
+}
+
+#[test]
+fn two_builds_move_in_turns_and_their_ratios_are_told() {
+    // The other build, which notes when it moves: the store and the readers are not its own.
+    let mut bench = Bench::of(&["--size", "1MiB", "--runs", "3", "--case", "http-fifo"]);
+    let (other, noted, data) = (bench.path("other"), bench.path("noted"), bench.path("data.json"));
+    let script = "#!/bin/sh\necho \"$*\" >>\"$NOTED\"\nexec \"$GANTLINE\" \"$@\"\n";
+    fs::write(&other, script).unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+    bench.command.env("NOTED", &noted).env("GANTLINE", env!("CARGO_BIN_EXE_gantline"));
+    bench.command.arg("--against").arg(&other).arg("--json").arg(&data);
+    let (code, stdout, stderr, _folder) = bench.finish();
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let noted = fs::read_to_string(noted).unwrap();
+    let calls: Vec<_> = noted.lines().collect();
+    assert_eq!(calls, ["--version", "bench-peer move", "bench-peer move", "bench-peer move"]);
+    assert!(stdout.lines().last().unwrap().starts_with("  ours/other  time "), "{stdout}");
+    let data = json(&data);
+    assert_eq!(data["against"]["gantline"], env!("CARGO_PKG_VERSION"));
+    let case = &data["cases"][0];
+    assert_eq!(case["runs"].as_array().unwrap().len(), 3);
+    let against = &case["against"];
+    assert_eq!(against["runs"].as_array().unwrap().len(), 3);
+    assert_ascends(&against["seconds"]);
+    assert_ascends(&against["ratio_of_seconds"]["pairs"]);
+    assert!(against["ratio_of_seconds"]["of_medians"].as_f64().unwrap() > 0.0, "{against}");
+}
+
+#[test]
+fn another_build_that_understands_nothing_is_named() {
+    let mut bench = Bench::of(&["--size", "1", "--runs", "1", "--case", "http-fifo"]);
+    let other = bench.path("other");
+    fs::write(&other, "#!/bin/sh\n[ \"$1\" = --version ] && echo gantline 0.0.1\n").unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+    bench.command.arg("--against").arg(&other);
+    let (code, _, stderr, _folder) = bench.finish();
+    assert_eq!(code, 125, "{stderr}");
+    assert!(stderr.contains("the moving process of the other build: it ended"), "{stderr}");
 }
 
 /// Every element that is opened is closed, and every name is written.
@@ -166,6 +223,8 @@ fn what_cannot_be_measured_is_bad_usage() {
         (&["--image", "busybox", "--case", "http-file"], "http-file"),
         (&["--image", "busybox", "--parallel", "2", "--case", "stdout-file"], "one stdout"),
         (&["--image", "busybox", "--syscalls"], "without a container"),
+        (&["--against", "/nowhere/gantline"], "cannot measure against /nowhere/gantline"),
+        (&["--against", "/bin/true"], "it is no gantline"),
         (&["--json", "/nowhere/data.json"], "/nowhere/data.json"),
         (&["--plot", "/"], "/"),
     ] {
