@@ -38,7 +38,7 @@ impl Run {
         self.user_seconds + self.system_seconds
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(self) -> Value {
         json!({
             "seconds": self.seconds,
             "cpu_user_seconds": self.user_seconds,
