@@ -283,7 +283,7 @@ impl Live {
 
     /// Makes the run's result of how the phases ended, in `phase` the last of them.
     pub(super) fn ended(
-        mut self,
+        &mut self,
         ended: Result<End, Stop>,
         phase: Phase,
         clean_up: Vec<CleanUpError>,
@@ -292,7 +292,7 @@ impl Live {
             self.warns(chain(error));
         }
         let is_stdout_closed = self.has_lost_its_reader();
-        let mut report = self.report;
+        let mut report = std::mem::take(&mut self.report);
         report.transfers = self.transfers.records();
         report.uploads.splice(0..0, self.transfers.arrived().cloned().map(UploadRecord::from));
         let (phase, cause) = match ended {

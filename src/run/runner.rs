@@ -10,13 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::cancel::{Cancellation, Canceller};
 #[cfg(feature = "worker")]
 use super::container::stop::remove;
 use super::error::{Cause, RunError};
-use super::handle::RunHandle;
+use super::handle::{Ending, RunHandle};
 use super::live::Live;
 use super::outcome::Outcome;
 use super::phases;
@@ -96,7 +97,7 @@ impl Runner {
         let caller = tracing::Span::current();
         let begin = move || {
             let _entered = caller.entered();
-            ending.tell(in_its_thread(id, plan, store, (shared, given), cancellation));
+            in_its_thread(id, plan, store, (shared, given), (cancellation, ending));
         };
         match thread::Builder::new().name(name).spawn(begin) {
             Ok(_) => Ok(handle),
@@ -112,26 +113,43 @@ fn in_its_thread(
     plan: Plan,
     store: JobStore,
     (shared, given): (Arc<Shared>, Given),
-    cancellation: Cancellation,
-) -> Result<Outcome, RunError> {
+    (cancellation, ending): (Cancellation, Ending),
+) {
     let span = tracing::info_span!("run", %id);
     let _entered = span.enter();
-    let begin = |error| RunError::before_the_run(&id, &plan.image, Cause::Begin(error));
+    let (runtime, reserve) = match begin() {
+        Ok(begun) => begun,
+        Err(error) => {
+            let cause = Cause::Begin(error);
+            return ending.tell(Err(RunError::before_the_run(&id, &plan.image, cause)));
+        }
+    };
+    let mut live = Live::new(id, plan, store, (shared, given), cancellation);
+    live.reserve = reserve;
+    match runtime.block_on(phases::run(live)) {
+        (ended, None) => {
+            // A call that was given up may still block a thread; nobody waits for it.
+            runtime.shutdown_background();
+            ending.tell(ended);
+        }
+        (ended, Some(live)) => {
+            ending.tell(ended);
+            runtime.block_on(phases::clean_up_after_the_end(live));
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The runtime of a run, and the descriptors that it keeps for its end.
+fn begin() -> io::Result<(Runtime, Vec<File>)> {
     // The runtime panics where there are none left for it.
-    drop(hold(RUNTIMES).map_err(begin)?);
+    drop(hold(RUNTIMES)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING)
         .thread_name("gantline-blocking")
-        .build()
-        .map_err(begin)?;
-    let reserve = hold(RESERVED).map_err(begin)?;
-    let mut live = Live::new(id, plan, store, (shared, given), cancellation);
-    live.reserve = reserve;
-    let ended = runtime.block_on(phases::run(live));
-    // A call that was given up may still block a thread; nobody waits for it.
-    runtime.shutdown_background();
-    ended
+        .build()?;
+    Ok((runtime, hold(RESERVED)?))
 }
 
 /// So many descriptors.

@@ -7,9 +7,10 @@ use std::fmt;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::error::CleanUpError;
 use super::store::{OwnGirder, Stores};
 use crate::event::{EventSink, RunId, Silent};
 use crate::pump::{Listen, Outlet};
@@ -36,6 +37,7 @@ pub struct RunSettings {
     timeout: Option<Duration>,
     verify: Option<Verify>,
     keep: Keep,
+    cleaned_up: Option<CleanedUp>,
 }
 
 impl RunSettings {
@@ -161,6 +163,18 @@ impl RunSettings {
         self
     }
 
+    /// The run's end is told as soon as its results are in their places: a container that has exited is removed
+    /// after it. `then` is called when that is done, with how long it took and with what could not be removed. A run
+    /// that failed or was cancelled cleans up before its end, and drops `then`.
+    #[cfg(feature = "worker")]
+    pub(crate) fn with_clean_up_after_the_end(
+        mut self,
+        then: impl FnOnce(Duration, Vec<CleanUpError>) + Send + 'static,
+    ) -> Self {
+        self.cleaned_up = Some(CleanedUp(Mutex::new(Box::new(then))));
+        self
+    }
+
     /// Fills in what is not set.
     pub(super) fn over(self, defaults: &Defaults) -> Given {
         let stream = |own: Option<HostStream>, default: &Option<Arc<OwnedFd>>| {
@@ -182,6 +196,7 @@ impl RunSettings {
             timeout: self.timeout,
             verify: self.verify.unwrap_or(defaults.verify),
             keep: self.keep,
+            cleaned_up: self.cleaned_up,
         }
     }
 }
@@ -225,6 +240,17 @@ pub(super) enum Reporting {
     Own,
     Off,
     Given(JobTeller),
+}
+
+/// Told of a clean-up that comes after the run's end. In a mutex, because what has it is shared while the engine pulls.
+pub(super) struct CleanedUp(Mutex<Box<ToldOfCleanUp>>);
+
+type ToldOfCleanUp = dyn FnOnce(Duration, Vec<CleanUpError>) + Send;
+
+impl CleanedUp {
+    pub(super) fn tell(self, took: Duration, left: Vec<CleanUpError>) {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)(took, left);
+    }
 }
 
 /// Where the container's output goes that is to be the host's.
@@ -285,6 +311,8 @@ pub(super) struct Given {
     pub(super) keep: Keep,
     pub(super) timeout: Option<Duration>,
     pub(super) verify: Verify,
+    /// Who is told of a clean-up that comes after the end.
+    pub(super) cleaned_up: Option<CleanedUp>,
 }
 
 impl fmt::Debug for Given {

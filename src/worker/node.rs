@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
+use tracing::Instrument;
 
 use super::broker::SharedSession;
 use super::celery::{GirderHeaders, Revoked, Task, TimeLimit};
@@ -18,7 +19,8 @@ use super::settings::WorkerSettings;
 use super::slot::Taken;
 use super::state::State;
 use super::url::Broker;
-use crate::run::Runner;
+use crate::event::Phase;
+use crate::run::{CleanUpError, Runner, chain};
 use crate::spec::{GirderJob, HttpUrl, JobSpec, SpecError};
 
 /// How far a worker is in its life.
@@ -72,6 +74,8 @@ pub(super) struct Node {
     pub(super) sends_events: Cell<bool>,
     /// How many tasks were received, by name.
     pub(super) received: RefCell<BTreeMap<String, u64>>,
+    /// How many runs have ended and are still cleaned up after.
+    clean_ups: watch::Sender<usize>,
     /// Ids of tasks that have ended here: a message that comes again after its end is only acknowledged.
     ended: RefCell<VecDeque<String>>,
 }
@@ -113,6 +117,7 @@ impl Node {
             clock: Cell::new(0),
             sends_events: Cell::new(settings.events),
             received: RefCell::default(),
+            clean_ups: watch::Sender::new(0),
             ended: RefCell::default(),
             settings,
         }
@@ -251,6 +256,32 @@ impl Node {
     /// Whether a task has ended here.
     pub(super) fn has_ended(&self, id: &str) -> bool {
         self.ended.borrow().iter().any(|ended| ended == id)
+    }
+
+    /// Waits until there are no more runs that are cleaned up after than there are slots.
+    pub(super) async fn keeps_up_with_clean_ups(&self) {
+        let most = *self.wanted_slots.borrow();
+        // The sender lives as long as this is borrowed.
+        let _ = self.clean_ups.subscribe().wait_for(|clean_ups| *clean_ups <= most).await;
+    }
+
+    /// Sees to the clean-up of a run whose end is told before it; `cleaned_up` ends without a word if there is none.
+    /// The worker does not end before.
+    pub(super) fn cleans_up_after(
+        self: &Rc<Self>,
+        cleaned_up: oneshot::Receiver<(Duration, Vec<CleanUpError>)>,
+    ) {
+        let (node, held) = (Rc::clone(self), self.holds());
+        node.clean_ups.send_modify(|clean_ups| *clean_ups += 1);
+        let ends = async move {
+            if let Ok((took, left)) = cleaned_up.await {
+                node.health.metrics.phase_ended(Phase::CleanUp, took);
+                left.iter().for_each(|left| tracing::warn!("{}", chain(left)));
+            }
+            node.clean_ups.send_modify(|clean_ups| *clean_ups -= 1);
+            drop(held);
+        };
+        tokio::task::spawn_local(ends.instrument(tracing::Span::current()));
     }
 
     /// Takes no new message from now on.

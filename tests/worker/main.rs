@@ -22,6 +22,7 @@ mod place;
 mod proxy;
 mod python;
 mod remote;
+mod removal;
 mod restoring;
 mod results;
 mod rows;

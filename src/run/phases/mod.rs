@@ -19,12 +19,13 @@ use crate::run::cancel::PHASES_END;
 use crate::run::end::End;
 use crate::run::error::{Cause, RunError};
 use crate::run::hooks;
-use crate::run::live::{Live, Stop};
+use crate::run::live::{Live, MadeContainer, Stop};
 use crate::run::outcome::Outcome;
+use crate::run::settings::Keep;
 
 /// Takes a run from its start to its end. Its phases are boxed: one is as large as the largest thing that it ever waits
-/// for.
-pub(crate) async fn run(mut live: Live) -> Result<Outcome, RunError> {
+/// for. Gives the run back if it is still to [`clean_up_after_the_end`].
+pub(crate) async fn run(mut live: Live) -> (Result<Outcome, RunError>, Option<Live>) {
     let limit = TimeLimit::begin(&live);
     let ended = limit.judge(Box::pin(phases(&mut live)).await);
     let phase = live.phase();
@@ -33,10 +34,34 @@ pub(crate) async fn run(mut live: Live) -> Result<Outcome, RunError> {
     }
     live.concludes(&ended);
     live.enters(Phase::CleanUp);
+    if ends_before_clean_up(&live, &ended) {
+        live.ends_job().await;
+        return (live.ended(ended, phase, Vec::new()), Some(live));
+    }
     let left = Box::pin(clean_up::clean_up(&mut live)).await;
     live.leaves();
     live.ends_job().await;
-    live.ended(ended, phase, left)
+    (live.ended(ended, phase, left), None)
+}
+
+/// Whether somebody wants that, and nothing that the clean-up does changes what is told of the run: a container that
+/// has exited is being removed, and no result stays on this host.
+fn ends_before_clean_up(live: &Live, ended: &Result<End, Stop>) -> bool {
+    live.given.cleaned_up.is_some()
+        && matches!(ended, Ok(End { is_cancelled: false, .. }))
+        && matches!(live.made.container, MadeContainer::Removing(_))
+        && live.made.staying.is_empty()
+        && live.given.keep != Keep::Always
+}
+
+/// Removes what the run has made, when its end has been told.
+pub(crate) async fn clean_up_after_the_end(mut live: Live) {
+    let left = Box::pin(clean_up::clean_up(&mut live)).await;
+    live.leaves();
+    let took = live.report.phases.last().map_or(Duration::ZERO, |(_, took)| *took);
+    if let Some(cleaned_up) = live.given.cleaned_up.take() {
+        cleaned_up.tell(took, left);
+    }
 }
 
 /// How long a run may take: when it is over, the run is cancelled.

@@ -4,6 +4,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::oneshot;
+
 use super::bury::{NODE_LABEL, TASK_LABEL};
 use super::girder::GirderSide;
 use super::{After, Job};
@@ -43,6 +45,10 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
     if let Err(error) = node.runner.remove_container_of(TASK_LABEL, &task.head.id).await {
         tracing::debug!("{}", chain(&error));
     }
+    keep_up(node, job).await;
+    let (sender, cleaned_up) = oneshot::channel();
+    let tell = move |took, left| drop(sender.send((took, left)));
+    settings = settings.with_clean_up_after_the_end(tell);
     node.remembers(job, id.as_str());
     let handle = match node.runner.start_with(&spec, settings) {
         Ok(handle) => handle,
@@ -50,6 +56,7 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
     };
     let ran = watch(node, job, handle, girder).await;
     note(node, &ran);
+    node.cleans_up_after(cleaned_up);
     let stopped = job.stopper.asked().map(|stop| stop.reason);
     if stopped == Some(StoppedFor::Shutdown)
         && node.settings.acks_late
@@ -58,6 +65,18 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         return After::GiveBack;
     }
     After::Tell(Ended::of_run(&ran, stopped))
+}
+
+/// Waits until the engine keeps up with removing containers, unless the job is to be stopped: then its run begins, and
+/// ends as one that is stopped.
+async fn keep_up(node: &Node, job: &Job) {
+    let (mut stops, mut stage) = (job.stopper.changes(), node.stage.subscribe());
+    tokio::select! {
+        () = node.keeps_up_with_clean_ups() => {}
+        _ = stops.wait_for(Option::is_some) => {}
+        () = node.is_revoked(&job.task().head.id) => {}
+        _ = stage.wait_for(|stage| *stage == Stage::Stops) => {}
+    }
 }
 
 /// Waits for the end of the run, and passes on what stops it.
@@ -71,6 +90,8 @@ async fn watch(
     let limits = node.limits_of(task);
     let canceller = handle.canceller();
     let mut stops = job.stopper.changes();
+    // It may have been asked for before.
+    stops.mark_changed();
     let mut stage = node.stage.subscribe();
     let watched = async {
         tokio::join!(
@@ -116,7 +137,8 @@ async fn watch(
     .await
 }
 
-fn run_id(job: &Job) -> RunId {
+/// The id of a job's run.
+pub(super) fn run_id(job: &Job) -> RunId {
     // Celery's ids are UUIDs, but need not be.
     RunId::new(&job.task().head.id.replace('-', "")).unwrap_or_else(|_| RunId::random())
 }
