@@ -108,6 +108,8 @@
 //! - `girder_client_session_kwargs`: headers, `verify`, `cert` and `proxies` are for the updates of the job.
 //! - Of several workers that get the same message, one runs its job, and the others leave it to that one; the job's log
 //!   begins with the name of who got it. A message that comes again, since its worker died, runs again.
+//! - A message that comes again asks all workers first who has its job: a worker that lost only its connection to the
+//!   broker keeps the job, and the job runs once.
 //! - A job's result does not wait until its container is removed, and neither does the slot.
 //! - A job whose time has come (`countdown`, `eta`) runs where a slot is free, and does not wait for one of the worker
 //!   that has kept its message. A message is kept from other workers of a Redis while Girder is away.

@@ -334,7 +334,8 @@ fn dead(folder: &RecordFolder) -> (Vec<DeadRecord>, Vec<Unread>) {
     folder.dead().unwrap_or_else(failed)
 }
 
-fn looks_left(labels: &BTreeMap<String, String>) -> bool {
+/// Whether who made a container is gone, and it was not to stay.
+pub(super) fn looks_left(labels: &BTreeMap<String, String>) -> bool {
     let label = |name| labels.get(name).map(String::as_str).unwrap_or_default();
     let owner = Owner::from_parts(label(PID_LABEL), label(SINCE_LABEL));
     owner.is_some_and(|owner| owner.is_gone()) && !labels.contains_key(KEEP_LABEL)

@@ -18,11 +18,13 @@ use super::cancel::{Cancellation, Canceller};
 use super::container::stop::remove;
 use super::error::{Cause, RunError};
 use super::handle::{Ending, RunHandle};
+#[cfg(feature = "worker")]
+use super::labels::{HOST_LABEL, this_host};
 use super::live::Live;
 use super::outcome::Outcome;
 use super::phases;
 #[cfg(feature = "worker")]
-use super::prune::{Prune, PruneError, Pruned};
+use super::prune::{Prune, PruneError, Pruned, looks_left};
 use super::settings::{Defaults, Given, RunSettings};
 use super::shared::Shared;
 use super::store::JobStore;
@@ -184,6 +186,18 @@ impl Runner {
     pub(crate) fn prune_of(&self, label: &str, value: &str) -> Result<Pruned, PruneError> {
         let (engine, records) = (self.shared.engine.clone(), self.shared.record_folders.clone());
         Prune::of_records(engine, records).with_label(label, value).run()
+    }
+
+    /// Whether a run on this host has left a container that has a label, and was killed itself.
+    pub(crate) async fn has_left_behind(
+        &self,
+        label: &str,
+        value: &str,
+    ) -> Result<bool, docker::DockerError> {
+        let engine = docker::Client::connect(self.shared.engine.clone()).await?;
+        let host = this_host();
+        let found = engine.list(&[(label, Some(value)), (HOST_LABEL, Some(&host))]).await?;
+        Ok(found.iter().any(|container| looks_left(&container.labels)))
     }
 
     /// Removes containers of runs that have a label, whether they run or not.

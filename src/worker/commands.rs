@@ -194,8 +194,11 @@ fn query(node: &Node, ids: &[String]) -> Value {
     let found = ids.iter().filter_map(|id| {
         let due = || due.iter().find(|taken| taken.task.head.id == *id);
         let known = match (jobs.get(id), waiting.get(id)) {
+            (Some(job), _) if job.asks.get() => json!(["reserved", held(node, &job.taken)]),
             (Some(job), _) => json!(["active", active(node, job)]),
             (None, Some(taken)) => json!(["scheduled", held(node, taken)]),
+            // For a worker to which its message comes again.
+            (None, None) if node.has_ended(id) => json!(["ready", {"id": id}]),
             (None, None) => json!(["reserved", held(node, due()?)]),
         };
         Some((id.clone(), known))

@@ -63,6 +63,9 @@ async fn serve(node: &Rc<Node>, session: &SharedSession) -> BrokerError {
                     return session.ended().await;
                 }
             };
+            if node.hears_answer(&message) {
+                continue;
+            }
             match (hello.reply(&message), Request::read(&message)) {
                 (Some((revoked, clock)), _) => {
                     node.hears(clock);

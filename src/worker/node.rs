@@ -1,15 +1,15 @@
 //! What the parts of one worker share. All of it lives on one thread.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::Instrument;
 
 use super::broker::SharedSession;
-use super::celery::{GirderHeaders, Revoked, Task, TimeLimit};
+use super::celery::{GirderHeaders, Message, Revoked, Task, TimeLimit};
 use super::due::Due;
 use super::http::Health;
 use super::job::{Job, Limits};
@@ -74,6 +74,10 @@ pub(super) struct Node {
     pub(super) sends_events: Cell<bool>,
     /// How many tasks were received, by name.
     pub(super) received: RefCell<BTreeMap<String, u64>>,
+    /// Who waits for replies to a question, by the question's ticket.
+    pub(super) questions: RefCell<BTreeMap<String, mpsc::UnboundedSender<Message>>>,
+    /// The runs of this node whose process has died.
+    pub(super) buried: RefCell<BTreeSet<String>>,
     /// How many runs have ended and are still cleaned up after.
     clean_ups: watch::Sender<usize>,
     /// Ids of tasks that have ended here: a message that comes again after its end is only acknowledged.
@@ -117,6 +121,8 @@ impl Node {
             clock: Cell::new(0),
             sends_events: Cell::new(settings.events),
             received: RefCell::default(),
+            questions: RefCell::default(),
+            buried: RefCell::default(),
             clean_ups: watch::Sender::new(0),
             ended: RefCell::default(),
             settings,
@@ -256,6 +262,13 @@ impl Node {
     /// Whether a task has ended here.
     pub(super) fn has_ended(&self, id: &str) -> bool {
         self.ended.borrow().iter().any(|ended| ended == id)
+    }
+
+    /// Passes a message on to whoever asked for it; false if it is no answer to a question.
+    pub(super) fn hears_answer(&self, message: &Message) -> bool {
+        let questions = self.questions.borrow();
+        let asks = message.text_header("ticket").and_then(|ticket| questions.get(ticket));
+        asks.is_some_and(|asks| asks.send(message.clone()).is_ok())
     }
 
     /// Waits until there are no more runs that are cleaned up after than there are slots.

@@ -13,6 +13,7 @@ use crate::way::Way;
 on_both_sites! {
     a_message_that_two_workers_get_at_once_runs_on_one,
     who_leaves_a_job_to_another_runs_it_when_the_other_dies,
+    who_loses_only_the_connection_keeps_the_job,
 }
 
 /// What a worker says that leaves a job to another one.
@@ -69,6 +70,29 @@ fn who_leaves_a_job_to_another_runs_it_when_the_other_dies(site: &Site) {
     assert_eq!((log.matches("up\n").count(), log.matches("down\n").count()), (2, 1), "{log}");
     assert!(!job.has_container());
     site.until(|| site.waiting_in(&site.other_queue()) == 0);
+}
+
+/// The broker gives the message to another worker, which cannot know at once that the first one goes on.
+fn who_loses_only_the_connection_keeps_the_job(site: &Site) {
+    let late = ["--acks-late", "--visibility-timeout", "3", "--concurrency", "1"];
+    let way = Way::to(site.broker());
+    let through = way.address(site.broker());
+    let first = site.worker(&[late.as_slice(), &["--broker", &through]].concat());
+    let job = site.send(&script("echo once; sleep 20"), json!({}));
+    job.says("once");
+    let name = format!("second@{}", site.queue());
+    let second = site.worker(&[late.as_slice(), &["--hostname", &name]].concat());
+    way.closes();
+    site.until(|| second.log().contains("asks the other workers"));
+    way.opens();
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+    assert_eq!(job.statuses(), [2, 3]);
+    site.until(|| second.log().contains("the job has ended"));
+    assert!(second.log().contains("its message is held"), "{}", second.log());
+    first.ends_well();
+    second.ends_well();
+    assert_eq!(site.waiting(), 0);
 }
 
 /// Redis gives others what is held for longer than the visibility timeout.

@@ -242,19 +242,8 @@ impl Hello {
 
     /// The command. Replies are sent to this queue.
     pub fn message(&self, node: &str, revoked: &[String], clock: u64, replies: &str) -> Message {
-        let mut headers = Map::new();
-        headers.insert("clock".to_owned(), clock.into());
-        let body = json!({
-            "method": "hello",
-            "arguments": {"from_node": node, "revoked": revoked},
-            "destination": null,
-            "pattern": null,
-            "matcher": null,
-            "ticket": self.ticket,
-            // The exchange without a name has each queue.
-            "reply_to": {"exchange": "", "routing_key": replies},
-        });
-        Message::json(headers, &body)
+        let arguments = json!({"from_node": node, "revoked": revoked});
+        asking(("hello", arguments), &self.ticket, clock, replies)
     }
 
     /// The ids that a reply says are revoked, and its clock; `None` if it is no reply to this hello.
@@ -267,6 +256,28 @@ impl Hello {
         let revoked = answers.flat_map(revoked_ids).collect();
         Some((revoked, message.headers.get("clock").map_or(0, clock)))
     }
+}
+
+/// A command to all workers whose replies are sent to this queue, and have the ticket with them.
+pub(super) fn asking(
+    (method, arguments): (&str, Value),
+    ticket: &str,
+    clock: u64,
+    replies: &str,
+) -> Message {
+    let mut headers = Map::new();
+    headers.insert("clock".to_owned(), clock.into());
+    let body = json!({
+        "method": method,
+        "arguments": arguments,
+        "destination": null,
+        "pattern": null,
+        "matcher": null,
+        "ticket": ticket,
+        // The exchange without a name has each queue.
+        "reply_to": {"exchange": "", "routing_key": replies},
+    });
+    Message::json(headers, &body)
 }
 
 /// Before Celery 5.7 it is an object of ids with their times.

@@ -71,7 +71,7 @@ impl Message {
     }
 
     /// A header that is a string and not empty.
-    pub(super) fn text_header(&self, name: &str) -> Option<&str> {
+    pub(in crate::worker) fn text_header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 }

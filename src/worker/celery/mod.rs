@@ -19,6 +19,7 @@ mod inflate;
 mod message;
 mod pattern;
 mod pickle;
+mod question;
 mod result;
 mod revoked;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use file::decoded;
 pub use follow::{Fellow, Follower, JobForm, Predecessor};
 pub use message::{Message, Properties};
 pub use pickle::PickleError;
+pub use question::{Known, Question};
 pub use result::{Meta, PythonError, Status};
 pub use revoked::Revoked;
 pub use task::{GirderHeaders, Head, Problem, Task, TimeLimit, Unreadable};

@@ -19,6 +19,7 @@ pub(in crate::worker) async fn bury(node: &Rc<Node>) {
     let died = node.died();
     for running in died {
         tracing::warn!(task = running.task_id, "was running when the worker died");
+        node.buried.borrow_mut().insert(running.run_id.clone());
         if let Err(error) = node.runner.remove_container_of(TASK_LABEL, &running.task_id).await {
             tracing::warn!("{}", chain(&error));
         }
@@ -61,6 +62,8 @@ async fn prune(node: &Node) {
     let (runner, name) = (node.runner.clone(), node.settings.hostname.clone());
     match spawn_blocking(move || runner.prune_of(NODE_LABEL, &name)).await {
         Ok(Ok(pruned)) => {
+            let runs = pruned.containers.iter().filter_map(|name| name.strip_prefix("gantline-"));
+            node.buried.borrow_mut().extend(runs.map(str::to_owned));
             for name in &pruned.containers {
                 tracing::warn!(name, "removed a container that the last worker of this name left");
             }

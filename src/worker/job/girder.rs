@@ -5,7 +5,7 @@
 //! | it runs now | goes on |
 //! | it has succeeded or failed | is acknowledged: this is a second delivery |
 //! | it runs already, and the message comes for the first time | is acknowledged: another worker got it as well |
-//! | it runs already, and the message comes again | goes on: its worker died |
+//! | it runs already, and the message comes again | goes on if its worker died ([`ask`](super::ask)) |
 //! | it is canceled, or was to be | REVOKED |
 //! | it was deleted | REVOKED |
 //! | 401, 403 | FAILURE: the token does not do |
@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
+use super::ask::{Holder, holder};
 use super::stop::Stopper;
 use super::{After, Job};
 use crate::girder::{GirderError, JobStatus};
@@ -41,17 +42,41 @@ pub(super) enum Begin {
 
 impl GirderSide {
     /// Tells Girder that the job runs, and heeds its answer.
-    pub(super) async fn begin(node: &Node, job: &Rc<Job>) -> Begin {
-        let reporter = match start(node, &job.task().head.girder, &job.stopper) {
+    pub(super) async fn begin(node: &Rc<Node>, job: &Rc<Job>) -> Begin {
+        let again = job.taken.delivery.is_redelivered();
+        let started = || start(node, &job.task().head.girder, &job.stopper);
+        let reporter = match started() {
+            Ok(None) if again => {
+                return at_work(holder(node, job).await).unwrap_or(Begin::Runs(None));
+            }
             Ok(None) => return Begin::Runs(None),
             Ok(Some(reporter)) => reporter,
             Err(words) => return Begin::NoContainer(After::Tell(Ended::unusable(words))),
         };
+        let line = format!("delivered to {}\n", node.settings.hostname);
+        match begun(&reporter, Some(line)).await {
+            Begun::Elsewhere if again => {
+                if let Some(begin) = at_work(holder(node, job).await) {
+                    return begin;
+                }
+                // Of the reporter that has heard of another worker nothing more is told.
+                match started() {
+                    Ok(Some(reporter)) => {
+                        let begun = begun(&reporter, None).await;
+                        Self::go_on(node, reporter, begun)
+                    }
+                    Ok(None) => Begin::Runs(None),
+                    Err(words) => Begin::NoContainer(After::Tell(Ended::unusable(words))),
+                }
+            }
+            begun => Self::go_on(node, reporter, begun),
+        }
+    }
+
+    /// What Girder's answer means.
+    fn go_on(node: &Node, reporter: JobReporter, begun: Begun) -> Begin {
         let no_container = |ended| Begin::NoContainer(After::Tell(ended));
-        // A job that runs, and whose message comes again, was a worker's that died.
-        let is_first = !job.taken.delivery.is_redelivered();
-        let line = is_first.then(|| format!("delivered to {}\n", node.settings.hostname));
-        match begun(&reporter, line).await {
+        match begun {
             Begun::Running => {
                 note_waiting(node, &reporter);
                 let teller = reporter.teller();
@@ -108,6 +133,15 @@ impl GirderSide {
             }
             (after, _) => after,
         }
+    }
+}
+
+/// How a job begins whose message comes again; `None` if it is ours.
+fn at_work(holder: Holder) -> Option<Begin> {
+    match holder {
+        Holder::Nobody => None,
+        Holder::Ended => Some(Begin::NoContainer(After::Acknowledge)),
+        Holder::NotOurs => Some(Begin::NoContainer(After::GiveBack)),
     }
 }
 

@@ -10,6 +10,7 @@
 //! 4. The whole of the log, then the job's last status. Who waits for the result finds the job as it ended.
 //! 5. Tasks that follow, then the result, then a late acknowledgement ([`Outbox`](super::outbox::Outbox)).
 
+mod ask;
 mod bury;
 mod follow;
 mod girder;
@@ -40,6 +41,8 @@ pub(super) struct Job {
     pub(super) taken: Rc<Taken>,
     pub(super) since: SystemTime,
     pub(super) is_acknowledged: Cell<bool>,
+    /// Whether it is not known yet if another worker has it.
+    pub(super) asks: Cell<bool>,
     pub(super) stopper: Stopper,
     /// Told when it is over.
     over: Notify,
@@ -87,6 +90,7 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
         taken: Rc::clone(&taken),
         since: SystemTime::now(),
         is_acknowledged: Cell::new(false),
+        asks: Cell::new(false),
         stopper: Stopper::default(),
         over: Notify::new(),
     });
