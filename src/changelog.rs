@@ -35,6 +35,8 @@
 //!   change; another weak tag or time fails the run. Where the server says nothing, the run warns. A coding that nobody
 //!   asked for (`Content-Encoding`) is an error, and so are a redirect from https to http and the same page of a listing
 //!   twice.
+//! - The report has the most memory that the container held, its processor time, the image's digest, and the engine's
+//!   name and version; `gantline run --summary` shows them.
 //! - `gantline run --timeout`, `--stall-timeout`, `--connect-timeout`; `--on-closed-stdout stop|continue`: when nobody
 //!   reads standard output any more, the container is stopped and the exit code is 141.
 //! - `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` count as curl has them, for Girder and for URLs of jobs

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{plain, render};
 use crate::run::Report;
 
-/// Says how the run ended and how long it took, what it moved, and what it was.
+/// Says how the run ended, how long it took and what the container used; what it moved; and what it was.
 pub(super) fn say(report: &Report) {
     lines(report).iter().for_each(|line| render::say(line));
 }
@@ -26,7 +26,11 @@ fn end(report: &Report) -> String {
         .iter()
         .map(|(phase, took)| format!("{} {:.1}", phase.as_str(), took.as_secs_f64()))
         .collect();
-    format!("{}: {end}, {:.1} s ({})", report.image, whole.as_secs_f64(), phases.join(", "))
+    let memory = report.memory_peak.map(|peak| format!("; memory {}", render::bytes(peak)));
+    let processor = report.cpu_seconds.map(|seconds| format!(", processor {seconds:.1} s"));
+    let used = memory.into_iter().chain(processor).collect::<String>();
+    let (image, whole) = (&report.image, whole.as_secs_f64());
+    format!("{image}: {end}, {whole:.1} s ({}){used}", phases.join(", "))
 }
 
 fn moved(report: &Report) -> String {
@@ -55,12 +59,15 @@ fn moved(report: &Report) -> String {
 fn what(report: &Report) -> String {
     let container = report.container_id.as_deref().and_then(|id| id.get(..12));
     let container = container.map(|id| format!(", container {id}")).unwrap_or_default();
+    let image = report.image_id.as_deref().and_then(|id| id.get(..19));
+    let image = image.map(|id| format!(", image {id}")).unwrap_or_default();
+    let engine = report.engine.as_deref().map(|engine| format!(", {engine}")).unwrap_or_default();
     let warnings = match report.warnings.len() {
         1 => "1 warning".to_owned(),
         count => format!("{count} warnings"),
     };
     let error = if report.error.is_some() { ", and failed" } else { "" };
-    format!("run {}{container}: {warnings}{error}", report.run_id)
+    format!("run {}{container}{image}{engine}: {warnings}{error}", report.run_id)
 }
 
 #[cfg(test)]
@@ -79,14 +86,18 @@ mod tests {
                 (Phase::Prepare, Duration::from_millis(100)),
                 (Phase::Stream, Duration::from_millis(2300)),
             ],
+            memory_peak: Some(64 << 20),
+            cpu_seconds: Some(1.2),
+            image_id: Some(format!("sha256:{}", "ab".repeat(32))),
+            engine: Some("Docker 20.10.24".to_owned()),
             ..Report::default()
         };
         assert_eq!(
             lines(&report),
             [
-                "busybox: exit code 0, 2.4 s (prepare 0.1, stream 2.3)",
+                "busybox: exit code 0, 2.4 s (prepare 0.1, stream 2.3); memory 64.00 MiB, processor 1.2 s",
                 "moved 0 B, uploaded 0 B",
-                "run 5f, container 0123456789ab: 0 warnings",
+                "run 5f, container 0123456789ab, image sha256:abababababab, Docker 20.10.24: 0 warnings",
             ]
         );
     }

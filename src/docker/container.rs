@@ -71,6 +71,8 @@ pub struct ContainerState {
     pub oom_killed: bool,
     /// The engine's words for what went wrong, when something did.
     pub error: Option<String>,
+    /// The image that it was made of: the digest of its configuration.
+    pub image_id: Option<String>,
     /// Whether it has a terminal.
     pub tty: bool,
     /// Its addresses, one for each network that it has one on.
@@ -217,6 +219,8 @@ impl Client {
         #[serde(rename_all = "PascalCase")]
         struct Answer {
             state: State,
+            #[serde(default)]
+            image: String,
             config: Config,
             #[serde(default, deserialize_with = "reply::nullable")]
             network_settings: NetworkSettings,
@@ -261,7 +265,7 @@ impl Client {
             #[serde(default)]
             tty: bool,
         }
-        let Answer { state, config, network_settings, mounts, host_config } =
+        let Answer { state, image, config, network_settings, mounts, host_config } =
             self.ask(Request::get(format!("/containers/{id}/json"))).await?;
         Ok(ContainerState {
             status: state.status,
@@ -269,6 +273,7 @@ impl Client {
             exit_code: state.exit_code,
             oom_killed: state.oom_killed,
             error: reply::remark(&state.error),
+            image_id: reply::remark(&image),
             tty: config.tty,
             addresses: network_settings
                 .networks

@@ -72,6 +72,7 @@ pub struct Client {
 struct Shared {
     settings: Settings,
     version: ApiVersion,
+    engine: Option<String>,
 }
 
 impl Client {
@@ -82,14 +83,20 @@ impl Client {
     /// [`DockerError::Version`] when there is no version that both know.
     pub async fn connect(settings: Settings) -> Result<Self, DockerError> {
         let call = Request::get("/_ping").call().clone();
-        let version = within(settings.timeout, &call, system::negotiate(&settings)).await?;
+        let system::Met { version, engine } =
+            within(settings.timeout, &call, system::negotiate(&settings)).await?;
         tracing::debug!(endpoint = %settings.endpoint, %version, "met the engine");
-        Ok(Self { shared: Arc::new(Shared { settings, version }) })
+        Ok(Self { shared: Arc::new(Shared { settings, version, engine }) })
     }
 
     /// The version of the API that is spoken.
     pub fn version(&self) -> ApiVersion {
         self.shared.version
+    }
+
+    /// The engine's name and version, if it says so.
+    pub fn engine(&self) -> Option<&str> {
+        self.shared.engine.as_deref()
     }
 
     /// Where the engine is.
@@ -186,7 +193,7 @@ mod tests {
         fn sendable<T: Send>(_: T) {}
         let settings = Settings::default();
         sendable(Client::connect(settings.clone()));
-        let shared = Shared { settings, version: ApiVersion::OLDEST };
+        let shared = Shared { settings, version: ApiVersion::OLDEST, engine: None };
         let client = Client { shared: Arc::new(shared) };
         let id = ContainerId::try_from("0".repeat(64)).unwrap();
         sendable(client.create("n", &CreateContainer::default()));

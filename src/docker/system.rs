@@ -9,12 +9,21 @@ use super::reply;
 use super::request::Request;
 use super::version::ApiVersion;
 
+/// An engine that has answered.
+pub(super) struct Met {
+    /// The version of the API to speak.
+    pub(super) version: ApiVersion,
+    /// Its name and version, if it says so.
+    pub(super) engine: Option<String>,
+}
+
 /// Asks for the engine's newest version and picks the one to speak.
 ///
 /// The ping has no version in its path: engines refuse versions that they do not know, and newer
 /// ones refuse old versions too.
-pub(super) async fn negotiate(settings: &Settings) -> Result<ApiVersion, DockerError> {
+pub(super) async fn negotiate(settings: &Settings) -> Result<Met, DockerError> {
     let ping = send(settings, Request::get("/_ping"), None).await?.accepted().await?;
+    let name = ping.header("server").map(product);
     let engine = match ping.header("api-version").map(str::parse) {
         Some(Ok(version)) => version,
         Some(Err(_)) => return Err(unexpected(&ping, "its Api-Version is no version")),
@@ -27,7 +36,13 @@ pub(super) async fn negotiate(settings: &Settings) -> Result<ApiVersion, DockerE
         // Whether it is too old for this engine, only the engine knows.
         send(settings, Request::get("/_ping"), Some(version)).await?.accepted().await?;
     }
-    Ok(version)
+    Ok(Met { version, engine: name })
+}
+
+/// `Docker 20.10.24` of `Docker/20.10.24 (linux)`.
+fn product(header: &str) -> String {
+    let product = header.split(' ').next().unwrap_or_default();
+    product.replacen('/', " ", 1).replacen("Libpod", "Podman", 1)
 }
 
 /// For what serves the API but leaves the header out.
@@ -59,4 +74,16 @@ pub(super) async fn send(
 
 fn unexpected(reply: &Reply, what: &'static str) -> DockerError {
     DockerError::Answer { call: reply.call().clone(), source: AnswerError::Unexpected(what) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_is_called_by_its_name_and_version() {
+        assert_eq!(product("Docker/20.10.24+dfsg1 (linux)"), "Docker 20.10.24+dfsg1");
+        assert_eq!(product("Libpod/4.3.1 (linux)"), "Podman 4.3.1");
+        assert_eq!(product("other"), "other");
+    }
 }

@@ -29,6 +29,7 @@ use crate::event::{Event, Ledger, Phase, RunId, TransferId};
 use crate::guard::Watched;
 use crate::plan::{FifoFolder, Mount, Plan, Resolved};
 use crate::reporter::{JobReporter, JobTeller};
+use crate::run::container::usage::Usage;
 use crate::run::transfers::Transfers;
 use crate::run::transfers::host_file::Unfinished;
 use crate::run::transfers::relay::Relay;
@@ -77,6 +78,8 @@ pub(super) struct Made {
     pub(super) container: MadeContainer,
     /// Of the container that has started, if it reads from us.
     pub(super) watched: Option<Watched>,
+    /// Of the container that has started.
+    pub(super) usage: Usage,
     /// Of the container, in the record.
     pub(super) container_note: Option<Note>,
     /// In the plan's order.

@@ -65,12 +65,22 @@ pub struct Report {
     pub container_id: Option<String>,
     /// The image reference.
     pub image: String,
+    /// The image that the container was made of: the digest of its configuration.
+    pub image_id: Option<String>,
+    /// The engine's name and version.
+    pub engine: Option<String>,
     /// The container's exit code, when it ran.
     pub exit_code: Option<i64>,
     /// Whether the kernel killed something in it for want of memory, as the engine says.
     pub oom_killed: bool,
     /// Whether the run was cancelled.
     pub cancelled: bool,
+    /// The most memory that the container held at a time, in bytes, as the kernel counts it; none where its control
+    /// group cannot be read.
+    pub memory_peak: Option<u64>,
+    /// The time that the container had the processor, in seconds; none where its control group cannot be read.
+    #[serde(serialize_with = "in_milliseconds_if_known")]
+    pub cpu_seconds: Option<f64>,
     /// The phases that the run went through, in their order, and how long each took.
     #[serde(serialize_with = "as_map")]
     pub phases: Vec<(Phase, Duration)>,
@@ -265,6 +275,13 @@ fn in_milliseconds<S: Serializer>(seconds: &f64, to: S) -> Result<S::Ok, S::Erro
     to.serialize_f64(rounded(*seconds))
 }
 
+fn in_milliseconds_if_known<S: Serializer>(
+    seconds: &Option<f64>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    seconds.map(rounded).serialize(to)
+}
+
 /// Milliseconds are enough to read, and all that is meant.
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
@@ -296,7 +313,7 @@ mod tests {
         };
         assert_eq!(
             report.to_json().to_string(),
-            r#"{"run_id":"r","container_id":null,"image":"busybox","exit_code":0,"oom_killed":false,"cancelled":false,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"checked":false,"finish":"complete"}],"downloads":[],"uploads":[],"hooks":[],"warnings":[],"error":null,"failure":null,"stderr_tail":[]}"#
+            r#"{"run_id":"r","container_id":null,"image":"busybox","image_id":null,"engine":null,"exit_code":0,"oom_killed":false,"cancelled":false,"memory_peak":null,"cpu_seconds":null,"phases":{"prepare":0.1},"transfers":[{"source":"girder:5f","sink":"fifo:in","bytes":4294967296,"seconds":1.9,"carrier":"direct","resumed":0,"checked":false,"finish":"complete"}],"downloads":[],"uploads":[],"hooks":[],"warnings":[],"error":null,"failure":null,"stderr_tail":[]}"#
         );
     }
 

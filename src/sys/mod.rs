@@ -2,7 +2,7 @@
 //!
 //! What std does not have and the streaming core needs: FIFOs by their inode, pipes with a size,
 //! splice, sendfile, opening beneath a folder, inotify, the kernel's log,
-//! a container's processes. Nothing here decides anything. Every
+//! a container's processes and what they used. Nothing here decides anything. Every
 //! descriptor is close-on-exec; those of FIFOs and pipes do not block.
 
 use nix::errno::Errno;
@@ -17,6 +17,7 @@ pub mod pipe;
 pub mod sendfile;
 pub mod socket;
 pub mod splice;
+pub mod used;
 
 /// Makes a system call again as long as a signal interrupts it (`EINTR`).
 ///

@@ -7,13 +7,17 @@ use crate::support::command::{Finished, Invocation};
 use crate::support::gate::{GATE, Gate};
 use crate::support::job::{Job, connect, host_file_to_stream, named_input_pipe};
 
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 19] = [
     "run_id",
     "container_id",
     "image",
+    "image_id",
+    "engine",
     "exit_code",
     "oom_killed",
     "cancelled",
+    "memory_peak",
+    "cpu_seconds",
     "phases",
     "transfers",
     "downloads",
@@ -171,6 +175,26 @@ fn the_report_of_an_earlier_run_never_looks_like_this_ones() {
 }
 
 #[test]
+fn a_report_says_what_the_container_used_and_who_ran_it() {
+    // The buffer of `tail` is in its memory, and the loop is the shell's own.
+    let used = "head -c 64m /dev/zero | tail -c 64m > /dev/null; \
+                i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done";
+    let run = Job::script(used).finish();
+    assert_eq!(run.code, 0, "{run}");
+    let peak = run.reported("memory_peak").as_u64().unwrap();
+    assert!((64 << 20..96 << 20).contains(&peak), "{peak}");
+    let seconds = run.reported("cpu_seconds").as_f64().unwrap();
+    assert!(seconds > 0.05, "{seconds}");
+    assert!(run.reported("engine").as_str().unwrap().starts_with("Docker "), "{run}");
+    let image = run.reported("image_id").as_str().unwrap();
+    assert!(image.starts_with("sha256:") && image.len() == 71, "{run}");
+
+    let short = Job::program(&["true"]).finish();
+    let peak = short.reported("memory_peak").as_u64().unwrap();
+    assert!((1..64 << 20).contains(&peak), "{peak}");
+}
+
+#[test]
 fn a_summary_is_three_lines_at_the_end_of_stderr() {
     let job = Job::script("echo out; echo err >&2; exit 3");
     let run = Invocation::of(&["run", "--summary", "--progress", "none", "-"]);
@@ -180,6 +204,8 @@ fn a_summary_is_three_lines_at_the_end_of_stderr() {
     let [what, moved, end] = lines[..] else { panic!("{run}") };
     assert!(end.starts_with("gantline: gantline-test:busybox: "), "{run}");
     assert!(end.contains("(prepare "), "{run}");
+    assert!(end.contains("); memory ") && end.contains(", processor "), "{run}");
     assert!(moved.starts_with("gantline: moved 8 B, uploaded 0 B; most by container:"), "{run}");
     assert!(what.starts_with("gantline: run ") && what.ends_with(": 0 warnings"), "{run}");
+    assert!(what.contains(", image sha256:") && what.contains(", Docker "), "{run}");
 }

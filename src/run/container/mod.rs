@@ -11,3 +11,4 @@ pub(crate) mod open_up;
 pub(crate) mod output;
 pub(crate) mod sight;
 pub(crate) mod stop;
+pub(crate) mod usage;

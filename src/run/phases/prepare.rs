@@ -57,6 +57,7 @@ impl Prepared {
             cancellation.unless(Level::Asked, Box::pin(gather(live, &mut fetched))).await;
         fetched.settle(live);
         let gathered = gathered??;
+        live.report.engine = gathered.engine.engine().map(str::to_owned);
         live.made.engine = Some(gathered.engine.clone());
         gathered.warning.into_iter().for_each(|warning| live.warns(warning));
         warn_about_distance(live, &gathered.engine);

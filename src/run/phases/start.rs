@@ -13,6 +13,7 @@ use crate::run::container::absence::patiently;
 use crate::run::container::deaf::heard;
 use crate::run::container::sight::Sights;
 use crate::run::container::stop::remove;
+use crate::run::container::usage::Usage;
 use crate::run::error::Cause;
 use crate::run::live::{Live, MadeContainer, Stop};
 use crate::run::phases::prepare::Prepared;
@@ -91,6 +92,7 @@ impl Prepared {
         if held.attached.is_some() {
             begin_streams(live, held.attached, &mut self.sinks)?;
         }
+        live.made.usage = Usage::of(&self.engine, &self.container);
         live.tell(&Event::ContainerStarted { id: self.container.to_string() });
         Ok(Begun::Runs(held.exit))
     }

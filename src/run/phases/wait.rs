@@ -49,8 +49,15 @@ impl Exited {
             (state, is_cancelled)
         };
         live.tells_job_of_exit(exit_code);
+        if let Some(used) = live.made.usage.at_exit().await {
+            live.report.memory_peak = Some(used.memory_peak);
+            live.report.cpu_seconds = Some(used.cpu.as_secs_f64());
+        }
         let oom_killed = match state {
-            Ok(state) => state.oom_killed,
+            Ok(state) => {
+                live.report.image_id = state.image_id;
+                state.oom_killed
+            }
             Err(error) => {
                 let why = chain(&error);
                 live.warns(format!("nothing is known of how the container ended: {why}"));
