@@ -47,6 +47,7 @@ mod run_engine;
 mod run_many;
 mod run_output;
 mod run_stops;
+mod shells;
 mod spec;
 mod spec_docker_py;
 mod spec_schema;
