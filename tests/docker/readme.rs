@@ -1,11 +1,15 @@
 //! The README itself: its commands are pasted as they stand into a shell in a fresh folder, and print what it says.
+//! And the jobs of the manual.
 
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::support::command::Invocation;
 
 /// The blocks of code of a text, with their languages.
 fn blocks(text: &str) -> Vec<(&str, &str)> {
@@ -49,6 +53,34 @@ fn what_is_pasted_from_the_readme_prints_what_it_says() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(stdout, expected, "{stderr}");
     assert!(output.status.success(), "{stderr}");
+}
+
+#[test]
+fn the_jobs_of_the_manual_run_and_print_what_it_says() {
+    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/job_document.md");
+    let chapter = fs::read_to_string(chapter).unwrap();
+    let folder = TempDir::with_prefix("gantline-test-").unwrap();
+    let mut blocks = blocks(&chapter).into_iter().peekable();
+    let (mut jobs, mut outputs) = (0, 0);
+    while let Some((language, text)) = blocks.next() {
+        // Ids of a Girder are somebody's own: tests of girder:: have the transforms.
+        if language != "json" || text.contains("Girder") {
+            continue;
+        }
+        let text = text.replace("/tmp/", &format!("{}/", folder.path().display()));
+        let mut job: Value = serde_json::from_str(&text).unwrap();
+        job["image"] = "gantline-test:busybox".into();
+        job["pull_image"] = false.into();
+        let run = Invocation::of(&["run", "-"]).input(job.to_string()).finish();
+        assert_eq!(run.code, 0, "{text}: {run}");
+        jobs += 1;
+        if let Some((_, output)) = blocks.next_if(|(language, _)| *language == "output") {
+            assert_eq!(run.text(), format!("{output}\n"), "{text}: {run}");
+            outputs += 1;
+        }
+    }
+    assert!(jobs >= 5 && outputs >= 1, "{jobs} jobs, {outputs} outputs");
+    assert_eq!(fs::read_to_string(folder.path().join("hello.txt")).unwrap(), "hello\n");
 }
 
 /// A depot that is up when the next command begins: who pastes by hand is slower than that.
