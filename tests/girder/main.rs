@@ -10,3 +10,4 @@ mod run_refusals;
 mod run_secrets;
 #[path = "../support/mod.rs"]
 mod support;
+mod types;

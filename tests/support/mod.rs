@@ -19,4 +19,5 @@ pub(crate) mod girder_job;
 pub(crate) mod in_front;
 pub(crate) mod job;
 pub(crate) mod peer;
+pub(crate) mod posted;
 pub(crate) mod seeded;
