@@ -149,7 +149,7 @@ impl Measured {
                 "cpu_seconds": Spread::of(self.others.iter().map(Run::cpu_seconds)).to_json(),
                 "ratio_of_seconds": self.ratio(Run::seconds).map(|ratio| ratio.to_json()),
                 "ratio_of_cpu_seconds": self.ratio(Run::cpu_seconds).map(|ratio| ratio.to_json()),
-                "runs": self.others.iter().map(Run::to_json).collect::<Vec<_>>(),
+                "runs": self.others.iter().map(|run| run.to_json()).collect::<Vec<_>>(),
             })
         });
         json!({
@@ -163,7 +163,7 @@ impl Measured {
             "system_calls_per_mib": self.system_calls_per_mebibyte(),
             "seconds": self.spread(Run::seconds).to_json(),
             "cpu_seconds": self.spread(Run::cpu_seconds).to_json(),
-            "runs": self.runs.iter().map(Run::to_json).collect::<Vec<_>>(),
+            "runs": self.runs.iter().map(|run| run.to_json()).collect::<Vec<_>>(),
             "against": against,
         })
     }

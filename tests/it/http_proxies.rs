@@ -115,8 +115,7 @@ fn calls_to_girder_go_by_the_proxy_as_well() {
 
     let nginx = Nginx::start();
     fs_record(&nginx);
-    let options =
-        Options { proxies: proxies, ca_files: vec![nginx.authority.file()], ..Options::default() };
+    let options = Options { proxies, ca_files: vec![nginx.authority.file()], ..Options::default() };
     let api = nginx.tls("/api/v1").url.to_string();
     assert_eq!(girder(&api, options.clone()).unwrap().file(ID).unwrap().size, Some(5));
     assert!(proxy.asked().contains("CONNECT 127.0.0.1:"), "{}", proxy.asked());

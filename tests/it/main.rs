@@ -47,6 +47,7 @@ mod run_engine;
 mod run_many;
 mod run_output;
 mod run_stops;
+#[cfg(feature = "command")]
 mod shells;
 mod spec;
 mod spec_docker_py;
