@@ -29,7 +29,8 @@ const MEMBERS: [&str; 19] = [
     "stderr_tail",
 ];
 
-const TRANSFER: [&str; 7] = ["source", "sink", "bytes", "seconds", "carrier", "resumed", "finish"];
+const TRANSFER: [&str; 8] =
+    ["source", "sink", "bytes", "seconds", "carrier", "resumed", "checked", "finish"];
 
 const PHASES: [&str; 6] = ["prepare", "start", "stream", "wait", "collect", "clean_up"];
 
@@ -174,12 +175,17 @@ fn the_report_of_an_earlier_run_never_looks_like_this_ones() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// Runs, of which one tells what it used.
+const TRIES: usize = 8;
+
 #[test]
 fn a_report_says_what_the_container_used_and_who_ran_it() {
     // The buffer of `tail` is in its memory, and the loop is the shell's own.
     let used = "head -c 64m /dev/zero | tail -c 64m > /dev/null; \
                 i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done";
-    let run = Job::script(used).finish();
+    // On a machine that is busy the engine may be quicker than we are, and then it is not known.
+    let mut runs = (0..TRIES).map(|_| Job::script(used).finish());
+    let run = runs.find(|run| !run.reported("memory_peak").is_null()).expect("never known");
     assert_eq!(run.code, 0, "{run}");
     let peak = run.reported("memory_peak").as_u64().unwrap();
     assert!((64 << 20..96 << 20).contains(&peak), "{peak}");
@@ -189,7 +195,8 @@ fn a_report_says_what_the_container_used_and_who_ran_it() {
     let image = run.reported("image_id").as_str().unwrap();
     assert!(image.starts_with("sha256:") && image.len() == 71, "{run}");
 
-    let short = Job::program(&["true"]).finish();
+    let mut short = (0..TRIES).map(|_| Job::program(&["true"]).finish());
+    let short = short.find(|run| !run.reported("memory_peak").is_null()).expect("never known");
     let peak = short.reported("memory_peak").as_u64().unwrap();
     assert!((1..64 << 20).contains(&peak), "{peak}");
 }
@@ -204,7 +211,10 @@ fn a_summary_is_three_lines_at_the_end_of_stderr() {
     let [what, moved, end] = lines[..] else { panic!("{run}") };
     assert!(end.starts_with("gantline: gantline-test:busybox: "), "{run}");
     assert!(end.contains("(prepare "), "{run}");
-    assert!(end.contains("); memory ") && end.contains(", processor "), "{run}");
+    assert!(
+        end.ends_with(')') || end.contains("); memory ") && end.contains(", processor "),
+        "{run}"
+    );
     assert!(moved.starts_with("gantline: moved 8 B, uploaded 0 B; most by container:"), "{run}");
     assert!(what.starts_with("gantline: run ") && what.ends_with(": 0 warnings"), "{run}");
     assert!(what.contains(", image sha256:") && what.contains(", Docker "), "{run}");
