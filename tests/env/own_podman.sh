@@ -9,14 +9,16 @@ folder=$1
 socket=unix://$folder/engine.sock
 export CONTAINERS_CONF=$folder/containers.conf
 
-ours=(podman --root "$folder/data" --runroot "$folder/run" --tmpdir "$folder/tmp" --storage-driver vfs)
+# Podman wants this one to have at most 50 characters.
+runroot=$(mktemp -d -p /run gantline.XXXXXX)
+ours=(podman --root "$folder/data" --runroot "$runroot" --tmpdir "$folder/tmp" --storage-driver vfs)
 
 clean_up() {
     kill "$service" 2>/dev/null && wait "$service" 2>/dev/null
     "${ours[@]}" rm --all --force --time 0 >/dev/null 2>&1
-    awk -v under="$folder/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
-        xargs -r umount -l 2>/dev/null
-    rm -rf "$folder"
+    awk -v under="$folder/" -v run="$runroot/" 'index($5, under) == 1 || index($5, run) == 1 { print $5 }' \
+        /proc/self/mountinfo | sort -r | xargs -r umount -l 2>/dev/null
+    rm -rf "$folder" "$runroot"
 }
 
 need podman docker
