@@ -21,7 +21,7 @@ use serde_json::Value;
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["settings", "run", "plan", "event", "spec", "depot", "worker", "bench", "guard"]),
-    ("bench", &["run", "pump", "volume", "http", "sys"]),
+    ("bench", &["run", "pump", "depot", "volume", "http", "sys"]),
     ("worker", &["girder", "reporter", "run", "event", "spec"]),
     ("settings", &["run", "spec"]),
     (

@@ -132,7 +132,7 @@ impl Worker {
             );
         }
         let node = Rc::new(Node::new(Parts { settings, runner, health, revoked, state }));
-        job::bury(&node).await;
+        job::bury::bury(&node).await;
         spawn_local(systemd::feed_watchdog());
         spawn_local({
             let node = Rc::clone(&node);

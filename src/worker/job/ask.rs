@@ -12,8 +12,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::Job;
-use super::bury::TASK_LABEL;
-use super::run::run_id;
+use super::labels::TASK_LABEL;
 use crate::run::chain;
 use crate::worker::celery::{Known, Question};
 use crate::worker::node::{Node, Stage};
@@ -104,7 +103,7 @@ async fn ours_no_longer(node: &Node) {
 
 /// Whether its worker ran here, and its process is gone.
 async fn has_died(node: &Node, job: &Job) -> bool {
-    if node.buried.borrow().contains(run_id(job).as_str()) {
+    if node.buried.borrow().contains(job.run_id().as_str()) {
         return true;
     }
     let left = node.runner.has_left_behind(TASK_LABEL, &job.task().head.id).await;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::girder::tell_and_finish;
+use super::labels::{NODE_LABEL, TASK_LABEL};
 use crate::girder::JobStatus;
 use crate::reporter::{JobReporter, ReporterOptions, Untold};
 use crate::run::chain;
@@ -75,9 +76,3 @@ async fn prune(node: &Node) {
         Err(error) => tracing::error!(%error, "pruning panicked"),
     }
 }
-
-/// The label of a container by which the node that made it is found.
-pub(super) const NODE_LABEL: &str = "gantline.node";
-
-/// The label of a container by which its task is found again.
-pub(super) const TASK_LABEL: &str = "gantline.task";

@@ -11,9 +11,10 @@
 //! 5. Tasks that follow, then the result, then a late acknowledgement ([`Outbox`](super::outbox::Outbox)).
 
 mod ask;
-mod bury;
+pub(super) mod bury;
 mod follow;
 mod girder;
+mod labels;
 mod run;
 mod stop;
 
@@ -23,7 +24,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
-pub(super) use self::bury::bury;
 use self::girder::{Begin, GirderSide};
 pub(super) use self::stop::Limits;
 use self::stop::Stopper;
@@ -33,6 +33,7 @@ use super::ended::Ended;
 use super::node::Node;
 use super::outbox::Letter;
 use super::slot::{Taken, give_back, keep};
+use crate::event::RunId;
 use crate::spec::GirderJob;
 
 /// A job that goes on.
@@ -52,6 +53,12 @@ impl Job {
     /// The task.
     pub(super) fn task(&self) -> &Task {
         &self.taken.task
+    }
+
+    /// The id of its run.
+    fn run_id(&self) -> RunId {
+        // Celery's ids are UUIDs, but need not be.
+        RunId::new(&self.task().head.id.replace('-', "")).unwrap_or_else(|_| RunId::random())
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
-use super::bury::{NODE_LABEL, TASK_LABEL};
 use super::girder::GirderSide;
+use super::labels::{NODE_LABEL, TASK_LABEL};
 use super::{After, Job};
 use crate::event::{Event, RunId};
 use crate::run::{Outcome, RunError, RunHandle, RunSettings, chain};
@@ -22,7 +22,7 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         Ok(spec) => spec,
         Err(error) => return After::Tell(Ended::unusable(chain(&error))),
     };
-    let id = run_id(job);
+    let id = job.run_id();
     let mut settings = RunSettings::new()
         .with_id(id.clone())
         .with_label(TASK_LABEL, &task.head.id)
@@ -135,12 +135,6 @@ async fn watch(
         std::pin::Pin::new(&mut handle).poll(context)
     })
     .await
-}
-
-/// The id of a job's run.
-pub(super) fn run_id(job: &Job) -> RunId {
-    // Celery's ids are UUIDs, but need not be.
-    RunId::new(&job.task().head.id.replace('-', "")).unwrap_or_else(|_| RunId::random())
 }
 
 /// Counts what the run moved.
