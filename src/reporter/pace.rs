@@ -86,7 +86,7 @@ impl Pace {
             return Turn::Away;
         }
         let Some(due) = self.due(work) else { return Turn::Wait(None) };
-        let due = due.max(self.resumes);
+        let due = due.max(self.resumes_before(end));
         if due.is_none_or(|due| due <= now) {
             let left = end.map_or(REQUEST, |end| end.saturating_duration_since(now));
             return Turn::Send { within: left.clamp(SHORTEST_REQUEST, REQUEST) };
@@ -115,6 +115,15 @@ impl Pace {
     pub(super) fn failed(&mut self, asked: Option<Duration>, now: Instant) {
         self.failing.get_or_insert(now);
         self.resumes = Some(now + self.backoff.failed(asked));
+    }
+
+    /// When the pause after a failure is over. One that would outlast the time that is left is cut short for a last
+    /// attempt.
+    fn resumes_before(&self, end: Option<Instant>) -> Option<Instant> {
+        let resumes = self.resumes?;
+        let last = end.filter(|end| resumes >= *end).and_then(|end| end.checked_sub(LAST_ATTEMPT));
+        let is_to_come = |last: &Instant| self.last.is_none_or(|began| began < *last);
+        Some(last.filter(is_to_come).unwrap_or(resumes))
     }
 
     /// When an update is due; `None` inside: at once. `None`: there is none.
@@ -159,6 +168,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// For what is left of a job that was stopped since Girder is away.
 const LAST_TRY: Duration = Duration::from_secs(5);
+
+/// Before the end, the last attempt.
+const LAST_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// For one request.
 const REQUEST: Duration = Duration::from_secs(15);
@@ -225,7 +237,9 @@ mod tests {
         let (mut pace, now) = pace();
         let closed = Work { closed: Some(now), ..work(Waiting::Much) };
         let (times, turn) = updates(&mut pace, closed, now, false);
-        assert_eq!((times.len(), turn), (6, Turn::End), "{times:?}");
+        // The last is a second before the end, unless chance brings the sixth there.
+        assert!((6..=7).contains(&times.len()) && turn == Turn::End, "{times:?}");
+        assert!(times.last().is_some_and(|last| *last >= SECOND * 19), "{times:?}");
         let later = now + SECOND * 19;
         pace.took(later);
         assert_eq!(pace.next(closed, now + PATIENCE), Turn::Send { within: REQUEST });
@@ -270,6 +284,23 @@ mod tests {
         assert_eq!(pace.next(Work { closed: Some(now), ..nothing }, now), Turn::End);
         let dead = Work { is_dead: true, ..work(Waiting::Much) };
         assert_eq!(pace.next(dead, now + SECOND * 99), Turn::Wait(None));
+    }
+
+    #[test]
+    fn a_pause_that_would_outlast_the_end_is_cut_short_for_one_last_attempt() {
+        let now = Instant::now();
+        let mut pace = Pace::new(SECOND * 20, SECOND * 30, None);
+        pace.begins(now);
+        (0..6).for_each(|_| pace.failed(None, now + SECOND));
+        let closed = Work { closed: Some(now), ..work(Waiting::Much) };
+        let last = now + SECOND * 20 - LAST_ATTEMPT;
+        pace.resumes = Some(now + SECOND * 30);
+        assert_eq!(pace.next(closed, now + SECOND), Turn::Wait(Some(last)));
+        assert!(matches!(pace.next(closed, last), Turn::Send { .. }));
+        pace.begins(last);
+        pace.failed(None, last);
+        assert_eq!(pace.next(closed, last), Turn::Wait(Some(now + SECOND * 20)));
+        assert_eq!(pace.next(closed, now + SECOND * 20), Turn::End);
     }
 
     #[test]
