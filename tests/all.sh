@@ -168,7 +168,7 @@ one_fuzz_target() {
 export -f one_fuzz_target
 
 command -v cargo >/dev/null || die "cargo is missing: install Rust from https://rustup.rs"
-need cc python3 nginx openssl ip systemd-analyze tinyproxy
+need cc python3 nginx openssl ip systemd-analyze tinyproxy podman
 cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked
 if [[ -d fuzz ]]; then
     need g++
