@@ -263,16 +263,14 @@ fn precise(number: u64) -> f64 {
 mod tests {
     use super::*;
 
+    fn run(seconds: f64, (user_seconds, system_seconds): (f64, f64)) -> Run {
+        let (peak_memory, voluntary_switches, threads) = (3 << 20, 1, None);
+        Run { seconds, user_seconds, system_seconds, peak_memory, voluntary_switches, threads }
+    }
+
     #[test]
     fn rates_are_of_the_median_run() {
-        let run = |seconds| Run {
-            seconds,
-            user_seconds: 0.25,
-            system_seconds: 0.5,
-            peak_memory: 3 << 20,
-            voluntary_switches: 1,
-            threads: None,
-        };
+        let run = |seconds| run(seconds, (0.25, 0.5));
         let measured = Measured {
             case: Case::HttpFifo,
             carrier: "direct".to_owned(),
@@ -293,14 +291,7 @@ mod tests {
 
     #[test]
     fn two_builds_are_compared_by_their_medians_and_pair_by_pair() {
-        let run = |seconds| Run {
-            seconds,
-            user_seconds: 0.0,
-            system_seconds: 0.0,
-            peak_memory: 3 << 20,
-            voluntary_switches: 1,
-            threads: None,
-        };
+        let run = |seconds| run(seconds, (0.0, 0.0));
         let measured = Measured {
             case: Case::HttpFifo,
             carrier: "direct".to_owned(),
