@@ -48,13 +48,15 @@ check() {
 # Nothing is left: no temporary file, no container whose command is gone.
 nothing_left() {
     local left label
-    left=$(find "$TMPDIR" -mindepth 1 -maxdepth 1)
+    left=$(find "$TMPDIR" -mindepth 1 -maxdepth 3)
     for container in $(docker ps -aq --filter label=gantline.pid); do
         label=$(docker inspect --format '{{ index .Config.Labels "gantline.pid" }}' "$container" 2>/dev/null) || continue
         [[ -d /proc/$label ]] || left+=" container $container"
     done
     if [[ -n $left ]]; then
         echo "left behind: $left"
+        # A log is read from its end.
+        summary+=("left behind: ${left//$'\n'/ }")
         return 1
     fi
 }
