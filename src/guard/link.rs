@@ -5,8 +5,6 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::cmsg_space;
@@ -17,16 +15,14 @@ use rustix::net::{
 
 use super::{Message, NAME};
 
-/// How long the guard may take for an answer. It has nothing to do but to close a descriptor.
+/// How long the guard may take to hear, and to answer. It has nothing to do but to close a descriptor.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A guard that was begun.
 #[derive(Debug)]
 pub(super) struct Link {
     socket: OwnedFd,
-    next: AtomicU64,
-    /// Held from a question to its answer.
-    child: Mutex<Option<Child>>,
+    child: Option<Child>,
 }
 
 impl Link {
@@ -48,19 +44,38 @@ impl Link {
     }
 
     pub(super) fn new(socket: OwnedFd, child: Option<Child>) -> Self {
-        Self { socket, next: AtomicU64::new(0), child: Mutex::new(child) }
+        Self { socket, child }
     }
 
-    /// A number that nothing else has.
-    pub(super) fn number(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
+    /// Our end of the socket, once more.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub(super) fn socket(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone()
     }
 
-    /// Says something, with a descriptor.
+    /// Has the guard ended, and takes notice of that: until then it is a zombie.
+    pub(super) fn end(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Says something, with a descriptor. A guard that does not hear is killed.
     ///
     /// # Errors
     /// `EPIPE`, `ECONNRESET`: the guard is gone.
     pub(super) fn tell(
+        &mut self,
+        message: &Message,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        self.send(message, descriptor).inspect_err(|_| self.end())
+    }
+
+    fn send(
         &self,
         message: &Message,
         descriptor: Option<BorrowedFd<'_>>,
@@ -85,9 +100,8 @@ impl Link {
     ///
     /// # Errors
     /// The guard is gone.
-    pub(super) fn ask(&self, message: &Message) -> io::Result<()> {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = self.tell(message, None).and_then(|()| {
+    pub(super) fn ask(&mut self, message: &Message) -> io::Result<()> {
+        let asked = self.send(message, None).and_then(|()| {
             let mut answer = [0; 1];
             match rustix::io::retry_on_intr(|| recv(&self.socket, &mut answer, RecvFlags::empty()))?
             {
@@ -95,13 +109,7 @@ impl Link {
                 _ => Ok(()),
             }
         });
-        if asked.is_err()
-            && let Some(mut child) = child.take()
-        {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        asked
+        asked.inspect_err(|_| self.end())
     }
 }
 
@@ -109,6 +117,8 @@ impl Link {
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    sockopt::set_socket_timeout(ours.as_fd(), sockopt::Timeout::Recv, Some(PATIENCE))?;
+    for timeout in [sockopt::Timeout::Recv, sockopt::Timeout::Send] {
+        sockopt::set_socket_timeout(ours.as_fd(), timeout, Some(PATIENCE))?;
+    }
     Ok((ours, theirs))
 }

@@ -90,7 +90,6 @@ fn kill_all(mut watched: Vec<Watch>, mut kill: impl FnMut(&Watch) -> bool) {
 #[cfg(test)]
 mod tests {
     use std::io::{PipeReader, Read, Write};
-    use std::sync::Arc;
     use std::sync::mpsc;
 
     use super::*;
@@ -98,7 +97,7 @@ mod tests {
     use crate::guard::link::{Link, pair};
 
     struct Rig {
-        link: Arc<Link>,
+        link: Link,
         killed: mpsc::Receiver<Watch>,
         go_on: mpsc::Sender<bool>,
     }
@@ -114,17 +113,17 @@ mod tests {
                 may_go_on.recv().unwrap()
             });
         });
-        Rig { link: Arc::new(Link::new(ours, None)), killed, go_on }
+        Rig { link: Link::new(ours, None), killed, go_on }
     }
 
-    fn keep(link: &Link, number: u64) -> PipeReader {
+    fn keep(link: &mut Link, number: u64) -> PipeReader {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"half").unwrap();
         link.tell(&Message::Keep(number), Some(writer.as_fd())).unwrap();
         reader
     }
 
-    fn watch(link: &Link, number: u64) {
+    fn watch(link: &mut Link, number: u64) {
         let watch =
             Watch { number, engine: "unix:///e".to_owned(), container: format!("c{number}") };
         link.tell(&Message::Watch(watch), None).unwrap();
@@ -132,8 +131,8 @@ mod tests {
 
     #[test]
     fn what_is_released_is_closed_when_that_is_answered() {
-        let Rig { link, .. } = rig();
-        let mut reader = keep(&link, 1);
+        let Rig { mut link, .. } = rig();
+        let mut reader = keep(&mut link, 1);
         link.ask(&Message::Release(1)).unwrap();
         let mut got = String::new();
         reader.read_to_string(&mut got).unwrap();
@@ -142,10 +141,10 @@ mod tests {
 
     #[test]
     fn the_end_is_seen_only_when_every_container_is_dead() {
-        let Rig { link, killed, go_on } = rig();
-        let mut reader = keep(&link, 1);
+        let Rig { mut link, killed, go_on } = rig();
+        let mut reader = keep(&mut link, 1);
         for number in 2..5 {
-            watch(&link, number);
+            watch(&mut link, number);
         }
         link.tell(&Message::Forget(3), None).unwrap();
         drop(link);
@@ -163,9 +162,9 @@ mod tests {
 
     #[test]
     fn nothing_is_killed_when_nothing_is_held() {
-        let Rig { link, killed, .. } = rig();
-        let _reader = keep(&link, 1);
-        watch(&link, 2);
+        let Rig { mut link, killed, .. } = rig();
+        let _reader = keep(&mut link, 1);
+        watch(&mut link, 2);
         link.ask(&Message::Release(1)).unwrap();
         drop(link);
         assert!(killed.recv().is_err());

@@ -127,14 +127,60 @@ fn a_guard_ends_with_its_run() {
 }
 
 #[test]
-fn a_run_whose_guard_is_killed_goes_on() {
+fn a_run_whose_guards_are_killed_goes_on() {
     let ground = Ground::new();
     let peer = in_pieces(2, Duration::from_secs(1));
     let mut run = ground.start(&copy(&ground, &peer), None);
+    let run_id = run.id();
     first_line(&mut run);
-    let guard = guard_of(&run);
-    kill_guard(&guard);
-    assert!(run.wait().unwrap().success());
+    let killed = thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let mut killed = 0;
+            while let Some(guard) = guards_of(run_id).first() {
+                kill_guard(guard);
+                killed += 1;
+                rest(Duration::from_millis(1));
+            }
+            killed
+        });
+        assert!(run.wait().unwrap().success());
+        killer.join().unwrap()
+    });
+    assert!(killed > 1, "{killed}");
     assert_eq!(bytes_of(&ground.folder("bound").join("part")), BYTES as u64);
     assert!(ground.folder("bound").join("whole").exists());
+}
+
+#[test]
+fn a_guard_that_is_killed_is_replaced_while_the_run_goes_on_and_the_next_one_kills_the_container() {
+    let ground = Ground::new();
+    let peer = half(300_000);
+    let mut run = ground.start(&copy(&ground, &peer), None);
+    let id = first_line(&mut run);
+    let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
+    wait_until("the container has the half", || bytes_of(&part) == 300_000);
+    for _ in 0..3 {
+        let guard = guard_of(&run);
+        let had = held_by(&guard);
+        assert!(had > 0);
+        kill_guard(&guard);
+        // A zombie still has its folder in /proc.
+        wait_until("the guard is gone, and another one there", || {
+            !guard.exists() && guards_of(run.id()).len() == 1
+        });
+        let next = guard_of(&run);
+        wait_until("it holds what the one before it held", || held_by(&next) == had);
+    }
+    kill(&mut run);
+    assert_eq!(docker(&["wait", &id]), "137");
+    assert!(!whole.exists());
+    ground.prune(&[]);
+    assert_eq!(ground.left(), [part]);
+}
+
+/// How many FIFOs a guard holds.
+fn held_by(guard: &Path) -> usize {
+    let descriptors = fs::read_dir(guard.join("fd")).into_iter().flatten().flatten();
+    let targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+    targets.filter(|target| target.starts_with("/") && target.ends_with("in")).count()
 }

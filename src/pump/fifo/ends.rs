@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -71,12 +72,14 @@ pub(crate) trait Ends {
 #[derive(Debug)]
 struct Writer {
     _kept: Option<Kept>,
-    end: OwnedFd,
+    /// Nobody else has it for longer than `_kept` is there.
+    end: Arc<OwnedFd>,
 }
 
 impl Writer {
     fn new(end: OwnedFd) -> io::Result<Self> {
         pipe::resize(&end, PIPE_BYTES)?;
+        let end = Arc::new(end);
         Ok(Self { _kept: guard::keep(&end), end })
     }
 }
