@@ -173,6 +173,12 @@ impl DockerError {
         }
     }
 
+    /// Whether a container's program was not started because it was given more than the kernel takes (`E2BIG`): the
+    /// engine hands on what its runtime says of that.
+    pub fn is_too_long_for_a_program(&self) -> bool {
+        matches!(self, Self::Engine { message, .. } if message.contains("argument list too long"))
+    }
+
     /// Whether the engine does not have the container or image.
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::Engine { status: 404, .. })

@@ -7,6 +7,7 @@
 mod argument;
 mod girder;
 pub(crate) mod planner;
+mod room;
 mod warnings;
 
 use std::fmt;
@@ -72,7 +73,9 @@ impl Plan {
     /// # Errors
     /// [`PlanError`]: the job cannot work as it is written.
     pub fn new(job: &JobSpec, mut name: impl FnMut() -> String) -> Result<Self, PlanError> {
-        Planner::new(job).plan(&mut name)
+        let plan = Planner::new(job).plan(&mut name)?;
+        plan.refuse_too_long(&plan.arguments())?;
+        Ok(plan)
     }
 
     /// The container's command, as it will be passed; empty where the address of a Girder server
@@ -272,6 +275,28 @@ pub enum PlanError {
     FifoBothWays {
         /// The FIFO's name.
         fifo: String,
+    },
+    /// An argument that no program can be given.
+    #[error(
+        "argument {number} of the container has {bytes} bytes, and Linux passes at most {most} to a program"
+    )]
+    TooLong {
+        /// Which, from 1 on.
+        number: usize,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        most: usize,
+    },
+    /// More than any program can be given.
+    #[error(
+        "the container's arguments and variables take {bytes} bytes, and Linux passes at most {most} to a program"
+    )]
+    TooMuch {
+        /// What they take.
+        bytes: usize,
+        /// What they may take.
+        most: usize,
     },
     /// A mistake of ours.
     #[error("a bug in Gantline: {0}")]

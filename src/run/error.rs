@@ -110,6 +110,12 @@ pub enum Cause {
     /// The runtime, or a thread for it, could not be made.
     #[error("cannot begin the run")]
     Begin(#[source] io::Error),
+    /// This process has too little memory for a run.
+    #[error("{}", no_memory(*bytes))]
+    NoMemory {
+        /// What a run may need.
+        bytes: usize,
+    },
     /// The engine cannot be used.
     #[error("cannot use the engine")]
     Connect(#[source] DockerError),
@@ -229,6 +235,14 @@ pub enum Cause {
     /// The container cannot be started.
     #[error("cannot start the container")]
     Start(#[source] DockerError),
+    /// The container's program cannot be given so much.
+    #[error("cannot start the container: {}", too_much(*bytes))]
+    TooMuch {
+        /// What the job's arguments and variables take.
+        bytes: usize,
+        /// The engine's words.
+        source: DockerError,
+    },
     /// A transfer could not begin.
     #[error("cannot begin the transfer {label}")]
     Begun {
@@ -343,6 +357,23 @@ impl Cause {
     }
 }
 
+/// Says that a container's program was given more than the kernel takes (`E2BIG`, execve(2)).
+pub(super) fn too_much(bytes: usize) -> String {
+    format!(
+        "its arguments and variables take {bytes} bytes, beside those of the image, and a program is given at most a \
+         quarter of what its stack may have: 2 MiB as a rule (`ulimits`, stack)"
+    )
+}
+
+/// Says that a run needs more memory than there is.
+pub(super) fn no_memory(bytes: usize) -> String {
+    format!(
+        "a run may need {} MiB of memory, and this process may not have that much more: the limit of its address space \
+         is too low (`ulimit -v`, `prlimit --as`)",
+        bytes >> 20
+    )
+}
+
 /// The job, or the way in which we were called, is wrong.
 const BAD_JOB: u8 = 2;
 /// We or the engine failed: docker's number.
@@ -410,10 +441,18 @@ pub fn chain(error: &dyn Error) -> String {
     while let Some(error) = next {
         line.push_str(": ");
         line.push_str(&error.to_string());
+        if error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(TOO_LONG) {
+            line.push_str(LENGTHS);
+        }
         next = error.source();
     }
     line
 }
+
+const TOO_LONG: i32 = nix::errno::Errno::ENAMETOOLONG as i32;
+
+/// `NAME_MAX`, and `PATH_MAX` without the NUL. Some file systems have less.
+const LENGTHS: &str = " (a name may have 255 bytes, a path 4,095)";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! What people do wrong, and what the command says: for each the exit code, and words that must be there.
 
 use super::cli::{gantline, said};
+use super::message::MESSAGES;
 
 /// The words of `gantline check` about a document whose members these are.
 #[track_caller]
@@ -269,4 +270,23 @@ fn a_job_that_uses_girder_and_names_none_says_how_to_name_one() {
     assert!(stderr.contains("names no server: it needs girder_api_url"), "{stderr}");
     // The library has no options.
     assert!(!stderr.contains("--"), "{stderr}");
+}
+
+#[test]
+fn a_value_that_is_too_long_is_refused_with_its_bound_wherever_it_comes_from() {
+    let long = "x".repeat(131_072);
+    let words = ["131072 bytes are too many", "at most 131071 are allowed"];
+    document(
+        &format!(r#""container_args": ["{long}"]"#),
+        &[words[0], words[1], "$.container_args[0]"],
+    );
+    let (_, message, _) = MESSAGES.iter().find(|(name, ..)| *name == "plain").unwrap();
+    let (code, _, stderr) =
+        said(&["check", "--message", "-"], &message.replace("hello docker!", &long));
+    assert_eq!(code, 2, "{stderr}");
+    assert!(words.iter().all(|word| stderr.contains(word)) && stderr.len() < 1000, "{stderr}");
+    let name = "n".repeat(513);
+    let (code, _, stderr) = said(&["run", "--image", "i", "--name", &name], "");
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("513 bytes are too many: at most 512 are allowed"), "{stderr}");
 }

@@ -266,6 +266,8 @@ impl Recipe {
         engine: &Client,
     ) -> Result<ContainerId, Cause> {
         live.name_girder().await?;
+        let arguments = live.plan.resolve(&live.resolved);
+        live.plan.refuse_too_long(&arguments).map_err(Cause::Plan)?;
         let name = live.container_name();
         let binds = live.binds()?;
         loop {

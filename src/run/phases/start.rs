@@ -109,7 +109,11 @@ impl Prepared {
 
     /// Makes the container again, otherwise, if there is another way.
     async fn make_another(&mut self, live: &mut Live, error: DockerError) -> Result<(), Cause> {
-        self.recipe.refused(live, error, Cause::Start)?;
+        let bytes = live.plan.bytes_with(&live.plan.resolve(&live.resolved));
+        self.recipe.refused(live, error, |source| match source.is_too_long_for_a_program() {
+            true => Cause::TooMuch { bytes, source },
+            false => Cause::Start(source),
+        })?;
         let removal = remove(&self.engine, &self.container);
         heard(&self.engine, &live.cancellation, removal).await.map_err(Cause::Create)?;
         self.container = self.recipe.create(live, &self.engine).await?;

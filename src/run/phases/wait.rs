@@ -1,5 +1,6 @@
 //! The fourth phase: the container is over, and what it wrote is still on its way.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
@@ -11,7 +12,7 @@ use crate::run::container::absence::patiently;
 use crate::run::container::exit::Ended;
 use crate::run::container::output::Output;
 use crate::run::end::End;
-use crate::run::error::{Cause, chain};
+use crate::run::error::{Cause, chain, too_much};
 use crate::run::live::{Live, Stop};
 use crate::run::phases::clean_up::begin_removal;
 use crate::run::phases::stream::Exited;
@@ -71,6 +72,7 @@ impl Exited {
             live.warns(format!("the engine says of the container's end: {error}"));
         }
         warn_of_unchecked(live);
+        warn_of_too_much(live, exit_code);
         tell_of_incomplete(live, is_cancelled);
         if end.has_succeeded() {
             warn_of_unopened(live);
@@ -152,6 +154,23 @@ fn warn_of_unchecked(live: &mut Live) {
         }
     }
 }
+
+/// runc starts a container before it learns that its program cannot be given so much, and says so in its place.
+fn warn_of_too_much(live: &mut Live, exit_code: i64) {
+    let bytes = live.plan.bytes_with(&live.plan.resolve(&live.resolved));
+    if exit_code == 0 || bytes < LEAST_MOST {
+        return;
+    }
+    let tail = live.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner).lines();
+    let is_runcs =
+        |line: &String| line.starts_with("exec ") && line.ends_with(": argument list too long");
+    if tail.last().is_some_and(is_runcs) {
+        live.warns(format!("the container's program was not started: {}", too_much(bytes)));
+    }
+}
+
+/// `ARG_MAX`: a program is given that much whatever its stack may have.
+const LEAST_MOST: usize = 128 << 10;
 
 async fn end_transfers(live: &mut Live, rest: &mut Rest) {
     while !live.transfers.have_ended() {

@@ -103,6 +103,9 @@ fn entry(
     if names.accepts(name) {
         return check(value, of, words);
     }
+    if let Some(problem) = names.too_long(name) {
+        return Err(Fault::new(map.at, problem));
+    }
     let expected = names.expected.to_owned();
     if let Some(path) = relative(name, &expected) {
         let found = shortened(path);
@@ -234,11 +237,23 @@ fn same_json_type(node: &Node, kind: &Kind) -> bool {
 }
 
 fn unexpected(node: &Node, kind: &Kind, words: Words) -> Fault {
+    if let Some(problem) = node.as_str().and_then(|text| too_long(text, kind)) {
+        return Fault::new(node.at, problem);
+    }
     let expected = expectation(kind, words);
     if let Some(path) = node.as_str().and_then(|text| relative(text, &expected)) {
         return Fault::new(node.at, Problem::NotAbsolute { found: shortened(path), expected });
     }
     Fault::new(node.at, Problem::Unexpected { found: node.describe(kind.is_secret()), expected })
+}
+
+/// What of a text is too long, if that is all that is wrong with it.
+fn too_long(text: &str, kind: &Kind) -> Option<Problem> {
+    match kind {
+        Kind::Text(rule) => rule.too_long(text),
+        Kind::Any(kinds) => kinds.iter().find_map(|kind| too_long(text, kind)),
+        _ => None,
+    }
 }
 
 /// The path in a text, if it is one of the host that only its author can make absolute.

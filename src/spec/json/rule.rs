@@ -3,7 +3,9 @@
 //! A test holds the two against each other. Patterns keep to what ECMA-262 and Rust's regular
 //! expressions have in common.
 
+use super::node::too_many;
 use crate::image;
+use crate::spec::error::Problem;
 use crate::spec::secret::HttpUrl;
 
 /// A rule for a string.
@@ -14,6 +16,8 @@ pub(in crate::spec) struct Rule {
     pub(in crate::spec) pattern: &'static str,
     /// The longest that is taken, in bytes (the schema counts characters).
     pub(in crate::spec) most: usize,
+    /// It is a path, or has some: each name in it has a bound of its own.
+    pub(in crate::spec) is_path: bool,
     /// The value is not to be shown, not even in an error.
     pub(in crate::spec) secret: bool,
     pub(in crate::spec) accepts: fn(&str) -> bool,
@@ -21,7 +25,22 @@ pub(in crate::spec) struct Rule {
 
 impl Rule {
     pub(in crate::spec) fn accepts(&self, text: &str) -> bool {
-        text.len() <= self.most && (self.accepts)(text)
+        self.excess(text).is_none() && (self.accepts)(text)
+    }
+
+    /// What of a text is too long, and nothing else is wrong with it.
+    pub(in crate::spec) fn too_long(&self, text: &str) -> Option<Problem> {
+        self.excess(text).filter(|_| (self.accepts)(text))
+    }
+
+    fn excess(&self, text: &str) -> Option<Problem> {
+        if text.len() > self.most {
+            return Some(too_many(text.len(), "bytes", self.most));
+        }
+        let longest = || text.split(['/', ':']).map(str::len).max().unwrap_or_default();
+        let longest = if self.is_path { longest() } else { 0 };
+        let is_too_long = longest > MAX_FILE_NAME_BYTES;
+        is_too_long.then(|| too_many(longest, "bytes in one name", MAX_FILE_NAME_BYTES))
     }
 }
 
@@ -30,6 +49,8 @@ impl Rule {
 pub(in crate::spec) const MAX_ARGUMENT_BYTES: usize = 32 * 4096 - 1;
 /// The longest path that Linux takes: PATH_MAX with the NUL.
 pub(in crate::spec) const MAX_PATH_BYTES: usize = 4095;
+/// The longest name of a file that Linux takes: NAME_MAX.
+pub(in crate::spec) const MAX_FILE_NAME_BYTES: usize = 255;
 /// The longest image reference, volume name or id: twice what registries and engines allow.
 pub(in crate::spec) const MAX_NAME_BYTES: usize = 512;
 /// The longest address or header: servers refuse heads beyond 8 to 16 KiB.
@@ -96,6 +117,7 @@ pub(in crate::spec) static IMAGE: Rule = Rule {
         "[!-.0-9;-?\\[-~]+(?:/[!-.0-9;-?\\[-~]+)*(?::[!-.0-9;-?A-~]+)?(?:@[!-~]+)?$"
     ),
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: is_image,
 };
@@ -104,6 +126,7 @@ pub(in crate::spec) static ARGUMENT: Rule = Rule {
     expected: "a string without NUL, of at most 131,071 bytes (what Linux passes to a program)",
     pattern: r"^[^\u0000]*$",
     most: MAX_ARGUMENT_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| !text.contains('\0'),
 };
@@ -112,6 +135,7 @@ pub(in crate::spec) static HOST_FOLDER: Rule = Rule {
     expected: "an absolute path of the host",
     pattern: r"^/[^\u0000]*$",
     most: MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: |text| text.starts_with('/') && !text.contains('\0'),
 };
@@ -120,6 +144,7 @@ pub(in crate::spec) static CONTAINER_FOLDER: Rule = Rule {
     expected: "an absolute path in the container, without `..`",
     pattern: r"^(?!(?:[^\u0000]*/)?\.\.(?:/|$))/[^\u0000]*$",
     most: MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: |text| text.starts_with('/') && !text.contains('\0') && !has_parent(text),
 };
@@ -129,6 +154,7 @@ pub(in crate::spec) static BIND_HOST: Rule = Rule {
     expected: "an absolute path of the host without a colon, or the name of an engine's volume",
     pattern: concat!("^", host!(), "$"),
     most: MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: is_bind_host,
 };
@@ -138,6 +164,7 @@ pub(in crate::spec) static MOUNT_POINT: Rule = Rule {
     expected: "an absolute path in the container, without `..` and colons, and not the root",
     pattern: concat!("^", mount_point!(), "$"),
     most: MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: is_mount_point,
 };
@@ -147,6 +174,7 @@ pub(in crate::spec) static MODE: Rule = Rule {
                `[r]shared`, `[r]slave`, `nocopy`, one of `consistent`, `cached`, `delegated`",
     pattern: concat!("^", mode!(), "$"),
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: is_mode,
 };
@@ -155,6 +183,7 @@ pub(in crate::spec) static PROPAGATION: Rule = Rule {
     expected: "one of `private`, `rprivate`, `shared`, `rshared`, `slave`, `rslave`",
     pattern: concat!("^", propagation!(), "$"),
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: is_propagation,
 };
@@ -175,6 +204,7 @@ pub(in crate::spec) static BIND: Rule = Rule {
         ")$"
     ),
     most: 2 * MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: |text| {
         let mut parts = text.split(':');
@@ -192,6 +222,7 @@ pub(in crate::spec) static NAME: Rule = Rule {
     expected: "a name",
     pattern: r"^[^\u0000-\u001f]+$",
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| !text.is_empty() && !text.chars().any(|c| c < ' '),
 };
@@ -201,6 +232,7 @@ pub(in crate::spec) static BENEATH: Rule = Rule {
     expected: "a relative path without `..`",
     pattern: r"^(?!/)(?!(?:[^\u0000]*/)?\.\.(?:/|$))[^\u0000]+$",
     most: MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: |text| {
         !text.is_empty() && !text.starts_with('/') && !text.contains('\0') && !has_parent(text)
@@ -211,6 +243,7 @@ pub(in crate::spec) static ORDINARY_PATH: Rule = Rule {
     expected: "a relative path of ordinary names, without `.`, `..` and empty ones",
     pattern: r"^(?!\.{1,2}(?:/|$))[^/\u0000]+(?:/(?!\.{1,2}(?:/|$))[^/\u0000]+)*$",
     most: MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: |text| {
         !text.contains('\0') && text.split('/').all(|name| !matches!(name, "" | "." | ".."))
@@ -222,6 +255,7 @@ pub(in crate::spec) static HOST_FILE: Rule = Rule {
     expected: "an absolute path of a file of the host, without a colon",
     pattern: r"^/(?!(?:[^:\u0000]*/)?\.{0,2}$)[^:\u0000]*$",
     most: MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: |text| {
         text.starts_with('/')
@@ -235,6 +269,7 @@ pub(in crate::spec) static REFERENCE: Rule = Rule {
     expected: "a string without NUL, of at most 8,192 bytes",
     pattern: r"^[^\u0000]*$",
     most: MAX_HEADER_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| !text.contains('\0'),
 };
@@ -243,6 +278,7 @@ pub(in crate::spec) static MIME_TYPE: Rule = Rule {
     expected: "a media type, such as `text/csv` (ASCII)",
     pattern: "^[!-~][ -~]*$",
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| {
         text.starts_with(|c: char| c.is_ascii_graphic())
@@ -256,6 +292,7 @@ pub(in crate::spec) static GIRDER_ID: Rule = Rule {
     expected: "an id of letters, digits, `-` and `_`",
     pattern: "^[0-9A-Za-z_-]+$",
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| {
         let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
@@ -267,6 +304,7 @@ pub(in crate::spec) static URL: Rule = Rule {
     expected: "an http:// or https:// address, without spaces; credentials belong in a header",
     pattern: r"^[hH][tT][tT][pP][sS]?://[^\u0000- \u007f/?#@\\]+(?:[/?#][^\u0000- \u007f]*)?$",
     most: MAX_HEADER_BYTES,
+    is_path: false,
     secret: true,
     accepts: |text| HttpUrl::parse(text).is_some(),
 };
@@ -276,6 +314,7 @@ pub(in crate::spec) static API_URL: Rule = Rule {
                such as https://data.example.org/api/v1",
     pattern: r"^[hH][tT][tT][pP][sS]?://[^\u0000- \u007f/?#@\\]+(?:/[^\u0000- \u007f?#]*)?$",
     most: MAX_HEADER_BYTES,
+    is_path: false,
     secret: true,
     accepts: |text| HttpUrl::parse(text).is_some() && !text.contains(['?', '#']),
 };
@@ -284,6 +323,7 @@ pub(in crate::spec) static TOKEN: Rule = Rule {
     expected: "a token (ASCII, without spaces)",
     pattern: "^[!-~]+$",
     most: MAX_HEADER_BYTES,
+    is_path: false,
     secret: true,
     accepts: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
 };
@@ -302,6 +342,7 @@ pub(in crate::spec) static HEADER_NAME: Rule = Rule {
         r"[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
     ),
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: true,
     accepts: |text| {
         const OURS: [&str; 9] = [
@@ -326,6 +367,7 @@ pub(in crate::spec) static HEADER_VALUE: Rule = Rule {
     expected: "a header's value, without line ends and other control characters",
     pattern: r"^[^\u0000-\u0008\u000a-\u001f\u007f]*$",
     most: MAX_HEADER_BYTES,
+    is_path: false,
     secret: true,
     accepts: |text| !text.chars().any(|c| (c < ' ' && c != '\t') || c == '\u{7f}'),
 };

@@ -109,3 +109,63 @@ fn the_number_of_headers_is_limited() {
     assert!(JobSpec::from_json(&headers(MAX_HEADERS)).is_ok());
     assert_too_many(&headers(MAX_HEADERS + 1), "headers", MAX_HEADERS);
 }
+
+#[test]
+fn what_is_too_long_is_said_with_its_length_and_its_bound() {
+    let x = |bytes: usize| "x".repeat(bytes);
+    let connect = |pipe: &str| {
+        format!(
+            r#""container_args": [{{"type": "Connect", "output": {pipe},
+                 "input": {{"type": "HostFileToStream", "path": "/x"}}}}]"#
+        )
+    };
+    let named = |name: &str| connect(&format!(r#"{{"type": "NamedInputPipe", "name": "{name}"}}"#));
+    let deep = |bytes: usize| "/x".repeat(bytes / 2);
+    let cases = [
+        (format!(r#""container_args": ["{}"]"#, x(131_072)), "bytes", 131_071),
+        (format!(r#""entrypoint": "{}""#, x(131_072)), "bytes", 131_071),
+        (format!(r#""environment": ["A={}"]"#, x(131_070)), "bytes", 131_071),
+        (format!(r#""environment": {{"A": "{}"}}"#, x(131_070)), "bytes of a variable", 131_071),
+        (format!(r#""environment": {{"A": "{}"}}"#, x(131_072)), "bytes", 131_071),
+        (format!(r#""environment": {{"{}": ""}}"#, x(4096)), "bytes", 4095),
+        (format!(r#""name": "{}""#, x(513)), "bytes", 512),
+        (format!(r#""hostname": "{}""#, x(65)), "bytes", 64),
+        (format!(r#""domainname": "{}""#, x(65)), "bytes", 64),
+        (format!(r#""labels": {{"a": "{}"}}"#, x(4096)), "bytes", 4095),
+        (format!(r#""labels": {{"{}": ""}}"#, x(4096)), "bytes", 4095),
+        (format!(r#""working_dir": "{}""#, deep(4096)), "bytes", 4095),
+        (format!(r#""working_dir": "/{}/x""#, x(256)), "bytes in one name", 255),
+        (format!(r#""image": "{}""#, x(513)), "bytes", 512),
+        (format!(r#""volumes": ["/{}:/x"]"#, x(256)), "bytes in one name", 255),
+        (format!(r#""volumes": {{"/x": {{"bind": "/{}"}}}}"#, x(256)), "bytes in one name", 255),
+        (format!(r#""volumes": {{"{}": {{"bind": "/x"}}}}"#, deep(4096)), "bytes", 4095),
+        (named(&x(256)), "bytes in one name", 255),
+        (named(&format!("x{}", deep(4096))), "bytes", 4095),
+        (
+            format!(
+                r#""container_args": [{{"type": "VolumePath", "filename": "a/{}"}}]"#,
+                "ä".repeat(128)
+            ),
+            "bytes in one name",
+            255,
+        ),
+    ];
+    for (members, unit, most) in cases {
+        let text = format!(r#"{{"image": "i", {members}}}"#);
+        let text = text.replace(r#""image": "i", "image""#, r#""image""#);
+        assert_too_many(&text, unit, most);
+        let told = error(&text).to_string();
+        assert!(told.len() < 1000, "{told}");
+    }
+    let within = [
+        format!(r#""container_args": ["{}"]"#, x(131_071)),
+        format!(r#""environment": {{"A": "{}"}}"#, x(131_069)),
+        format!(r#""hostname": "{}""#, x(64)),
+        named(&x(255)),
+        format!(r#""volumes": ["/{0}/{0}:/{0}/{0}"]"#, x(255)),
+    ];
+    for members in within {
+        let job = JobSpec::from_json(&format!(r#"{{"image": "i", {members}}}"#));
+        assert!(job.is_ok(), "{:?}", job.err());
+    }
+}

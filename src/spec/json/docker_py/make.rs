@@ -9,8 +9,9 @@ use crate::spec::error::Problem;
 use crate::spec::json::Fault;
 use crate::spec::json::check::integer;
 use crate::spec::json::fields::Fields;
-use crate::spec::json::node::{Node, Value as Found};
+use crate::spec::json::node::{Node, Value as Found, too_many};
 use crate::spec::json::number::python_str;
+use crate::spec::json::rule::MAX_ARGUMENT_BYTES;
 
 /// Whatever JSON says, unchanged.
 pub(super) fn as_it_is(node: &Node) -> Result<Value, Fault> {
@@ -39,11 +40,23 @@ pub(super) fn texts(node: &Node) -> Result<Value, Fault> {
 
 /// `NAME=value`; without a value, `NAME`.
 pub(super) fn environment(node: &Node) -> Result<Value, Fault> {
-    let variable = |(name, value): (&str, &Node)| match value.value {
-        Found::Null => name.to_owned(),
-        _ => format!("{name}={}", string(value)),
+    let variable = |(name, value): (&str, &Node)| {
+        let variable = match value.value {
+            Found::Null => name.to_owned(),
+            _ => format!("{name}={}", string(value)),
+        };
+        match variable.len() {
+            bytes if bytes > MAX_ARGUMENT_BYTES => Err(Fault::new(
+                value.at,
+                too_many(bytes, "bytes of a variable", MAX_ARGUMENT_BYTES),
+            )),
+            _ => Ok(Value::from(variable)),
+        }
     };
-    Ok(mapping_or_list(node, |fields| fields.iter().map(variable).collect()))
+    match node.value {
+        Found::Object(_) => Fields::of(node).iter().map(variable).collect(),
+        _ => Ok(plain(node)),
+    }
 }
 
 /// Names without values have empty ones.

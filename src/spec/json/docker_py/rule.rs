@@ -18,6 +18,17 @@ pub(in crate::spec) static TEXT: Rule = Rule {
     expected: "a string without NUL, of at most 4,095 bytes",
     pattern: r"^[^\u0000]*$",
     most: MAX_PATH_BYTES,
+    is_path: false,
+    secret: false,
+    accepts: |text| !text.contains('\0'),
+};
+
+/// Linux has 64 bytes for the name of a host, and for its domain (uname(2), `__NEW_UTS_LEN`).
+pub(in crate::spec) static HOST_NAME: Rule = Rule {
+    expected: "a name of at most 64 bytes",
+    pattern: r"^[^\u0000]*$",
+    most: 64,
+    is_path: false,
     secret: false,
     accepts: |text| !text.contains('\0'),
 };
@@ -27,6 +38,7 @@ pub(in crate::spec) static HIDDEN: Rule = Rule {
     expected: "a string without NUL",
     pattern: r"^[^\u0000]*$",
     most: MAX_ARGUMENT_BYTES,
+    is_path: false,
     secret: true,
     accepts: |text| !text.contains('\0'),
 };
@@ -35,6 +47,7 @@ pub(in crate::spec) static VARIABLE: Rule = Rule {
     expected: "the name of a variable, without `=` and NUL",
     pattern: r"^[^=\u0000]+$",
     most: MAX_PATH_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| !text.is_empty() && !text.contains(['=', '\0']),
 };
@@ -44,6 +57,7 @@ pub(in crate::spec) static ASSIGNMENT: Rule = Rule {
     expected: "`NAME=value`, or `NAME` for a variable that the image is not to have",
     pattern: r"^[^=\u0000][^\u0000]*$",
     most: MAX_ARGUMENT_BYTES,
+    is_path: false,
     secret: true,
     accepts: |text| !text.is_empty() && !text.starts_with('=') && !text.contains('\0'),
 };
@@ -53,6 +67,7 @@ pub(in crate::spec) static LABEL: Rule = Rule {
     expected: "the name of a label that does not begin with `gantline.`, as a run's own labels do",
     pattern: r"^(?!gantline\.)[^\u0000]+$",
     most: MAX_PATH_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| !text.is_empty() && !text.starts_with("gantline.") && !text.contains('\0'),
 };
@@ -62,6 +77,7 @@ pub(in crate::spec) static CONTAINER_NAME: Rule = Rule {
     expected: "a container's name: a letter or digit, then letters, digits, `_`, `.`, `-`",
     pattern: "^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$",
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| {
         let name = text.strip_prefix('/').unwrap_or(text);
@@ -74,6 +90,7 @@ pub(in crate::spec) static PLATFORM: Rule = Rule {
     expected: "a platform, such as `linux/amd64`",
     pattern: "^[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+){0,2}$",
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| {
         let part = |part: &str| {
@@ -88,6 +105,7 @@ pub(in crate::spec) static MAC_ADDRESS: Rule = Rule {
     expected: "a MAC address, such as `92:d0:c6:0a:29:33`",
     pattern: "^[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}$",
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| {
         let octet = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit());
@@ -101,6 +119,7 @@ pub(in crate::spec) static BYTES: Rule = Rule {
                (as in `512m`)",
     pattern: "^-?(?:(?:[0-9]+\\.?[0-9]*|\\.[0-9]+) *[bkmgBKMG][bB]?|[0-9]*\\.?[0-9]+)$",
     most: 64,
+    is_path: false,
     secret: false,
     accepts: |text| {
         let number = text.strip_prefix('-').unwrap_or(text);
@@ -126,6 +145,7 @@ pub(in crate::spec) static DEVICE: Rule = Rule {
                `m`)",
     pattern: r"^[^:\u0000]+(?::[^:\u0000]+(?::[rwm]{1,3})?)?$",
     most: MAX_PATH_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| {
         let parts: Vec<&str> = text.split(':').collect();
@@ -144,6 +164,7 @@ pub(in crate::spec) static PORT: Rule = Rule {
                `8000-8010/tcp`",
     pattern: concat!("^", ports!(), "(?:/(?:tcp|udp|sctp))?$"),
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| {
         let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
@@ -156,6 +177,7 @@ pub(in crate::spec) static HOST_PORT: Rule = Rule {
     expected: "a port of the host, or a range of ports",
     pattern: concat!("^(?:", ports!(), ")?$"),
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| text.is_empty() || are_ports(text),
 };
@@ -164,6 +186,7 @@ pub(in crate::spec) static HOST_IP: Rule = Rule {
     expected: "an IP address of the host",
     pattern: "^(?=[0-9A-Fa-f]*[.:])[0-9A-Fa-f.:]+$",
     most: MAX_NAME_BYTES,
+    is_path: false,
     secret: false,
     accepts: |text| {
         text.contains(['.', ':'])
@@ -175,6 +198,7 @@ pub(in crate::spec) static INSIDE: Rule = Rule {
     expected: "an absolute path in the container",
     pattern: r"^/[^\u0000]*$",
     most: MAX_PATH_BYTES,
+    is_path: true,
     secret: false,
     accepts: |text| text.starts_with('/') && !text.contains('\0'),
 };
