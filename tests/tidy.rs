@@ -20,7 +20,10 @@ use serde_json::Value;
 /// The table of imports. A module is a folder or a file of `src/`; a new edge needs a reason in the commit.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["settings", "run", "plan", "event", "spec", "depot", "worker", "bench", "guard"]),
+    (
+        "cli",
+        &["settings", "run", "plan", "event", "spec", "depot", "worker", "bench", "guard", "sys"],
+    ),
     ("bench", &["run", "pump", "depot", "volume", "http", "sys"]),
     ("worker", &["girder", "reporter", "run", "event", "spec"]),
     ("settings", &["run", "spec"]),

@@ -38,6 +38,7 @@ use self::args::{Cli, Command};
 use crate::guard;
 use crate::run::serve_as_guard_if_asked;
 use crate::settings::Environment;
+use crate::sys::memory;
 
 /// Does what the command line says, and gives the exit code.
 pub fn run() -> ExitCode {
@@ -91,6 +92,7 @@ fn prepare_process(command: &Command) {
         _ => false,
     };
     if has_runs {
+        memory::spare_addresses();
         guard::want();
     }
     if has_runs || matches!(command, Command::Upload(_)) {

@@ -38,8 +38,17 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
                 canceller.cancel();
                 tell();
             });
-            let taken = taken.map_err(|error| Failure::failed(&error))?;
-            (handle.wait(), taken.first())
+            match taken {
+                Ok(taken) => (handle.wait(), taken.first()),
+                // Without them nobody could stop it.
+                Err(error) => {
+                    handle.cancel();
+                    let _ = handle.wait();
+                    display.end();
+                    let message = format!("there is no thread that waits for signals: {error}");
+                    return Err(Failure { message, code: exit::FAILED });
+                }
+            }
         }
     };
     display.end();

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::cancel::{Cancellation, Canceller};
 #[cfg(feature = "worker")]
 use super::container::stop::remove;
-use super::error::{Cause, RunError};
+use super::error::{Cause, RunError, no_memory};
 use super::handle::{Ending, RunHandle};
 #[cfg(feature = "worker")]
 use super::labels::{HOST_LABEL, this_host};
@@ -35,6 +35,7 @@ use crate::plan::Plan;
 use crate::pump::{self, Pump, PumpError};
 use crate::spec::{JobSpec, Verify};
 use crate::store::GirderSettings;
+use crate::sys::memory;
 use crate::volume::RecordFolders;
 
 /// Runs jobs on one engine. Its runs share a pump: its threads and its buffers.
@@ -85,6 +86,9 @@ impl Runner {
         };
         let id = settings.id.take().unwrap_or_else(RunId::random);
         let failed = |cause| RunError::before_the_run(&id, job.image(), cause);
+        if !memory::may_have(ROOM_OF_A_RUN) {
+            return Err(failed(Cause::NoMemory { bytes: ROOM_OF_A_RUN }));
+        }
         let plan = Plan::new(&job, || Uuid::new_v4().simple().to_string())
             .map_err(|error| failed(Cause::Plan(error)))?;
         let given = settings.over(&self.shared.defaults);
@@ -162,6 +166,10 @@ fn hold(descriptors: usize) -> io::Result<Vec<File>> {
     held.push(first);
     Ok(held)
 }
+
+/// Addresses that a run may need: the stacks of its threads, buffers, what the allocator keeps for each thread. Who asks
+/// for memory in the middle of a run and gets none is ended at once, with everything that was made.
+const ROOM_OF_A_RUN: usize = 64 << 20;
 
 /// Descriptors of a runtime: its poll, its waker, what its signals come by.
 const RUNTIMES: usize = 8;
@@ -310,6 +318,9 @@ impl RunnerBuilder {
     /// # Errors
     /// [`BuildError`].
     pub fn build(mut self) -> Result<Runner, BuildError> {
+        if !memory::may_have(ROOM_OF_A_RUN) {
+            return Err(BuildError::NoMemory { bytes: ROOM_OF_A_RUN });
+        }
         let options = self.http.clone();
         let http = http::Client::new(self.http).map_err(BuildError::Http)?;
         self.defaults.stores.talk_as(&options, &http);
@@ -340,6 +351,12 @@ pub enum BuildError {
     /// The options of downloads cannot be used.
     #[error("cannot prepare downloads")]
     Http(#[source] HttpError),
+    /// This process has too little memory for a run.
+    #[error("{}", no_memory(*bytes))]
+    NoMemory {
+        /// What a run may need.
+        bytes: usize,
+    },
     /// The pump does not start.
     #[error("cannot start the pump")]
     Pump(#[source] PumpError),

@@ -11,6 +11,7 @@ pub mod cgroup;
 pub mod fifo;
 pub mod inotify;
 pub mod kernel_log;
+pub mod memory;
 pub mod open_beneath;
 pub mod peer;
 pub mod pipe;

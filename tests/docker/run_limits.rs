@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::run_jobs::script;
 use crate::support::command::{Finished, Invocation};
+use crate::support::job::{Job, named_input_pipe};
 
 /// A job with twelve inputs and an output.
 fn job() -> Value {
@@ -45,7 +46,49 @@ fn whatever_the_limit_of_open_files_there_is_no_panic_and_nothing_is_left() {
 }
 
 #[test]
+fn whatever_the_limit_of_memory_there_is_one_clear_error_or_none_and_nothing_is_left() {
+    let mut codes = std::collections::BTreeSet::new();
+    // Below the first the program itself is not loaded.
+    for mebibytes in (56..=144).step_by(8) {
+        let limit = format!("ulimit -v {}", mebibytes << 10);
+        let run = Invocation::job(&job()).limited(&limit).finish();
+        assert_clear(&run);
+        if run.code == 125 {
+            assert!(run.stderr.contains("a run may need 64 MiB of memory"), "{limit}: {run}");
+        }
+        codes.insert(run.code);
+    }
+    assert_eq!(Vec::from_iter(codes), [0, 125]);
+}
+
+#[test]
 fn a_soft_limit_is_raised() {
     let run = Invocation::job(&job()).limited("ulimit -Sn 16").finish();
     assert_eq!((run.code, &*run.stdout), (0, &b"done\n"[..]), "{run}");
+}
+
+#[test]
+fn a_program_that_is_given_more_than_its_stack_takes_is_told_the_bound() {
+    let run = Job::program(&["true"]);
+    let run = (0..30).fold(run, |job, _| job.arg("x".repeat(100_000))).finish();
+    assert_ne!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("take 3000283 bytes"), "{}", run.stderr);
+    assert!(run.stderr.contains("at most a quarter of what its stack may have"), "{}", run.stderr);
+}
+
+#[test]
+fn the_longest_values_that_are_taken_are_taken_by_the_engine_too() {
+    let run = Job::script("hostname; echo ${#LONG} ${#1}; ls $2")
+        .arg("x".repeat(131_071))
+        .arg(named_input_pipe(&"p".repeat(255)))
+        .set("environment", json!({"LONG": "x".repeat(131_071 - "LONG=".len())}))
+        .set("hostname", "h".repeat(64))
+        .set("domainname", "d".repeat(64))
+        .set("labels", json!({"l".repeat(4095): "v".repeat(4095)}))
+        .set("name", format!("{}{}", uuid::Uuid::new_v4().simple(), "n".repeat(480)))
+        .finish();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let lines: Vec<_> = run.text().lines().collect();
+    assert_eq!(lines[..2], ["h".repeat(64).as_str(), "131066 131071"]);
+    assert!(lines[2].ends_with(&"p".repeat(255)), "{}", lines[2]);
 }
