@@ -2,8 +2,13 @@
 //! throws them away, and ends the stream as if they had been all.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -77,4 +82,55 @@ fn a_program_that_closes_its_output_and_goes_on_lacks_nothing() {
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(run.stdout, [0xff], "{run}");
     assert_eq!(run.transfer("host:stdout")["finish"], "complete", "{run}");
+}
+
+/// Stands before the engine, and tells of a container's exit as one that is busy: later than its output ends, and with
+/// a time that is later as well.
+fn tells_late(socket: &Path) {
+    let listener = UnixListener::bind(socket).unwrap();
+    thread::spawn(move || {
+        for ours in listener.incoming().flatten() {
+            let theirs = UnixStream::connect("/var/run/docker.sock").unwrap();
+            let (from, to) = (ours.try_clone().unwrap(), theirs.try_clone().unwrap());
+            let (tell, asked) = mpsc::channel();
+            thread::spawn(move || pass(from, to, |bytes| drop(tell.send(bytes.to_vec()))));
+            thread::spawn(move || {
+                let mut request = None;
+                pass(theirs, ours, |bytes| {
+                    let request = request.get_or_insert_with(|| asked.recv().unwrap());
+                    let is = |text: &[u8], word: &[u8]| text.windows(word.len()).any(|w| w == word);
+                    if is(request, b"/wait?") && is(bytes, b"StatusCode") {
+                        thread::park_timeout(Duration::from_millis(500));
+                    }
+                    let field = b"\"FinishedAt\":\"2";
+                    if let Some(at) = bytes.windows(field.len()).position(|w| w == field) {
+                        bytes[at + field.len()..][..3].copy_from_slice(b"999");
+                    }
+                });
+            });
+        }
+    });
+}
+
+fn pass(mut from: UnixStream, mut to: UnixStream, mut each: impl FnMut(&mut [u8])) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        each(&mut buffer[..count]);
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+#[test]
+fn output_that_ended_with_its_container_was_all_however_late_the_engine_says_so() {
+    let folder = TempDir::with_prefix("gantline-results-").unwrap();
+    let [socket, path] = ["engine.sock", "out"].map(|name| folder.path().join(name));
+    tells_late(&socket);
+    // It has no log.
+    let job = Job::script("sleep 1; echo all").stream(end("ContainerStdOut"), host_file(&path));
+    let run = job.invocation().env("DOCKER_HOST", format!("unix://{}", socket.display())).finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(fs::read(&path).unwrap(), b"all\n", "{run}");
 }

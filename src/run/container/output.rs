@@ -51,9 +51,13 @@ impl Output {
     }
 
     /// Whether the connection ended before the container did, at `exited`.
+    ///
+    /// The kernel says of a container of this machine whether it was over when the connection was, however late the
+    /// engine tells of it. Where that is not to be had, or a program has closed its output a moment before it ended, the
+    /// clocks decide.
     pub(crate) async fn ended_early(&self, broke_off: BrokeOff, exited: Instant) -> bool {
         let Self { engine, container, cancellation } = self;
-        if exited.saturating_duration_since(broke_off.at) < SOON {
+        if broke_off.was_over || exited.saturating_duration_since(broke_off.at) < SOON {
             return false;
         }
         // On another machine there is another clock.

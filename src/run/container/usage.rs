@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::unix::pipe;
@@ -14,16 +15,17 @@ use crate::sys::used::{Group, Used, end_of};
 /// What a container uses, while it runs. Nothing ticks: the kernel says when its processes have ended.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
+    group: Option<Arc<Group>>,
     reading: JoinSet<Option<Used>>,
 }
 
 impl Usage {
     /// That of a container that has just started. Of an engine on another machine nothing can be read.
     pub(crate) fn of(engine: &Client, container: &ContainerId) -> Self {
+        let Endpoint::Unix(_) = engine.endpoint() else { return Self::default() };
         let mut reading = JoinSet::new();
-        if matches!(engine.endpoint(), Endpoint::Unix(_))
-            && let Some(group) = Group::find(Path::new(CONTROL_GROUPS), container.as_str())
-        {
+        let group = Group::find(Path::new(CONTROL_GROUPS), container.as_str()).map(Arc::new);
+        if let Some(group) = group.clone() {
             reading.spawn(async move {
                 let used = used_at_end(&group).await;
                 if let Err(error) = &used {
@@ -32,7 +34,18 @@ impl Usage {
                 used.ok().flatten()
             });
         }
-        Self { reading }
+        Self { group, reading }
+    }
+
+    /// Whether every process of the container has ended, or is about to and runs no program any more. False: nobody
+    /// can tell, or one goes on.
+    pub(crate) fn is_over(&self) -> bool {
+        let Some(group) = &self.group else { return false };
+        match group.process() {
+            Ok(process) => process.is_none(),
+            // The engine removes a group that nobody is left in.
+            Err(error) => matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)),
+        }
     }
 
     /// What a container used that has exited. None: it could not be read.

@@ -76,6 +76,12 @@ async fn follow(
             }
             turn = live.transfers.turn() => turn,
         };
+        if broke_off.is_none()
+            && live.transfers.output_broke_off().is_some()
+            && live.made.usage.is_over()
+        {
+            live.transfers.output_broke_off_at_the_end();
+        }
         live.heeds_closed_stdout();
         if let Turn::Failed { cause } = turn {
             // The pump holds the FIFO open until it is told of the exit: the reader must not take

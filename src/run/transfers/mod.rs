@@ -48,6 +48,8 @@ pub(crate) struct BrokeOff {
     pub(crate) at_the_clock: SystemTime,
     /// Nothing is missing if the container had exited.
     pub(crate) is_sure: bool,
+    /// The kernel said then that no process of the container was left.
+    pub(crate) was_over: bool,
 }
 
 /// One transfer's way.
@@ -192,7 +194,7 @@ impl Transfers {
             }
             Notice::OutputBrokeOff { is_sure } => {
                 let (at, at_the_clock) = (Instant::now(), SystemTime::now());
-                self.broke_off = Some(BrokeOff { at, at_the_clock, is_sure });
+                self.broke_off = Some(BrokeOff { at, at_the_clock, is_sure, was_over: false });
             }
             Notice::Failed { id, error } => {
                 let label = self.label(TransferId::new(id));
@@ -312,6 +314,13 @@ impl Transfers {
     /// Whether the connection of the container's output is over, and nothing has taken its place.
     pub(crate) fn output_broke_off(&self) -> Option<BrokeOff> {
         self.broke_off
+    }
+
+    /// The connection of the container's output is over, and so was the container just then.
+    pub(crate) fn output_broke_off_at_the_end(&mut self) {
+        if let Some(broke_off) = &mut self.broke_off {
+            broke_off.was_over = true;
+        }
     }
 
     /// See [`Flow::output_goes_on`].
