@@ -27,9 +27,25 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A text without what is secret. Words of fewer than eight bytes are no secrets, and would make holes in ordinary
+/// sentences.
+pub(crate) fn without<'a>(secrets: impl IntoIterator<Item = &'a str>, text: &str) -> String {
+    let mut secrets: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= 8).collect();
+    // One may be a part of another.
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_secret_goes_out_of_a_text_the_longest_first() {
+        let secrets = ["s3cret-s3cret", "s3cret-s3cret-longer", "short"];
+        let text = "a s3cret-s3cret, s3cret-s3cret-longer and short";
+        assert_eq!(without(secrets, text), "a …, … and short");
+    }
 
     #[test]
     fn a_secret_is_not_shown() {

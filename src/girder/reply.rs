@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::GirderError;
 use super::url::ApiUrl;
-use crate::http::excerpt;
+use crate::http::{HttpError, excerpt};
+use crate::secret;
 
 /// An answer, whole.
 pub(super) struct Reply {
@@ -31,15 +32,6 @@ pub(super) struct Asked<'a> {
     pub(super) is_write: bool,
 }
 
-impl Asked<'_> {
-    /// Without what was sent to let us in.
-    fn redact(&self, message: String) -> String {
-        // Shorter ones are no secrets, and would make holes in ordinary words.
-        let secrets = self.secrets.iter().filter(|secret| secret.len() >= 8);
-        secrets.fold(message, |message, secret| message.replace(secret, "…"))
-    }
-}
-
 impl Reply {
     /// The record in it.
     ///
@@ -50,7 +42,9 @@ impl Reply {
         let object = asked.object.clone();
         let is_json = self.body.trim_ascii_start().starts_with(b"{")
             || self.body.trim_ascii_start().starts_with(b"[");
-        let message = excerpt::message(&self.body).map(|message| asked.redact(message));
+        let message = excerpt::message(&self.body, |text| {
+            secret::without(asked.secrets.iter().copied(), text)
+        });
         let (status, retry_after) = (self.status, self.retry_after);
         let other = |object, server, message| GirderError::Status {
             object,
@@ -59,6 +53,13 @@ impl Reply {
             message,
             retry_after,
         };
+        if let Some(proxy) = asked.api.passing_proxy()
+            && (status == 407 || matches!(status, 401 | 403) && !is_json)
+        {
+            let place = server.clone();
+            let source = HttpError::Proxy { proxy: proxy.to_owned(), place, status };
+            return Err(GirderError::Proxy { server, source });
+        }
         match status {
             300..400 => {
                 let location = self.location.as_deref().map(|place| place_of(place, asked));

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 /// The message in the body of an error, when there is one: `message` of a JSON object (Girder),
 /// `<Message>` of XML (S3), `<title>` of HTML, or short plain text. Bounded, without control
-/// characters.
-pub(crate) fn message(body: &[u8]) -> Option<String> {
+/// characters. What is secret goes out of it before it is cut: a part of a token would not be known for one.
+pub(crate) fn message(body: &[u8], redact: impl Fn(&str) -> String) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
     let found = match text.as_bytes().first()? {
@@ -13,7 +13,7 @@ pub(crate) fn message(body: &[u8]) -> Option<String> {
         b'<' => element(text, "message").or_else(|| element(text, "title"))?.to_owned(),
         _ => text.lines().next()?.to_owned(),
     };
-    let line = one_line(&found);
+    let line = one_line(&redact(&found));
     (!line.is_empty()).then_some(line)
 }
 
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     fn said(body: &str) -> Option<String> {
-        message(body.as_bytes())
+        message(body.as_bytes(), str::to_owned)
     }
 
     #[test]
@@ -77,7 +77,15 @@ mod tests {
         {
             assert_eq!(said(body), None, "{body}");
         }
-        assert_eq!(message(b"\x1b\x00"), None);
+        assert_eq!(message(b"\x1b\x00", str::to_owned), None);
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_before_the_message_is_cut() {
+        let body = format!("{} t0ken-t0ken-t0ken", "x".repeat(MAX_CHARS - 10));
+        let redact = |text: &str| text.replace("t0ken-t0ken-t0ken", "…");
+        let said = message(body.as_bytes(), redact).unwrap();
+        assert!(!said.contains("t0ken") && said.ends_with(" …"), "{said}");
     }
 
     #[test]

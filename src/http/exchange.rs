@@ -185,7 +185,7 @@ impl Exchange {
                 self.head(transport, deadline, collector, now)
             }
             State::Refused(mut refusal) => match refusal.read(now) {
-                true => Err(refusal.into_error(&self.request)),
+                true => Err(refusal.into_error(&self.request, &self.shared.proxies)),
                 false => {
                     let deadline = refusal.deadline();
                     Ok(Step::Stay(State::Refused(refusal), Progress::Blocked { deadline }))

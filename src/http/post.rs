@@ -422,7 +422,7 @@ impl Posting {
 
     fn read_refusal(&mut self, mut refusal: Refusal, now: Instant) -> Result<Answer, HttpError> {
         if refusal.read(now) {
-            return Err(refusal.into_error(&self.request));
+            return Err(refusal.into_error(&self.request, &self.shared.proxies));
         }
         self.state = State::Refused(refusal);
         Ok(Answer::None)

@@ -123,6 +123,11 @@ impl Proxy {
         basic(url)
     }
 
+    /// Its password, as its address has it.
+    pub(super) fn password(&self) -> Option<&str> {
+        self.0.as_ref().ok()?.password()
+    }
+
     /// As people may see it: without a password.
     pub(crate) fn shown(&self) -> String {
         match &self.0 {

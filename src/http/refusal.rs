@@ -8,7 +8,7 @@ use super::framing::Course;
 use super::head::Head;
 use super::request::Request;
 use super::transport::Transport;
-use super::{Body, HttpError, Read, excerpt};
+use super::{Body, HttpError, Proxies, Read, excerpt};
 
 /// An answer that is an error, whose body is being read.
 #[derive(Debug)]
@@ -64,9 +64,10 @@ impl Refusal {
         self.deadline
     }
 
-    /// The error of `request`, with what was read of it.
-    pub(super) fn into_error(self, request: &Request) -> HttpError {
-        let message = excerpt::message(&self.text).map(|message| request.redact(message));
+    /// The error of `request`, which went by way of `proxies`, with what was read of it.
+    pub(super) fn into_error(self, request: &Request, proxies: &Proxies) -> HttpError {
+        let proxy = proxies.way(request.url());
+        let message = excerpt::message(&self.text, |text| request.redact(text, proxy));
         let Self { status, retry_after, .. } = self;
         HttpError::Status { place: request.place(), status, message, retry_after }
     }

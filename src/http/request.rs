@@ -7,6 +7,7 @@ use url::{Position, Url};
 use super::HttpError;
 use super::client::Shared;
 use super::proxy::{Proxy, basic};
+use crate::secret;
 /// The value of a header, which may be a token.
 pub use crate::secret::Secret as HeaderValue;
 
@@ -103,16 +104,19 @@ impl Request {
         text.into_bytes()
     }
 
-    /// Removes what we sent and nobody should read from a text that the server sent.
-    pub(super) fn redact(&self, mut text: String) -> String {
-        let password = self.url.password().into_iter();
-        for secret in self.headers.iter().map(|(_, value)| value.expose()).chain(password) {
-            // Shorter ones are no secrets, and would make holes in ordinary words.
-            if secret.len() >= 8 {
-                text = text.replace(secret, "…");
-            }
-        }
-        text
+    /// Removes what we sent and nobody should read from a text that the server, or the proxy, sent.
+    pub(super) fn redact(&self, text: &str, proxy: Option<&Proxy>) -> String {
+        let ours = basic(&self.url).into_iter().chain(proxy.and_then(Proxy::authorization));
+        let passwords = [self.url.password(), proxy.and_then(Proxy::password)];
+        let passwords = passwords.into_iter().flatten().flat_map(|password| {
+            [password.to_owned(), String::from_utf8_lossy(&decoded(password)).into_owned()]
+        });
+        let sent: Vec<String> = ours.chain(passwords).collect();
+        let headers = self.headers.iter().map(|(_, value)| value.expose());
+        // Of `Bearer <token>` the token is known by itself.
+        let all = headers.chain(sent.iter().map(String::as_str));
+        let all = all.flat_map(|value| std::iter::once(value).chain(value.split_whitespace()));
+        secret::without(all, text)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -259,6 +263,18 @@ mod tests {
             assert!(!shown.contains(secret), "{shown}");
         }
         assert!(shown.contains("http://a:81/x"), "{shown}");
-        assert_eq!(request.redact("is t0ken-t0ken bad".to_owned()), "is … bad");
+        let proxy = Proxy::new("http://user:pass%20w0rds@p");
+        for (text, rest) in [
+            ("is t0ken-t0ken bad", "is … bad"),
+            ("is passwords bad", "is … bad"),
+            ("is Basic dXNlcjpwYXNzd29yZHM= bad", "is … bad"),
+            ("is dXNlcjpwYXNzd29yZHM= bad", "is … bad"),
+            ("is pass%20w0rds and pass w0rds bad", "is … and … bad"),
+            ("is dXNlcjpwYXNzIHcwcmRz bad", "is … bad"),
+        ] {
+            assert_eq!(request.redact(text, Some(&proxy)), rest);
+        }
+        let request = with_header("http://a/", "Authorization", "Bearer t0ken-t0ken").unwrap();
+        assert_eq!(request.redact("is t0ken-t0ken bad", None), "is … bad");
     }
 }
