@@ -22,13 +22,14 @@ use super::url::ApiUrl;
 use super::wire::{PassedOn, Passing, Tls};
 use crate::http::{HttpError, Proxy, Roots};
 
-/// Makes it. Nothing is sent.
+/// Makes it, and gives the URL with what lies on the way to it. Nothing is sent.
 ///
 /// # Errors
 /// A file cannot be used, or the proxy's address.
-pub(super) fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderError> {
+pub(super) fn agent(api: ApiUrl, options: &Options) -> Result<(Agent, ApiUrl), GirderError> {
+    let way = Way::to(&api, options)?;
+    let api = api.by(way.proxy);
     let tls = |source| GirderError::Tls { server: api.as_str().to_owned(), source };
-    let way = Way::to(api, options)?;
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         // Followed, they would carry the token to wherever they lead.
@@ -63,12 +64,14 @@ pub(super) fn agent(api: &ApiUrl, options: &Options) -> Result<Agent, GirderErro
             .chain(Tls(trusting))
             .chain(RustlsConnector::default());
     let hosts = Hosts { resolver: options.resolver.clone(), instead: way.through };
-    Ok(Agent::with_parts(config.build(), connector, hosts))
+    Ok((Agent::with_parts(config.build(), connector, hosts), api))
 }
 
 /// By which way the server is reached; without a proxy there is nothing in it.
 #[derive(Default)]
 struct Way {
+    /// As people may see it.
+    proxy: Option<String>,
     /// The proxy that opens a tunnel.
     tunnel: Option<TunnelProxy>,
     /// The proxy that passes requests on, and what it needs for that.
@@ -91,11 +94,13 @@ impl Way {
         if api.is_https() {
             let address = proxy.address().ok_or_else(refused)?;
             let tunnel = TunnelProxy::new(address).map_err(|_| refused())?;
-            return Ok(Self { tunnel: Some(tunnel), ..Self::default() });
+            let proxy = Some(proxy.shown());
+            return Ok(Self { tunnel: Some(tunnel), proxy, ..Self::default() });
         }
         let (host, port) = proxy.host(api.as_url()).map_err(|_| refused())?;
         let server = api.as_url()[..Position::BeforePath].to_owned();
         Ok(Self {
+            proxy: Some(proxy.shown()),
             tunnel: None,
             through: Some((host.to_string(), port)),
             passed_on: Some(PassedOn { server, authorization: proxy.authorization() }),

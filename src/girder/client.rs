@@ -105,7 +105,7 @@ impl Client {
         options: &Options,
     ) -> Result<Self, GirderError> {
         let api = ApiUrl::parse(api_url)?;
-        let agent = agent(&api, options)?;
+        let (agent, api) = agent(api, options)?;
         let timeout = options.timeout;
         let token = match credentials {
             Credentials::Anonymous => None,
@@ -232,15 +232,15 @@ pub(super) fn reply(
 
 /// What an error of the HTTP client means.
 fn failure(error: ureq::Error, asked: &Asked<'_>, after: Duration) -> GirderError {
-    let server = asked.api.as_str().to_owned();
+    let (server, reached) = (asked.api.as_str().to_owned(), asked.api.reached());
     let unreachable = |kind: io::ErrorKind, text: &str| GirderError::Unreachable {
-        server: server.clone(),
+        server: reached.clone(),
         source: io::Error::new(kind, text.to_owned()),
     };
     match error {
         ureq::Error::Io(source) => match rustls_in(&source) {
             Some(cause) => tls_failure(server, cause),
-            None => GirderError::Unreachable { server, source },
+            None => GirderError::Unreachable { server: reached, source },
         },
         ureq::Error::Rustls(source) => tls_failure(server, source),
         ureq::Error::Timeout(_) => {

@@ -64,6 +64,14 @@ pub enum GirderError {
         /// Why not.
         source: HttpError,
     },
+    /// A proxy answers in the server's place, and does not pass the request on.
+    #[error("cannot reach Girder at {server}")]
+    Proxy {
+        /// The API's URL.
+        server: String,
+        /// What the proxy says.
+        source: HttpError,
+    },
     /// The answer is not HTTP, or cannot be told from one.
     #[error("cannot understand the answer of {server}: {reason}")]
     Protocol {
@@ -210,6 +218,12 @@ impl GirderError {
         }
     }
 
+    /// Whether the same question may be answered in a moment. One that was not answered in all its time is not asked
+    /// again: that was long enough.
+    pub(crate) fn is_worth_asking_again(&self) -> bool {
+        self.is_transient() && !matches!(self, Self::TimedOut { .. })
+    }
+
     /// The server, if it does not know what was asked for at all: another version may.
     pub fn server_without_route(&self) -> Option<&str> {
         match self {
@@ -232,6 +246,7 @@ impl GirderError {
             | Self::Secret { .. }
             | Self::Request { .. }
             | Self::Tls { .. }
+            | Self::Proxy { .. }
             | Self::Protocol { .. }
             | Self::Redirected { .. }
             | Self::NotAnApi { .. }

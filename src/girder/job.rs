@@ -92,7 +92,7 @@ impl JobClient {
             }
             auth::check("header", &value.expose().replace(' ', ""))?;
         }
-        let agent = agent(&api, options)?;
+        let (agent, api) = agent(api, options)?;
         Ok(Self { agent, api, url: url.clone(), method, headers, timeout: options.timeout })
     }
 

@@ -73,6 +73,7 @@ impl Client {
     /// What an error of the data plane means.
     fn unsent(&self, error: LaneError, asked: &Asked<'_>) -> GirderError {
         let server = self.shared.api.as_str().to_owned();
+        let reached = self.shared.api.reached();
         let object = asked.object.clone();
         let error = match error {
             LaneError::Payload(source) => return GirderError::Unreachable { server, source },
@@ -84,7 +85,7 @@ impl Client {
             HttpError::Lookup { source, .. }
             | HttpError::Connect { source, .. }
             | HttpError::Connection { source, .. }
-            | HttpError::Socket { source } => GirderError::Unreachable { server, source },
+            | HttpError::Socket { source } => GirderError::Unreachable { server: reached, source },
             error @ (HttpError::NoAnswer { .. } | HttpError::Truncated { .. }) => {
                 let source = io::Error::new(io::ErrorKind::UnexpectedEof, error);
                 GirderError::Unreachable { server, source }

@@ -6,7 +6,11 @@ use super::GirderError;
 
 /// The URL of an API, without a slash at its end.
 #[derive(Debug, Clone)]
-pub(super) struct ApiUrl(Url);
+pub(super) struct ApiUrl {
+    url: Url,
+    /// The proxy that it is reached by, as people may see it.
+    proxy: Option<String>,
+}
 
 impl ApiUrl {
     /// Parses what a person or a job wrote.
@@ -29,12 +33,30 @@ impl ApiUrl {
         }
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
-        Ok(Self(url))
+        Ok(Self { url, proxy: None })
+    }
+
+    /// Reached by way of a proxy.
+    pub(super) fn by(self, proxy: Option<String>) -> Self {
+        Self { proxy, ..self }
+    }
+
+    /// The proxy that passes requests on, and may answer in its place: a tunnel's does not.
+    pub(super) fn passing_proxy(&self) -> Option<&str> {
+        self.proxy.as_deref().filter(|_| !self.is_https())
+    }
+
+    /// What has to be there to reach it, for people.
+    pub(super) fn reached(&self) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{} (by the proxy {proxy})", self.as_str()),
+            None => self.as_str().to_owned(),
+        }
     }
 
     /// The URL of one thing; each segment must be checked by [`is_plain`].
     pub(super) fn join(&self, segments: &[&str]) -> Url {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/{}", segments.join("/")));
         url
@@ -42,23 +64,23 @@ impl ApiUrl {
 
     /// For people.
     pub(super) fn as_str(&self) -> &str {
-        self.0.as_str().trim_end_matches('/')
+        self.url.as_str().trim_end_matches('/')
     }
 
     pub(super) fn as_url(&self) -> &Url {
-        &self.0
+        &self.url
     }
 
     pub(super) fn is_https(&self) -> bool {
-        self.0.scheme() == "https"
+        self.url.scheme() == "https"
     }
 
     /// What is likely wrong with it when something other than Girder's API answers there.
     pub(super) fn hint(&self) -> String {
-        if self.0.path().ends_with("/api/v1") {
+        if self.url.path().ends_with("/api/v1") {
             return "something else than Girder answers there".to_owned();
         }
-        format!("Girder's API is usually at {}/api/v1", &self.0[..Position::AfterPort])
+        format!("Girder's API is usually at {}/api/v1", &self.url[..Position::AfterPort])
     }
 }
 

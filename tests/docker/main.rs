@@ -48,6 +48,7 @@ mod run_outputs;
 mod run_podman;
 mod run_posts;
 mod run_progress;
+mod run_proxies;
 mod run_pull;
 mod run_quiet;
 mod run_report;

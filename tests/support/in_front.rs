@@ -151,31 +151,49 @@ fn place(girder: &Girder) -> String {
     format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
 }
 
-/// An nginx before the real Girder that takes requests of so many bytes. It ends with the test.
+/// An nginx before the real Girder that takes requests of so many bytes, or speaks TLS. It ends with the test.
 #[derive(Debug)]
 pub(crate) struct Limiting {
     folder: TempDir,
     port: u16,
+    is_tls: bool,
 }
 
 impl Limiting {
     /// `limit` in nginx's words: `6m`.
     pub(crate) fn before(girder: &Girder, limit: &str) -> Self {
+        Self::with(girder, limit, None)
+    }
+
+    /// One that speaks TLS, with this certificate and key.
+    pub(crate) fn with_tls(girder: &Girder, certificate: &str, key: &str) -> Self {
+        Self::with(girder, "0", Some((certificate, key)))
+    }
+
+    fn with(girder: &Girder, limit: &str, tls: Option<(&str, &str)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let (is_tls, more) = match tls {
+            Some((certificate, key)) => {
+                fs::write(folder.path().join("certificate"), certificate).unwrap();
+                fs::write(folder.path().join("key"), key).unwrap();
+                (true, "ssl; ssl_certificate certificate; ssl_certificate_key key")
+            }
+            None => (false, ""),
+        };
         for _ in 0..5 {
             // Another process may take the port before nginx does.
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let text = format!(
                 "pid pid; error_log log; events {{}} http {{ access_log off; client_body_temp_path b;
                 proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
-                client_max_body_size {limit}; server {{ listen 127.0.0.1:{port};
+                client_max_body_size {limit}; server {{ listen 127.0.0.1:{port} {more};
                 location / {{ proxy_pass http://{}; proxy_set_header Host $http_host; }} }} }}",
                 place(girder)
             );
             let user = if nix::unistd::geteuid().is_root() { "user root; " } else { "" };
             fs::write(folder.path().join("nginx.conf"), format!("{user}{text}")).unwrap();
             if nginx(&folder, &[]) {
-                return Self { folder, port };
+                return Self { folder, port, is_tls };
             }
         }
         panic!("nginx does not start: {:?}", fs::read_to_string(folder.path().join("log")));
@@ -183,7 +201,15 @@ impl Limiting {
 
     /// What a job document takes as `girder_api_url`.
     pub(crate) fn api(&self) -> String {
-        format!("http://127.0.0.1:{}/api/v1", self.port)
+        match self.is_tls {
+            true => format!("https://localhost:{}/api/v1", self.port),
+            false => format!("http://127.0.0.1:{}/api/v1", self.port),
+        }
+    }
+
+    /// The file of its certificate.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate")
     }
 }
 

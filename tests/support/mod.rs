@@ -21,3 +21,4 @@ pub(crate) mod job;
 pub(crate) mod peer;
 pub(crate) mod posted;
 pub(crate) mod seeded;
+pub(crate) mod tinyproxy;

@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::jobs::{ERROR, SUCCESS};
 use crate::place::{Kind, Place, number, on_both, soon};
 use crate::site::{Site, script};
+use crate::support::tinyproxy::Tinyproxy;
 
 on_both! {
     a_broker_is_trusted_by_the_file_of_its_authority,
@@ -76,6 +77,26 @@ fn a_message_says_whom_its_jobs_updates_trust_and_what_they_show() {
     let own = authority.vouches_for("worker");
     let session = json!({"verify": ca_file, "cert": own});
     assert_eq!(updated_by(&session, true, &authority), "SUCCESS");
+}
+
+#[test]
+fn a_message_says_by_which_proxy_its_jobs_updates_go() {
+    let (proxy, authority) = (Tinyproxy::start(""), Authority::new());
+    let site = Site::new(Kind::Redis);
+    let port = before_girder(site.api(), &authority, false);
+    let tls = format!("https://localhost:{port}/api/v1");
+    let session = json!({"proxies": {"http": proxy.open(), "https": proxy.open()},
+        "verify": authority.ca_file()});
+    for (api, expected) in [(site.api(), "PUT http://"), (&tls, "CONNECT localhost:")] {
+        let worker = site.starting_worker(&[], &[("GIRDER_WORKER_API_URL", api)]);
+        let options = json!({"girder_client_session_kwargs": session});
+        let job = site.send(&script("echo updated"), options);
+        assert_eq!(job.ended(), SUCCESS);
+        assert!(job.log().contains("updated\n"), "{}", job.log());
+        worker.ends_well();
+        assert!(proxy.asked().contains(expected), "{}", proxy.asked());
+    }
+    assert!(!proxy.asked().contains("PUT https://"), "{}", proxy.asked());
 }
 
 #[test]
