@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
@@ -50,10 +49,10 @@ fn look(
     cancelled: &Receiver<Infallible>,
 ) -> Result<(), HookError> {
     let (kind, id) = parent.to_parts();
-    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let mut backoff = Backoff::of_a_question();
     loop {
         let error = match access.client.check_parent(parent) {
-            Err(error) if error.is_transient() && backoff.failures() < ATTEMPTS => error,
+            Err(error) if error.is_transient() && backoff.may_try_again() => error,
             ended => return ended.map_err(|error| HookError::target(kind, id, error)),
         };
         let pause = backoff.failed(error.retry_after());
@@ -62,13 +61,3 @@ fn look(
         }
     }
 }
-
-/// Questions that may fail before the store is given up: with their pauses a little more than six
-/// seconds, as of an upload.
-const ATTEMPTS: u32 = 6;
-
-/// After the first failure. It doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// Between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);

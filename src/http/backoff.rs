@@ -24,6 +24,20 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
+    /// For who asks a server for something that a run waits for: it gives up after [`ATTEMPTS`](Self::ATTEMPTS), which
+    /// with their pauses are a little more than six seconds, enough for a proxy's restart.
+    pub const fn of_a_question() -> Self {
+        Self::new(Duration::from_millis(100), Duration::from_secs(15))
+    }
+
+    /// Attempts that may fail one after the other.
+    pub const ATTEMPTS: u32 = 6;
+
+    /// Whether one more attempt may be made.
+    pub fn may_try_again(&self) -> bool {
+        self.failures < Self::ATTEMPTS
+    }
+
     /// Told that an attempt failed, and what the server asked for; says how long to pause.
     #[must_use]
     pub fn failed(&mut self, asked: Option<Duration>) -> Duration {

@@ -5,17 +5,19 @@
 use std::path::PathBuf;
 
 use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::blocking::blocking;
 use super::error::Cause;
 use super::settings::RunSettings;
 #[cfg(feature = "command")]
 use crate::http::Proxies;
-use crate::http::{self, ClientOptions};
+use crate::http::{self, Backoff, ClientOptions};
 use crate::spec::JobSpec;
 #[cfg(feature = "command")]
 use crate::store::StoreError;
-use crate::store::{GirderSettings, Server, Store, StoreOptions};
+use crate::store::{FileRecord, GirderSettings, Server, Store, StoreOptions};
 
 /// What the stores of jobs are opened with.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +56,22 @@ impl Stores {
     pub(super) fn of(&self, job: &JobSpec) -> JobStore {
         let (server, options) = (self.girder.server_for(job), self.options.clone());
         JobStore { server, options, http: self.http.clone(), opened: OnceCell::new() }
+    }
+}
+
+/// A file's record. A server that is started again, or is busy, is asked again.
+pub(super) async fn record(client: &Store, file: &str) -> Result<FileRecord, Cause> {
+    let mut backoff = Backoff::of_a_question();
+    loop {
+        let (asking, id) = (client.clone(), file.to_owned());
+        let answered = spawn_blocking(move || asking.file(&id)).await;
+        let error = match answered.map_err(|_| Cause::Bug("a question to Girder panicked"))? {
+            Ok(record) => return Ok(record),
+            Err(error) if error.is_worth_asking_again() && backoff.may_try_again() => error,
+            Err(error) => return Err(error.into()),
+        };
+        tracing::debug!(%error, file, "Girder is asked again");
+        sleep(backoff.failed(error.retry_after())).await;
     }
 }
 

@@ -229,3 +229,28 @@ fn a_source_that_breaks_while_nobody_reads_fails_the_run_too() {
     assert!(run.stderr.contains("→ fifo:in failed"), "{run}");
     assert_eq!(run.transfer("fifo:in")["finish"], "failed", "{run}");
 }
+
+#[test]
+fn a_girder_that_refuses_for_a_moment_is_asked_again_for_a_files_record() {
+    let (bytes, sha256) = bytes(9, 300_000);
+    let id = "5f3c9e0a1b2c3d4e5f6a7b8c";
+    let peer = Peer::new(move |nth, request, stream| {
+        if nth < 2 {
+            let word = if nth == 0 { "502 Bad Gateway" } else { "429 Too Many\r\nRetry-After: 1" };
+            return write!(stream, "HTTP/1.1 {word}\r\nContent-Length: 0\r\n\r\n");
+        }
+        if request.target().ends_with("/download") {
+            return serve(request, &bytes, stream);
+        }
+        let record = json!({"_id": id, "name": "a", "size": bytes.len()}).to_string();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{record}", record.len())
+    });
+    let file = json!({"type": "GirderFileIdToStream", "id": id});
+    let job = Job::program(&["sha256sum"]).arg(connect(file, named_input_pipe("in")));
+    let run = job.set("girder_api_url", peer.url().replace("/file", "/api/v1")).finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.text().starts_with(&sha256), "{run}");
+    let requests = peer.requests();
+    let asked = requests.iter().map(|request| request.target().ends_with(id));
+    assert_eq!(asked.collect::<Vec<_>>(), [true, true, true, false]);
+}

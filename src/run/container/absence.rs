@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::docker::{Client, DockerError};
+use crate::http::Backoff;
 use crate::run::cancel::{Cancellation, Level};
 use crate::run::container::deaf::heard;
 
@@ -22,17 +23,17 @@ where
     F: Future<Output = Result<T, DockerError>>,
 {
     let deadline = Instant::now() + engine.patience();
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let error = match heard(engine, cancellation, call()).await {
             Err(error) if error.is_absence() && Instant::now() < deadline => error,
             answer => return answer,
         };
         tracing::debug!(?error, "the engine is away");
-        if cancellation.unless(Level::Asked, sleep(pause)).await.is_err() {
+        let pause = sleep(backoff.failed(None));
+        if cancellation.unless(Level::Asked, pause).await.is_err() {
             return Err(error);
         }
-        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 

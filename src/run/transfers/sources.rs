@@ -12,6 +12,7 @@ use crate::http::{Get, HeaderValue};
 use crate::pump::{Source, Sum, Summed};
 use crate::run::error::Cause;
 use crate::run::live::Live;
+use crate::run::store::record;
 use crate::spec::{self, Verify};
 use crate::store::FileRecord;
 
@@ -72,8 +73,8 @@ async fn ask_girder(
     let mut records = JoinSet::new();
     for (id, file) in wanted {
         let client = client.clone();
-        records.spawn_blocking(move || {
-            let FileRecord { size, sha512, .. } = client.file(&file)?;
+        records.spawn(async move {
+            let FileRecord { size, sha512, .. } = record(&client, &file).await?;
             let get = client.download(&file)?;
             Ok::<_, Cause>((id, get, size, sha512))
         });
