@@ -65,7 +65,15 @@
 //!   none that cannot be stopped, and a container that podman refused leaves no record.
 //! - Docker's contexts (`docker context use`, `DOCKER_CONTEXT`) are followed for `unix://` and `tcp://`.
 //! - Links inside a volume are followed when results are uploaded; none out of it, and none in a circle.
-//! - With too few descriptors a run fails with one error, and cleans up.
+//! - With too few descriptors a run fails with one error, and cleans up. With too little memory (`ulimit -v`) it fails
+//!   with one error before it makes anything.
+//! - A value that is too long is said with its length and its bound: arguments and variables, names of hosts, files and
+//!   containers, paths, labels.
+//! - A guard that is killed is replaced at once, and the next one holds what it held.
+//! - A Girder that refuses for a moment is asked again for the records of streamed files.
+//! - Output that ended with its container is whole, however late a busy engine tells of the exit.
+//! - A token that a server says back is not told in part either, nor without the word before it (`Bearer`), nor is a
+//!   password of a proxy's.
 //! - `TMPDIR` may have a colon in its path.
 //! - `check` and `run` warn of a bind mount whose source is not there.
 //! - A credential helper that is not installed is a warning; a pull that fails while the image is there says so.

@@ -1,5 +1,6 @@
 //! What a run does, in words.
 
+use super::render;
 use crate::event::{JobProgress, Phase};
 
 /// What a run does in a phase. `pipe` is one that nobody has opened yet.
@@ -28,6 +29,7 @@ pub(super) fn of_progress(progress: &JobProgress) -> String {
     };
     let message = message.iter().flat_map(|text| text.chars());
     let message: String = message.filter(|c| !c.is_control()).take(MOST_SHOWN).collect();
+    let message = render::harmless(&message);
     match (numbers.is_empty(), message.is_empty()) {
         (false, false) => format!("{numbers}, {message}"),
         _ => numbers + &message,

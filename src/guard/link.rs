@@ -75,11 +75,7 @@ impl Link {
         self.send(message, descriptor).inspect_err(|_| self.end())
     }
 
-    fn send(
-        &self,
-        message: &Message,
-        descriptor: Option<BorrowedFd<'_>>,
-    ) -> io::Result<()> {
+    fn send(&self, message: &Message, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let message = serde_json::to_vec(message)?;
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);

@@ -225,3 +225,16 @@ fn a_temporary_folder_may_have_a_colon_in_its_path() {
     assert_eq!((run.code, run.text()), (0, "x\n"), "{run}");
     assert_eq!(fs::read_dir(odd).unwrap().count(), 0, "{run}");
 }
+
+#[test]
+fn what_is_to_be_mounted_and_is_not_there_is_warned_of() {
+    let bound = folder();
+    let missing = bound.path().join("missing");
+    let run = Job::script("ls -A /mnt/data").mount(&missing, "/mnt/data").finish();
+    assert_eq!((run.code, run.text()), (0, ""), "{run}");
+    let words = format!("{} is to be mounted and is not there", missing.display());
+    assert!(run.reported("warnings").to_string().contains(&words), "{run}");
+    assert!(run.stderr.contains(&words), "{run}");
+    // The engine has made it.
+    assert!(missing.is_dir(), "{run}");
+}

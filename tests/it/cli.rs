@@ -1,6 +1,6 @@
 //! The command without an engine: `check`, `schema`, `depot`, help, and bad usage.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -197,4 +197,40 @@ fn a_depot_serves_until_it_is_stopped() {
     assert!(lines.next().unwrap().unwrap().ends_with("data"));
     kill(Pid::from_raw(depot.id().cast_signed()), Signal::SIGTERM).unwrap();
     assert!(depot.wait().unwrap().success());
+}
+
+#[test]
+fn a_depot_that_is_killed_leaves_nothing_and_its_folder_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    ["files", "tmp", "records"].iter().for_each(|name| std::fs::create_dir(at(name)).unwrap());
+    let data = vec![7; 64 << 20];
+    std::fs::write(at("files/data"), &data).unwrap();
+    let mut depot = gantline(&["depot"]);
+    depot.arg(at("files")).args(["--listen", "127.0.0.1:0"]);
+    let mut depot =
+        depot.env("TMPDIR", at("tmp")).env("GANTLINE_RECORD_DIR", at("records")).spawn().unwrap();
+    let mut lines = BufReader::new(depot.stdout.take().unwrap()).lines();
+    let serving = lines.next().unwrap().unwrap();
+    let address = serving.split('/').nth(2).unwrap().to_owned();
+    let line = lines.next().unwrap().unwrap();
+    let id = line.split_whitespace().next().unwrap();
+    let mut client = std::net::TcpStream::connect(&address).unwrap();
+    write!(client, "GET /api/v1/file/{id}/download HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    client.read_exact(&mut [0; 1 << 16]).unwrap();
+    depot.kill().unwrap();
+    depot.wait().unwrap();
+    // The client sees no end of the file.
+    let mut rest = Vec::new();
+    let _ = client.read_to_end(&mut rest);
+    assert!(rest.len() < data.len());
+    let left = |name: &str| std::fs::read_dir(at(name)).unwrap().count();
+    assert_eq!((left("files"), left("tmp"), left("records")), (1, 0, 0));
+    assert!(std::fs::read(at("files/data")).unwrap() == data);
+    std::net::TcpListener::bind(address).unwrap();
+    let mut prune = gantline(&["prune"]);
+    prune.env("TMPDIR", at("tmp")).env("GANTLINE_RECORD_DIR", at("records"));
+    prune.env("DOCKER_HOST", "unix:///no/such/socket");
+    let pruned = finish(prune.spawn().unwrap(), "");
+    assert!(pruned.status.success() && pruned.stdout.is_empty(), "{pruned:?}");
 }

@@ -218,14 +218,44 @@ fn a_source_that_gives_a_byte_a_connection_is_given_up() {
 }
 
 #[test]
+fn a_source_that_gives_nothing_is_asked_again_six_times_and_given_up() {
+    let (asks, asked) = std::sync::mpsc::channel();
+    let silent = |nth: u32| -> Script {
+        let asks = asks.clone();
+        Box::new(move |stream, _| {
+            let _ = asks.send(nth);
+            head(stream, 1000);
+            until_closed(stream);
+        })
+    };
+    let peer = Peer::follows((0..20).map(silent).collect());
+    let fixture = Fixture::new();
+    let (fifo, path) = fixture.fifo("in");
+    fixture.flow.add(0, source(&peer, Duration::from_millis(100)), Sink::Fifo(fifo)).unwrap();
+    let reader = reader(path);
+    let error = fixture.failed();
+    assert!(matches!(&error, TransferError::Fetch(error) if error.is_transient()), "{error:?}");
+    assert_eq!(asked.try_iter().count(), 1 + 6);
+    fixture.flow.container_exited();
+    assert_eq!(fixture.join(reader), b"");
+}
+
+#[test]
 fn a_server_that_says_when_is_not_asked_before() {
+    for status in [429, 503] {
+        is_asked_when_it_says(status);
+    }
+}
+
+fn is_asked_when_it_says(status: u16) {
     let body = noise(1000);
     let (asked, when) = std::sync::mpsc::channel();
     let (refused, answer) = (asked.clone(), body.clone());
     let peer = Peer::follows(vec![
         Box::new(move |stream, _| {
             refused.send(Instant::now()).unwrap();
-            let head = "HTTP/1.1 503 No\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n";
+            let head =
+                format!("HTTP/1.1 {status} No\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n");
             stream.write_all(head.as_bytes()).unwrap();
         }),
         Box::new(move |stream, _| {

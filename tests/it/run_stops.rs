@@ -12,14 +12,20 @@ use serde_json::json;
 
 use crate::docker_peer::{Peer, SOON, Stream, http, id, target};
 
-/// What the engine does not answer, and whether it is asked for before the run is cancelled.
-const DEAF: [(&str, bool); 10] = [
+/// What the engine does not answer, and whether it is asked for before the run is cancelled. With `+` it begins an
+/// answer that has no end.
+const DEAF: [(&str, bool); 15] = [
     ("GET /_ping", true),
     ("GET /images/i:1/json", true),
+    ("POST /images/create", true),
+    ("POST /images/create+", true),
     ("POST /containers/create", true),
     ("POST /attach", true),
     ("POST /wait", true),
+    ("HEAD /archive", true),
     ("POST /start", true),
+    ("GET /logs", true),
+    ("GET /logs+", true),
     ("POST /stop", false),
     ("POST /kill", false),
     ("GET /json", false),
@@ -55,12 +61,23 @@ fn engine(deaf: &'static str) -> Peer {
     let stopped = Arc::new(Stopped::default());
     Peer::on_unix(move |request, stream| {
         let asked = asked(request);
-        if asked == deaf {
+        let begins = deaf.strip_suffix('+');
+        if asked == begins.unwrap_or(deaf) {
+            if begins.is_some() {
+                let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let _ = stream.write_all(head);
+            }
             stream.wait_for_close();
             return true;
         }
-        let inspected = r#"{"State": {"Status": "exited", "Running": false, "ExitCode": 0},
-            "Config": {}}"#;
+        // A log takes the place of an attach that has ended while the container runs.
+        let is_log = deaf.starts_with("GET /logs");
+        let (status, is_running) = if is_log { ("running", true) } else { ("exited", false) };
+        let inspected = json!({
+            "State": {"Status": status, "Running": is_running, "ExitCode": 0},
+            "Config": {},
+            "HostConfig": {"LogConfig": {"Type": "json-file"}},
+        });
         let answer = match asked.as_str() {
             "GET /_ping" => return false,
             "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
@@ -68,7 +85,9 @@ fn engine(deaf: &'static str) -> Peer {
             "GET /containers/json" => http(200, "[]"),
             "POST /attach" => {
                 let _ = stream.write_all(b"HTTP/1.1 101 Whatever\r\nUpgrade: tcp\r\n\r\n");
-                stopped.wait();
+                if !is_log {
+                    stopped.wait();
+                }
                 return true;
             }
             "POST /wait" => return waits(&stopped, stream),
@@ -77,7 +96,8 @@ fn engine(deaf: &'static str) -> Peer {
                 stopped.now();
                 http(204, "")
             }
-            "GET /json" => http(200, inspected),
+            "GET /json" => http(200, &inspected.to_string()),
+            "HEAD /archive" => http(200, ""),
             "DELETE " => http(204, ""),
             other => panic!("{other}"),
         };
@@ -119,9 +139,14 @@ fn whatever_the_engine_does_not_answer_a_run_that_is_cancelled_ends() {
             .stop_timeout(grace)
             .build()
             .unwrap();
-        let text = json!({"image": "i:1", "pull_image": false, "container_args": ["x"]});
+        let is_pull = deaf.starts_with("POST /images/create");
+        let text = json!({"image": "i:1", "pull_image": is_pull, "container_args": ["x", {
+            "type": "Connect",
+            "input": {"type": "NamedOutputPipe", "name": "out"},
+            "output": {"type": "HostStdErr"},
+        }]});
         let handle = runner.start(&JobSpec::from_json(&text.to_string()).unwrap()).unwrap();
-        let last = if is_asked_before { deaf } else { "POST /start" };
+        let last = if is_asked_before { deaf.trim_end_matches('+') } else { "POST /start" };
         while asked(&engine.request()) != last {}
         let began = Instant::now();
         handle.cancel();
@@ -141,13 +166,11 @@ fn whatever_the_engine_does_not_answer_a_run_that_is_cancelled_ends() {
         let has_volume = fs::read_dir(folders[0].path()).unwrap().next().is_some();
         assert!(!has_volume || record.contains("\"directory\""), "{told}: {record}");
         let (is_unknown, is_left) = (deaf == "POST /containers/create", deaf == "DELETE ");
-        assert_eq!(
-            record.contains("\"name\":\"gantline-"),
-            is_unknown || is_left,
-            "{told}: {record}"
-        );
+        let is_recorded = record.contains("\"name\":\"gantline-");
+        assert!(is_recorded || !(is_unknown || is_left), "{told}: {record}");
+        // On a machine that is busy others are not removed in time either, which is said then.
         let late = CleanUpError::Late { what: String::new() }.to_string();
-        assert!(clean_up.contains(late.trim()) || !is_left, "{told}: {clean_up}");
+        assert!(clean_up.contains(late.trim()) || is_unknown || !is_recorded, "{told}: {clean_up}");
         took
     };
     let rows = DEAF.into_iter().flat_map(|row| [(row, false), (row, true)]);
