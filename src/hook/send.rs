@@ -115,9 +115,8 @@ impl<'a, 'b> Sending<'a, 'b> {
 
     /// Sends everything into an upload that was begun.
     pub(super) fn carry_on(mut self, begun: UploadState) -> Result<(UploadedFile, u64), HookError> {
-        let size = self.content.size;
         let mut upload = match begun {
-            UploadState::Whole(file) => return Ok((file, size)),
+            UploadState::Whole(file) => return self.whole(file),
             UploadState::Open(upload) => upload,
         };
         loop {
@@ -134,7 +133,7 @@ impl<'a, 'b> Sending<'a, 'b> {
             let sent = self.session.client.upload_chunk(&upload, offset, body, manner);
             let stopped = part.stopped();
             match sent {
-                Ok(UploadState::Whole(file)) => return Ok((file, size)),
+                Ok(UploadState::Whole(file)) => return self.whole(file),
                 Ok(UploadState::Open(_)) if self.course.arrived() => self.arrived(),
                 Ok(UploadState::Open(_)) => return Err(self.is_no_file()),
                 Err(error) if error.is_too_large() && self.course.was_too_large() => {}
@@ -146,11 +145,24 @@ impl<'a, 'b> Sending<'a, 'b> {
                         return Err(HookError::Interrupted { path, sent: offset });
                     }
                     Onward::Anew => match self.begin()? {
-                        UploadState::Whole(file) => return Ok((file, size)),
+                        UploadState::Whole(file) => return self.whole(file),
                         UploadState::Open(another) => upload = another,
                     },
                 },
             }
+        }
+    }
+
+    /// The file that Girder has made: a shorter one is not what was sent.
+    fn whole(&self, file: UploadedFile) -> Result<(UploadedFile, u64), HookError> {
+        let size = self.content.size;
+        match file.record.size {
+            Some(found) if found != size => {
+                let reason = format!("it has made a file of {found} bytes of them");
+                let failure = Failure::of_protocol(self.session.client.api_url(), &reason);
+                Err(self.content.failure(failure, found.min(size)))
+            }
+            _ => Ok((file, size)),
         }
     }
 

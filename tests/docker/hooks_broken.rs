@@ -55,10 +55,10 @@ pub(crate) fn line(girder: &Girder, breaks: Breaks) -> (SocketAddr, Arc<AtomicU6
     (address, count)
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, mut goes_on: impl FnMut(&[u8]) -> bool) {
+fn pass(mut from: TcpStream, mut to: TcpStream, mut goes_on: impl FnMut(&mut [u8]) -> bool) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(bytes @ 1..) = from.read(&mut buffer)
-        && goes_on(&buffer[..bytes])
+        && goes_on(&mut buffer[..bytes])
         && to.write_all(&buffer[..bytes]).is_ok()
     {}
     let _ = from.shutdown(Shutdown::Both);
@@ -98,4 +98,43 @@ fn a_chunk_that_did_not_arrive_is_sent_again_and_only_that() {
 fn an_upload_of_which_half_a_chunk_arrived_is_begun_anew() {
     let sent = upload_over(Breaks::After(75_000_000));
     assert!(sent > 80_000_000 + 67_108_864, "{sent}");
+}
+
+#[test]
+fn a_file_that_is_shorter_in_girder_than_what_was_sent_is_no_success_and_the_result_stays() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let host = url::Url::parse(girder.api()).unwrap();
+    let there = (host.host_str().unwrap().to_owned(), host.port().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for ours in listener.incoming().flatten() {
+            let theirs = TcpStream::connect((there.0.as_str(), there.1)).unwrap();
+            let (back, to) = (theirs.try_clone().unwrap(), ours.try_clone().unwrap());
+            thread::spawn(move || pass(ours, theirs, |_| true));
+            thread::spawn(move || {
+                pass(back, to, |bytes| {
+                    let (is, says) = (b"\"size\": 7", b"\"size\": 6");
+                    while let Some(at) = bytes.windows(is.len()).position(|window| window == is) {
+                        bytes[at..][..is.len()].copy_from_slice(says);
+                    }
+                    true
+                });
+            });
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let hooks = json!([{
+        "type": "GirderUploadVolumePathToItem",
+        "volumepath": {"filename": "r"},
+        "item_id": item,
+        "delete_file": true,
+    }]);
+    let mut job = job(&girder, folder.path(), "echo result > r", hooks);
+    job["girder_api_url"] = format!("http://{address}/api/v1").into();
+    let run = Invocation::job(&job).finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("1 of its 7 bytes are missing in Girder"), "{run}");
+    assert_eq!(std::fs::read(folder.path().join("r")).unwrap(), b"result\n", "{run}");
 }
