@@ -1,9 +1,9 @@
-//! An engine that makes a container when the run that has asked for it is dead.
+//! An engine that makes a container when the run that has asked for it is dead, and one that is removing it already.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::prune::{Ground, docker, kill};
 use crate::run_jobs::script;
 
-/// What passes everything on to the engine; the making of a container when it is told to.
+/// What passes everything on to the engine; the making of a container when it is told to. The first removal is another's,
+/// if that is wanted.
 struct Busy {
     /// The first line of each request.
     requests: Receiver<String>,
@@ -19,7 +20,7 @@ struct Busy {
 }
 
 impl Busy {
-    fn at(socket: &Path) -> Self {
+    fn at(socket: &Path, mut is_removing: bool) -> Self {
         let listener = UnixListener::bind(socket).unwrap();
         let (tell, requests) = channel();
         let (go_on, may_go_on) = channel();
@@ -32,7 +33,12 @@ impl Busy {
                 head.truncate(bytes);
                 let line = String::from_utf8_lossy(&head).lines().next().unwrap().to_owned();
                 let hold = line.contains("/containers/create").then(|| may_go_on.take()).flatten();
+                let is_another = line.starts_with("DELETE ") && std::mem::take(&mut is_removing);
                 let _ = tell.send(line);
+                if is_another {
+                    let _ = ours.write_all(REMOVING);
+                    continue;
+                }
                 thread::spawn(move || pass(ours, &head, hold));
             }
         });
@@ -45,6 +51,9 @@ impl Busy {
 }
 
 const BOUND: Duration = Duration::from_secs(60);
+
+const REMOVING: &[u8] = b"HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: 67\r\n\
+    Connection: close\r\n\r\n{\"message\":\"removal of container x is already in progress for now\"}";
 
 fn pass(mut ours: UnixStream, head: &[u8], hold: Option<Receiver<()>>) -> io::Result<()> {
     if let Some(hold) = hold {
@@ -66,30 +75,53 @@ fn pump(from: &mut UnixStream, to: &mut UnixStream) -> io::Result<()> {
     Ok(())
 }
 
+fn prune(ground: &Ground) -> Command {
+    let mut prune = Command::new(env!("CARGO_BIN_EXE_gantline"));
+    prune
+        .arg("prune")
+        .env("TMPDIR", ground.folder("tmp"))
+        .env("GANTLINE_RECORD_DIR", ground.folder("records"))
+        .stdout(Stdio::piped());
+    prune
+}
+
+/// Asserts that it has removed the container of this process, and everything else.
+fn is_pruned(ground: &Ground, pruned: &Output, process: u32) {
+    assert!(pruned.status.success(), "{pruned:?}");
+    let said = String::from_utf8_lossy(&pruned.stdout);
+    assert!(said.contains("removed container gantline-"), "{said}");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{said}");
+    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("label=gantline.pid={process}")]), "");
+}
+
 #[test]
 fn a_container_that_is_made_when_its_run_is_dead_is_pruned() {
     let ground = Ground::new();
     let socket = ground.folder("engine.sock");
-    let engine = Busy::at(&socket);
+    let engine = Busy::at(&socket, false);
     let mut run = ground.start(&script("true"), Some(&socket));
     engine.meets("/containers/create");
     let process = run.id();
     kill(&mut run);
-    let prune = Command::new(env!("CARGO_BIN_EXE_gantline"))
-        .arg("prune")
-        .env("TMPDIR", ground.folder("tmp"))
-        .env("GANTLINE_RECORD_DIR", ground.folder("records"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let prune = prune(&ground).spawn().unwrap();
     // It has looked once, and there was none.
     engine.meets("/containers/json");
     engine.meets("/containers/json");
     engine.go_on.send(()).unwrap();
-    let pruned = prune.wait_with_output().unwrap();
-    assert!(pruned.status.success(), "{pruned:?}");
-    let said = String::from_utf8(pruned.stdout).unwrap();
-    assert!(said.contains("removed container gantline-"), "{said}");
-    assert_eq!(ground.left(), [] as [PathBuf; 0], "{said}");
-    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("label=gantline.pid={process}")]), "");
+    is_pruned(&ground, &prune.wait_with_output().unwrap(), process);
+}
+
+#[test]
+fn a_container_that_another_is_removing_is_gone_when_a_prune_ends() {
+    let ground = Ground::new();
+    let socket = ground.folder("engine.sock");
+    let engine = Busy::at(&socket, true);
+    engine.go_on.send(()).unwrap();
+    let mut run = ground.start(&script("sleep 1000"), Some(&socket));
+    engine.meets("/start");
+    let process = run.id();
+    kill(&mut run);
+    is_pruned(&ground, &prune(&ground).output().unwrap(), process);
+    engine.meets("DELETE ");
+    engine.meets("DELETE ");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 
 use crate::docker::{Client, ContainerId, DockerError, RemoveOptions};
 use crate::run::cancel::{Cancellation, Cancelled, Level};
@@ -51,11 +52,22 @@ pub(crate) async fn kill_without_engine(container: &ContainerId) {
     }
 }
 
-/// Removes a container with its anonymous volumes, as `docker run --rm` does. That somebody else
-/// has removed it, or is doing so, is as good.
+/// Removes a container with its anonymous volumes, as `docker run --rm` does. Somebody else may have removed it, or be
+/// at it: then it is gone when they have ended.
 pub(crate) async fn remove(engine: &Client, id: &ContainerId) -> Result<(), DockerError> {
-    match engine.remove(id, RemoveOptions { force: true, volumes: true }).await {
-        Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
-        _ => Ok(()),
+    let deadline = Instant::now() + REMOVAL_ENDS;
+    loop {
+        match engine.remove(id, RemoveOptions { force: true, volumes: true }).await {
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) if error.is_conflict() && Instant::now() < deadline => {
+                sleep(ASKS_AGAIN).await
+            }
+            removed => return removed,
+        }
     }
 }
+
+/// How long another removal of the same container may take. A busy engine needs seconds.
+const REMOVAL_ENDS: Duration = Duration::from_secs(30);
+
+const ASKS_AGAIN: Duration = Duration::from_millis(100);
