@@ -161,7 +161,8 @@ fn the_network_is_the_jobs() {
 
 #[test]
 fn ports_are_open_on_the_host() {
-    let keywords = json!({"ports": {"2222/tcp": null, "53/udp": ["127.0.0.1", 0]}});
+    let ports = json!({"2222/tcp": null, "53/udp": ["127.0.0.1", 0]});
+    let keywords = json!({"network_mode": "bridge", "ports": ports});
     let format = r#"{{range $port, $b := .NetworkSettings.Ports}}{{$port}} {{len $b | lt 0}} {{(index $b 0).HostIp}} {{end}}"#;
     assert_eq!(inspected(format, keywords), "2222/tcp true 0.0.0.0 53/udp true 127.0.0.1");
 }
