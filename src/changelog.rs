@@ -54,13 +54,13 @@
 //!   `gantline prune`.
 //! - Who is not root has the engine open up what a container of root's has made in a temporary volume, by a helper of
 //!   the job's own image: it can be uploaded, and is removed.
-//! - `Retry-After` is heeded, of a source and of a listing, up to a minute. A source that gives next to nothing before each break is given
 //! - What is tried again comes back after pauses that are up to a quarter longer by chance: many who were sent away at
 //!   once do not come back at once.
-//! - `Retry-After` of a source is heeded, up to a minute. A source that gives next to nothing before each break is given
-//!   up, as one that gives nothing.
+//! - `Retry-After` is heeded, of a source and of a listing, up to a minute. A source that gives next to nothing before
+//!   each break is given up, as one that gives nothing.
 //! - `gantline prune` waits up to 10 s for a container that its engine was asked for just before the run was killed, and
-//!   removes it.
+//!   removes it. A container that is being removed already is waited for, by a prune and by a run.
+//! - An input FIFO takes four descriptors, with its source, in place of seven.
 //! - With podman a command that is not there or cannot be run gives 127 or 126, a container that has exited already is
 //!   none that cannot be stopped, and a container that podman refused leaves no record.
 //! - Docker's contexts (`docker context use`, `DOCKER_CONTEXT`) are followed for `unix://` and `tcp://`.

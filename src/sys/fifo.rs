@@ -4,23 +4,24 @@
 //! name. A [`Fifo`] keeps an `O_PATH` descriptor of the inode that it made and opens the ends
 //! through `/proc/self/fd`, so it never looks the name up again, save for removing it.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, mkfifoat, unlinkat};
 
-/// A FIFO that we made.
-#[derive(Debug)]
+/// A FIFO that we made. Its clones share its descriptors.
+#[derive(Debug, Clone)]
 pub struct Fifo {
-    directory: OwnedFd,
-    name: OsString,
-    inode: OwnedFd,
+    directory: Arc<OwnedFd>,
+    name: Arc<OsStr>,
+    inode: Arc<OwnedFd>,
 }
 
 impl Fifo {
@@ -31,20 +32,27 @@ impl Fifo {
     /// `EEXIST`: there is something of that name. `EINVAL`: `name` is not a single component.
     /// `EROFS`, `EACCES`, `ENOSPC`, `EPERM` (a file system without FIFOs) as in mkfifoat(2).
     pub fn create(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Self> {
+        Self::create_in(Arc::new(directory.try_clone_to_owned()?), name)
+    }
+
+    /// The same in a directory whose descriptor it shares.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create).
+    pub(crate) fn create_in(directory: Arc<OwnedFd>, name: &OsStr) -> io::Result<Self> {
         if name.is_empty() || name == "." || name == ".." || name.as_encoded_bytes().contains(&b'/')
         {
             return Err(Errno::EINVAL.into());
         }
-        mkfifoat(directory, name, Mode::from_bits_truncate(0o600))?;
-        let made = Self::open_inode(directory, name).and_then(|inode| {
-            let directory = directory.try_clone_to_owned()?;
-            Ok(Self { directory, name: name.to_owned(), inode })
-        });
-        if made.is_err() {
-            // The error that is returned matters more than one of removing what was just made.
-            let _ = unlinkat(directory, name, UnlinkatFlags::NoRemoveDir);
+        mkfifoat(&directory, name, Mode::from_bits_truncate(0o600))?;
+        match Self::open_inode(directory.as_fd(), name) {
+            Ok(inode) => Ok(Self { directory, name: name.into(), inode: Arc::new(inode) }),
+            Err(error) => {
+                // The error that is returned matters more than one of removing what was just made.
+                let _ = unlinkat(&directory, name, UnlinkatFlags::NoRemoveDir);
+                Err(error)
+            }
         }
-        made
     }
 
     fn open_inode(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
@@ -121,16 +129,9 @@ impl Fifo {
         proc_path(&self.directory)
     }
 
-    /// The same FIFO under another descriptor.
-    ///
-    /// # Errors
-    /// `EMFILE`: no descriptors left.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self {
-            directory: self.directory.try_clone()?,
-            name: self.name.clone(),
-            inode: self.inode.try_clone()?,
-        })
+    /// The folder that it was made in, to be shared.
+    pub(crate) fn directory(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.directory)
     }
 
     /// The folder that it was made in, and its name there.

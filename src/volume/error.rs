@@ -75,14 +75,6 @@ pub enum VolumeError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// There is no descriptor left for one more transfer's end at a FIFO.
-    #[error("cannot share the FIFO {}", path.display())]
-    ShareFifo {
-        /// Its path.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
     /// A file that is not whole stays.
     #[error("cannot remove the unfinished file {}", path.display())]
     RemoveFile {
@@ -118,7 +110,6 @@ impl VolumeError {
     pub(crate) fn is_refused(&self) -> bool {
         let (Self::MakeDirectory { source, .. }
         | Self::MakeFolder { source, .. }
-        | Self::ShareFifo { source, .. }
         | Self::Remove { source, .. }
         | Self::OpenFolder { source, .. }
         | Self::MakeFifo { source, .. }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 
@@ -34,21 +35,40 @@ impl HostFifo {
         name: &RelativePath,
         record: &Record,
     ) -> Result<Self, VolumeError> {
+        Self::create_beside(&[], root, name, record)
+    }
+
+    /// The same; one that is in the same folder as one of the `others` shares its descriptor of the folder.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create).
+    pub(crate) fn create_beside(
+        others: &[Self],
+        root: &Path,
+        name: &RelativePath,
+        record: &Record,
+    ) -> Result<Self, VolumeError> {
         let (folder, file_name) = name.folder_and_name();
+        let path = root.join(name.as_path());
         let open_folder = || -> io::Result<_> {
             let flags = OFlag::O_DIRECTORY.bits();
             let root = File::options().read(true).custom_flags(flags).open(root)?;
-            let inside = folder.unwrap_or_else(|| Path::new(""));
-            Ok((open_directory(root.as_fd(), inside)?, root))
+            let directory = match others.iter().rfind(|fifo| fifo.path.parent() == path.parent()) {
+                Some(beside) => beside.fifo.directory(),
+                None => {
+                    let inside = folder.unwrap_or_else(|| Path::new(""));
+                    Arc::new(open_directory(root.as_fd(), inside)?)
+                }
+            };
+            Ok((directory, root))
         };
         let (directory, open_root) = open_folder().map_err(|source| VolumeError::OpenFolder {
             folder: folder.map_or_else(|| root.to_owned(), |folder| root.join(folder)),
             name: file_name.display().to_string(),
             source,
         })?;
-        let path = root.join(name.as_path());
         let note = record.intends_path(Kind::Fifo, &open_root, root, name.as_path());
-        match Fifo::create(directory.as_fd(), file_name.as_os_str()) {
+        match Fifo::create_in(directory, file_name.as_os_str()) {
             Ok(fifo) => {
                 note.made(fifo.inode());
                 Ok(Self { fifo, path, note })
@@ -61,12 +81,8 @@ impl HostFifo {
     }
 
     /// The FIFO, for the pump.
-    ///
-    /// # Errors
-    /// [`VolumeError::ShareFifo`] when there are no descriptors left.
-    pub(crate) fn share(&self) -> Result<Fifo, VolumeError> {
-        let failed = |source| VolumeError::ShareFifo { path: self.path.clone(), source };
-        self.fifo.try_clone().map_err(failed)
+    pub(crate) fn share(&self) -> Fifo {
+        self.fifo.clone()
     }
 
     /// What has taken its name since, if anything has.

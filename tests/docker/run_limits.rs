@@ -6,12 +6,12 @@ use crate::run_jobs::script;
 use crate::support::command::{Finished, Invocation};
 use crate::support::job::{Job, named_input_pipe};
 
-/// A job with twelve inputs and an output.
-fn job() -> Value {
+/// A job with so many inputs and an output.
+fn job(inputs: usize) -> Value {
     let mut job = script("cat \"$@\" | wc -c > /dev/null; echo done");
     let arguments = job["container_args"].as_array_mut().unwrap();
     arguments.push(json!("sh"));
-    for nth in 0..12 {
+    for nth in 0..inputs {
         arguments.push(json!({
             "type": "Connect",
             "input": {"type": "HostFileToStream", "path": "/etc/services"},
@@ -37,7 +37,7 @@ fn assert_clear(run: &Finished) {
 #[test]
 fn whatever_the_limit_of_open_files_there_is_no_panic_and_nothing_is_left() {
     for limit in [6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 64] {
-        let run = Invocation::job(&job()).limited(&format!("ulimit -n {limit}")).finish();
+        let run = Invocation::job(&job(12)).limited(&format!("ulimit -n {limit}")).finish();
         assert_clear(&run);
         if run.code == 125 {
             assert!(run.stderr.contains("Too many open files"), "{limit}: {run}");
@@ -51,7 +51,7 @@ fn whatever_the_limit_of_memory_there_is_one_clear_error_or_none_and_nothing_is_
     // Below the first the program itself is not loaded.
     for mebibytes in (56..=144).step_by(8) {
         let limit = format!("ulimit -v {}", mebibytes << 10);
-        let run = Invocation::job(&job()).limited(&limit).finish();
+        let run = Invocation::job(&job(12)).limited(&limit).finish();
         assert_clear(&run);
         if run.code == 125 {
             assert!(run.stderr.contains("a run may need 64 MiB of memory"), "{limit}: {run}");
@@ -63,7 +63,13 @@ fn whatever_the_limit_of_memory_there_is_one_clear_error_or_none_and_nothing_is_
 
 #[test]
 fn a_soft_limit_is_raised() {
-    let run = Invocation::job(&job()).limited("ulimit -Sn 16").finish();
+    let run = Invocation::job(&job(12)).limited("ulimit -Sn 16").finish();
+    assert_eq!((run.code, &*run.stdout), (0, &b"done\n"[..]), "{run}");
+}
+
+#[test]
+fn two_hundred_streams_take_less_than_a_thousand_descriptors() {
+    let run = Invocation::job(&job(198)).limited("ulimit -n 1000").finish();
     assert_eq!((run.code, &*run.stdout), (0, &b"done\n"[..]), "{run}");
 }
 

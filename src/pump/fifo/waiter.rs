@@ -23,12 +23,12 @@ impl Waiter {
     /// Starts the thread, which gives `opened` the writing end.
     ///
     /// # Errors
-    /// No descriptors, or no threads, are left.
+    /// No threads are left.
     pub(crate) fn start(
         fifo: &Fifo,
         opened: impl FnOnce(io::Result<OwnedFd>) + Send + 'static,
     ) -> io::Result<Self> {
-        let wait = Arc::new(Wait { fifo: fifo.try_clone()?, let_go: OnceLock::new() });
+        let wait = Arc::new(Wait { fifo: fifo.clone(), let_go: OnceLock::new() });
         let threads = Arc::clone(&wait);
         thread::Builder::new().name("gantline-open".into()).spawn(move || {
             let answer = loop {

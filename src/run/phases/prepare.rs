@@ -228,8 +228,8 @@ fn make_volumes(live: &mut Live) -> Result<(), Cause> {
     }
     for fifo in &live.plan.fifos {
         let folder = live.folder_of(&fifo.folder).ok_or(Cause::Bug("a FIFO without a folder"))?;
-        let made = HostFifo::create(&folder, &fifo.name, &live.record).map_err(Cause::Volume)?;
-        live.made.fifos.push(made);
+        let made = HostFifo::create_beside(&live.made.fifos, &folder, &fifo.name, &live.record);
+        live.made.fifos.push(made.map_err(Cause::Volume)?);
     }
     Ok(())
 }

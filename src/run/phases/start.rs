@@ -143,7 +143,7 @@ fn begin_outputs(live: &mut Live, sinks: &mut Sinks) -> Result<(), Cause> {
     for (id, transfer) in live.transfers.ids().into_iter().zip(&live.plan.transfers) {
         let spec::Source::Fifo(fifo) = &transfer.source else { continue };
         let fifo = live.made.fifos.get(fifo.at).ok_or(Cause::Bug("a FIFO was not made"))?;
-        let source = Source::Fifo(fifo.share().map_err(Cause::Volume)?);
+        let source = Source::Fifo(fifo.share());
         live.transfers.begin(id, source, sinks.take(id)?, None)?;
     }
     Ok(())

@@ -32,7 +32,7 @@ pub(crate) async fn deliver_replaced(live: &mut Live, is_cancelled: bool) -> boo
         let label = live.transfers.label(id);
         let found = match fifo.replacement() {
             Ok(None) => continue,
-            Ok(Some(Written::File(file))) => fifo.share().map(|ours| (file.open(), ours)),
+            Ok(Some(Written::File(file))) => (file.open(), fifo.share()),
             Ok(Some(Written::Folder(_))) => {
                 live.transfer_failed(Cause::Replaced { label, what: "a folder" });
                 continue;
@@ -41,16 +41,18 @@ pub(crate) async fn deliver_replaced(live: &mut Live, is_cancelled: bool) -> boo
                 live.transfer_failed(Cause::Replaced { label, what });
                 continue;
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                live.transfer_failed(Cause::Volume(error));
+                continue;
+            }
         };
         match found {
-            Ok((Ok(file), ours)) => match ours.open_writer() {
+            (Ok(file), ours) => match ours.open_writer() {
                 Ok(writer) => deliveries.push((label, file, writer)),
                 // Its sink takes no more.
                 Err(error) => tracing::debug!(%label, %error, "nobody takes a replaced output"),
             },
-            Ok((Err(source), _)) => live.transfer_failed(Cause::ReplacedFile { label, source }),
-            Err(error) => live.transfer_failed(Cause::Volume(error)),
+            (Err(source), _) => live.transfer_failed(Cause::ReplacedFile { label, source }),
         }
     }
     let cancellation = live.cancellation.clone();

@@ -45,7 +45,7 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
     match &transfer.sink {
         spec::Sink::Fifo(fifo) => {
             let fifo = live.made.fifos.get(fifo.at).ok_or(Cause::Bug("a FIFO was not made"))?;
-            Ok(Sink::Fifo(fifo.share().map_err(Cause::Volume)?))
+            Ok(Sink::Fifo(fifo.share()))
         }
         spec::Sink::HostStdOut => {
             let relays = &mut live.made.relays;
