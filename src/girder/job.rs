@@ -49,8 +49,8 @@ pub struct JobRecord {
     pub status: JobStatus,
     /// When it was queued, in ISO 8601.
     pub created: Option<String>,
-    /// What its log has; an answer to an update does not say.
-    pub log: Option<LogSize>,
+    /// Its log, an entry for each update that had one; an answer to an update does not say.
+    pub log: Option<Vec<String>>,
     /// When it became what it is.
     pub since: Option<String>,
     /// When anything of it was last changed.
@@ -232,16 +232,19 @@ struct Timestamp {
 
 impl From<Answer> for JobRecord {
     fn from(Answer { status, created, log, updated, mut timestamps }: Answer) -> Self {
-        let log = log.map(|entries| LogSize {
-            entries: entries.len() as u64,
-            bytes: entries.iter().map(|entry| entry.len() as u64).sum(),
-        });
         let since = timestamps.pop().map(|stamp| stamp.time);
         Self { status: JobStatus::from_number(status), created, log, since, updated }
     }
 }
 
 impl JobRecord {
+    /// How much its log has, if that is said.
+    pub fn log_size(&self) -> Option<LogSize> {
+        let log = self.log.as_ref()?;
+        let bytes = log.iter().map(|entry| entry.len() as u64).sum();
+        Some(LogSize { entries: log.len() as u64, bytes })
+    }
+
     /// Whether the job had its status before the update that this is the answer to, which brought
     /// something else as well: Girder notes one time for all that an update changes. False where
     /// Girder does not say.

@@ -5,9 +5,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::backlog::Backlog;
+use super::mark::{By, Mark};
 use super::pace::Work;
 use super::{Begun, Untold};
-use crate::girder::{GirderError, JobStatus};
+use crate::girder::{GirderError, JobRecord, JobStatus};
 
 /// Shared by everybody who tells something and the thread that sends it.
 #[derive(Debug, Default)]
@@ -36,8 +37,12 @@ pub(super) struct State {
     pub(super) failure: Option<Arc<GirderError>>,
     /// Waits to hear whether the job has begun.
     pub(super) begun: Option<Then<Begun>>,
-    /// The job begins only if nobody else has begun it.
-    pub(super) begins_alone: bool,
+    /// What we leave in the log of a job that begins only if nobody else has begun it.
+    pub(super) mark: Option<Mark>,
+    /// Whether Girder has heard that it runs is not known: an answer was lost.
+    pub(super) doubts: bool,
+    /// It was seen to wait after such a doubt.
+    pub(super) has_waited: bool,
     /// Waits to hear that everything is told.
     pub(super) told: Option<Then<Result<(), Untold>>>,
 }
@@ -78,10 +83,14 @@ impl State {
         self.backlog.close();
     }
 
-    /// Whether a job that ran before our word that it runs is another's. After a failure it may have been our own
-    /// word, whose answer did not reach us.
-    pub(super) fn lets_another_run(&self) -> bool {
-        self.begins_alone && self.begun.is_some() && self.failure.is_none()
+    /// Whether the job begins only if nobody else has begun it, and that is not decided yet.
+    pub(super) fn begins_alone(&self) -> bool {
+        self.mark.is_some() && self.begun.is_some()
+    }
+
+    /// By whom a job runs that begins only if nobody else has begun it.
+    pub(super) fn by(&self, record: &JobRecord) -> By {
+        self.mark.as_ref().map_or(By::Unknown, |mark| mark.by(record, self.has_waited))
     }
 
     pub(super) fn work(&self) -> Work {

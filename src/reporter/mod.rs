@@ -46,6 +46,7 @@ mod decoder;
 mod desk;
 mod error;
 mod log;
+mod mark;
 mod pace;
 mod sender;
 mod status;
@@ -59,6 +60,7 @@ use std::time::{Duration, Instant};
 pub(crate) use self::decoder::Decoder;
 use self::desk::{Desk, State};
 pub use self::error::{ReporterError, Untold};
+pub use self::mark::Mark;
 use self::pace::Pace;
 use self::sender::Sender;
 use crate::event::JobProgress;
@@ -193,16 +195,13 @@ impl JobReporter {
     }
 
     /// As [`begin_then`](Self::begin_then), for a job that may have been given to others as well: of those who
-    /// begin it so, one does. The line is the first of the log, and says who begins: Girder tells by it that an
-    /// update has changed something, so that its answer says what.
-    ///
-    /// Who did not hear an answer, and tries again, may have been the one: it begins all the same.
-    pub fn begin_alone_then(&self, line: &str, then: impl FnOnce(Begun) + Send + 'static) {
-        let line = line.to_owned();
+    /// begin it so, one does. The mark's line comes with it into the log. By it Girder tells that an update has
+    /// changed something, so that its answer says what; and we know our own word again when its answer was lost.
+    pub fn begin_alone_then(&self, mark: Mark, then: impl FnOnce(Begun) + Send + 'static) {
         self.desk.change(|state| {
             state.begun = Some(Box::new(then));
-            state.begins_alone = true;
-            state.backlog.begin(line);
+            state.backlog.begin(mark.begins());
+            state.mark = Some(mark);
         });
     }
 

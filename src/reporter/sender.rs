@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::backlog::Waiting;
 use super::desk::Desk;
+use super::mark::By;
 use super::pace::{Pace, Turn};
 use super::status::{self, Next};
 use super::{Begun, Stop, Untold};
@@ -30,8 +31,9 @@ impl Sender {
         while let Some((update, within)) = self.next() {
             self.client.set_timeout(within);
             let sent = match update {
-                Some(update) => self.send(update),
-                None => self.ask_for_size(),
+                Request::Update(update) => self.send(update),
+                Request::Size => self.ask_for_size(),
+                Request::Beginning => self.ask_for_beginning(),
             };
             if let Err(error) = sent {
                 self.failed(error);
@@ -40,9 +42,8 @@ impl Sender {
         self.ends();
     }
 
-    /// Waits for the next update, and how long its request may take. `None` inside: how long the
-    /// log is has to be asked first.
-    fn next(&mut self) -> Option<(Option<JobUpdate>, Duration)> {
+    /// Waits for the next request, and says how long it may take.
+    fn next(&mut self) -> Option<(Request, Duration)> {
         let desk = Arc::clone(&self.desk);
         let mut state = desk.lock();
         loop {
@@ -61,13 +62,16 @@ impl Sender {
                     self.tell_stop(Stop::Away);
                     state = desk.lock();
                 }
+                Turn::Send { within } if state.doubts && state.begins_alone() => {
+                    return Some((Request::Beginning, within));
+                }
                 Turn::Send { within } if state.backlog.asks_for_size() => {
-                    return Some((None, within));
+                    return Some((Request::Size, within));
                 }
                 Turn::Send { within } => {
                     state.looks = false;
                     self.pace.begins(Instant::now());
-                    return Some((Some(state.backlog.next()), within));
+                    return Some((Request::Update(state.backlog.next()), within));
                 }
             }
         }
@@ -75,15 +79,28 @@ impl Sender {
 
     fn send(&mut self, update: JobUpdate) -> Result<(), GirderError> {
         match self.client.update(&update) {
+            Ok(Some(answer)) if self.has_come_second(&update, &answer) => {
+                let record = self.client.record()?;
+                self.runs(record);
+                Ok(())
+            }
             Ok(answer) => {
                 self.arrived(&update, answer);
                 Ok(())
             }
             Err(GirderError::JobStatus { status, .. }) if self.refusals < REFUSALS => {
                 self.refusals += 1;
-                let found = self.client.record()?.status;
+                let record = self.client.record()?;
+                let found = record.status;
                 tracing::debug!(?status, ?found, "Girder does not take the job's status");
-                self.was_refused(status, found);
+                // Two began in the same moment: Girder has taken the other's word.
+                if (status, found) == (JobStatus::Running, JobStatus::Running)
+                    && self.desk.lock().begins_alone()
+                {
+                    self.runs(record);
+                } else {
+                    self.was_refused(status, found);
+                }
                 Ok(())
             }
             Err(error) => Err(error),
@@ -93,20 +110,14 @@ impl Sender {
     fn arrived(&mut self, update: &JobUpdate, answer: Option<JobRecord>) {
         self.pace.took(Instant::now());
         let created = answer.as_ref().and_then(|record| record.created.clone());
-        let ran_before = update.status == Some(JobStatus::Running)
-            && answer.as_ref().is_some_and(JobRecord::was_so_before);
-        let mut is_anothers = false;
         self.desk.change(|state| {
             state.backlog.arrived(update);
             state.created = created.or_else(|| state.created.take());
-            is_anothers = ran_before && state.lets_another_run();
             state.failure = None;
-            // What was to begin was to be canceled, or is another's: nothing more is said of it.
-            state.is_dead |= is_anothers
-                || (state.begun.is_some() && update.status == Some(JobStatus::Canceled));
+            // What was to begin was to be canceled: nothing more is said of it.
+            state.is_dead |= state.begun.is_some() && update.status == Some(JobStatus::Canceled);
         });
         match update.status {
-            Some(JobStatus::Running) if is_anothers => self.tell_begun(Begun::Elsewhere),
             Some(JobStatus::Running) => self.tell_begun(Begun::Running),
             Some(JobStatus::Canceled) => self.tell_begun(Begun::Canceled),
             _ => {}
@@ -121,14 +132,8 @@ impl Sender {
     fn was_refused(&mut self, wanted: JobStatus, found: JobStatus) {
         self.pace.took(Instant::now());
         let next = status::after_refusal(wanted, found);
-        let mut begun = status::begun(found);
+        let begun = status::begun(found);
         self.desk.change(|state| {
-            // Two began in the same moment: Girder has taken the other's word.
-            if (wanted, found) == (JobStatus::Running, JobStatus::Running)
-                && state.lets_another_run()
-            {
-                begun = Begun::Elsewhere;
-            }
             state.failure = None;
             if !matches!(next, Next::First(_)) {
                 state.backlog.leave_status();
@@ -137,7 +142,7 @@ impl Sender {
                 Next::Instead(another) | Next::First(another) => {
                     state.backlog.status_first(another)
                 }
-                // It is another's, or over: nothing is said of it.
+                // It is over: nothing is said of it.
                 Next::Leave if state.begun.is_some() && !matches!(begun, Begun::Running) => {
                     state.is_dead = true;
                     state.ended = Some(found);
@@ -150,10 +155,57 @@ impl Sender {
         }
     }
 
+    /// Whether a job that begins only if nobody else has begun it ran already, when Girder took our word that it does.
+    fn has_come_second(&self, update: &JobUpdate, answer: &JobRecord) -> bool {
+        update.status == Some(JobStatus::Running)
+            && answer.was_so_before()
+            && self.desk.lock().begins_alone()
+    }
+
+    /// A job runs that begins only if nobody else has begun it: by our own word, or by another's.
+    fn runs(&mut self, record: JobRecord) {
+        let (by, has_failed) = {
+            let state = self.desk.lock();
+            (state.by(&record), state.failure.is_some())
+        };
+        tracing::debug!(?by, has_failed, "the job runs already");
+        // Without a log it may have been our own word, if an answer to it was lost.
+        if by == By::Us || (by == By::Unknown && has_failed) {
+            let size = record.log_size();
+            let ours = JobUpdate { status: Some(JobStatus::Running), ..JobUpdate::default() };
+            self.arrived(&ours, Some(record));
+            if let Some(size) = size {
+                self.desk.change(|state| state.backlog.known(size));
+            }
+            return;
+        }
+        self.pace.took(Instant::now());
+        self.desk.change(|state| {
+            state.created = record.created.or_else(|| state.created.take());
+            state.failure = None;
+            // Nothing more is said of what is another's.
+            state.is_dead = true;
+        });
+        self.tell_begun(Begun::Elsewhere);
+    }
+
+    /// An answer to our word that the job runs was lost: looks whether Girder has taken it, before it is said again.
+    fn ask_for_beginning(&mut self) -> Result<(), GirderError> {
+        let record = self.client.record()?;
+        match record.status {
+            JobStatus::Running => self.runs(record),
+            found => self.desk.change(|state| {
+                state.doubts = false;
+                state.has_waited |= matches!(found, JobStatus::Inactive | JobStatus::Queued);
+            }),
+        }
+        Ok(())
+    }
+
     /// Some jobs have a log before we add to it.
     fn ask_for_size(&self) -> Result<(), GirderError> {
         let size = match self.client.record() {
-            Ok(record) => record.log.unwrap_or_default(),
+            Ok(record) => record.log_size().unwrap_or_default(),
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
                 // Updates say what there is to say about it.
@@ -177,6 +229,7 @@ impl Sender {
         let error = Arc::new(error);
         self.desk.change(|state| {
             state.failure = Some(Arc::clone(&error));
+            state.doubts = true;
             state.is_dead |= is_over;
         });
         if is_over {
@@ -227,6 +280,15 @@ impl Sender {
             then(told);
         }
     }
+}
+
+/// What Girder is asked.
+enum Request {
+    Update(JobUpdate),
+    /// How long the log is that we add to.
+    Size,
+    /// Whether it has heard that the job runs.
+    Beginning,
 }
 
 /// Refused statuses of one job, each of which is followed by another.

@@ -24,13 +24,16 @@ type Answer = (u16, i64);
 struct Script {
     answers: Vec<Answer>,
     found: i64,
+    /// The job's log.
+    log: Vec<String>,
     /// When the job got its status, if the answers say so; each update is of the time "now".
     since: Option<&'static str>,
 }
 
 impl Script {
     fn all(answers: &[Answer]) -> Self {
-        Self { answers: answers.to_vec(), found: 2, since: None }
+        let log = vec!["before\n".to_owned()];
+        Self { answers: answers.to_vec(), found: 2, log, since: None }
     }
 
     fn answer(&mut self, method: &str) -> String {
@@ -43,9 +46,9 @@ impl Script {
             200 => {
                 let stamps = self.since.map(|time| format!(r#"{{"status": 2, "time": "{time}"}}"#));
                 let stamps = stamps.unwrap_or_default();
-                let log = r#""log": ["before\n"]"#;
+                let log = serde_json::to_string(&self.log).unwrap();
                 format!(
-                    r#"{{"status": {status}, {log}, "updated": "now", "timestamps": [{stamps}]}}"#
+                    r#"{{"status": {status}, "log": {log}, "updated": "now", "timestamps": [{stamps}]}}"#
                 )
             }
             400 if status == DELETED => r#"{"message": "Invalid job id (5f)."}"#.to_owned(),
@@ -189,20 +192,36 @@ fn a_job_that_does_not_begin_says_why_and_is_told_nothing_more() {
 fn begun_alone(script: Script) -> (Begun, Vec<Vec<(String, String)>>) {
     let (reporter, came, _) = start(script);
     let (sender, begun) = unbounded();
-    reporter.begin_alone_then("here\n", move |begun| drop(sender.send(begun)));
+    reporter.begin_alone_then(ours(), move |begun| drop(sender.send(begun)));
     let begun = begun.recv_timeout(Duration::from_secs(20)).unwrap();
     reporter.teller().log("it works\n");
     let _ = reporter.flush();
     (begun, forms(&came))
 }
 
+fn ours() -> Mark {
+    Mark::new("b@h", "2".to_owned())
+}
+
+/// A job that another has begun, and has given away if he `left`, before us.
+fn of_another(left: bool) -> Vec<String> {
+    let other = Mark::new("a@h", "1".to_owned());
+    let left = left.then(|| other.leaves());
+    [other.begins()].into_iter().chain(left).chain([ours().begins()]).collect()
+}
+
 #[test]
-fn a_job_that_another_has_begun_is_left_to_it() {
-    let begins = form(&[("log", "here\n"), ("status", "2")]);
+fn a_job_that_another_has_begun_is_left_to_it_unless_he_has_given_it_away() {
+    let begins = form(&[("log", &*ours().begins()), ("status", "2")]);
     let told = form(&[("log", "it works\n")]);
-    let taken = |since| Script { since, ..Script::all(&[(200, 2)]) };
-    for (since, runs) in [(None, true), (Some("now"), true), (Some("before"), false)] {
-        let (begun, came) = begun_alone(taken(since));
+    for (since, log, runs) in [
+        (None, Vec::new(), true),
+        (Some("now"), Vec::new(), true),
+        (Some("before"), of_another(false), false),
+        (Some("before"), of_another(true), true),
+    ] {
+        let script = Script { since, log, ..Script::all(&[(200, 2)]) };
+        let (begun, came) = begun_alone(script);
         assert_eq!(matches!(begun, Begun::Running), runs, "{begun:?}");
         assert_eq!(matches!(begun, Begun::Elsewhere), !runs, "{begun:?}");
         let expected = [Some(&begins), runs.then_some(&told)].into_iter().flatten();
@@ -212,15 +231,33 @@ fn a_job_that_another_has_begun_is_left_to_it() {
     let (begun, came) = begun_alone(Script::all(&[(400, 0)]));
     assert!(matches!(begun, Begun::Elsewhere), "{begun:?}");
     assert_eq!(came, std::slice::from_ref(&begins));
-    // It may have been our own word, whose answer was lost.
-    let answers = [(503, 0), (200, 2)];
-    let script = Script { since: Some("before"), ..Script::all(&answers) };
-    let (begun, came) = begun_alone(script);
-    assert!(matches!(begun, Begun::Running), "{begun:?}");
-    assert_eq!(came, [begins.clone(), begins, told]);
     // Who does not ask begins.
-    let (reporter, _came, _) = start(taken(Some("before")));
+    let script = Script { since: Some("before"), ..Script::all(&[(200, 2)]) };
+    let (reporter, _came, _) = start(script);
     assert!(matches!(reporter.begin(), Begun::Running));
+}
+
+#[test]
+fn who_did_not_hear_an_answer_looks_whether_the_job_runs_by_its_own_word() {
+    let begins = form(&[("log", &*ours().begins()), ("status", "2")]);
+    let told = form(&[("log", "it works\n")]);
+    let lost = [(503, 0), (200, 2)];
+    let ours = vec![ours().begins()];
+    for (found, since, log, runs, times) in [
+        // It was taken, or another's, or not taken.
+        (2, "now", ours.clone(), true, 1),
+        (2, "before", of_another(false), false, 1),
+        (2, "before", of_another(true), true, 1),
+        (2, "before", vec!["a line\n".to_owned()], false, 1),
+        (0, "now", ours, true, 2),
+    ] {
+        let script = Script { found, since: Some(since), log, ..Script::all(&lost) };
+        let (begun, came) = begun_alone(script);
+        assert_eq!(matches!(begun, Begun::Running), runs, "{begun:?}");
+        assert_eq!(matches!(begun, Begun::Elsewhere), !runs, "{begun:?}");
+        let expected = std::iter::repeat_n(&begins, times).chain(runs.then_some(&told));
+        assert_eq!(came, expected.cloned().collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -158,9 +158,11 @@ fn with_late_acknowledgements_a_stopped_job_runs_again_elsewhere(site: &Site) {
     first.signal(Signal::SIGTERM);
     first.has_ended(0);
     assert_eq!(job.statuses(), [2]);
-    let _second = site.worker(&["--acks-late"]);
+    let second = site.worker(&["--acks-late"]);
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     assert!(job.log().contains("runs again"), "{}", job.log());
+    // Who left it has said so: nobody is waited for.
+    assert!(!second.log().contains("asks the other workers"), "{}", second.log());
 }
 
 fn remote_control_answers_while_a_job_runs(site: &Site) {

@@ -1,5 +1,6 @@
 //! A message that comes more than once: its job runs once, and again only when its worker has died.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use serde_json::json;
 use crate::jobs::SUCCESS;
 use crate::place::Kind;
 use crate::site::{Job, Site, Worker, on_both_sites, script};
-use crate::way::Way;
+use crate::way::{State, Way};
 
 on_both_sites! {
     a_message_that_two_workers_get_at_once_runs_on_one,
     who_leaves_a_job_to_another_runs_it_when_the_other_dies,
     who_loses_only_the_connection_keeps_the_job,
+    who_does_not_hear_girders_answer_keeps_its_own_job_and_begins_no_others,
 }
 
 /// What a worker says that leaves a job to another one.
@@ -93,6 +95,51 @@ fn who_loses_only_the_connection_keeps_the_job(site: &Site) {
     first.ends_well();
     second.ends_well();
     assert_eq!(site.waiting(), 0);
+}
+
+/// Girder takes the first update of a worker, and fails before it has answered.
+fn who_does_not_hear_girders_answer_keeps_its_own_job_and_begins_no_others(site: &Site) {
+    let late = ["--acks-late", "--visibility-timeout", "3", "--concurrency", "1"];
+    let way = Way::to(site.broker());
+    let through = way.address(site.broker());
+    let first = site.starting_worker(
+        &[late.as_slice(), &["--broker", &through]].concat(),
+        &[("GIRDER_WORKER_API_URL", &*begins_unheard(site).api())],
+    );
+    let job = site.send(&script("echo once; sleep 20"), json!({}));
+    job.says("once");
+    assert_eq!(job.log().matches("delivered to").count(), 1, "{}", job.log());
+    let name = format!("second@{}", site.queue());
+    let second = site.starting_worker(
+        &[late.as_slice(), &["--hostname", &name]].concat(),
+        &[("GIRDER_WORKER_API_URL", &*begins_unheard(site).api())],
+    );
+    site.until(|| second.log().contains("connected to the broker"));
+    way.closes();
+    site.until(|| second.log().contains("asks the other workers"));
+    way.opens();
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    let log = job.log();
+    assert_eq!((log.matches("once\n").count(), log.matches("delivered to").count()), (1, 2));
+    assert_eq!(job.statuses(), [2, 3]);
+    site.until(|| second.log().contains("the job has ended"));
+    first.ends_well();
+    second.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+/// A way to Girder on which the first answer is lost.
+fn begins_unheard(site: &Site) -> Arc<Way> {
+    let way = Arc::new(Way::to(site.api()));
+    way.becomes(State::Forgetting);
+    let opens = Arc::clone(&way);
+    thread::spawn(move || {
+        while opens.forgotten() == 0 {
+            thread::park_timeout(Duration::from_millis(20));
+        }
+        opens.opens();
+    });
+    way
 }
 
 /// Redis gives others what is held for longer than the visibility timeout.

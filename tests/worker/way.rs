@@ -19,6 +19,7 @@ struct Shared {
     state: Mutex<(State, Vec<TcpStream>)>,
     held: AtomicUsize,
     updates: AtomicUsize,
+    forgotten: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) enum State {
     Silent,
     /// Each request is answered with 503.
     Failing,
+    /// Each request is passed on, and answered with 503 all the same.
+    Forgetting,
 }
 
 impl Way {
@@ -44,8 +47,8 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Mutex::new((State::Open, Vec::new()));
-        let (held, updates) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { what, state, held, updates });
+        let [held, updates, forgotten] = [const { AtomicUsize::new(0) }; 3];
+        let shared = Arc::new(Shared { what, state, held, updates, forgotten });
         let passing = Arc::clone(&shared);
         thread::spawn(move || {
             for near in listener.incoming() {
@@ -73,6 +76,11 @@ impl Way {
     /// How many updates of jobs have passed.
     pub(crate) fn updates(&self) -> usize {
         self.shared.updates.load(Ordering::Relaxed)
+    }
+
+    /// How many answers were lost.
+    pub(crate) fn forgotten(&self) -> usize {
+        self.shared.forgotten.load(Ordering::Relaxed)
     }
 
     /// Cuts all connections, and takes no more.
@@ -104,7 +112,7 @@ impl Shared {
             State::Closed => {}
             State::Silent => state.1.push(near),
             State::Failing => drop(thread::spawn(move || fail(near))),
-            State::Open => {
+            State::Open | State::Forgetting => {
                 let Ok(far) = TcpStream::connect(far) else { return };
                 let [to_far, from_far] = [&far, &far].map(|stream| stream.try_clone().unwrap());
                 let [to_near, from_near] = [&near, &near].map(|stream| stream.try_clone().unwrap());
@@ -112,13 +120,26 @@ impl Shared {
                 let there = Arc::clone(self);
                 thread::spawn(move || pass(from_near, to_far, |bytes| there.keeps(bytes)));
                 let back = Arc::clone(self);
-                thread::spawn(move || pass(from_far, to_near, |_| back.is_silent()));
+                let mut forgotten = to_near.try_clone().unwrap();
+                let is_kept = move |_: &[u8]| back.is_silent() || back.forgets(&mut forgotten);
+                thread::spawn(move || pass(from_far, to_near, is_kept));
             }
         }
     }
 
     fn is_silent(&self) -> bool {
         self.state.lock().unwrap().0 == State::Silent
+    }
+
+    /// Whether an answer does not come through; then another has.
+    fn forgets(&self, near: &mut TcpStream) -> bool {
+        let forgets = self.state.lock().unwrap().0 == State::Forgetting;
+        if forgets {
+            self.forgotten.fetch_add(1, Ordering::Relaxed);
+            let _ = near.write_all(FAILURE.as_bytes());
+            let _ = near.shutdown(Shutdown::Both);
+        }
+        forgets
     }
 
     /// Whether these bytes of a request are not passed on.
@@ -138,7 +159,7 @@ fn authority(url: &str) -> &str {
 }
 
 /// Passes bytes on, until some are to be kept.
-fn pass(mut from: TcpStream, mut to: TcpStream, is_kept: impl Fn(&[u8]) -> bool) {
+fn pass(mut from: TcpStream, mut to: TcpStream, mut is_kept: impl FnMut(&[u8]) -> bool) {
     let mut bytes = [0; 16384];
     while let Ok(length @ 1..) = from.read(&mut bytes) {
         if is_kept(&bytes[..length]) {
@@ -159,7 +180,8 @@ fn fail(mut near: TcpStream) {
     near.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut bytes = [0; 16384];
     while let Ok(1..) = near.read(&mut bytes) {}
-    let answer =
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let _ = near.write_all(answer.as_bytes());
+    let _ = near.write_all(FAILURE.as_bytes());
 }
+
+const FAILURE: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

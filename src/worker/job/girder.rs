@@ -20,7 +20,7 @@ use super::ask::{Holder, holder};
 use super::stop::Stopper;
 use super::{After, Job};
 use crate::girder::{GirderError, JobStatus};
-use crate::reporter::{Begun, JobReporter, JobTeller, ReporterOptions, Stop, Untold};
+use crate::reporter::{Begun, JobReporter, JobTeller, Mark, ReporterOptions, Stop, Untold};
 use crate::run::chain;
 use crate::worker::celery::{GirderHeaders, parse_time};
 use crate::worker::ended::{Ended, StoppedFor};
@@ -53,8 +53,7 @@ impl GirderSide {
             Ok(Some(reporter)) => reporter,
             Err(words) => return Begin::NoContainer(After::Tell(Ended::unusable(words))),
         };
-        let line = format!("delivered to {}\n", node.settings.hostname);
-        match begun(&reporter, Some(line)).await {
+        match begun(&reporter, Some(job.mark.clone())).await {
             Begun::Elsewhere if again => {
                 if let Some(begin) = at_work(holder(node, job).await) {
                     return begin;
@@ -118,12 +117,11 @@ impl GirderSide {
 
     /// Tells the rest of the log and the last status, and waits until Girder has them. A job whose
     /// success Girder could not be told has failed.
-    pub(super) async fn end(self, after: After) -> After {
+    pub(super) async fn end(self, after: After, mark: &Mark) -> After {
         match &after {
             After::Tell(ended) => tell_end(&self.teller, ended),
-            After::GiveBack => {
-                self.teller.log("the worker is stopped: the job runs again on another one\n");
-            }
+            // Whoever gets the message knows by it that nobody need be asked.
+            After::GiveBack => self.teller.log(&mark.leaves()),
             After::Acknowledge => {}
         }
         let told = tell_and_finish(self.reporter).await;
@@ -210,12 +208,12 @@ fn note_waiting(node: &Node, reporter: &JobReporter) {
     }
 }
 
-/// Tells Girder that the job runs; with a first line of its log, only if no other worker runs it.
-async fn begun(reporter: &JobReporter, line: Option<String>) -> Begun {
+/// Tells Girder that the job runs; with a mark, only if no other worker runs it.
+async fn begun(reporter: &JobReporter, mark: Option<Mark>) -> Begun {
     let (sender, begun) = oneshot::channel();
     let tell = move |begun| drop(sender.send(begun));
-    match line {
-        Some(line) => reporter.begin_alone_then(&line, tell),
+    match mark {
+        Some(mark) => reporter.begin_alone_then(mark, tell),
         None => reporter.begin_then(tell),
     }
     begun.await.unwrap_or(Begun::Closed)

@@ -23,6 +23,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use self::girder::{Begin, GirderSide};
 pub(super) use self::stop::Limits;
@@ -34,6 +35,7 @@ use super::node::Node;
 use super::outbox::Letter;
 use super::slot::{Taken, give_back, keep};
 use crate::event::RunId;
+use crate::reporter::Mark;
 use crate::spec::GirderJob;
 
 /// A job that goes on.
@@ -45,6 +47,8 @@ pub(super) struct Job {
     /// Whether it is not known yet if another worker has it.
     pub(super) asks: Cell<bool>,
     pub(super) stopper: Stopper,
+    /// What is left of it in the log in Girder.
+    mark: Mark,
     /// Told when it is over.
     over: Notify,
 }
@@ -60,6 +64,11 @@ impl Job {
         // Celery's ids are UUIDs, but need not be.
         RunId::new(&self.task().head.id.replace('-', "")).unwrap_or_else(|_| RunId::random())
     }
+}
+
+/// A word that nobody else knows beforehand.
+fn word() -> String {
+    format!("{:08x}", Uuid::new_v4().as_fields().0)
 }
 
 /// What becomes of a message when its job is over.
@@ -99,6 +108,7 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
         is_acknowledged: Cell::new(false),
         asks: Cell::new(false),
         stopper: Stopper::default(),
+        mark: Mark::new(&node.settings.hostname, word()),
         over: Notify::new(),
     });
     let began = Instant::now();
@@ -167,7 +177,7 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
     }
     let after = run::run(node, job, girder.as_ref()).await;
     match girder {
-        Some(girder) => girder.end(after).await,
+        Some(girder) => girder.end(after, &job.mark).await,
         None => after,
     }
 }
