@@ -27,6 +27,10 @@
 //!
 //! ## The command and the worker
 //!
+//! - A worker that ends with `--acks-late` says in the log of the job that it has given it back, and the next one runs it at
+//!   once. One that did not hear Girder's answer as it began a job looks whether Girder has heard it, and no longer
+//!   takes another worker's job for its own.
+//! - The file of `--statedb` is written beside everything else: a slow disk holds no answer to remote control up.
 //! - Uploads go over the data plane: a file goes into the socket inside the kernel (sendfile), over a connection that is
 //!   kept; with TLS it passes through its records.
 //! - A command or a worker that is killed (SIGKILL, no memory) has its container killed before a program sees the end of

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
+use tokio::task::spawn_local;
 
 use super::broker::{Address, SharedSession};
-use super::celery::{Request, Revoked, Signal, Task, TimeLimit, Verb};
+use super::celery::{Message, Request, Revoked, Signal, Task, TimeLimit, Verb};
 use super::ended::StoppedFor;
 use super::job::Job;
 use super::node::Node;
@@ -20,14 +21,31 @@ pub(super) async fn obey(node: &Rc<Node>, session: &SharedSession, request: &Req
     if !request.is_for(name, SystemTime::now()) {
         return;
     }
+    let mut is_kept = false;
     let answer = match request.verb() {
-        Ok(verb) => answer(node, session, verb).await,
+        Ok(verb) => {
+            is_kept = matches!(verb, Verb::Revoke { .. });
+            answer(node, session, verb).await
+        }
         Err(error) => json!({"error": error}),
     };
     let Some((exchange, routing_key, reply)) = request.reply(name, answer, node.ticks()) else {
         return;
     };
-    if let Err(error) = session.publish(Address::reply(exchange, routing_key), &reply).await {
+    let address = (exchange.to_owned(), routing_key.to_owned());
+    if !is_kept {
+        return say(session, address, &reply).await;
+    }
+    // Who hears that a task is revoked may count on it, whatever becomes of us. Nobody else waits for the disk.
+    let (node, session) = (Rc::clone(node), SharedSession::clone(session));
+    spawn_local(async move {
+        node.state_is_saved().await;
+        say(&session, address, &reply).await;
+    });
+}
+
+async fn say(session: &SharedSession, (exchange, routing_key): (String, String), reply: &Message) {
+    if let Err(error) = session.publish(Address::reply(&exchange, &routing_key), reply).await {
         tracing::debug!(%error, "cannot answer a command");
     }
 }

@@ -19,7 +19,7 @@ use super::metrics::Metrics;
 use super::node::{Node, Parts, Stage};
 use super::settings::WorkerSettings;
 use super::slot;
-use super::state::State;
+use super::state::{self, State};
 use super::state_file::{StateFile, StateFileError};
 use super::systemd;
 use super::url::Broker;
@@ -132,6 +132,7 @@ impl Worker {
             );
         }
         let node = Rc::new(Node::new(Parts { settings, runner, health, revoked, state }));
+        spawn_local(state::keep_saving(Rc::clone(&node)));
         job::bury::bury(&node).await;
         spawn_local(systemd::feed_watchdog());
         spawn_local({
@@ -146,10 +147,12 @@ impl Worker {
         spawn_local(watch_engine(Rc::clone(&node)));
         spawn_local(keep_slots(Rc::clone(&node)));
         let connected = connection::keep(Rc::clone(&node), supervisor);
-        tokio::select! {
+        let ended = tokio::select! {
             error = connected => Err(WorkerError::Broker(error)),
             ended = end(&node, grace) => ended.map_err(WorkerError::Begin),
-        }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, node.state_is_saved()).await;
+        ended
     }
 }
 
@@ -249,5 +252,5 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the engine is looked at.
 const LOOK_AT_ENGINE: Duration = Duration::from_secs(10);
 
-/// How long the last results and acknowledgements may take.
+/// How long the last results and acknowledgements may take, and the last writing of the state file.
 const LAST_WORDS: Duration = Duration::from_secs(30);

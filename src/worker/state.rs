@@ -1,11 +1,19 @@
 //! What is kept over the end of the process, while it lives.
+//!
+//! A disk takes its time, and everything else that the worker does is on one thread. So a change is only noted here,
+//! and one task has the file written beside ([`keep_saving`]): one writing after the other, each with all that was
+//! noted until it began. Who must not go on before a change is kept waits for it ([`Node::state_is_saved`]).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_blocking;
 
 use super::celery::GirderHeaders;
 use super::job::Job;
@@ -17,14 +25,20 @@ use crate::spec::{GirderJob, GirderSession, HttpUrl, Secret};
 /// The file, if there is one, and what is in it.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    file: Option<StateFile>,
+    file: Option<Arc<StateFile>>,
     remembered: RefCell<Remembered>,
+    /// How many changes there were.
+    changes: Cell<u64>,
+    more: Notify,
+    /// How many of them are in the file.
+    saved: watch::Sender<u64>,
 }
 
 impl State {
     /// A state that is kept in a file.
     pub(super) fn kept(file: StateFile, remembered: Remembered) -> Self {
-        Self { file: Some(file), remembered: RefCell::new(remembered) }
+        let (file, remembered) = (Some(Arc::new(file)), RefCell::new(remembered));
+        Self { file, remembered, ..Self::default() }
     }
 }
 
@@ -58,14 +72,41 @@ impl Node {
         }
     }
 
-    /// Writes the file.
+    /// Has the file written, some time.
     pub(super) fn save_state(&self) {
-        let Some(file) = &self.state.file else { return };
-        let mut remembered = self.state.remembered.borrow_mut();
-        remembered.revoked = self.revoked_to_keep();
-        if let Err(error) = file.save(&remembered) {
-            tracing::error!("{}", chain(&error));
+        if self.state.file.is_some() {
+            self.state.changes.set(self.state.changes.get() + 1);
+            self.state.more.notify_one();
         }
+    }
+
+    /// Waits until the file has what has changed until now, or the system has refused it.
+    pub(super) async fn state_is_saved(&self) {
+        let changes = self.state.changes.get();
+        // The sender lives as long as this is borrowed.
+        let _ = self.state.saved.subscribe().wait_for(|saved| *saved >= changes).await;
+    }
+}
+
+/// Writes the file whenever something has changed, for ever.
+pub(super) async fn keep_saving(node: Rc<Node>) {
+    let state = &node.state;
+    let Some(file) = &state.file else { return };
+    loop {
+        let changes = state.changes.get();
+        if changes == *state.saved.borrow() {
+            state.more.notified().await;
+            continue;
+        }
+        let revoked = node.revoked_to_keep();
+        let remembered = Remembered { revoked, ..state.remembered.borrow().clone() };
+        let file = Arc::clone(file);
+        match spawn_blocking(move || file.save(&remembered)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!("{}", chain(&error)),
+            Err(error) => tracing::error!(%error, "writing the state file panicked"),
+        }
+        state.saved.send_replace(changes);
     }
 }
 

@@ -1,35 +1,66 @@
-//! A small file system, which is soon full.
+//! A small file system, which is soon full or stands still.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A file system in memory, which is taken away in the end.
+/// A file system, which is taken away in the end.
 #[derive(Debug)]
-pub(crate) struct Disk(TempDir);
+pub(crate) struct Disk {
+    path: PathBuf,
+    _folder: TempDir,
+}
 
 impl Disk {
-    /// Makes one of so many bytes.
+    /// Makes one of so many bytes, in memory.
     pub(crate) fn mount(bytes: u64) -> Self {
-        let path = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let size = format!("size={bytes}");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(path.path())
-            .status();
-        assert!(mounted.unwrap().success(), "mounting a file system needs root");
-        Self(path)
+        does(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()));
+        Self { path: folder.path().to_owned(), _folder: folder }
+    }
+
+    /// Makes one that can be frozen.
+    pub(crate) fn with_ice() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [image, path] = ["image", "disk"].map(|name| folder.path().join(name));
+        File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        does(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        fs::create_dir(&path).unwrap();
+        does(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&path));
+        Self { path, _folder: folder }
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
+    }
+
+    /// Whoever writes to it waits until this is dropped.
+    pub(crate) fn freezes(&self) -> Frozen<'_> {
+        does(Command::new("fsfreeze").arg("-f").arg(&self.path));
+        Frozen(self)
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
+}
+
+/// A disk that stands still.
+#[derive(Debug)]
+pub(crate) struct Frozen<'a>(&'a Disk);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("fsfreeze").arg("-u").arg(&self.0.path).status();
+    }
+}
+
+fn does(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "file systems need root: {command:?}");
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::jobs::{ERROR, SUCCESS};
 use crate::site::{Site, on_both_sites, on_one_site, script};
+use crate::support::disk::Disk;
 
 on_both_sites! {
     what_ran_when_the_worker_was_killed_ends_as_an_error_at_its_next_start,
@@ -15,6 +16,7 @@ on_both_sites! {
 on_one_site! {
     without_a_state_only_this_nodes_containers_are_removed,
     what_was_revoked_is_remembered_over_the_workers_end,
+    a_disk_that_stands_still_holds_a_job_up_and_no_answer,
 }
 
 fn state(folder: &Path) -> String {
@@ -102,4 +104,20 @@ fn what_was_revoked_is_remembered_over_the_workers_end(site: &Site) {
     let _third = site.worker(&arguments);
     assert_eq!(job.ended(), crate::jobs::CANCELED);
     assert!(!job.log().contains("container"), "{}", job.log());
+}
+
+fn a_disk_that_stands_still_holds_a_job_up_and_no_answer(site: &Site) {
+    let disk = Disk::with_ice();
+    let worker = site.worker(&["--statedb", &state(disk.path())]);
+    let frozen = disk.freezes();
+    let job = site.send(&script("echo up"), json!({}));
+    site.until(|| job.statuses() == [2]);
+    for _ in 0..3 {
+        assert_eq!(site.inspect(&["ping"])["ping"]["ok"], "pong", "{}", worker.log());
+    }
+    // It is not remembered yet, and nobody would know of its container.
+    assert!(!job.has_container());
+    drop(frozen);
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    worker.ends_well();
 }

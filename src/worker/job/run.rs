@@ -41,15 +41,17 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         Some(girder) => settings.with_reporter(girder.teller().clone()),
         None => settings.without_reporter(),
     };
+    node.remembers(job, id.as_str());
     // One that died may have left it, on this engine.
     if let Err(error) = node.runner.remove_container_of(TASK_LABEL, &task.head.id).await {
         tracing::debug!("{}", chain(&error));
     }
     keep_up(node, job).await;
+    // Whatever becomes of us now, the next worker of this name knows of its container.
+    node.state_is_saved().await;
     let (sender, cleaned_up) = oneshot::channel();
     let tell = move |took, left| drop(sender.send((took, left)));
     settings = settings.with_clean_up_after_the_end(tell);
-    node.remembers(job, id.as_str());
     let handle = match node.runner.start_with(&spec, settings) {
         Ok(handle) => handle,
         Err(error) => return After::Tell(Ended::of_run(&Err(error), None)),
