@@ -74,6 +74,7 @@
 //! - A value that is too long is said with its length and its bound: arguments and variables, names of hosts, files and
 //!   containers, paths, labels.
 //! - A guard that is killed is replaced at once, and the next one holds what it held.
+//! - `--answer-timeout` says how long a server may take to begin an answer (30 s).
 //! - A Girder that refuses for a moment is asked again for the records of streamed files.
 //! - Output that ended with its container is whole, however late a busy engine tells of the exit.
 //! - A token that a server says back is not told in part either, nor without the word before it (`Bearer`), nor is a

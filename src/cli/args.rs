@@ -144,6 +144,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 60,
           value_parser = value_parser!(u32).range(1..))]
     pub(super) stall_timeout: u32,
+    /// How long a server may take from the connection to the head of its answer, before it is asked again
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+          value_parser = value_parser!(u32).range(1..))]
+    pub(super) answer_timeout: u32,
     /// How long a server may take to be found, and each of its addresses to take a connection
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
           value_parser = value_parser!(u32).range(1..))]

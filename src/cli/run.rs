@@ -80,6 +80,7 @@ fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, Setti
     let mut settings = Settings::of(environment)?;
     settings.downloads.ca_files.clone_from(&args.store.ca_file);
     settings.downloads.limits.stall = Duration::from_secs(args.stall_timeout.into());
+    settings.downloads.limits.head = Duration::from_secs(args.answer_timeout.into());
     settings.downloads.limits.connect = Duration::from_secs(args.connect_timeout.into());
     settings.engine.patience = Duration::from_secs(args.engine_patience.into());
     settings.engine.pull_stall = Duration::from_secs(args.pull_stall_timeout.into());

@@ -14,6 +14,8 @@ use super::Validator;
 pub(crate) struct Collector {
     bytes: Vec<u8>,
     limit: usize,
+    /// What the heads before this one had.
+    before: usize,
 }
 
 /// What [`Collector::take`] did with a piece.
@@ -29,12 +31,12 @@ pub(crate) enum Taken {
 impl Collector {
     /// Collects at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit }
+        Self { bytes: Vec::new(), limit, before: 0 }
     }
 
     /// How many bytes may still come: the most that is worth looking at.
     pub(crate) fn room(&self) -> usize {
-        self.limit - self.bytes.len()
+        self.limit - self.before - self.bytes.len()
     }
 
     /// Takes the bytes of `piece` that belong to the head.
@@ -63,7 +65,7 @@ impl Collector {
 
     /// Starts on the next head of the same connection, after a 1xx. The limit is for all together.
     pub(crate) fn next(&mut self) {
-        self.limit -= self.bytes.len();
+        self.before += self.bytes.len();
         self.bytes.clear();
     }
 }
@@ -307,7 +309,7 @@ mod tests {
             assert_eq!(collector.take(interim), Ok(Taken::Whole(interim.len())));
             collector.next();
         }
-        assert!(collector.take(interim).is_err());
+        assert_eq!(collector.take(interim), Err(HeadError::TooLarge(interim.len() * 2)));
     }
 
     #[test]

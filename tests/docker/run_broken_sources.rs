@@ -13,7 +13,7 @@ use crate::run_depot::Depot;
 use crate::support::command::Finished;
 use crate::support::gate::{GATE, Gate};
 use crate::support::job::{Job, connect, host_file, named_input_pipe, named_output_pipe, url};
-use crate::support::peer::{Peer, Request, break_off, serve};
+use crate::support::peer::{Peer, Request, break_off, serve, wait_for_close};
 use crate::support::seeded::Seeded;
 
 /// Seeded bytes and their hash.
@@ -253,4 +253,18 @@ fn a_girder_that_refuses_for_a_moment_is_asked_again_for_a_files_record() {
     let requests = peer.requests();
     let asked = requests.iter().map(|request| request.target().ends_with(id));
     assert_eq!(asked.collect::<Vec<_>>(), [true, true, true, false]);
+}
+
+#[test]
+fn a_server_that_never_begins_to_answer_is_given_up_in_the_time_that_was_said() {
+    let peer = Peer::new(|_, _, stream| {
+        write!(stream, "HTTP/1.1 200 OK\r\nX:")?;
+        wait_for_close(stream);
+        Ok(())
+    });
+    let job = Job::program(&["cat"]).arg(connect(url(&peer.url()), named_input_pipe("in")));
+    let run = job.invocation().args(&["--answer-timeout", "1"]).finish();
+    assert_eq!((run.code, run.text()), (125, ""), "{run}");
+    assert!(run.stderr.contains("the response has no whole head"), "{run}");
+    assert_eq!(peer.requests().len(), 7, "{run}");
 }

@@ -35,6 +35,24 @@ fn half(bytes: usize) -> Peer {
 /// How much the peers have that give everything.
 const BYTES: usize = 1_000_000;
 
+/// A run whose container has half of its file.
+struct Halfway {
+    run: Child,
+    id: String,
+    part: PathBuf,
+    whole: PathBuf,
+}
+
+impl Halfway {
+    fn reached(ground: &Ground, peer: &Peer) -> Self {
+        let mut run = ground.start(&copy(ground, peer), None);
+        let id = first_line(&mut run);
+        let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
+        wait_until("the container has the half", || bytes_of(&part) == 300_000);
+        Self { run, id, part, whole }
+    }
+}
+
 /// A peer that gives everything, with a pause behind each piece.
 fn in_pieces(pieces: usize, pause: Duration) -> Peer {
     Peer::new(move |_, request, stream| {
@@ -98,10 +116,7 @@ pub(crate) fn kill_guard(guard: &Path) {
 fn a_container_whose_run_is_killed_is_killed_before_it_sees_an_end() {
     let ground = Ground::new();
     let peer = half(300_000);
-    let mut run = ground.start(&copy(&ground, &peer), None);
-    let id = first_line(&mut run);
-    let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
-    wait_until("the container has the half", || bytes_of(&part) == 300_000);
+    let Halfway { mut run, id, part, whole } = Halfway::reached(&ground, &peer);
     let guard = guard_of(&run);
     let environment = fs::read(guard.join("environ")).unwrap();
     assert_eq!(environment, b"", "a guard has no use for what is secret");
@@ -155,10 +170,7 @@ fn a_run_whose_guards_are_killed_goes_on() {
 fn a_guard_that_is_killed_is_replaced_while_the_run_goes_on_and_the_next_one_kills_the_container() {
     let ground = Ground::new();
     let peer = half(300_000);
-    let mut run = ground.start(&copy(&ground, &peer), None);
-    let id = first_line(&mut run);
-    let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
-    wait_until("the container has the half", || bytes_of(&part) == 300_000);
+    let Halfway { mut run, id, part, whole } = Halfway::reached(&ground, &peer);
     for _ in 0..3 {
         let guard = guard_of(&run);
         let had = held_by(&guard);
