@@ -1,9 +1,11 @@
 //! A run that is killed: its container is killed before it can take the half that it has for the whole.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -148,17 +150,22 @@ fn a_run_whose_guards_are_killed_goes_on() {
     let mut run = ground.start(&copy(&ground, &peer), None);
     let run_id = run.id();
     first_line(&mut run);
+    let is_over = AtomicBool::new(false);
     let killed = thread::scope(|scope| {
         let killer = scope.spawn(|| {
-            let mut killed = 0;
-            while let Some(guard) = guards_of(run_id).first() {
-                kill_guard(guard);
-                killed += 1;
+            let mut killed = BTreeSet::new();
+            while !is_over.load(Ordering::Relaxed) {
+                for guard in guards_of(run_id) {
+                    kill_guard(&guard);
+                    killed.insert(guard);
+                }
                 rest(Duration::from_millis(1));
             }
-            killed
+            killed.len()
         });
-        assert!(run.wait().unwrap().success());
+        let status = run.wait().unwrap();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(status.success());
         killer.join().unwrap()
     });
     assert!(killed > 1, "{killed}");
