@@ -15,8 +15,8 @@ pub(super) fn serve(args: DepotArgs) -> Result<u8, Failure> {
     options.listen = args.listen;
     if !args.listen.ip().is_loopback() && args.token.is_none() {
         render::say(&format!(
-            "warning: whoever reaches {} may read what is in the folder, and add to it: --token lets \
-             in only those who show it",
+            "warning: whoever reaches {} may read what is in the folder: --token lets in only those \
+             who show it",
             args.listen
         ));
     }

@@ -48,9 +48,7 @@ pub enum TransferError {
     #[error("cannot fetch the source")]
     Fetch(#[source] HttpError),
     /// The body broke off and no attempt to resume it got any further.
-    #[error(
-        "the source broke off after {at} bytes and could not be resumed in {attempts} attempts"
-    )]
+    #[error("the source broke off after {at} bytes and {}", resumed(*attempts))]
     Interrupted {
         /// Bytes that had come.
         at: u64,
@@ -120,4 +118,12 @@ pub enum TransferError {
     /// A mistake of ours.
     #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
+}
+
+fn resumed(attempts: u32) -> String {
+    match attempts {
+        0 => "cannot be resumed".to_owned(),
+        1 => "could not be resumed".to_owned(),
+        _ => format!("could not be resumed in {attempts} attempts"),
+    }
 }
