@@ -30,6 +30,10 @@
 //! - A worker that ends with `--acks-late` says in the log of the job that it has given it back, and the next one runs it at
 //!   once. One that did not hear Girder's answer as it began a job looks whether Girder has heard it, and no longer
 //!   takes another worker's job for its own.
+//! - A message that comes again: the silence of other workers counts only while our own answer comes through, so that a
+//!   broker that stands still runs no job twice; another worker of the same name is heard as well; and whose message has
+//!   become the broker's again does not run it.
+//! - Names of workers and queues with spaces, control characters or more than 200 bytes are refused at the start.
 //! - The file of `--statedb` is written beside everything else: a slow disk holds no answer to remote control up.
 //! - Uploads go over the data plane: a file goes into the socket inside the kernel (sendfile), over a connection that is
 //!   kept; with TLS it passes through its records.

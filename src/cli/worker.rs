@@ -193,11 +193,11 @@ fn settings(
     settings.stop_timeout = seconds(args.stop_timeout);
     settings.girder_api_url = api_url.map(str::to_owned);
     settings.run_options = given.run_options.clone();
-    if let Some(queue) = settings.queues.iter().find(|queue| *queue == "local" || queue.is_empty())
-    {
-        let message = format!("--queues: {queue:?} is Girder's own: name others");
+    if settings.queues.iter().any(|queue| queue == "local") {
+        let message = "--queues: \"local\" is Girder's own: name others".to_owned();
         return Err(Failure { message, code: exit::BAD_JOB });
     }
+    refuse_odd_names(&settings)?;
     if settings.others_to.as_ref().is_some_and(|queue| settings.queues.contains(queue)) {
         let message = "--others-to: this worker listens on that queue itself".to_owned();
         return Err(Failure { message, code: exit::BAD_JOB });
@@ -220,6 +220,30 @@ fn node_name(pattern: &str) -> String {
     let name = pattern.replace("%n", first).replace("%d", rest).replace("%h", &host);
     if name.contains('@') { name } else { format!("{name}@{host}") }
 }
+
+fn refuse_odd_names(settings: &WorkerSettings) -> Result<(), Failure> {
+    let queues = settings.queues.iter().chain(&settings.others_to);
+    let names = queues.map(|queue| ("a queue's", queue));
+    let mut names = names.chain([("--hostname: a worker's", &settings.hostname)]);
+    match names.find(|(_, name)| !is_name(name)) {
+        None => Ok(()),
+        Some((whose, name)) => Err(Failure {
+            message: format!(
+                "{whose} name has 1 to {LONGEST_NAME} bytes, and no space or control character: {name:?}"
+            ),
+            code: exit::BAD_JOB,
+        }),
+    }
+}
+
+/// Whether brokers, logs and remote control can all have this as a name.
+fn is_name(name: &str) -> bool {
+    let is_odd = |char: char| char.is_control() || char.is_whitespace();
+    (1..=LONGEST_NAME).contains(&name.len()) && !name.contains(is_odd)
+}
+
+/// AMQP has names of at most 255 bytes, and queues are named after the worker's.
+const LONGEST_NAME: usize = 200;
 
 /// What `--check` says.
 fn plan(settings: &WorkerSettings) -> String {
@@ -264,3 +288,18 @@ Examples:
   gantline worker --broker amqp://guest:guest@rabbitmq// --concurrency 4 --others-to python
   gantline worker --broker redis://redis:6379/0 --backend redis://redis:6379/0 --http :::9100
   gantline worker --check";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_that_brokers_logs_and_commands_take() {
+        for name in ["gantline@host", "a", "jobs-1.\u{fc}", &"x".repeat(LONGEST_NAME)] {
+            assert!(is_name(name), "{name:?}");
+        }
+        for name in ["", "a b", "a\nb", "a\u{7f}", "a\u{a0}b", &"x".repeat(LONGEST_NAME + 1)] {
+            assert!(!is_name(name), "{name:?}");
+        }
+    }
+}

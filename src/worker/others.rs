@@ -47,6 +47,11 @@ impl Others {
     pub(super) fn is_new(&mut self, task: &str) -> bool {
         self.reported.len() < MOST_NAMES && self.reported.insert(task.to_owned())
     }
+
+    /// Under which name a task is counted: beyond the first names all are one.
+    pub(super) fn counted_as<'a>(&self, task: &'a str) -> &'a str {
+        if self.reported.contains(task) { task } else { "other tasks" }
+    }
 }
 
 /// Ids that are remembered; a message whose id is not, goes back at once.
@@ -83,5 +88,8 @@ mod tests {
         }
         assert_eq!((others.sent_back.len(), others.last.len()), (MOST, MOST));
         assert!(others.is_new("x") && !others.is_new("x"));
+        (0..MOST_NAMES + 10).for_each(|name| _ = others.is_new(&name.to_string()));
+        assert_eq!(others.reported.len(), MOST_NAMES);
+        assert_eq!(["x", "new"].map(|task| others.counted_as(task)), ["x", "other tasks"]);
     }
 }

@@ -220,7 +220,7 @@ async fn renew_while(node: &Node, delivery: &Delivery, is_held: impl Fn() -> boo
 }
 
 /// Says to the broker that we still want a message.
-async fn renew(node: &Node, delivery: &Delivery) -> Settled {
+pub(super) async fn renew(node: &Node, delivery: &Delivery) -> Settled {
     let Some(session) = node.session() else { return Settled::Done };
     match session.renew(delivery).await {
         Ok(settled) => settled,
@@ -252,7 +252,7 @@ fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
             ),
         }
     }
-    node.health.metrics.passed_on(task);
+    node.health.metrics.passed_on(node.others.borrow().counted_as(task));
     let at = match node.settings.others_to {
         Some(_) => now,
         None => node.others.borrow_mut().goes_back_at(&id, now),

@@ -17,7 +17,7 @@ on_both_sites! {
 fn a_job_whose_worker_was_killed_runs_again_on_another_one(site: &Site) {
     let late = ["--acks-late", "--visibility-timeout", "3", "--concurrency", "1"];
     let mut first = site.worker(&late);
-    let job = site.send(&script("echo up; sleep 5; echo down"), json!({}));
+    let job = site.send(&script("echo up; sleep 12; echo down"), json!({}));
     job.says("up");
     let name = format!("second@{}", site.queue());
     let second = site.worker(&[late.as_slice(), &["--hostname", &name]].concat());

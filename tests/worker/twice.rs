@@ -142,6 +142,28 @@ fn begins_unheard(site: &Site) -> Arc<Way> {
     way
 }
 
+/// Redis has nothing against two workers of one name.
+#[test]
+fn a_worker_of_the_same_name_that_lost_its_connection_keeps_its_job() {
+    let site = Site::new(Kind::Redis);
+    let late = ["--acks-late", "--visibility-timeout", "3", "--concurrency", "1"];
+    let way = Way::to(site.broker());
+    let through = way.address(site.broker());
+    let first = site.worker(&[late.as_slice(), &["--broker", &through]].concat());
+    let job = site.send(&script("echo once; sleep 15"), json!({}));
+    job.says("once");
+    let second = site.worker(&late);
+    way.closes();
+    site.until(|| second.log().contains("asks the other workers"));
+    way.opens();
+    site.until(|| left(std::slice::from_ref(&second)) == 1);
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+    first.ends_well();
+    second.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
 /// Redis gives others what is held for longer than the visibility timeout.
 #[test]
 fn a_message_is_kept_while_girder_is_away_for_longer_than_the_visibility_timeout() {

@@ -39,12 +39,11 @@ impl Question {
         asking(("query_task", arguments), &self.ticket, clock, replies)
     }
 
-    /// What a reply says, if it is not from the node that asks. A message that waits somewhere for a slot or its time,
-    /// or for an answer to the same question, is nobody's job yet.
-    pub fn answer(&self, reply: &Message, node: &str) -> Option<Known> {
+    /// What a reply says. A message that waits somewhere for a slot or its time, or for an answer to the same
+    /// question, is nobody's job yet: who asks says no more of it than that.
+    pub fn answer(&self, reply: &Message) -> Option<Known> {
         let body: Map<String, Value> = serde_json::from_slice(&reply.body).ok()?;
-        let others = body.iter().filter(|(name, _)| *name != node);
-        let states = others.filter_map(|(_, tasks)| tasks.get(&self.task_id)?.get(0)?.as_str());
+        let states = body.values().filter_map(|tasks| tasks.get(&self.task_id)?.get(0)?.as_str());
         let known = states.filter_map(|state| match state {
             "active" => Some(Known::Runs),
             "ready" => Some(Known::Ended),
@@ -52,6 +51,12 @@ impl Question {
         });
         // Who says that it has ended has seen more.
         known.max_by_key(|known| *known == Known::Ended)
+    }
+
+    /// Whether a reply is from this node.
+    pub fn is_of(&self, reply: &Message, node: &str) -> bool {
+        let body = serde_json::from_slice::<Map<String, Value>>(&reply.body);
+        body.is_ok_and(|body| body.contains_key(node))
     }
 }
 
@@ -61,7 +66,7 @@ mod tests {
     use crate::worker::celery::{Request, Verb};
 
     #[test]
-    fn workers_are_asked_about_a_task_and_our_own_answer_is_none() {
+    fn workers_are_asked_about_a_task_and_what_is_no_answer_is_none() {
         let question = Question::new("t".to_owned(), "x".to_owned());
         let command = Request::read(&question.message(3, "a.queue")).unwrap();
         assert_eq!(command.verb(), Ok(Verb::QueryTask(vec!["x".to_owned()])));
@@ -69,14 +74,27 @@ mod tests {
             let (exchange, routing_key, reply) = command.reply(node, value, 9).unwrap();
             assert_eq!((exchange, routing_key), ("", "a.queue"));
             assert_eq!(reply.text_header("ticket"), Some(question.ticket()));
-            question.answer(&reply, "a@h")
+            assert!(question.is_of(&reply, node) && !question.is_of(&reply, "c@h"));
+            question.answer(&reply)
         };
         assert_eq!(answer("b@h", json!({"x": ["active", {"id": "x"}]})), Some(Known::Runs));
         assert_eq!(answer("b@h", json!({"x": ["ready", {"id": "x"}]})), Some(Known::Ended));
-        assert_eq!(answer("a@h", json!({"x": ["active", {"id": "x"}]})), None);
-        for nothing in [json!({"x": ["reserved", {}]}), json!({}), json!({"y": ["active", {}]})] {
+        for nothing in [
+            json!({"x": ["reserved", {}]}),
+            json!({"y": ["active", {}]}),
+            json!({"x": {"0": "active"}}),
+            json!({"x": [["active"]]}),
+            json!({"x": "active"}),
+            json!({"error": "KeyError('query_task')"}),
+            json!(["active"]),
+            json!({}),
+            Value::Null,
+        ] {
             assert_eq!(answer("b@h", nothing), None);
         }
-        assert_eq!(answer("b@h", json!({"error": "KeyError('query_task')"})), None);
+        for body in [&b"[]"[..], b"", b"{\"a@h\"", b"\xff"] {
+            let reply = Message { body: body.to_vec(), ..Message::default() };
+            assert_eq!((question.answer(&reply), question.is_of(&reply, "a@h")), (None, false));
+        }
     }
 }

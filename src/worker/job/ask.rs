@@ -2,8 +2,10 @@
 //!
 //! Nobody but that worker can tell, so all are asked. Who answers that the job runs there keeps it, and the message
 //! is held until the job has ended. If no worker answers for as long as one may need to come back to the broker, it
-//! has died. That need not be waited for when its container is found on this engine and its process is gone.
+//! has died; only that time counts in which our own answer came through. When its container is found on this engine
+//! and its process is gone, one question is enough.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +16,10 @@ use uuid::Uuid;
 use super::Job;
 use super::labels::TASK_LABEL;
 use crate::run::chain;
-use crate::worker::celery::{Known, Question};
+use crate::worker::broker::Settled;
+use crate::worker::celery::{Known, Message, Question};
 use crate::worker::node::{Node, Stage};
+use crate::worker::slot::renew;
 
 /// Who has the job of a message that comes again.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,61 +34,125 @@ pub(super) enum Holder {
 
 /// Finds out who has a job. While others are asked, the message is nobody's job for whoever asks us.
 pub(super) async fn holder(node: &Rc<Node>, job: &Job) -> Holder {
-    if has_died(node, job).await {
-        return Holder::Nobody;
-    }
+    let has_died = has_died(node, job).await;
     job.asks.set(true);
     tracing::info!("delivered again while its job runs: asks the other workers");
     let holder = tokio::select! {
-        holder = ask_until_sure(node, &job.task().head.id) => holder,
+        holder = ask_until_sure(node, &job.task().head.id, has_died) => holder,
         () = ours_no_longer(node) => Holder::NotOurs,
     };
     job.asks.set(false);
+    // The connection may have been another one before we began to ask.
+    let holder = match holder {
+        Holder::Nobody if renew(node, &job.taken.delivery).await != Settled::Done => {
+            Holder::NotOurs
+        }
+        holder => holder,
+    };
     tracing::info!(?holder, "knows who has the job");
     holder
 }
 
-async fn ask_until_sure(node: &Node, id: &str) -> Holder {
-    let mut silent_since = Instant::now();
+async fn ask_until_sure(node: &Node, id: &str, has_died: bool) -> Holder {
+    let began = Instant::now();
+    let mut silence = Duration::ZERO;
+    // Of one who has died here a later owner may be there, and answers at once.
+    let enough = if has_died { Duration::ZERO } else { COMES_BACK };
     loop {
-        match ask(node, id).await {
-            Some(Known::Ended) => return Holder::Ended,
-            Some(Known::Runs) => {
+        let asked = Instant::now();
+        let heard = ask(node, id).await;
+        match heard {
+            Heard::Other(Known::Ended) => return Holder::Ended,
+            Heard::Other(_) => {
                 tracing::info!(
                     "another worker runs the job: its message is held until the job ends"
                 );
-                silent_since = Instant::now();
+                silence = Duration::ZERO;
             }
-            None if silent_since.elapsed() >= COMES_BACK => return Holder::Nobody,
-            None => {}
+            Heard::OnlyUs if silence + asked.elapsed() >= enough => return Holder::Nobody,
+            Heard::Nobody if has_died => return Holder::Nobody,
+            // Where not even our own answer comes through, no other's would.
+            Heard::Nobody if began.elapsed() >= GIVES_UP => {
+                tracing::warn!("no answer of any worker comes through: the job runs again");
+                return Holder::Nobody;
+            }
+            Heard::OnlyUs | Heard::Nobody => {}
         }
         sleep(BETWEEN_QUESTIONS).await;
+        if matches!(heard, Heard::OnlyUs) {
+            silence += asked.elapsed();
+        }
     }
 }
 
-/// Asks all workers once. Comes back with the first answer.
-async fn ask(node: &Node, id: &str) -> Option<Known> {
-    let session = node.session()?;
+/// What came of one question.
+#[derive(Debug, Clone, Copy)]
+enum Heard {
+    Other(Known),
+    /// Questions and answers come through, and nobody else has the job.
+    OnlyUs,
+    Nobody,
+}
+
+/// Asks all workers once, ourselves among them. Comes back with the first answer that says something, or some time
+/// after our own.
+async fn ask(node: &Node, id: &str) -> Heard {
+    let Some(session) = node.session() else { return Heard::Nobody };
     let question = Question::new(Uuid::new_v4().to_string(), id.to_owned());
-    let (sender, mut replies) = mpsc::unbounded_channel();
-    let ticket = question.ticket().to_owned();
-    node.questions.borrow_mut().insert(ticket.clone(), sender);
-    let answer = async {
-        let command = question.message(node.ticks(), &session.replies());
+    let mut replies = Replies::to(node, question.ticket());
+    let command = question.message(node.ticks(), &session.replies());
+    let asked = Instant::now();
+    let heard = Cell::new(Heard::Nobody);
+    let hears = async {
         if let Err(error) = session.command(&command).await {
             tracing::debug!(%error, "cannot ask the other workers");
-            return None;
+            return;
         }
-        loop {
-            let reply = replies.recv().await?;
-            if let Some(known) = question.answer(&reply, &node.settings.hostname) {
-                return Some(known);
+        while let Some(reply) = replies.next().await {
+            match question.answer(&reply) {
+                Some(known) => return heard.set(Heard::Other(known)),
+                None if question.is_of(&reply, &node.settings.hostname) => {
+                    heard.set(Heard::OnlyUs);
+                    if asked.elapsed() >= ANSWERS_COME {
+                        return;
+                    }
+                }
+                None => {}
             }
         }
     };
-    let answer = timeout(ANSWERS_COME, answer).await.ok().flatten();
-    node.questions.borrow_mut().remove(&ticket);
-    answer
+    let mut hears = std::pin::pin!(hears);
+    let is_over = timeout(ANSWERS_COME, &mut hears).await.is_ok();
+    if !is_over && matches!(heard.get(), Heard::Nobody) {
+        // Everybody is slow today.
+        let _ = timeout(OURS_COMES, hears).await;
+    }
+    heard.get()
+}
+
+/// The replies to one question. Dropped, nobody waits for them any more.
+struct Replies<'a> {
+    node: &'a Node,
+    ticket: String,
+    come: mpsc::UnboundedReceiver<Message>,
+}
+
+impl<'a> Replies<'a> {
+    fn to(node: &'a Node, ticket: &str) -> Self {
+        let (sender, come) = mpsc::unbounded_channel();
+        node.questions.borrow_mut().insert(ticket.to_owned(), sender);
+        Self { node, ticket: ticket.to_owned(), come }
+    }
+
+    async fn next(&mut self) -> Option<Message> {
+        self.come.recv().await
+    }
+}
+
+impl Drop for Replies<'_> {
+    fn drop(&mut self) {
+        self.node.questions.borrow_mut().remove(&self.ticket);
+    }
 }
 
 /// Waits until the message is for somebody else: with another connection RabbitMQ has given it away.
@@ -116,7 +184,13 @@ async fn has_died(node: &Node, job: &Job) -> bool {
 /// How long answers are waited for: every worker answers within a tenth of it.
 const ANSWERS_COME: Duration = Duration::from_secs(1);
 
+/// How much longer our own is waited for.
+const OURS_COMES: Duration = Duration::from_secs(9);
+
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(2);
+
+/// After so long without any answer, not even our own, the job runs again: an old Redis passes none on.
+const GIVES_UP: Duration = Duration::from_secs(600);
 
 /// How long a worker that lost its connection may take to answer: it waits up to thirty seconds before it tries to
 /// connect again.

@@ -61,8 +61,11 @@ impl Job {
 
     /// The id of its run.
     fn run_id(&self) -> RunId {
-        // Celery's ids are UUIDs, but need not be.
-        RunId::new(&self.task().head.id.replace('-', "")).unwrap_or_else(|_| RunId::random())
+        // Celery's ids are UUIDs, but need not be. Two that differ make two runs.
+        let id = &self.task().head.id;
+        let is_uuid = id.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(id).is_ok();
+        let safe = if is_uuid { &id.replace('-', "") } else { id };
+        RunId::new(safe).unwrap_or_else(|_| RunId::random())
     }
 }
 
