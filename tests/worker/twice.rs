@@ -159,6 +159,7 @@ fn a_worker_of_the_same_name_that_lost_its_connection_keeps_its_job() {
     site.until(|| left(std::slice::from_ref(&second)) == 1);
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+    site.until(|| second.log().contains("the job has ended"));
     first.ends_well();
     second.ends_well();
     assert_eq!(site.waiting(), 0);
