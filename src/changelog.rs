@@ -89,6 +89,8 @@
 //! - On a terminal a signal is answered: "stopping, 10 s; again to kill".
 //! - `--report -` is standard output. The report of an earlier run is removed when another begins. A job document has at
 //!   most 16 MiB.
+//! - `"fast_stdout": true` and `gantline run --fast-stdout`: a container's output comes by FIFOs, past the engine
+//!   ([how](crate::manual::performance)).
 //! - `gantline bench --against BINARY` compares two builds in turns, and its data have the date, the load and the quartiles;
 //!   the picture says what was moved, and has a legend.
 //! - `gantline help TOPIC` shows the manual, which is in the crate's docs as well ([`manual`](crate::manual)).

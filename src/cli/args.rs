@@ -166,6 +166,9 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "WHICH",
           value_parser = ["always", "unless-spliced", "large-only-by-length", "never"])]
     pub(super) verify: Option<String>,
+    /// Have the container write its standard output into a FIFO, past the engine, as `fast_stdout` of a job does
+    #[arg(long)]
+    pub(super) fast_stdout: bool,
     /// When temporary volumes stay on this host, to be removed by hand
     #[arg(long, value_enum, default_value_t = KeepVolumes::OnFailure)]
     pub(super) keep: KeepVolumes,

@@ -51,9 +51,13 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
     for mount in &plan.mounts {
         match mount {
             Mount::Bind { bind, .. } => writeln!(out, "  {bind}")?,
-            Mount::Temporary { host_dir, target, .. } => {
+            Mount::Temporary { host_dir, target, access, .. } => {
                 let place = host_dir.as_ref().map(|folder| format!(" in {}", folder.display()));
-                writeln!(out, "  (temporary directory{}):{target}:rw", place.unwrap_or_default())?;
+                writeln!(
+                    out,
+                    "  (temporary directory{}):{target}:{access}",
+                    place.unwrap_or_default()
+                )?;
             }
         }
     }

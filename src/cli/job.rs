@@ -35,7 +35,12 @@ pub(super) fn asked_for(args: &RunArgs) -> Result<JobSpec, Failure> {
 
 /// The job document that the command line says.
 pub(super) fn document(args: &RunArgs) -> Result<Value, Failure> {
-    args.image.document(&args.words).map_err(|error| Failure::bad_usage(&error))
+    let mut document =
+        args.image.document(&args.words).map_err(|error| Failure::bad_usage(&error))?;
+    if args.fast_stdout {
+        document["fast_stdout"] = true.into();
+    }
+    Ok(document)
 }
 
 /// Reads the job that was asked for; `-` is standard input.

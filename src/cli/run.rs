@@ -72,6 +72,9 @@ fn override_job(args: &RunArgs, job: &mut JobSpec) -> Result<(), SpecError> {
     if let Some(verify) = args.verify.as_deref().and_then(Verify::named) {
         job.set_verify(verify);
     }
+    if args.fast_stdout {
+        job.set_fast_stdout();
+    }
     let token = args.store.girder_token.as_deref().map(Secret::new);
     job.set_girder(args.store.girder_url.as_deref(), token.as_ref())
 }

@@ -97,9 +97,12 @@ pub struct HostConfig {
 }
 
 impl HostConfig {
-    /// Mounts a folder of the host, for writing; its path may have a colon, which a bind string cannot.
-    pub fn add_mount(&mut self, source: &str, target: &str) {
-        let mount = json!({"Type": "bind", "Source": source, "Target": target});
+    /// Mounts a folder of the host; its path may have a colon, which a bind string cannot.
+    pub fn add_mount(&mut self, source: &str, target: &str, access: &str) {
+        let mut mount = json!({"Type": "bind", "Source": source, "Target": target});
+        if access == "ro" {
+            mount["ReadOnly"] = true.into();
+        }
         match self.config.get_mut("Mounts") {
             Some(Value::Array(mounts)) => mounts.push(mount),
             _ => {

@@ -23,6 +23,17 @@ pub struct Image {
     pub user: Option<String>,
     /// What whoever built it wrote on it.
     pub labels: BTreeMap<String, String>,
+    /// What it runs.
+    pub command: ImageCommand,
+}
+
+/// What an image runs unless a container says otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageCommand {
+    /// The program, with its first arguments.
+    pub entrypoint: Vec<String>,
+    /// The program, or the arguments of the entrypoint.
+    pub cmd: Vec<String>,
 }
 
 /// What the engine says of an image.
@@ -37,10 +48,14 @@ struct Answer {
     config: Option<Config>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Config {
     user: Option<String>,
+    #[serde(default, deserialize_with = "reply::nullable")]
+    entrypoint: Vec<String>,
+    #[serde(default, deserialize_with = "reply::nullable")]
+    cmd: Vec<String>,
     #[serde(default, deserialize_with = "reply::nullable")]
     labels: BTreeMap<String, String>,
 }
@@ -95,14 +110,14 @@ fn inspection(reference: &str) -> Result<Request, DockerError> {
 
 impl From<Answer> for Image {
     fn from(answer: Answer) -> Self {
-        let (user, labels) =
-            answer.config.map(|config| (config.user, config.labels)).unwrap_or_default();
+        let Config { user, entrypoint, cmd, labels } = answer.config.unwrap_or_default();
         Self {
             id: answer.id,
             repo_tags: answer.repo_tags,
             repo_digests: answer.repo_digests,
             user: user.filter(|user| !user.is_empty()),
             labels,
+            command: ImageCommand { entrypoint, cmd },
         }
     }
 }

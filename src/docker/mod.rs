@@ -52,7 +52,7 @@ pub use context::{ContextError, endpoint_of_context};
 pub use create::{CreateContainer, HostConfig};
 pub use endpoint::Endpoint;
 pub use error::{AnswerError, Call, DockerError, StartFailure};
-pub use image::Image;
+pub use image::{Image, ImageCommand};
 pub use log::Log;
 pub use login_error::LoginError;
 pub use pull::{PullLine, Pulled};

@@ -5,6 +5,7 @@
 //! here, so that `gantline check` finds it without an engine.
 
 mod argument;
+mod fast_stdout;
 mod girder;
 pub(crate) mod planner;
 mod room;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub(crate) use self::argument::{PlannedArgument, Resolved};
+pub(crate) use self::fast_stdout::{FastStdout, OPENER};
 use self::planner::Planner;
 use crate::spec::{
     Connect, ContainerOptions, Direction, Downloaded, GirderJob, Hook, JobSpec, PullPolicy, Sink,
@@ -35,6 +37,8 @@ pub struct Plan {
     pub(crate) verify: Option<Verify>,
     /// Replaces the image's entrypoint.
     pub(crate) entrypoint: Option<Vec<String>>,
+    /// What has the container write its output into FIFOs, if the job wants that.
+    pub(crate) fast_stdout: Option<FastStdout>,
     /// The container's command.
     pub(crate) arguments: Vec<PlannedArgument>,
     /// The job in Girder that is told what happens.
@@ -137,8 +141,8 @@ impl Plan {
 pub(crate) enum Mount {
     /// Something that is there already.
     Bind { bind: Bind, host_path: String, target: ContainerPath },
-    /// A directory that is made for the run.
-    Temporary { host_dir: Option<PathBuf>, mode: u32, target: ContainerPath },
+    /// A directory that is made for the run; `access` is a bind string's, `rw` or `ro`.
+    Temporary { host_dir: Option<PathBuf>, mode: u32, access: &'static str, target: ContainerPath },
 }
 
 impl Mount {
@@ -298,6 +302,11 @@ pub enum PlanError {
         /// What they may take.
         most: usize,
     },
+    /// There is nothing that opens the FIFOs.
+    #[error(
+        "`fast_stdout` is only there on x86-64 machines: leave it out, and the engine passes the output on"
+    )]
+    NoFastStdout,
     /// A mistake of ours.
     #[error("a bug in Gantline: {0}")]
     Bug(&'static str),

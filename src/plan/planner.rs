@@ -28,10 +28,10 @@ pub(crate) struct Planner<'a> {
     pub(crate) downloads_at: HashMap<(usize, Downloaded), usize>,
     /// The paths that the job names for files, by their mounts.
     pub(crate) named_paths: HashSet<(usize, String)>,
-    fifos: Vec<PlannedFifo>,
+    pub(super) fifos: Vec<PlannedFifo>,
     /// Where in `fifos` each is.
     fifos_at: HashMap<(FifoFolder, RelativePath), usize>,
-    transfers: Vec<PlannedTransfer>,
+    pub(super) transfers: Vec<PlannedTransfer>,
 }
 
 impl<'a> Planner<'a> {
@@ -58,6 +58,7 @@ impl<'a> Planner<'a> {
         for connect in job.stream_connectors() {
             self.connect(connect)?;
         }
+        let fast_stdout = self.fast_stdout(name)?;
         self.connect_streams();
         let hooks =
             job.result_hooks().iter().map(|hook| self.hook(hook)).collect::<Result<_, _>>()?;
@@ -66,6 +67,7 @@ impl<'a> Planner<'a> {
             pull: job.pull(),
             verify: job.verify(),
             entrypoint: job.entrypoint().map(<[String]>::to_vec),
+            fast_stdout,
             arguments,
             girder_job: job.girder_job().cloned(),
             warnings: self.warnings(),
@@ -81,12 +83,8 @@ impl<'a> Planner<'a> {
 
     fn mount_all(&mut self, name: &mut impl FnMut() -> String) -> Result<(), PlanError> {
         let mut temporary = |host_dir, mode| {
-            let target = ContainerPath::new(format!("{TEMPORARY_PREFIX}/{}", name()));
-            let target = target.map_err(|source| PlanError::Path {
-                what: "a temporary volume".to_owned(),
-                source,
-            })?;
-            Ok::<_, PlanError>(Mount::Temporary { host_dir, mode, target })
+            let target = temporary_target(name)?;
+            Ok::<_, PlanError>(Mount::Temporary { host_dir, mode, access: "rw", target })
         };
         self.mounts.push(temporary(None, 0o777)?);
         for volume in self.job.volumes() {
@@ -225,6 +223,14 @@ impl<'a> Planner<'a> {
         let mount = self.mounts.get(place(volume));
         mount.map(Mount::target).ok_or(PlanError::Bug("a volume that the job does not have"))
     }
+}
+
+/// Where a temporary volume is mounted.
+pub(super) fn temporary_target(
+    name: &mut impl FnMut() -> String,
+) -> Result<ContainerPath, PlanError> {
+    let target = ContainerPath::new(format!("{TEMPORARY_PREFIX}/{}", name()));
+    target.map_err(|source| PlanError::Path { what: "a temporary volume".to_owned(), source })
 }
 
 fn bind(mount: &BindMount) -> Result<Mount, PlanError> {

@@ -257,8 +257,10 @@ impl Live {
     pub(super) fn binds(&self) -> Result<Vec<String>, Cause> {
         let bind = |(at, mount): (usize, &Mount)| match mount {
             Mount::Bind { bind, .. } => Some(Ok(bind.to_string())),
-            Mount::Temporary { target, .. } => match self.path_of(at) {
-                Ok(path) => Bind::new(&path, target.clone(), "rw").ok().map(|b| Ok(b.to_string())),
+            Mount::Temporary { target, access, .. } => match self.path_of(at) {
+                Ok(path) => {
+                    Bind::new(&path, target.clone(), *access).ok().map(|b| Ok(b.to_string()))
+                }
                 Err(cause) => Some(Err(cause)),
             },
         };
@@ -266,14 +268,14 @@ impl Live {
         mounts.enumerate().filter_map(bind).collect()
     }
 
-    /// The mounts whose paths no bind string can have, as the host's side and the container's.
-    pub(super) fn mounts(&self) -> Result<Vec<(String, String)>, Cause> {
+    /// The mounts whose paths no bind string can have: the host's side, the container's, and the access.
+    pub(super) fn mounts(&self) -> Result<Vec<(String, String, &'static str)>, Cause> {
         let mut mounts = Vec::new();
         for (at, mount) in self.plan.mounts.iter().enumerate() {
-            let Mount::Temporary { target, .. } = mount else { continue };
+            let Mount::Temporary { target, access, .. } = mount else { continue };
             let path = self.path_of(at)?;
-            if Bind::new(&path, target.clone(), "rw").is_err() {
-                mounts.push((path, target.to_string()));
+            if Bind::new(&path, target.clone(), *access).is_err() {
+                mounts.push((path, target.to_string(), *access));
             }
         }
         Ok(mounts)

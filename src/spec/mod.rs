@@ -52,6 +52,7 @@ pub struct JobSpec {
     image: String,
     pull: PullPolicy,
     verify: Option<Verify>,
+    fast_stdout: bool,
     entrypoint: Option<Vec<String>>,
     container_args: Vec<Argument>,
     volumes: Vec<Volume>,
@@ -72,6 +73,7 @@ impl JobSpec {
             image: image.into(),
             pull: PullPolicy::default(),
             verify: None,
+            fast_stdout: false,
             entrypoint: None,
             container_args: Vec::new(),
             volumes: Vec::new(),
@@ -164,6 +166,18 @@ impl JobSpec {
     /// Has the files that are put into volumes held against something else.
     pub fn set_verify(&mut self, verify: Verify) {
         self.verify = Some(verify);
+    }
+
+    /// Whether the container's output comes by FIFOs, past the engine.
+    pub fn fast_stdout(&self) -> bool {
+        self.fast_stdout
+    }
+
+    /// Has the container's output come by FIFOs, past the engine. What that changes is in the [manual].
+    ///
+    /// [manual]: crate::manual::performance
+    pub fn set_fast_stdout(&mut self) {
+        self.fast_stdout = true;
     }
 
     /// Replaces the image's entrypoint; an empty list removes it.

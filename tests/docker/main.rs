@@ -35,6 +35,7 @@ mod run_depot;
 mod run_engine_lost;
 mod run_exit_codes;
 mod run_failures;
+mod run_fast_stdout;
 mod run_gpu;
 mod run_guard;
 mod run_inside;

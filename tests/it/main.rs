@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[cfg(target_arch = "x86_64")]
+mod assembled;
 mod bench;
 #[cfg(feature = "command")]
 mod cli;

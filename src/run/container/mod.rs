@@ -5,6 +5,7 @@ pub(crate) mod binds;
 pub(crate) mod body;
 pub(crate) mod deaf;
 pub(crate) mod exit;
+pub(crate) mod fast_stdout;
 pub(crate) mod gpu;
 pub(crate) mod network;
 pub(crate) mod open_up;

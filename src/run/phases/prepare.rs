@@ -9,7 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use crate::docker::{
-    ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, Image, PullLine,
+    ApiVersion, Client, ContainerId, Created, DockerError, Endpoint, Image, ImageCommand, PullLine,
 };
 use crate::event::{Event, PullProgress, TransferId};
 use crate::plan::Mount;
@@ -17,6 +17,7 @@ use crate::run::cancel::Level;
 use crate::run::container::binds::missing_sources;
 use crate::run::container::body;
 use crate::run::container::deaf::heard;
+use crate::run::container::fast_stdout;
 use crate::run::container::gpu::{Attempts, IMAGE_LABEL};
 use crate::run::container::network::{OwnNetwork, own_container, own_network};
 use crate::run::error::Cause;
@@ -41,6 +42,8 @@ pub(crate) struct Prepared {
 #[derive(Debug)]
 pub(crate) struct Recipe {
     pub(crate) attempts: Attempts,
+    /// What the image runs, if that has to be known.
+    command: ImageCommand,
     own_network: Option<String>,
 }
 
@@ -66,7 +69,8 @@ impl Prepared {
         }
         let mut sinks = cancellation.unless(Level::Asked, Sinks::open(live)).await??;
         begin_inputs(live, gathered.sources, &mut sinks)?;
-        let mut recipe = Recipe { attempts: gathered.attempts, own_network: None };
+        let (attempts, command) = (gathered.attempts, gathered.command);
+        let mut recipe = Recipe { attempts, command, own_network: None };
         recipe.join(live, gathered.own_network);
         let container = match recipe.create(live, &gathered.engine).await {
             Err(_) if cancellation.go_on().is_err() => return Err(Stop::Cancelled),
@@ -88,6 +92,7 @@ struct Gathered {
     engine: Client,
     attempts: Attempts,
     own_network: OwnNetwork,
+    command: ImageCommand,
     sources: BTreeMap<TransferId, Found>,
     warning: Option<String>,
 }
@@ -107,15 +112,20 @@ async fn gather(live: &Live, fetched: &mut Fetched) -> Result<Gathered, Cause> {
             Some(image) => (Some(image), None),
             None => have_image(live, &engine).await?,
         };
+        let command = match (&live.plan.fast_stdout, &known) {
+            (None, _) => ImageCommand::default(),
+            (Some(_), Some(image)) => image.command.clone(),
+            (Some(_), None) => look_at_image(live, &engine).await?.command,
+        };
         let attempts = attempts(live, &engine, known).await?;
         let own_network = own_network(&engine, &live.plan.container).await;
-        Ok((engine, attempts, own_network, warning))
+        Ok((engine, attempts, (own_network, command), warning))
     };
     let fetch = fetched.fetch(live);
     let targets = look_at_targets(live);
-    let ((engine, attempts, own_network, warning), sources, (), ()) =
+    let ((engine, attempts, (own_network, command), warning), sources, (), ()) =
         tokio::try_join!(image, find_sources(live), fetch, targets)?;
-    Ok(Gathered { engine, attempts, own_network, sources, warning })
+    Ok(Gathered { engine, attempts, own_network, command, sources, warning })
 }
 
 /// The engine passes over what it does not know; docker-py does not.
@@ -182,14 +192,18 @@ async fn attempts(live: &Live, engine: &Client, known: Option<Image>) -> Result<
     if !Attempts::depend_on_the_image(options) {
         return Ok(Attempts::new(options, false));
     }
-    let image = &live.plan.image;
-    let failed = |source| Cause::Image { image: image.clone(), source };
     let inspected = match known {
         Some(known) => known,
-        None => engine.inspect_image(image).await.map_err(failed)?,
+        None => look_at_image(live, engine).await?,
     };
     let (name, value) = IMAGE_LABEL;
     Ok(Attempts::new(options, inspected.labels.get(name).is_some_and(|label| label == value)))
+}
+
+async fn look_at_image(live: &Live, engine: &Client) -> Result<Image, Cause> {
+    let image = &live.plan.image;
+    let failed = |source| Cause::Image { image: image.clone(), source };
+    engine.inspect_image(image).await.map_err(failed)
 }
 
 /// FIFOs work only where the container's kernel is ours.
@@ -230,6 +244,10 @@ fn make_volumes(live: &mut Live) -> Result<(), Cause> {
         let folder = live.folder_of(&fifo.folder).ok_or(Cause::Bug("a FIFO without a folder"))?;
         let made = HostFifo::create_beside(&live.made.fifos, &folder, &fifo.name, &live.record);
         live.made.fifos.push(made.map_err(Cause::Volume)?);
+    }
+    if let Some(fast) = &live.plan.fast_stdout {
+        let folder = live.host_side(fast.mount).ok_or(Cause::Bug("FIFOs without a folder"))?;
+        fast_stdout::make(folder).map_err(Cause::Volume)?;
     }
     Ok(())
 }
@@ -274,11 +292,14 @@ impl Recipe {
             let network = self.own_network.as_deref();
             let mut create =
                 body::create(&live.plan, &live.resolved, live.labels(), binds.clone(), network);
+            if let Some(fast) = &live.plan.fast_stdout {
+                fast_stdout::put_before(&mut create, fast, &self.command);
+            }
             if live.plan.container.uses_config_proxy() {
                 create.add_variables(engine.proxies().into_iter().map(Into::into).collect());
             }
-            for (source, target) in live.mounts()? {
-                create.host_config.add_mount(&source, &target);
+            for (source, target, access) in live.mounts()? {
+                create.host_config.add_mount(&source, &target, access);
             }
             self.attempts.apply(&mut create);
             live.made.container = MadeContainer::Asked;

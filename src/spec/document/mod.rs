@@ -58,6 +58,9 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
 
     job.verify = fields.optional_text("verify").and_then(Verify::named);
 
+    let is_true = |node: &Node| matches!(node.value, Value::Bool(true));
+    job.fast_stdout = fields.get("fast_stdout").is_some_and(is_true);
+
     job.container = docker_py::options(document)?;
     if let Some(node) = fields.get("volumes") {
         volumes::declare(node, &mut reading)?;

@@ -51,6 +51,13 @@ pub(super) static DOCUMENT: Shape = Shape {
         .default(r#""unless-spliced""#)
         .example(r#""large-only-by-length""#),
         Member::optional(
+            "fast_stdout",
+            Kind::Bool,
+            "Whether the container writes its standard output into a FIFO, past the engine, which is about \
+             five times as fast. So does its standard error, if it goes elsewhere than to our own.",
+        )
+        .default("false"),
+        Member::optional(
             "entrypoint",
             Kind::Any(&[Kind::Text(&rule::ARGUMENT), ENTRYPOINT_LIST]),
             "Replaces the image's entrypoint. A string is one program, spaces and all.",
