@@ -117,7 +117,7 @@
 //!   words of a container while we stand still. What may be missing is told, is `incomplete` in the report, and fails
 //!   the run where it is data: a file of the host, a POST, an item of Girder.
 //! - A run that is to end does not wait for an engine that does not answer: what it leaves is written down for
-//!   `gantline prune`.
+//!   `gantline prune`. A process that lives on removes the container later by itself.
 //! - An engine with another file system is found out before the container starts, by name of the folder that it does not
 //!   see. A FIFO that nobody opened is a warning, and no file in Girder.
 //! - `gantline worker` takes Girder Worker's messages from RabbitMQ and Redis, and runs their jobs.

@@ -30,6 +30,7 @@ use crate::guard::Watched;
 use crate::plan::{FifoFolder, Mount, Plan, Resolved};
 use crate::reporter::{JobReporter, JobTeller};
 use crate::run::container::usage::Usage;
+use crate::run::phases::clean_up::LateRemoval;
 use crate::run::transfers::Transfers;
 use crate::run::transfers::host_file::Unfinished;
 use crate::run::transfers::relay::Relay;
@@ -82,6 +83,8 @@ pub(super) struct Made {
     pub(super) usage: Usage,
     /// Of the container, in the record.
     pub(super) container_note: Option<Note>,
+    /// The container, if there was no time to remove it.
+    pub(super) late: Option<LateRemoval>,
     /// In the plan's order.
     pub(super) fifos: Vec<HostFifo>,
     /// What the engine is to see, until the container starts.

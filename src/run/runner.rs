@@ -138,9 +138,9 @@ fn in_its_thread(
             runtime.shutdown_background();
             ending.tell(ended);
         }
-        (ended, Some(live)) => {
+        (ended, Some(rest)) => {
             ending.tell(ended);
-            runtime.block_on(phases::clean_up_after_the_end(live));
+            runtime.block_on(rest.carry_out());
             runtime.shutdown_background();
         }
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::jobs::SUCCESS;
+use crate::jobs::{CANCELED, SUCCESS};
 use crate::place::Kind;
 use crate::site::{Site, script};
 
@@ -65,6 +65,13 @@ impl Removals {
                 let mut state = self.state.lock().unwrap();
                 state.0 += 1;
                 drop(self.released.wait_while(state, |(_, are_released)| !*are_released).unwrap());
+                // Who asked may have given it up: then nobody asks.
+                let mut next = [0];
+                near.set_nonblocking(true).unwrap();
+                if near.peek(&mut next).is_ok_and(|bytes| bytes == 0) {
+                    break;
+                }
+                near.set_nonblocking(false).unwrap();
             }
             if far.write_all(&bytes[..length]).is_err() {
                 break;
@@ -103,4 +110,20 @@ fn neither_the_result_nor_the_slot_waits_until_the_container_is_removed() {
     assert_eq!(third.ended(), SUCCESS, "{}", third.log());
     worker.ends_well();
     assert!([first, second, third].iter().all(|job| !job.has_container()));
+}
+
+#[test]
+fn a_container_for_whose_removal_a_cancelled_job_had_no_time_is_removed_later() {
+    let site = Site::new(Kind::Redis);
+    let engine = SlowEngine::new();
+    let worker = site.starting_worker(&[], &[("DOCKER_HOST", &*engine.host())]);
+    let job = site.send(&script("echo up; trap exit TERM; sleep 1000 & wait"), json!({}));
+    job.says("up");
+    job.cancel();
+    assert_eq!(job.ended(), CANCELED, "{}", job.log());
+    site.until(|| engine.asked() > 1);
+    assert!(job.has_container());
+    engine.removes();
+    site.until(|| !job.has_container());
+    worker.ends_well();
 }

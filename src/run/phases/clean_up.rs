@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::plan::Mount;
@@ -22,7 +22,7 @@ use crate::run::outcome::KeptRecord;
 use crate::run::quoted::quoted;
 use crate::run::settings::Keep;
 use crate::run::transfers::Turn;
-use crate::volume::{TempDirectory, VolumeError};
+use crate::volume::{Note, TempDirectory, VolumeError};
 
 /// Removes everything that the run has made, and says what is still there.
 pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
@@ -65,7 +65,7 @@ fn limit(live: &Live, spare: Duration) -> (Cancellation, (Duration, Duration)) {
     (live.cancellation.clone(), (live.given.stop_timeout, spare))
 }
 
-/// What cannot be removed in time stays in the record.
+/// What cannot be removed in time stays in the record, until it is removed later.
 async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
     let ((cancellation, limit), name) = (limit(live, CONTAINER_GOES), live.container_name());
     let removed = cancellation.in_time(limit, take_container_away(live)).await;
@@ -73,6 +73,9 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
         let id = live.report.container_id.clone().map(ContainerId::try_from);
         if let Some(Ok(id)) = id {
             kill_without_engine(&id).await;
+            let note = live.made.container_note.take_if(|_| live.plan.remove_container);
+            let late = live.made.engine.clone().zip(note);
+            live.made.late = late.map(|(engine, note)| LateRemoval { engine, container: id, note });
         }
         // The guard, if there is one, sees to it when this process ends.
         std::mem::forget(live.made.watched.take());
@@ -84,6 +87,40 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
     }
     Ok(())
 }
+
+/// A container for whose removal its run had no time. A process that lives on leaves it to no prune; one that ends has it
+/// in the record.
+#[derive(Debug)]
+pub(crate) struct LateRemoval {
+    engine: Client,
+    container: ContainerId,
+    note: Note,
+}
+
+impl LateRemoval {
+    /// Removes it, as soon as the engine does.
+    pub(crate) async fn carry_out(self) {
+        let Self { engine, container, note } = self;
+        let mut pause = FIRST_PAUSE;
+        while pause <= LONGEST_PAUSE {
+            match remove(&engine, &container).await {
+                Ok(()) => {
+                    tracing::info!(%container, "removed after its run");
+                    return note.gone();
+                }
+                Err(error) => tracing::debug!(%container, %error, "is tried again"),
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+        tracing::warn!(%container, "cannot be removed: `gantline prune` does when this process has ended");
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The last of the pauses, which are each twice the one before: a quarter of an hour in all.
+const LONGEST_PAUSE: Duration = Duration::from_secs(512);
 
 async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
     let name = live.container_name();

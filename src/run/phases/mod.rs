@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use self::clean_up::LateRemoval;
 use self::prepare::Prepared;
 use self::wait::Drained;
 use crate::event::Phase;
@@ -24,8 +25,8 @@ use crate::run::outcome::Outcome;
 use crate::run::settings::Keep;
 
 /// Takes a run from its start to its end. Its phases are boxed: one is as large as the largest thing that it ever waits
-/// for. Gives the run back if it is still to [`clean_up_after_the_end`].
-pub(crate) async fn run(mut live: Live) -> (Result<Outcome, RunError>, Option<Live>) {
+/// for. Gives what is still to be done when its end has been told.
+pub(crate) async fn run(mut live: Live) -> (Result<Outcome, RunError>, Option<Rest>) {
     let limit = TimeLimit::begin(&live);
     let ended = limit.judge(Box::pin(phases(&mut live)).await);
     let phase = live.phase();
@@ -36,12 +37,31 @@ pub(crate) async fn run(mut live: Live) -> (Result<Outcome, RunError>, Option<Li
     live.enters(Phase::CleanUp);
     if ends_before_clean_up(&live, &ended) {
         live.ends_job().await;
-        return (live.ended(ended, phase, Vec::new()), Some(live));
+        return (live.ended(ended, phase, Vec::new()), Some(Rest::CleanUp(Box::new(live))));
     }
     let left = Box::pin(clean_up::clean_up(&mut live)).await;
     live.leaves();
     live.ends_job().await;
-    (live.ended(ended, phase, left), None)
+    let late = live.made.late.take().map(Rest::Container);
+    (live.ended(ended, phase, left), late)
+}
+
+/// What a run does when its end has been told.
+pub(crate) enum Rest {
+    /// It removes what it has made.
+    CleanUp(Box<Live>),
+    /// It removes the container, for which there was no time.
+    Container(LateRemoval),
+}
+
+impl Rest {
+    /// Does it.
+    pub(crate) async fn carry_out(self) {
+        match self {
+            Self::CleanUp(live) => clean_up_after_the_end(*live).await,
+            Self::Container(late) => late.carry_out().await,
+        }
+    }
 }
 
 /// Whether somebody wants that, and nothing that the clean-up does changes what is told of the run: a container that
@@ -55,12 +75,15 @@ fn ends_before_clean_up(live: &Live, ended: &Result<End, Stop>) -> bool {
 }
 
 /// Removes what the run has made, when its end has been told.
-pub(crate) async fn clean_up_after_the_end(mut live: Live) {
+async fn clean_up_after_the_end(mut live: Live) {
     let left = Box::pin(clean_up::clean_up(&mut live)).await;
     live.leaves();
     let took = live.report.phases.last().map_or(Duration::ZERO, |(_, took)| *took);
     if let Some(cleaned_up) = live.given.cleaned_up.take() {
         cleaned_up.tell(took, left);
+    }
+    if let Some(late) = live.made.late.take() {
+        late.carry_out().await;
     }
 }
 
