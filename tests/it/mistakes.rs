@@ -92,7 +92,77 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
                "volumes": [{"type": "TemporaryVolume", "name": "scratch"}]"#,
             &["there is no volume named `scrath`", "did you mean `scratch`?"],
         ),
+        (r#""volumes": "/data:/mnt""#, &["expected an object of volumes or an array of volumes"]),
+        (
+            r#""volumes": [["/data", "/mnt"]]"#,
+            &["$.volumes[0]", "found an array", "`host:container`"],
+        ),
+        (r#""volumes": ["/data:/mnt:rx"]"#, &["\"/data:/mnt:rx\"", "`host:container:mode`"]),
+        (
+            r#""volumes": {"/data": {"bind": "/mnt", "mode": "r"}}"#,
+            &["$.volumes[\"/data\"].mode", "a mode of docker: `rw` or `ro`"],
+        ),
+        (
+            r#""volumes": {"/data": {"bind": "/mnt", "mod": "ro"}}"#,
+            &["docker-py's volume has no `mod`; did you mean `mode`?"],
+        ),
+        (
+            r#""volumes": {"/data": {"bind": "mnt"}}"#,
+            &["$.volumes[\"/data\"].bind", "an absolute path in the container"],
+        ),
+        (
+            r#""volumes": [{"host_path": "/data", "container_path": "/mnt"}]"#,
+            &["$.volumes[0]", "a transform needs `type`"],
+        ),
+        (
+            r#""volumes": [{"type": "BindMountVolume", "host_path": "/data"}]"#,
+            &["BindMountVolume needs `container_path`"],
+        ),
+        (
+            r#""volumes": [{"type": "TemporaryVolume", "mode": "0777"}]"#,
+            &["$.volumes[0].mode", "a whole number from 0 to 4095"],
+        ),
+        (
+            r#""volumes": [{"type": "NamedInputPipe", "name": "x"}]"#,
+            &["does not belong here, but in `container_args` or the `output` of a Connect"],
+        ),
         // Connect.
+        (
+            r#""container_args": [{"type": "Connect", "source": {"type": "ContainerStdOut"}}]"#,
+            &["Connect has no `source`; did you mean `input`?"],
+        ),
+        (
+            r#""container_args": [{"type": "Connect", "input": "5f",
+                "output": {"type": "NamedInputPipe", "name": "x"}}]"#,
+            &["$.container_args[0].input", "found the string \"5f\"", "GirderFileIdToStream"],
+        ),
+        (
+            r#""container_args": [{"type": "Connect", "input": {"type": "GirderFileIdToVolume", "id": "5f"},
+                "output": {"type": "NamedInputPipe", "name": "x"}}]"#,
+            &["$.container_args[0].input.type", "`GirderFileIdToVolume` does not belong here"],
+        ),
+        (
+            r#""container_args": [{"type": "Connect", "input": {"type": "UrlToStream", "url": "http://h/x"},
+                "output": {"type": "NamedOutputPipe", "name": "x"}}]"#,
+            &["`NamedOutputPipe` does not belong here", "the `input` of a Connect"],
+        ),
+        (
+            r#""container_args": [{"type": "Connect", "input": {"type": "UrlToStream", "url": "http://h/x"},
+                "output": {"type": "NamedInputPipe"}}]"#,
+            &["$.container_args[0].output", "NamedInputPipe needs `name`"],
+        ),
+        (
+            r#""container_args": [
+                {"type": "Connect", "input": {"type": "UrlToStream", "url": "http://h/a"},
+                 "output": {"type": "NamedInputPipe", "name": "x"}},
+                {"type": "Connect", "input": {"type": "UrlToStream", "url": "http://h/b"},
+                 "output": {"type": "NamedInputPipe", "name": "x"}}]"#,
+            &["$.container_args[1].output", "the FIFO `x` is connected already"],
+        ),
+        (
+            r#""stream_connectors": [{"type": "NamedInputPipe", "name": "x"}]"#,
+            &["$.stream_connectors[0].type", "expected an object of type Connect"],
+        ),
         (
             r#""container_args": [{"type": "Connect", "input": {"type": "GirderFileIdToStream", "id": "5f"}}]"#,
             &["Connect needs `output`"],
