@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # small_files.sh [--against BINARY] [--only CASE]… [PAIRS]: many small files down and up, and a checked download, in
 # pairs A B A B (three, or PAIRS) on this machine, against an older gantline, and against what each case is measured by:
-# a client of four kept connections that makes the same requests, `openssl dgst`. It needs the engine, and 1 GiB in
+# a client of four kept connections that makes the same requests, `openssl dgst`, `curl -T`. It needs the engine, and 3 GiB in
 # /dev/shm; GANTLINE is the program, else the release build is made. Prints a table; five minutes with three pairs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,5 +45,8 @@ started nginx 10 answers "http://127.0.0.1:$port/api/v1/file/large"
 store=$(free_port)
 launch store python3 benches/small_files/store.py "$store"
 started store 10 answers "http://127.0.0.1:$store/requests"
+taker=$(free_port)
+launch taker python3 benches/small_files/quick.py "$taker"
+started taker 10 answers "http://127.0.0.1:$taker/"
 TMPDIR=$folder/tmp python3 benches/small_files/measure.py --program "$GANTLINE" --folder "$folder" \
-    --port "$port" --store "$store" "$@"
+    --port "$port" --store "$store" --taker "$taker" "$@"

@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 MANY, LARGE_MIB = 4000, 512
+UPLOAD = 2 << 30
 DOWN = {'type': 'GirderFolderIdToVolume'}
 
 
@@ -21,6 +22,7 @@ class Setting:
         self.quick = f'http://127.0.0.1:{args.port}/api/v1'
         self.slow = f'http://127.0.0.1:{args.store}/api/v1'
         self.port, self.store = args.port, args.store
+        self.taker = f'http://127.0.0.1:{args.taker}'
 
     def run(self, program, job, *before):
         """The report of one run, and the processor's seconds of our process."""
@@ -100,6 +102,33 @@ def openssl(setting):
     return {'wall': time.monotonic() - began}
 
 
+def timed(command):
+    """How long a command takes, and the processor's seconds of its process."""
+    began = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = child.stderr.read()
+    _, status, used = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(f'{command[0]} failed: {said.decode()}')
+    return {'wall': time.monotonic() - began, 'cpu': used.ru_utime + used.ru_stime}
+
+
+def results(setting):
+    path = setting.folder / 'results'
+    if not path.exists():
+        subprocess.run(['head', '-c', str(UPLOAD), '/dev/urandom'], check=True, stdout=path.open('wb'))
+    return path
+
+
+def large_upload(setting, program):
+    return timed([program, 'upload', '--girder-url', f'{setting.taker}/api/v1', '--girder-token', 'bench-token',
+                  '--folder', 'results', results(setting)])
+
+
+def curl(setting):
+    return timed(['curl', '-sSf', '-T', results(setting), f'{setting.taker}/results'])
+
+
 def calls(setting, program):
     """System calls, and threads, of a run with the downloads, less those of one without."""
     def counted(job):
@@ -121,6 +150,7 @@ CASES = {
     'many': ('folder of 4,000 x 2 KiB, loopback, `prepare`', many, ('four kept connections', kept)),
     'slow': ('folder of 200 x 8 KiB, 50 ms a request, `prepare`', slow, None),
     'upload': ('upload of 500 x 8 KiB, 5 ms a request, `collect`', upload, None),
+    'large-upload': ('upload of 2 GiB to a quick server', large_upload, ('curl -T', curl)),
     'checked': ('checked download of 512 MiB, `prepare`', checked, ('openssl dgst', openssl)),
 }
 
@@ -150,7 +180,7 @@ def measure(setting, programs, name, pairs):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ['program', 'folder', 'port', 'store']:
+    for name in ['program', 'folder', 'port', 'store', 'taker']:
         parser.add_argument(f'--{name}', required=True)
     parser.add_argument('--against')
     parser.add_argument('--only', action='append', choices=[*CASES, 'calls'])
