@@ -1,6 +1,7 @@
 //! Output by FIFOs, past the engine: the same bytes, exit codes and words as without.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -84,13 +85,47 @@ fn exit_codes_are_the_programs() {
     assert_eq!(killed.finish().code, 137);
     for (program, code, words) in [
         ("no-such-program", 127, "exec: \"no-such-program\": executable file not found in $PATH"),
-        ("/no/such/program", 127, "/no/such/program"),
+        ("/no/such/program", 127, "exec: \"/no/such/program\": no such file or directory"),
+        ("", 127, "exec: \"\": executable file not found in $PATH"),
         ("/etc/not-executable", 126, "exec: \"/etc/not-executable\": permission denied"),
         ("/etc", 126, "exec: \"/etc\": permission denied"),
     ] {
         let run = fast(Job::program(&[program])).finish();
         assert_eq!((run.code, run.text()), (code, ""), "{run}");
         assert!(run.stderr.contains(words), "{run}");
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_told_with_the_reason() {
+    let folder = TempDir::new().unwrap();
+    for (name, text, mode) in [
+        ("no-shebang", "echo x\n", 0o755),
+        ("no-interpreter", "#!/no/such/interpreter\n", 0o755),
+        ("not-executable", "#!/bin/sh\n", 0o644),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    let mounted = json!({folder.path().to_str().unwrap(): {"bind": "/odd", "mode": "ro"}});
+    for (program, code, reason) in [
+        ("no-shebang", 126, "exec format error"),
+        ("/odd/no-shebang", 126, "exec format error"),
+        ("no-interpreter", 126, "no such file or directory"),
+        ("/odd/no-interpreter", 126, "no such file or directory"),
+        ("not-executable", 127, "executable file not found in $PATH"),
+        ("/odd/not-executable", 126, "permission denied"),
+        ("folder", 127, "executable file not found in $PATH"),
+        ("/odd/folder", 126, "permission denied"),
+        ("/odd/no-shebang/x", 127, "not a directory"),
+    ] {
+        let job = fast(Job::program(&[program])).set("volumes", mounted.clone());
+        let run = job.set("environment", json!({"PATH": "/bin:/odd"})).finish();
+        assert_eq!((run.code, run.text()), (code, ""), "{run}");
+        assert_eq!(run.stderr, format!("exec: \"{program}\": {reason}\n"), "{run}");
     }
 }
 

@@ -6,7 +6,8 @@
 #
 # Opens the FIFO OUT as standard output and ERR as standard error, each unless its path is empty, and becomes PROGRAM,
 # which is looked for along PATH as a container's runtime does. What goes wrong is said on the standard error that it was
-# given: 127 the program is not there, 126 it cannot be run, 125 a FIFO cannot be opened.
+# given: 127 the program is not there, 126 it cannot be run, 125 a FIFO cannot be opened. Of PATH a file counts that
+# may be executed, as for the runtime: one that may not is passed over, and is not found in the end.
 #
 # It has no data, no stack but the kernel's, and calls nothing but the kernel; system call numbers are in rax.
 
@@ -66,7 +67,7 @@ variable:
         mov     rdi, [rsi]
         add     rsi, 8
         test    rdi, rdi
-        jz      not_run
+        jz      not_found
         cmp     dword ptr [rdi], 0x48544150 # PATH
         jne     variable
         cmp     byte ptr [rdi + 4], '='
@@ -109,6 +110,8 @@ letter:
         jnz     letter
         mov     rdi, rsp
         call    try
+        cmp     ebp, 126
+        je      refused
 skip:
         mov     al, [r12]
         inc     r12
@@ -116,20 +119,41 @@ skip:
         je      folder
         test    al, al
         jnz     skip
+not_found:
+        lea     r9, [rip + not_in_path]
         jmp     not_run
+
 as_it_is:
         mov     rdi, rbx
         call    try
+        cmp     r8b, 2                  # ENOENT
+        je      refused
+        cmp     r8b, 20                 # ENOTDIR
+        je      refused
+        mov     ebp, 126
+refused:                                # says why: the error r8
+        lea     rsi, [rip + reasons]
+reason:
+        lodsb
+        mov     r9, rsi
+        cmp     al, r8b
+        je      not_run
+        test    al, al
+        je      not_run
+next:
+        lodsb
+        test    al, al
+        jnz     next
+        jmp     reason
 
 not_run:
         lea     rsi, [rip + before]
         call    say
         mov     rsi, rbx
         call    say
-        lea     rsi, [rip + not_found]
-        cmp     ebp, 127
-        je      last_words
-        lea     rsi, [rip + refused]
+        lea     rsi, [rip + between]
+        call    say
+        mov     rsi, r9
 last_words:
         call    say
 exit:
@@ -137,16 +161,22 @@ exit:
         mov     eax, 231                # exit_group
         syscall
 
-try:                                    # becomes rdi; where nothing is there it may be elsewhere
+try:                                    # becomes rdi; else r8 is why, and ebp 126 if it may be executed and yet cannot
+        mov     esi, 1                  # X_OK
+        mov     eax, 21                 # access
+        syscall
+        test    eax, eax
+        js      failed
         mov     rsi, r13
         mov     rdx, r14
         mov     eax, 59                 # execve
         syscall
-        cmp     eax, -2                 # ENOENT
-        je      tried
-        cmp     eax, -20                # ENOTDIR
-        je      tried
+        cmp     eax, -13                # EACCES: a folder
+        je      failed
         mov     ebp, 126
+failed:
+        neg     eax
+        mov     r8d, eax
 tried:
         ret
 
@@ -192,10 +222,25 @@ length:
 
 before:
         .asciz  "exec: \""
-not_found:
-        .asciz  "\": executable file not found in $PATH\n"
-refused:
-        .asciz  "\": permission denied\n"
+between:
+        .asciz  "\": "
+not_in_path:
+        .asciz  "executable file not found in $PATH\n"
 no_fifo:
         .asciz  "\": cannot be opened for output\n"
+reasons:                                # errno(3), as the runtime words them
+        .byte   2
+        .asciz  "no such file or directory\n"
+        .byte   7
+        .asciz  "argument list too long\n"
+        .byte   8
+        .asciz  "exec format error\n"
+        .byte   13
+        .asciz  "permission denied\n"
+        .byte   20
+        .asciz  "not a directory\n"
+        .byte   40
+        .asciz  "too many levels of symbolic links\n"
+        .byte   0
+        .asciz  "cannot be run\n"
 end:
