@@ -137,14 +137,14 @@ dependencies_are_fit() {
 }
 
 # What is published builds by itself, and passes what it can show without an engine. The dependencies are the ones that
-# are built already; its own code is in another folder each time, so that nothing is kept for the next.
+# are built already; its own code is new each time (`tar -m`), so that nothing is taken from an earlier one.
 the_package() {
     local package=$GANTLINE_TEST_STATE/package target
     target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
     mkdir -p "$package"
     rm -f "$target/package/gantline-"*.crate
     cargo package --locked --allow-dirty --no-verify &&
-        tar -xf "$target/package/gantline-"*.crate -C "$package" --strip-components 1 &&
+        tar -xmf "$target/package/gantline-"*.crate -C "$package" --strip-components 1 &&
         (export CARGO_TARGET_DIR=$target CARGO_INCREMENTAL=0 && cd "$package" &&
             cargo check --locked --all-targets && cargo nextest run --locked --lib --test it --profile ci \
                 -E 'kind(lib) + test(/^(cli|message|plan|spec)/)')
