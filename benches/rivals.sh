@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# rivals.sh [--only CASE]… [--json FILE] [--list] [PAIRS]: times gantline against what else could be used, and against
-# what the kernel allows, in pairs A B A B on this machine with one file: five pairs, or PAIRS, and more of what
-# is short. Prints the table, and writes it into benches/README.md when all cases were measured; progress goes to stderr. Installs and starts what is missing, as
-# tests/demo.sh does, and takes down what it started; the engine stays. It needs root, 12 GiB in /dev/shm and
-# 6 GiB in TMPDIR.
+# rivals.sh [--only CASE]… [--against BINARY] [--json FILE] [--list] [PAIRS]: times gantline against what else could be
+# used, and against what the kernel allows, in pairs A B A B on this machine: five pairs, or PAIRS, and more of what is
+# short. Prints the table, and writes it into benches/README.md (with --only the rows of those cases); progress goes to
+# stderr. With --against another gantline takes the place of the rivals, and nothing is written. GANTLINE is the program,
+# else the release build is made. Installs and starts what is missing, as tests/demo.sh does, and takes down what it
+# started; the engine stays. It needs root, 12 GiB in /dev/shm and 6 GiB in TMPDIR.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -20,7 +21,7 @@ disk=
 path=rivals-$$
 
 clean_up() {
-    local code=$?
+    local code=$? server
     trap - EXIT
     # Whatever cannot be taken down, the rest is.
     set +e
@@ -28,8 +29,7 @@ clean_up() {
     # Before the folders, which they write into: the state is in one of them.
     land worker
     land worker-redis
-    land nginx-far
-    land nginx
+    for server in nginx-far nginx nginx-many slow-store quick-store; do land "$server"; done
     # Only the one that was started here; another may run for tests.
     [[ -n $folder ]] && GANTLINE_TEST_STATE=$folder/state tests/env/girder.sh down
     [[ -n $folder ]] && GANTLINE_TEST_STATE=$folder/state tests/env/far.sh down "$path"
@@ -65,17 +65,23 @@ wanted() {
 
 # The files, which look random, and the record of each as Girder has it.
 make_files() {
-    local id
-    mkdir -p "$folder"/www/api/v1/file/{big,half,small}
+    local id more
+    mkdir -p "$folder"/www/api/v1/file/{big,half,small,summed,far}
     say "making a file of 4 GiB in /dev/shm, and smaller ones"
     # openssl ends with an error when head has had enough.
     { openssl enc -aes-128-ctr -nosalt -K 67616e746c696e65 -iv 0 </dev/zero 2>/dev/null || true; } |
         head -c 4294967296 >"$folder/www/api/v1/file/big/download"
     head -c 2147483648 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/half/download"
     head -c 33554432 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/small/download"
-    for id in big half small; do
-        printf '{"_id":"%s","name":"%s.bin","size":%d,"created":"2026-01-01T00:00:00+00:00"}' "$id" "$id" \
-            "$(stat -c %s "$folder/www/api/v1/file/$id/download")" >"$folder/www/api/v1/file/$id/record"
+    head -c 104857600 "$folder/www/api/v1/file/big/download" >"$folder/www/api/v1/file/far/download"
+    ln "$folder"/www/api/v1/file/{half,summed}/download
+    for id in big half small summed far; do
+        more=
+        if [[ $id == summed ]] && wanted checked; then
+            more=",\"sha512\":\"$(sha512sum <"$folder/www/api/v1/file/summed/download" | cut -d ' ' -f 1)\""
+        fi
+        printf '{"_id":"%s","name":"%s.bin","size":%d,"created":"2026-01-01T00:00:00+00:00"%s}' "$id" "$id" \
+            "$(stat -c %s "$folder/www/api/v1/file/$id/download")" "$more" >"$folder/www/api/v1/file/$id/record"
     done
 }
 
@@ -112,16 +118,18 @@ start_worker() {
 only=()
 pairs=5
 json=()
+against=()
 while (($#)); do
     case $1 in
     --only) only+=("${2:?--only needs a case}") && shift 2 ;;
     --json) json=(--json "$(realpath "${2:?--json needs a file}")") && shift 2 ;;
+    --against) against=("${2:?--against needs a program}") && shift 2 ;;
     --list)
         need python3
         exec python3 benches/rivals --list
         ;;
     [1-9]*) pairs=$1 && shift ;;
-    *) usage "[--only CASE]… [--json FILE] [--list] [PAIRS]" ;;
+    *) usage "[--only CASE]… [--against BINARY] [--json FILE] [--list] [PAIRS]" ;;
     esac
 done
 need python3
@@ -138,7 +146,10 @@ need gcc nginx openssl curl wget ip /usr/bin/time
 command -v cargo >/dev/null || die "cargo is missing: install Rust from https://rustup.rs"
 tests/env/engine.sh up
 tests/env/image.sh "$image"
-CARGO_TARGET_DIR=target cargo build --locked --release --quiet
+if [[ -z ${GANTLINE-} ]]; then
+    CARGO_TARGET_DIR=target cargo build --locked --release --quiet
+    GANTLINE=target/release/gantline
+fi
 folder=$(mktemp -d -p /dev/shm gantline-rivals.XXXXXX)
 disk=$(mktemp -d -t gantline-rivals.XXXXXX)
 chmod 755 "$folder" "$disk"
@@ -157,18 +168,39 @@ tls_port=$(free_port)
 serve nginx "listen 127.0.0.1:$port; listen 127.0.0.1:$tls_port ssl; ssl_certificate server.pem; ssl_certificate_key server.key;"
 started nginx 10 answers "http://127.0.0.1:$port/api/v1/file/small"
 
+many_port=$(free_port)
+slow_port=$(free_port)
+taker_port=$(free_port)
+if wanted small-many small-many-curl small-calls lookups planned; then
+    need strace
+    serve_many nginx-many "$many_port"
+    started nginx-many 10 answers "http://127.0.0.1:$many_port/api/v1/folder/many"
+fi
+if wanted small-slow small-upload; then
+    launch slow-store python3 benches/rivals/slow_store.py "$slow_port"
+    started slow-store 10 answers "http://127.0.0.1:$slow_port/requests"
+fi
+if wanted large-upload; then
+    launch quick-store python3 benches/rivals/quick_store.py "$taker_port"
+    started quick-store 10 answers "http://127.0.0.1:$taker_port/"
+fi
+if wanted far; then need aria2c; fi
+if wanted small-calls; then need perf; fi
+
+real_girder=(girder-download girder-upload small-girder small-girder-client)
 python=
-if wanted girder-worker girder-download girder-upload; then python=$(tests/env/girder.sh python); fi
+if wanted girder-worker "${real_girder[@]}"; then python=$(tests/env/girder.sh python); fi
 if wanted girder-worker; then start_worker; fi
-if wanted girder-download girder-upload; then
+if wanted "${real_girder[@]}"; then
     exports=$(GANTLINE_TEST_STATE=$STATE tests/env/girder.sh up)
     eval "$exports"
 fi
-if wanted long-path; then make_long_path; fi
+if wanted long-path far; then make_long_path; fi
 
 # In a session of its own, so that a signal ends all of it.
 TMPDIR=$disk/tmp setsid python3 benches/rivals --pairs "$pairs" "${only[@]/#/--only=}" "${json[@]}" \
     --folder "$folder" --disk "$disk" --image "$image:busybox" --port "$port" --tls-port "$tls_port" \
-    --python "$python" --near "$path-near" --girder "${GANTLINE_TEST_GIRDER:-}" &
+    --python "$python" --near "$path-near" --girder "${GANTLINE_TEST_GIRDER:-}" --gantline "$GANTLINE" \
+    --many-port "$many_port" --slow-port "$slow_port" --taker-port "$taker_port" "${against[@]/#/--against=}" &
 measuring=$!
 wait "$measuring"

@@ -7,6 +7,8 @@ import sys
 import idle
 import many
 import real_girder
+import small_down
+import small_up
 import stream_in
 import stream_out
 import volume
@@ -15,7 +17,8 @@ from setting import Setting, Wrong
 from table import HEAD, write_data, write_table
 
 CORES = len(os.sched_getaffinity(0))
-CASES = [*stream_in.CASES, *stream_out.CASES, *volume.CASES, *many.cases(CORES), *idle.CASES, *real_girder.CASES]
+CASES = [*stream_in.CASES, *stream_out.CASES, *volume.CASES, *many.cases(CORES), *idle.CASES, *real_girder.CASES,
+         *small_down.CASES, *small_up.CASES]
 
 
 def arguments():
@@ -24,7 +27,8 @@ def arguments():
     parser.add_argument('--only', action='append', choices=[case.name for case in CASES], metavar='CASE')
     parser.add_argument('--pairs', type=int, default=5)
     parser.add_argument('--json', metavar='FILE')
-    for name in ('folder', 'disk', 'image', 'port', 'tls-port', 'python', 'near', 'girder'):
+    for name in ('folder', 'disk', 'image', 'port', 'tls-port', 'python', 'near', 'girder', 'many-port', 'slow-port',
+                 'taker-port', 'gantline', 'against'):
         parser.add_argument(f'--{name}')
     return parser.parse_args()
 
@@ -43,7 +47,8 @@ def main():
         if args.only and case.name not in args.only:
             continue
         try:
-            new = case.measure(setting, args.pairs)
+            measured = case.against(args.against) if args.against else case
+            new = measured.measure(setting, args.pairs)
         except (Wrong, OSError, ValueError) as error:
             # The others are worth having.
             say(f'{case.name} could not be measured: {error!r}')
@@ -53,8 +58,8 @@ def main():
         rows += new
         if args.json:
             write_data(args.json, args.pairs, rows)
-    if not args.only and not failed:
-        write_table(os.path.join(os.path.dirname(__file__), os.pardir, 'README.md'), rows)
+    if not args.against:
+        write_table(os.path.join(os.path.dirname(__file__), os.pardir, 'README.md'), rows, is_whole=not args.only and not failed)
     for row in rows:
         if not row.is_met:
             say(f'{row.case} misses its bar: {row.markdown()}')

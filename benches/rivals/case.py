@@ -1,5 +1,6 @@
 """One case: what is run, against what, and which numbers are looked at."""
 import dataclasses
+import os
 import sys
 from typing import Callable, Optional
 
@@ -14,17 +15,28 @@ class Case:
     theirs: Optional[Callable]
     rival: Optional[str]
     numbers: list[Number]
-    times: int = 1
+    times: float = 1
 
     def measure(self, setting, pairs):
         """A B A B, after one of each that is not counted."""
         say(f'{self.name}: warming up')
         self.run(setting)
-        runs, pairs = [], pairs * self.times
+        runs, pairs = [], max(1, round(pairs * self.times))
         for number in range(1, pairs + 1):
             runs.append(self.run(setting))
             say(f'{self.name}: {number} of {pairs}: {self.told(*runs[-1])}')
         return [self.row(number, runs) for number in self.numbers]
+
+    def against(self, program):
+        """The same case against another gantline."""
+        def other(setting):
+            setting.gantline, ours = os.path.realpath(program), setting.gantline
+            try:
+                return self.ours(setting)
+            finally:
+                setting.gantline = ours
+        numbers = [dataclasses.replace(number, bar=None, has_rival=True) for number in self.numbers]
+        return dataclasses.replace(self, theirs=other, rival='the other', numbers=numbers)
 
     def run(self, setting):
         ours = self.ours(setting)

@@ -3,8 +3,11 @@
     ["store", FILE, BYTES]   makes a file of so many bytes of it, and uploads it; gives what others need to know
     ["item"]                 gives the id of a new item
     ["download", PATH]       gives the seconds that downloadFile takes
+    ["study", COUNT, BYTES]  makes a folder of so many files of that size; gives its id
+    ["download_folder", ID, PATH]  gives the seconds that downloadFolderRecursive takes
     ["upload"]               gives the seconds that uploadFileToItem takes, of the same file to a new item
 """
+import io
 import json
 import os
 import sys
@@ -56,7 +59,20 @@ def upload():
     return took
 
 
-COMMANDS = {function.__name__: function for function in (store, item, download, upload)}
+def study(count, size):
+    folder = client.createFolder(parent, str(uuid.uuid4()))['_id']
+    for nth in range(count):
+        client.uploadStreamToFolder(folder, io.BytesIO(os.urandom(size)), f'{nth}.dcm', size)
+    return folder
+
+
+def download_folder(folder, target):
+    began = time.monotonic()
+    client.downloadFolderRecursive(folder, target)
+    return time.monotonic() - began
+
+
+COMMANDS = {function.__name__: function for function in (store, item, download, upload, study, download_folder)}
 for line in sys.stdin:
     name, *words = json.loads(line)
     print(json.dumps(COMMANDS[name](*words)), flush=True)

@@ -2,7 +2,7 @@
 import json
 
 from case import Case
-from setting import BIG, FIFO_IN, MEBIBYTE, BIG, check, connect, transfer
+from setting import BIG, FAR, FIFO_IN, MEBIBYTE, check, connect, transfer
 from table import Number, at_least, at_most
 
 AT_ONCE = 64
@@ -32,7 +32,7 @@ LINK = 1e9
 
 
 def over_path(setting):
-    stream = connect({'type': 'UrlToStream', 'url': setting.download(BIG, host=FAR)}, FIFO_IN)
+    stream = connect({'type': 'UrlToStream', 'url': setting.download(BIG, host=HOST)}, FIFO_IN)
     ended, report = setting.run({'container_args': ['drain', stream]}, within=setting.near)
     took = transfer(report, 'fifo:in')
     check(int(ended.output) == took['bytes'] == BIG.size, ended.output, took)
@@ -42,13 +42,33 @@ def over_path(setting):
 
 def curl_over_path(setting):
     ended = setting.timed([*setting.near, 'curl', '-sS', '-o', '/dev/null', '-w', '%{size_download}',
-                           setting.download(BIG, host=FAR)])
+                           setting.download(BIG, host=HOST)])
     check(int(ended.output) == BIG.size, ended.output)
     return {'rate': BIG.size / ended.wall}
 
 
-FAR = '10.97.0.2'
+def far(setting):
+    """What is short enough for a connection's beginning to count."""
+    stream = connect({'type': 'UrlToStream', 'url': setting.download(FAR, host=HOST)}, FIFO_IN)
+    ended, report = setting.run({'container_args': ['drain', stream]}, within=setting.near)
+    took = transfer(report, 'fifo:in')
+    check(int(ended.output) == took['bytes'] == FAR.size, ended.output, took)
+    return {'share': FAR.size / took['seconds'] * 8 / LINK, 'memory': ended.memory}
+
+
+def aria2c(setting):
+    command = ['aria2c', '-q', '-x', '16', '-s', '16', '-k', '1M', '--file-allocation=none', '-d', str(setting.folder),
+               '-o', 'fetched', setting.download(FAR, host=HOST)]
+    ended = setting.timed([*setting.near, *command])
+    path = setting.folder / 'fetched'
+    check(path.stat().st_size == FAR.size)
+    path.unlink()
+    return {'share': FAR.size / ended.wall * 8 / LINK, 'memory': ended.memory}
+
+
+HOST = '10.97.0.2'
 WHAT = '64 HTTP → FIFO at once, 64 MiB each, against one of 4 GiB'
+SHORT = '100 MiB HTTP → FIFO in a container, 50 ms and 1 Gbit/s away'
 PATH = '4 GiB HTTP → FIFO in a container, 50 ms and 1 Gbit/s away'
 
 
@@ -63,5 +83,11 @@ def cases(cores):
         Case('long-path', over_path, curl_over_path, 'curl -o /dev/null', [
             Number('rate', f'{PATH}, rate', 'MB/s', 1e6),
             Number('share', f'{PATH}, share of the link\'s rate', '', bar=at_least(0.9), has_rival=False),
+        ]),
+        Case('far', far, aria2c, 'aria2c -x 16 → file', [
+            Number('share', f'{SHORT}, share of the link\'s rate', '', bar=at_least(0.7), has_rival=False),
+            Number('memory', f'{SHORT}, peak memory', 'MiB', MEBIBYTE, at_most(24), has_rival=False),
+            Number('share', f'{SHORT}, share of the link\'s rate', ''),
+            Number('memory', f'{SHORT}, peak memory', 'MiB', MEBIBYTE),
         ]),
     ]

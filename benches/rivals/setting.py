@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 
+KIBIBYTE = 1 << 10
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
 
@@ -22,7 +23,10 @@ class File:
 BIG = File('big', 4 * GIBIBYTE)
 HALF = File('half', 2 * GIBIBYTE)
 SMALL = File('small', 32 * MEBIBYTE)
-FILES = [BIG, HALF, SMALL]
+# As HALF, with its sum in the record.
+SUMMED = File('summed', 2 * GIBIBYTE)
+# What is fetched over a long path.
+FAR = File('far', 100 * MEBIBYTE)
 
 
 class Wrong(Exception):
@@ -53,7 +57,11 @@ class Setting:
         self.port, self.tls_port = args.port, args.tls_port
         self.python, self.girder = args.python, args.girder
         self.near = ['ip', 'netns', 'exec', args.near]
-        self.gantline = os.path.abspath('target/release/gantline')
+        self.gantline = os.path.realpath(args.gantline or 'target/release/gantline')
+        # nginx with many small files, a store that takes its time, and one that takes what comes.
+        self.many_port, self.many = args.many_port, f'http://127.0.0.1:{args.many_port}/api/v1'
+        self.slow = f'http://127.0.0.1:{args.slow_port}/api/v1'
+        self.taker = f'http://127.0.0.1:{args.taker_port}'
 
     def url(self, scheme='http', host='127.0.0.1'):
         return f'{scheme}://{host}:{self.tls_port if scheme == "https" else self.port}/api/v1'

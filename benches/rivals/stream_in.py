@@ -117,9 +117,9 @@ WHAT = '4 GiB HTTP → FIFO in a container'
 STREAM, WALL = f'{WHAT}, the stream alone', f'{WHAT}, with the container\'s start and end'
 CASES = [
     Case('http-fifo', gantline, splice_in, 'splice_in', [
-        Number('stream', STREAM, bar=at_most(1.10)),
-        Number('wall', WALL, bar=at_most(1.10)),
-        Number('cpu', f'{WHAT}, CPU of our process', bar=at_most(0.9)),
+        Number('stream', STREAM, bar=at_most(1.05)),
+        Number('wall', WALL, bar=at_most(1.05)),
+        Number('cpu', f'{WHAT}, CPU of our process', bar=at_most(0.8)),
         Number('memory', f'{WHAT}, its peak memory', 'MiB', MEBIBYTE),
     ], times=4),
     Case('http-fifo-epoll', gantline, splice_in_epoll, 'splice_in_epoll', [

@@ -110,15 +110,27 @@ def short(number):
 HEAD = '| case | gantline | rival | ratio | bar | ratios of the pairs |\n|---|---|---|---|---|---|'
 
 
-def write_table(path, rows):
-    """Puts the table in the place of the one that is there."""
+def write_table(path, rows, is_whole):
+    """Puts the table in the place of the one that is there; the rows alone, if they are not all."""
     with open(path) as file:
         lines = file.read().split('\n')
     begin = lines.index(HEAD.split('\n')[0])
     end = next(at for at in range(begin, len(lines)) if not lines[at].startswith('|'))
-    lines[begin:end] = HEAD.split('\n') + [row.markdown() for row in rows]
+    new = [row.markdown() for row in rows]
+    if not is_whole:
+        new = merged(lines[begin + 2:end], new)
+    lines[begin:end] = HEAD.split('\n') + new
     with open(path, 'w') as file:
         file.write('\n'.join(lines))
+
+
+def merged(old, new):
+    """The old rows, each in its new state if it has one, and those that were not there."""
+    def name(row):
+        case, _, rival, *_ = row.split(' | ')
+        return case, rival.split(':')[0]
+    new = {name(row): row for row in new}
+    return [new.pop(name(row), row) for row in old] + list(new.values())
 
 
 def machine():
