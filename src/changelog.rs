@@ -27,14 +27,77 @@
 //!
 //! ## The command and the worker
 //!
+//! - A file of 16 to 256 MiB that comes a long way (20 ms or more there and back) is fetched over four connections from its
+//!   start, in place of after half a second and more.
+//! - A run whose reader has left (`gantline run … | head -1`) waits for an engine that needs long to stop its container.
+//! - `gantline run --image` refuses what looks like an option of its own and is none; `--` makes it the program's.
+//! - "waiting for the first reader of in" is said for as long as it is so. A file that a pipe has held has no rate in the
+//!   summary.
+//! - Lines of progress fit a terminal on which nothing can be drawn.
+//! - What is wrong is told where it was said: `--girder-url`, `--girder-token`, `GIRDER_API_URL`, `GIRDER_TOKEN` are named, a
+//!   body that is not base64 is called so, and a job and a message are not taken for each other. `--in` and `--out` refuse
+//!   addresses that are not http or https, and `~`. `auto_remove` and `remove_container` that contradict each other are
+//!   refused in a document. `--print-job` prints `--verify` and `--girder-url` too, and `init` says what it did not write.
+//! - A time on the command line with a unit (`--timeout 5m`) is answered with what it is in seconds.
+//! - SHA-512 takes three quarters of the time on x86-64 processors with AVX2.
+//! - A single `Connect` can have standard output or standard error go past the engine: `"fast": true` in its input.
+//! - A run on a busy machine whose container starts slowly, or is silent and prints at its end, no longer fails with
+//!   "some of what the container wrote may be missing" though nothing is: the engine is asked whether it had waited.
+//! - A container that Docker was still making, when its run had been killed and a prune came or the run was cancelled, is
+//!   removed; Docker listed it, did not find it by its id a moment later, and kept it.
+//! - A container that was not started although that was answered, and one that is gone, end the run after
+//!   `DOCKER_CLIENT_TIMEOUT`; it waited for their exit until a signal.
+//! - A small file costs less: fewer system calls, and half as many pieces of memory.
+//! - A small file whose upload's answer was lost or cut off is not sent twice to a Girder that tells no sums, which is how
+//!   Girder is by itself: its bytes are compared.
+//! - A result that somebody writes to while it is uploaded fails its hook, and what Girder got of it is removed: pages that
+//!   were on their way may have been of either content. A file that has taken its place is not deleted by `delete_file`.
+//! - A `HostFileToStream` of a FIFO that nobody writes is an error that names it; the run hung, and no signal ended it.
+//!   A page of a proxy in front of the engine, with 200, is no longer taken for a start, a stop or a removal.
+//! - A small file costs four system calls less, and its listing is parsed once.
+//! - The default temporary volume is mounted only where something names it: `-v $PWD:/mnt:ro` works, and nothing is made in
+//!   a folder that is mounted at `/mnt`. Where there are temporary volumes, the one is refused by name and the other warned of.
+//! - A `TMPDIR` that cannot be written to is named before anything is made. A depot of a file says which folder has it.
+//!   Two temporary volumes of one name, and an input that the container has not opened, are warnings. What is wrong with
+//!   a string in `volumes` is said in half as many words.
+//! - `gantline run --image` takes `--rm`, says when `-v NAME:…` is the engine's volume and a folder of this name is here,
+//!   and names an option of docker's that was taken for the program. A worker looks at `TMPDIR` when it begins, and says
+//!   when no broker is named.
+//! - A container whose program is not there, or may not be executed, is told so before the words of the engine.
+//! - `gantline help TOPIC` breaks its lines between words where the terminal is narrower, and shows a wide table row by row.
+//!   Bars fit a window that becomes narrower while the run goes on. Pages for man keep the lines of their examples, and
+//!   shells complete the topics of help.
+//! - What is typed out of docker's or Celery's habit (`gantline run -it`, `gantline ps`, `gantline worker -l info`) is
+//!   answered with what there is in its place. `--in x=-` is refused, `{x}` without an `--in x=…` is warned of, a pipe in no
+//!   Connect is warned of with what to do, and what is no JSON is told with what JSON has there.
+//! - `gantline check` warns of files that are to be streamed and are not there, of folders for files of the job that are not
+//!   there, and of an `entrypoint` with spaces in one string.
+//! - A worker tells Girder of a job's end at once; it waited up to half a second after the last update.
+//! - With `--acks-late`, a worker that dies when Girder has heard of a job's end, and nobody else has, costs no result and no
+//!   next step of a chain: whoever gets the message again tells the result and publishes what follows.
+//! - A worker on RabbitMQ needs 7 MiB of memory less while it has nothing to do.
+//! - The worker's image needs no folder but `/srv/gantline`, which may be empty. The manual says what waits in the old
+//!   worker while it ends.
+//! - `eta` and `expires` may be a day (`2026-12-31`), as Celery takes them.
 //! - A worker that ends with `--acks-late` says in the log of the job that it has given it back, and the next one runs it at
 //!   once. One that did not hear Girder's answer as it began a job looks whether Girder has heard it, and no longer
-//!   takes another worker's job for its own.
+//!   takes another worker's job for its own. A job that Girder does not know of runs again at once as well; on RabbitMQ only
+//!   if its queue is empty.
 //! - A message that comes again: the silence of other workers counts only while our own answer comes through, so that a
 //!   broker that stands still runs no job twice; another worker of the same name is heard as well; and whose message has
 //!   become the broker's again does not run it.
 //! - Names of workers and queues with spaces, control characters or more than 200 bytes are refused at the start.
+//! - A worker that comes up runs no job that the others know to be revoked: a message without a job in Girder waits a second
+//!   for their answers, as Celery's workers do.
+//! - A worker that is killed as it gives back what others held does not keep all others from it for five minutes.
+//! - Workers that start at the same moment on one machine each remove what they left themselves.
+//! - Events of tasks wait for a broker that is away, as results do.
+//! - On Redis a worker whose clock is wrong does not give away what others hold, nor is what it holds given away. `eta` and
+//!   `countdown` are waited for by the clock as it is, also after it was set or the machine slept.
 //! - The file of `--statedb` is written beside everything else: a slow disk holds no answer to remote control up.
+//! - On Redis no command of remote control is dropped while the worker is busy: 10,000 revokes in a row are 10,000 known
+//!   ones. A broker that takes nothing from the worker for a while (RabbitMQ without memory) does not keep it from hearing
+//!   a revoke.
 //! - Uploads go over the data plane: a file goes into the socket inside the kernel (sendfile), over a connection that is
 //!   kept; with TLS it passes through its records.
 //! - A command or a worker that is killed (SIGKILL, no memory) has its container killed before a program sees the end of
@@ -57,6 +120,9 @@
 //!   it comes there; `--keep never|on-failure|always`.
 //! - A proxy that takes no large requests (413, `client_max_body_size`) gets smaller ones, down to the 5 MiB that Girder
 //!   asks for.
+//! - A registry's refusal that has our login in it is told without the login.
+//! - A terminal that was stopped, or whoever reads standard error and does not, holds up neither a run nor a signal; the
+//!   bars of a pull are twelve at once, however many layers a registry sends.
 //! - A signal ends a run within the container's grace and a second, the second one within a second, whatever does not
 //!   answer or is not taken: standard output, a server, the engine. What could not be removed is in the record, for
 //!   `gantline prune`.
@@ -91,6 +157,11 @@
 //!   most 16 MiB.
 //! - `"fast_stdout": true` and `gantline run --fast-stdout`: a container's output comes by FIFOs, past the engine
 //!   ([how](crate::manual::performance)).
+//! - A large folder is listed in pages of up to 400; a depot of 100,000 files looks through its folder once a listing. A run
+//!   that has no descriptor left writes its report all the same.
+//! - Many small files of a folder or an item come in one zip of Girder's, where it has one: in two fifths of the time. In the
+//!   report their `carrier` is `zip`, and what Girder does not tell then is `null` in `file_id`, with `item_id` beside it
+//!   ([when](crate::manual::performance)).
 //! - `gantline bench --against BINARY` compares two builds in turns, and its data have the date, the load and the quartiles;
 //!   the picture says what was moved, and has a legend.
 //! - `gantline help TOPIC` shows the manual, which is in the crate's docs as well ([`manual`](crate::manual)).

@@ -10,6 +10,9 @@
 //! beside Python's workers, and `bash tests/docker/trials.sh` kills 200 runs and starts engines again 100 times at random
 //! moments; they are no part of all checks.
 //!
+//! The end of the log names each test that failed, with its words. One that fails now and then is a fault: of the test, or
+//! of what it tests.
+//!
 //! The tour on the crate's first page says where things are. `cargo doc --document-private-items` has the
 //! chapters of the private modules, too.
 //!
@@ -29,7 +32,8 @@
 //! - `tests/tidy.rs`: who may import whom (the table of layers on the crate's first page), 500 lines a file, who
 //!   prints, who reads the environment, `unsafe` with a reason, no waiting by sleeping, no stubs.
 //! - The library without features: what it takes (at most 108 crates), and that it builds without a warning.
-//! - What the worker takes beside that: at most 60 crates, none of them with C but ring.
+//! - What the worker takes beside that: at most 60 crates. No crate has C but ring, and none links a library of the
+//!   system, so that a static command can be built.
 //! - `cargo deny` where `Cargo.lock` changes; `rust-version` is the most that a dependency asks for.
 //! - At most 150 public items, as rustdoc lists them on its page of all items.
 //! - The package builds and tests by itself.

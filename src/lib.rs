@@ -107,6 +107,11 @@
 //! - Tokens are in no error, log, label, report or `Debug`.
 //! - Nothing polls. A container that does nothing costs nothing.
 
+/// Compiles the README's program.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(feature = "command")]
 mod bench;
 pub mod changelog;

@@ -71,6 +71,17 @@ what_is_left() {
     done
 }
 
+the_tests() {
+    cargo nextest run --locked --all-features --profile ci --color never 2>&1 | tee "$GANTLINE_TEST_STATE/tests.log"
+}
+
+# Which tests failed, and the words of each: a log is read from its end.
+what_failed() {
+    awk '/^ *Summary \[/ { ended = 1; next } ended && /^ +[A-Z][A-Z0-9\/ ]* \[ *[0-9.]+s\]/' "$GANTLINE_TEST_STATE/tests.log"
+    awk '/ panicked at / { words = 8 } /stack backtrace:|RUST_BACKTRACE|^ *$/ { words = 0 }
+        words-- > 0 && !seen[$0]++ { print substr($0, 1, 300) }' "$GANTLINE_TEST_STATE/tests.log" | head -n 60
+}
+
 # What times the rivals takes too long to be run here, but is not broken.
 rivals_are_whole() {
     gcc -fsyntax-only -Wall -Wextra -Werror benches/reference/*.c && benches/rivals.sh --list
@@ -91,9 +102,10 @@ the_library_by_itself() {
         the_face
 }
 
-# What the worker takes beside that, and whose C it compiles: ring's alone.
+# What the worker takes beside that. And that whatever the command takes, the C that is compiled is ring's alone, and no
+# library of the system is linked: so a static command can be built, which takes too long to be done here.
 the_workers_dependencies() {
-    local most=60 without with compiled
+    local most=60 without with compiled everything=(--locked -e normal,build --all-features --prefix none)
     without=$(cargo tree --locked -e normal --no-default-features --prefix none --no-dedupe | sort -u | wc -l)
     with=$(cargo tree --locked -e normal --no-default-features --features worker --prefix none --no-dedupe | sort -u | wc -l)
     echo "$((with - without)) crates more for the worker"
@@ -101,10 +113,13 @@ the_workers_dependencies() {
         echo "at most $most are wanted: cargo tree -e normal --no-default-features --features worker"
         return 1
     fi
-    compiled=$(cargo tree --locked -e normal,build --no-default-features --features worker --prefix none --depth 1 -i cc |
-        sed 1d | cut -d ' ' -f 1 | sort -u)
+    compiled=$(cargo tree "${everything[@]}" --depth 1 -i cc | sed 1d | cut -d ' ' -f 1 | sort -u)
     if [[ $compiled != ring ]]; then
         echo "C is compiled for: $compiled"
+        return 1
+    fi
+    if cargo tree "${everything[@]}" -i pkg-config 2>/dev/null; then
+        echo "a library of the system is linked: the command could not be static"
         return 1
     fi
 }
@@ -204,7 +219,7 @@ check "library by itself" the_library_by_itself
 check "worker's dependencies" the_workers_dependencies
 if dependencies_changed; then check "dependencies" dependencies_are_fit; fi
 if [[ -d fuzz ]]; then build_fuzz_targets; fi
-check "tests" cargo nextest run --locked --all-features --profile ci
+check "tests" the_tests
 # Each bench once, untimed, so that none rots.
 check "benches" cargo test --locked --benches
 check "rivals" rivals_are_whole
@@ -216,4 +231,5 @@ if [[ -d fuzz ]]; then check "fuzz targets" each_fuzz_target; fi
 
 echo "=== summary"
 printf '%s\n' "${summary[@]}"
+what_failed
 exit "$failed"

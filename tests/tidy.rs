@@ -41,7 +41,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("girder", &["http", "secret"]),
     ("pump", &["sys", "http", "guard"]),
     ("volume", &["sys", "spec"]),
-    ("docker", &["image"]),
+    ("docker", &["image", "secret"]),
     ("depot", &["sys"]),
     ("spec", &["image", "secret"]),
     ("event", &["pump"]),

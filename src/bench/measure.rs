@@ -78,23 +78,34 @@ impl Options {
     }
 }
 
-/// Measures, and gives all of it; `told` has each case as soon as it is measured.
+/// How far a measurement is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// It can be made, and begins.
+    Begun,
+    /// A case is measured.
+    Measured(&'a Measured),
+}
+
+/// Measures, and gives all of it; `told` has each step at once.
 ///
 /// # Errors
 /// [`BenchError`]. What was made is removed.
 pub fn measure(
     options: &Options,
     canceller: &Canceller,
-    told: &mut dyn FnMut(&Measured),
+    told: &mut dyn FnMut(Step<'_>),
 ) -> Result<Measurement, BenchError> {
     options.check()?;
     let other = options.against.as_deref().map(Other::ask).transpose()?;
     let begun = Begun::now();
     let folder = Folder::make(options, canceller)?;
     let bench = Bench { options, canceller, folder: &folder };
+    told(Step::Begun);
     let measured = options.cases.iter().map(|case| {
         let measured = bench.case(*case)?;
-        told(&measured);
+        told(Step::Measured(&measured));
         Ok(measured)
     });
     let measured = measured.collect::<Result<Vec<_>, _>>();

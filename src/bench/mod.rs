@@ -42,7 +42,7 @@ pub use self::{
     child::Canceller,
     error::{BenchError, PeerError},
     machine::Machine,
-    measure::{Options, measure},
+    measure::{Options, Step, measure},
     other::Other,
     peer::Role,
     plot::plot,

@@ -1,12 +1,15 @@
 //! What the command says of itself: its version, its pages for man, its words for a shell.
 
+use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 
 use clap::CommandFactory;
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use super::args::Cli;
-use super::{Failure, exit, render};
+use super::{Failure, exit, help, render};
 
 /// Prints the version, and what is in it.
 pub(super) fn version(as_json: bool) -> Result<u8, Failure> {
@@ -30,14 +33,18 @@ pub(super) fn version(as_json: bool) -> Result<u8, Failure> {
 /// Prints what completes the command's words in a shell.
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "gantline", &mut text);
+    let mut command = Cli::command().mut_subcommand("help", |help| {
+        help.mut_arg("topic", |topic| topic.value_parser(PossibleValuesParser::new(help::names())))
+    });
+    clap_complete::generate(shell, &mut command, "gantline", &mut text);
     render::print_ours(&text)
 }
 
 /// Writes a page for the command, and one for each below it.
 pub(super) fn man(folder: &Path) -> Result<u8, Failure> {
     let written = std::fs::create_dir_all(folder)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .and_then(|()| keep_lines(folder));
     match written {
         Ok(()) => Ok(exit::DONE),
         Err(error) => Err(Failure {
@@ -45,4 +52,17 @@ pub(super) fn man(folder: &Path) -> Result<u8, Failure> {
             code: exit::FAILED,
         }),
     }
+}
+
+/// Has each page of ours show its examples in the lines that they have: as a paragraph nobody could read them.
+fn keep_lines(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        if name.starts_with("gantline") && name.ends_with(".1") {
+            let page = std::fs::read_to_string(&path)?;
+            std::fs::write(&path, page.replace(".SH EXTRA\n", ".SH NOTES\n.nf\n.in 2\n"))?;
+        }
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, 
 
 use super::examples::*;
 use super::image::{self, ImageArgs};
+use super::seconds::at_least;
 use crate::bench::Case;
 use crate::settings::parse_size;
 
@@ -135,29 +136,25 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     pub(super) progress: Progress,
     /// How long a container may take to stop after a signal, before it is killed
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = at_least::<0>)]
     pub(super) stop_timeout: u32,
     /// How long the run may take in all; then it is stopped as by a signal, and fails
-    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..))]
-    pub(super) timeout: Option<u64>,
+    #[arg(long, value_name = "SECONDS", value_parser = at_least::<1>)]
+    pub(super) timeout: Option<u32>,
     /// How long a source may give nothing before it is asked again
-    #[arg(long, value_name = "SECONDS", default_value_t = 60,
-          value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = at_least::<1>)]
     pub(super) stall_timeout: u32,
     /// How long a server may take from the connection to the head of its answer, before it is asked again
-    #[arg(long, value_name = "SECONDS", default_value_t = 30,
-          value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = at_least::<1>)]
     pub(super) answer_timeout: u32,
     /// How long a server may take to be found, and each of its addresses to take a connection
-    #[arg(long, value_name = "SECONDS", default_value_t = 10,
-          value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = at_least::<1>)]
     pub(super) connect_timeout: u32,
     /// How long an engine that goes away while the container runs is waited for
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = at_least::<0>)]
     pub(super) engine_patience: u32,
     /// How long the engine may say nothing of a pull
-    #[arg(long, value_name = "SECONDS", default_value_t = 600,
-          value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = at_least::<1>)]
     pub(super) pull_stall_timeout: u32,
     /// What becomes of the container when nobody reads our standard output any more
     #[arg(long, value_enum, default_value_t = OnClosedStdout::Stop)]
@@ -224,15 +221,23 @@ impl Cli {
     /// What clap says of it; also help and the version, which go to standard output.
     pub(super) fn read() -> Result<Self, clap::Error> {
         let words: Vec<_> = std::env::args_os().collect();
-        let mut command = Self::command();
+        let plain = Self::command();
+        let mut command = plain.clone();
         if image::is_asked_for(&words) {
             // As docker's command has it: what follows the first word that is no option is not ours.
             command = command.mut_subcommand("run", |run| {
                 run.mut_arg("words", |arg| arg.trailing_var_arg(true).allow_hyphen_values(true))
             });
         }
-        let matches = command.clone().try_get_matches_from(words)?;
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        let matches = command.clone().try_get_matches_from(&words)?;
+        let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        if let Command::Run(args) = &cli.command
+            && let Some(ours) = args.image.with_no_option(&words, &args.words)
+        {
+            // It says what is like it.
+            plain.try_get_matches_from(ours)?;
+        }
+        Ok(cli)
     }
 }
 
@@ -257,8 +262,8 @@ pub(super) struct StoreArgs {
 pub(super) struct JobArgs {
     /// The job document; `-` is standard input
     pub(super) job: Option<PathBuf>,
-    /// A message of Girder Worker's in place of a job document: one JSON object with the headers and
-    /// the decoded body; `-` is standard input
+    /// A message of Girder Worker's in place of a job document: its headers and its decoded body, an envelope of
+    /// Redis or RabbitMQ, a signature of Celery's, or a body alone; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(super) message: Option<PathBuf>,
 }
@@ -301,12 +306,18 @@ pub(super) struct Destination {
     pub(super) metadata_of: Option<String>,
 }
 
+/// Where to listen.
+pub(super) fn listening(text: &str) -> Result<SocketAddr, String> {
+    let expected = "expected an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080";
+    text.parse().map_err(|_| expected.to_owned())
+}
+
 #[derive(Debug, Args)]
 pub(super) struct DepotArgs {
     /// The folder to serve
     pub(super) dir: PathBuf,
     /// Where to listen; only this machine is served unless told otherwise
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = listening)]
     pub(super) listen: SocketAddr,
     /// Serve only those who show this token
     #[arg(long, value_name = "TOKEN")]
@@ -386,6 +397,9 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("gantline"), "{}", command.get_name());
+            // A terminal and a page for man show it as it stands.
+            let long = help.lines().find(|line| line.chars().count() > 78);
+            assert_eq!(long, None, "{}", command.get_name());
         }
     }
 }

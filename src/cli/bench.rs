@@ -8,7 +8,7 @@ use super::args::BenchArgs;
 use super::report::{ReportError, ReportFile};
 use super::signals::Signals;
 use super::{Failure, exit, render};
-use crate::bench::{self, BenchError, Canceller, Case, Measurement, Options, Role};
+use crate::bench::{self, BenchError, Canceller, Case, Measurement, Options, Role, Step};
 use crate::settings::Environment;
 
 /// Measures, printing each case when it is done, and writes what was asked for.
@@ -26,10 +26,13 @@ pub(super) fn bench(args: BenchArgs, environment: &Environment) -> Result<u8, Fa
     let cancels = canceller.clone();
     let taken = signals.each(move |_| cancels.cancel()).map_err(|error| Failure::failed(&error))?;
     let options = options(&args, environment)?;
-    let mut printed = render::print(&Measurement::table_head(&options));
-    let measured = bench::measure(&options, &canceller, &mut |measured| {
+    let mut printed = Ok(exit::DONE);
+    let measured = bench::measure(&options, &canceller, &mut |step| {
         if printed.is_ok() {
-            printed = render::print(&measured.table_line());
+            printed = render::print(&match step {
+                Step::Begun => Measurement::table_head(&options),
+                Step::Measured(measured) => measured.table_line(),
+            });
         }
     });
     let measured = match (measured, taken.first()) {

@@ -1,13 +1,14 @@
 //! `gantline check`: what a job would do.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use super::args::CheckArgs;
 use super::{Failure, job, render};
 use crate::plan::{Mount, Plan};
 use crate::run::missing_sources;
 use crate::settings::Environment;
-use crate::spec::PullPolicy;
+use crate::spec::{PullPolicy, Sink, Source};
 
 /// Parses and plans a job, and prints the plan.
 pub(super) fn check(args: &CheckArgs, environment: &Environment) -> Result<u8, Failure> {
@@ -21,8 +22,30 @@ pub(super) fn check(args: &CheckArgs, environment: &Environment) -> Result<u8, F
     };
     let plan = Plan::new(&job, name).map_err(|error| Failure::bad_usage(&error))?;
     let warnings = plan.warnings.iter().cloned().chain(missing_sources(&plan));
+    let warnings = warnings.chain(missing_ends(&plan));
     warnings.for_each(|warning| render::say(&format!("warning: {warning}")));
     render::print(&text(&plan))
+}
+
+/// Files of the host that are to be streamed and are not there, and folders for those that are to be made.
+fn missing_ends(plan: &Plan) -> impl Iterator<Item = String> {
+    let is_missing = |path: &Path| std::fs::exists(path).is_ok_and(|exists| !exists);
+    plan.transfers.iter().flat_map(move |transfer| {
+        let source = match &transfer.source {
+            Source::HostFile { path } if is_missing(path) => {
+                Some(format!("{} is to be streamed and is not there", path.display()))
+            }
+            _ => None,
+        };
+        let folder = match &transfer.sink {
+            Sink::HostFile { path } => path.parent().filter(|folder| is_missing(folder)),
+            _ => None,
+        };
+        let folder = folder.map(|folder| {
+            format!("{} is to have a file of the job, and is not there", folder.display())
+        });
+        source.into_iter().chain(folder)
+    })
 }
 
 fn text(plan: &Plan) -> String {

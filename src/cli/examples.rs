@@ -3,20 +3,22 @@
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
   DOCKER_HOST             the engine: unix:///path or tcp://host:port
-  DOCKER_CONTEXT          without it: a context of Docker's, in place of `docker context use`'s
+  DOCKER_CONTEXT          a context of Docker's, where there is no DOCKER_HOST
   DOCKER_API_VERSION      speak exactly this version of the Engine API
   DOCKER_CLIENT_TIMEOUT   seconds that a call to the engine may take (60)
-  DOCKER_CONFIG           the folder of Docker's config.json, for logins at registries
+  DOCKER_CONFIG           the folder of config.json, for logins at registries
   GIRDER_API_URL          the Girder server of jobs that name none
   GIRDER_TOKEN            the token of jobs that have none
   GIRDER_API_KEY          an API key, where there is no GIRDER_TOKEN
   GIRDER_WORKER_DOCKER_RUN_OPTIONS
-                          docker-py's keywords for every container, as a JSON object; what
-                          a job says itself goes first
+                          docker-py's keywords for every container, as a JSON
+                          object; what a job says itself goes first
   SSL_CERT_FILE           certificate authorities, in place of the system's
   TMPDIR                  where temporary volumes are made
-  GANTLINE_RECORD_DIR     where runs write down what they make, for `gantline prune` (/var/tmp)
-  GANTLINE_LOG            debug messages on stderr: error, warn, info, debug, trace";
+  GANTLINE_RECORD_DIR     where runs write down what they make, for prune
+                          (/var/tmp)
+  GANTLINE_LOG            what is logged on stderr: error, warn, info, debug,
+                          trace";
 
 pub(super) const RUN_USAGE: &str = "\
 gantline run [OPTIONS] JOB.json
@@ -28,7 +30,7 @@ Examples:
   gantline run job.json
   gantline run --image busybox echo hello
   gantline run --image busybox --in x=5f8f7c2a1b2c3d4e5f6a7b8c sha256sum {x}
-  gantline run --image busybox --in x=data.csv --out y=sums.txt sh -c 'md5sum \"$0\" > \"$1\"' {x} {y}
+  gantline run --image busybox --in x=a.csv --out y=b.csv cp {x} {y}
   gantline run --report report.json --progress plain job.json
   gantline run --message message.json
   echo '{\"image\": \"busybox\", \"container_args\": [\"date\"]}' | gantline run -";
@@ -71,7 +73,7 @@ Example:
 pub(super) const UPLOAD_EXAMPLES: &str = "\
 Examples:
   gantline upload result.csv --item 5f3c9e0a1b2c3d4e5f6a7b8c
-  gantline upload results/ --folder 5f3c9e0a1b2c3d4e5f6a7b8d --girder-url https://girder.example.org/api/v1";
+  gantline upload results/ --folder 5f3c9e0a1b2c3d4e5f6a7b8d";
 
 pub(super) const PRUNE_EXAMPLES: &str = "\
 Examples:
@@ -89,14 +91,15 @@ Cases:
   http-file      plain HTTP into a file
   stdout-file    a container's stdout, in the engine's frames, into a file
 
-Columns: GiB a second; seconds of CPU time for each GiB, user and system; the most memory held; how
-the bytes travelled. With --against a second line: the ratio of the medians, ours by the other's,
-and in brackets the least, the quartiles and the most of the pairs.
+Columns: GiB a second; seconds of CPU time for each GiB, user and system; the
+most memory held; how the bytes travelled. With --against a second line: the
+ratio of the medians, ours by the other's, and in brackets the least, the
+quartiles and the most of the pairs.
 
 Examples:
   gantline bench
   gantline bench --case http-fifo --size 4GiB --runs 5
-  gantline bench --parallel 64 --size 64MiB --json data.json --plot picture.svg
+  gantline bench --parallel 64 --size 64MiB --json data.json --plot data.svg
   gantline bench --against ./gantline-before --case http-fifo --json data.json
   gantline bench --image busybox --case http-fifo --case fifo-file";
 

@@ -11,6 +11,9 @@ pub(super) const BAD_JOB: u8 = 2;
 /// We or the engine failed.
 pub(super) const FAILED: u8 = 125;
 
+/// The container's program is not there.
+pub(super) const NOT_THERE: u8 = 127;
+
 /// The exit code of a run, given the signal that cancelled it.
 pub(super) fn of_run(ended: &Result<Outcome, RunError>, signal: Option<i32>) -> u8 {
     match ended {

@@ -1,9 +1,11 @@
 //! `gantline help`: the options of a command, or a chapter of the manual.
 
+use std::io;
+
 use clap::CommandFactory;
 
 use super::args::Cli;
-use super::{Failure, exit, render};
+use super::{Failure, exit, fold, looks, render};
 use crate::manual::CHAPTERS;
 
 /// Prints what is known of a topic, or what topics there are.
@@ -15,7 +17,11 @@ pub(super) fn help(words: &[String]) -> Result<u8, Failure> {
         return render::print(&cli.render_long_help().to_string());
     };
     if let Some((_, _, text)) = CHAPTERS.iter().find(|(name, ..)| name == topic) {
-        return render::print(text);
+        let text = without_comments(text);
+        return render::print(&match looks::columns_of(io::stdout()) {
+            Some(columns) => fold::fold(&text, columns.into()),
+            None => text,
+        });
     }
     let mut command = &mut cli;
     for word in words {
@@ -27,15 +33,43 @@ pub(super) fn help(words: &[String]) -> Result<u8, Failure> {
     render::print(&command.render_long_help().to_string())
 }
 
+/// A chapter without what is for its authors.
+fn without_comments(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !line.starts_with("<!--")).collect()
+}
+
+/// The topics, and the commands.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let cli = Cli::command();
+    let commands = COMMANDS.into_iter().filter(move |name| cli.find_subcommand(name).is_some());
+    CHAPTERS.iter().map(|(name, ..)| *name).chain(commands)
+}
+
+/// All commands, of which a build may lack some. What a shell completes must be named in the source.
+const COMMANDS: [&str; 13] = [
+    "run",
+    "check",
+    "help",
+    "init",
+    "schema",
+    "depot",
+    "upload",
+    "worker",
+    "prune",
+    "bench",
+    "version",
+    "completions",
+    "man",
+];
+
 fn unknown(topic: &str) -> Failure {
-    let commands = Cli::command();
-    let commands = commands.get_subcommands().filter(|command| !command.is_hide_set());
-    let names: Vec<_> = CHAPTERS
-        .iter()
-        .map(|(name, ..)| (*name).to_owned())
-        .chain(commands.map(|command| command.get_name().to_owned()))
-        .collect();
-    let message = format!("there is no help about {topic:?}, but about {}", names.join(", "));
+    const NEAR: f64 = 0.8;
+    let all = names().collect::<Vec<_>>().join(", ");
+    let nearest = names().map(|name| (strsim::jaro_winkler(topic, name), name));
+    let nearest = nearest.filter(|(likeness, _)| *likeness >= NEAR);
+    let nearest = nearest.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    let meant = nearest.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
+    let message = format!("there is no help about {topic:?}, but about {all}{meant}");
     Failure { message, code: exit::BAD_JOB }
 }
 
@@ -51,6 +85,15 @@ pub(super) fn topics() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_command_is_named() {
+        let cli = Cli::command();
+        let commands = cli.get_subcommands().filter(|command| !command.is_hide_set());
+        let commands: Vec<_> = commands.map(clap::Command::get_name).collect();
+        let topics = CHAPTERS.iter().map(|(name, ..)| *name);
+        assert!(names().eq(topics.chain(commands.iter().copied())), "{commands:?}");
+    }
 
     #[test]
     fn no_topic_is_called_as_a_command_is() {

@@ -5,6 +5,7 @@
 //! `--out` name each and say its other end, and `{NAME}` stands for its path in the arguments.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -55,6 +56,9 @@ pub(super) struct ImageArgs {
     /// the names `stdout` and `stderr` are the container's own
     #[arg(long = "out", value_name = "NAME=ITEM_ID/FILE|URL|PATH", requires = "image")]
     outputs: Vec<String>,
+    /// As `docker run` has it; a container is always removed after its run
+    #[arg(long, requires = "image")]
+    rm: bool,
     /// Print the job document in place of running it
     #[arg(long, requires = "image")]
     pub(super) print_job: bool,
@@ -83,6 +87,55 @@ impl ImageArgs {
     /// Whether there is an image at all.
     pub(super) fn is_given(&self) -> bool {
         self.image.is_some()
+    }
+
+    /// The command line up to the first of `arguments`, if that looks like an option of ours that there is not, and does
+    /// not stand behind `--`.
+    pub(super) fn with_no_option<'a>(
+        &self,
+        words: &'a [OsString],
+        arguments: &[OsString],
+    ) -> Option<&'a [OsString]> {
+        // A short one may be the entrypoint's, as docker has it; not before there is an image.
+        let begins: &[u8] = if self.is_given() { b"--" } else { b"-" };
+        let is_meant = |word: &OsString| {
+            let word = word.as_encoded_bytes();
+            word.starts_with(begins) && word != b"-"
+        };
+        let first = words.len().checked_sub(arguments.len())?;
+        let is_ours = words.get(..first)?.last().is_some_and(|word| word != "--");
+        (is_ours && arguments.first().is_some_and(is_meant)).then(|| words.get(..=first)).flatten()
+    }
+
+    /// What its author should know of a command line that is not wrong.
+    pub(super) fn warnings(&self, arguments: &[OsString]) -> impl Iterator<Item = String> {
+        let here = |text: &String| {
+            let (host, _) = text.split_once(':')?;
+            let is_name = !host.contains('/') && !host.starts_with('.');
+            (is_name && Path::new(host).exists()).then(|| {
+                format!("-v {text} mounts the engine's volume `{host}`; for what is here, write ./{host}")
+            })
+        };
+        let named = |name: &str, pipe: &String| pipe.split('=').next() == Some(name);
+        let no_pipe = |word: &OsString| {
+            let name = word.to_str()?.strip_prefix('{')?.strip_suffix('}')?;
+            let is_pipe = self.inputs.iter().chain(&self.outputs).any(|pipe| named(name, pipe));
+            (is_pipe_name(name) && !is_pipe).then(|| {
+                format!("{{{name}}} is passed as it is: no --in {name}=… or --out {name}=… makes a pipe of it")
+            })
+        };
+        let volumes = self.volume.iter().filter_map(here);
+        volumes.chain(arguments.iter().filter_map(no_pipe)).collect::<Vec<_>>().into_iter()
+    }
+
+    /// What is to be said where the program is not there: an option that we do not have was taken for it.
+    pub(super) fn is_no_option(&self, arguments: &[OsString]) -> Option<String> {
+        let first = arguments.first().filter(|_| self.is_given() && self.entrypoint.is_none())?;
+        let first = first.to_str().filter(|first| first.starts_with('-'))?;
+        Some(format!(
+            "{first} is no option of `gantline run --image`, so it was taken for the program's name; \
+             `gantline help run` has the options"
+        ))
     }
 
     /// The job document that says the same.
@@ -158,13 +211,31 @@ impl Pipe {
         let Some((name, end)) = text.split_once('=') else {
             return Err(bad(if is_input { "NAME=FILE_ID|URL|PATH" } else { OUTPUT }));
         };
-        let is_ordinary = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(is_ordinary) {
+        if !is_pipe_name(name) {
             return Err(bad("a name of letters, digits, `_`, `-` and `.`"));
         }
-        let is_url = end.starts_with("http://") || end.starts_with("https://");
+        let scheme =
+            end.split_once("://").map(|(scheme, _)| scheme).filter(|scheme| is_scheme(scheme));
+        let is_url = scheme.is_some();
         let other_end = match end.split_once('/') {
             _ if end.is_empty() => return Err(bad("something behind the `=`")),
+            // Elsewhere it is standard input or output; here it would be a file of this name.
+            _ if end == "-" => {
+                return Err(bad(if is_input {
+                    "a file, since a pipe cannot take standard input; ./- is a file of this name"
+                } else {
+                    "a file; --out stdout=… takes the container's own, and ./- is a file of this name"
+                }));
+            }
+            _ if scheme.is_some_and(|scheme| !is_https_or_http(scheme)) => {
+                return Err(bad(
+                    "an http:// or https:// address, or a file's path without a scheme",
+                ));
+            }
+            _ if is_home(end) => {
+                let advice = would_be(end).unwrap_or_default();
+                return Err(ImageError::Home { option, found: text.to_owned(), advice });
+            }
             _ if is_url && is_input => json!({"type": "UrlToStream", "url": end}),
             _ if is_url => json!({"type": "ChunkedTransferEncodingStream", "url": end}),
             _ if is_input && is_girder_id(end) => {
@@ -208,6 +279,26 @@ impl Pipe {
         let input = json!({"type": stream});
         Some(json!({"type": "Connect", "input": input, "output": self.other_end}))
     }
+}
+
+fn is_pipe_name(name: &str) -> bool {
+    let is_ordinary = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(is_ordinary)
+}
+
+/// RFC 3986, 3.1.
+fn is_scheme(text: &str) -> bool {
+    let is_of_it = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(is_of_it)
+}
+
+fn is_https_or_http(scheme: &str) -> bool {
+    ["http", "https"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours))
+}
+
+/// What bash expands behind a `=`, and other shells do not.
+fn is_home(path: &str) -> bool {
+    path == "~" || path.starts_with("~/")
 }
 
 const OUTPUT: &str = "NAME=ITEM_ID/FILE|URL|PATH";
@@ -278,6 +369,18 @@ fn absolute(path: &str) -> Result<String, ImageError> {
     whole.ok_or_else(|| ImageError::Path { found: path.to_owned() })
 }
 
+/// What to say of a path of the host that is not absolute: what only its author's shell knows.
+pub(super) fn would_be(found: &str) -> Option<String> {
+    let home = |rest: &str| std::env::var("HOME").ok().map(|home| format!("{home}{rest}"));
+    let in_home = ["~", "$HOME", "${HOME}"].iter().find_map(|home| found.strip_prefix(home));
+    let whole = match in_home {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => home(rest),
+        _ if found.starts_with(['~', '$']) => None,
+        _ => std::path::absolute(found).ok().map(|path| path.display().to_string()),
+    };
+    whole.map(|path| format!("; it would be {path}"))
+}
+
 /// What cannot be made a job.
 #[derive(Debug, Error)]
 pub(super) enum ImageError {
@@ -290,7 +393,12 @@ pub(super) enum ImageError {
          have the pipe's path"
     )]
     Unused { option: &'static str, name: String },
-    #[error("{{{name}}} in {found:?} must be an argument of its own")]
+    #[error("{option} {found}: nothing expands the `~` here{advice}")]
+    Home { option: &'static str, found: String, advice: String },
+    #[error(
+        "{{{name}}} in {found:?} must be an argument of its own; a shell puts it where it belongs: \
+         sh -c 'cat \"$0\"' {{{name}}}"
+    )]
     PartOfArgument { name: String, found: String },
     #[error("--gpus {found}: expected `all`, how many, or `device=` and ids behind commas")]
     Gpus { found: String },

@@ -8,14 +8,30 @@ use super::{Failure, exit, render};
 
 /// Writes the first job, and the schema beside it unless there is one.
 pub(super) fn init(file: &Path) -> Result<u8, Failure> {
+    if file == Path::new("-") {
+        let message =
+            "a file is wanted, beside which its schema is written; ./- is one of this name";
+        return Err(Failure { message: message.to_owned(), code: exit::BAD_JOB });
+    }
     write(file, FIRST_JOB)?;
     let schema = file.with_file_name(SCHEMA);
-    if !schema.exists() {
-        write(&schema, &format!("{:#}\n", crate::spec::schema()))?;
-    }
+    let ours = format!("{:#}\n", crate::spec::schema());
+    let beside = match std::fs::read(&schema) {
+        Ok(found) if found == ours.as_bytes() => format!("; {SCHEMA} is beside it already"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write(&schema, &ours)?;
+            format!(", and {SCHEMA} beside it")
+        }
+        _ => {
+            let schema = schema.display();
+            format!(
+                "; {schema} is another one and was left as it is: `gantline schema` prints ours"
+            )
+        }
+    };
     let file = file.display();
     render::print(&format!(
-        "wrote {file}, and {SCHEMA} beside it\n\
+        "wrote {file}{beside}\n\
          next: gantline check {file}, gantline run {file}, gantline help job\n"
     ))
 }

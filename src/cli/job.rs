@@ -7,7 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::args::{JobArgs, RunArgs};
-use super::{Failure, exit};
+use super::image::would_be;
+use super::{Failure, exit, render};
 use crate::spec::{JobSpec, Problem};
 
 /// The job that `gantline run` is to run.
@@ -17,7 +18,9 @@ pub(super) fn asked_for(args: &RunArgs) -> Result<JobSpec, Failure> {
         return JobSpec::from_json(&document).map_err(|error| {
             let (path, problem) = (&error.place().path, error.problem());
             let advice = advice(problem);
-            bad(format!("cannot use the command line, as a job document {path}: {problem}{advice}"))
+            bad(format!(
+                "cannot use the command line: its job document has at {path}: {problem}{advice}"
+            ))
         });
     }
     match (&args.message, args.words.as_slice()) {
@@ -35,6 +38,9 @@ pub(super) fn asked_for(args: &RunArgs) -> Result<JobSpec, Failure> {
 
 /// The job document that the command line says.
 pub(super) fn document(args: &RunArgs) -> Result<Value, Failure> {
+    args.image
+        .warnings(&args.words)
+        .for_each(|warning| render::say(&format!("warning: {warning}")));
     let mut document =
         args.image.document(&args.words).map_err(|error| Failure::bad_usage(&error))?;
     if args.fast_stdout {
@@ -74,33 +80,54 @@ fn read_from(path: &Path, form: Form) -> Result<JobSpec, Failure> {
         };
         bad(format!("cannot read the {what} in {name}: {error}{advice}"))
     })?;
+    let unusable = |error: String| bad(format!("cannot use the {what} in {name}: {error}"));
     #[cfg(feature = "worker")]
-    let text = match (form, crate::worker::celery::decoded(&text)) {
-        (Form::Message, Some(decoded)) => {
-            decoded.map_err(|error| bad(format!("cannot use the {what} in {name}: {error}")))?
-        }
-        _ => text,
-    };
+    if form == Form::Message
+        && let Some(decoded) = crate::worker::celery::decoded(&text)
+    {
+        let decoded = decoded.map_err(|error| unusable(error.to_string()))?;
+        // Its lines and columns are in no file.
+        return JobSpec::from_message(&decoded).map_err(|error| {
+            let place = Some(error.place().path.as_str()).filter(|path| !path.is_empty());
+            let (place, problem) = (place.unwrap_or("its decoded body"), error.problem());
+            unusable(format!("{place}: {problem}{}", advice(problem)))
+        });
+    }
     let job = match form {
         Form::Message => JobSpec::from_message(&text),
         Form::Document => JobSpec::from_json(&text),
     };
     job.map_err(|error| {
-        let advice = advice(error.problem());
-        bad(format!("cannot use the {what} in {name}: {}{advice}", crate::run::chain(&error)))
+        let (advice, other) = (advice(error.problem()), other_form(form, &text, error.problem()));
+        unusable(format!("{}{advice}{other}", crate::run::chain(&error)))
     })
 }
 
 /// What only the command knows of a mistake: the folder that it stands in, and whose home is whose.
 fn advice(problem: &Problem) -> String {
-    let Problem::NotAbsolute { found, .. } = problem else { return String::new() };
-    let home = |rest: &str| std::env::var("HOME").ok().map(|home| format!("{home}{rest}"));
-    let whole = match found.strip_prefix('~').or_else(|| found.strip_prefix("$HOME")) {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => home(rest),
-        _ if found.starts_with(['~', '$']) => None,
-        _ => std::path::absolute(found).ok().map(|path| path.display().to_string()),
+    match problem {
+        Problem::NotAbsolute { found, .. } => would_be(found).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// What is said to who takes a job for a message, or a message for a job.
+fn other_form(form: Form, text: &str, problem: &Problem) -> &'static str {
+    let has = |name: &str| {
+        let whole = serde_json::from_str::<Value>(text);
+        whole.is_ok_and(|whole| whole.get(name).is_some())
     };
-    whole.map(|path| format!("; it would be {path}")).unwrap_or_default()
+    match (form, problem) {
+        (Form::Message, Problem::Missing { member: "headers", .. }) if has("image") => {
+            "; this is a job document, which is given without --message"
+        }
+        (Form::Document, Problem::UnknownMember { owner: "a job", .. })
+            if !has("image") && (has("body") || has("payload") || has("task")) =>
+        {
+            "; this is a message, which is given by --message"
+        }
+        _ => "",
+    }
 }
 
 /// Whether a name that is no file may be meant as an image.

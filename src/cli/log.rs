@@ -34,7 +34,11 @@ impl Log {
         })?;
         // Only our own: the libraries below would log the headers of requests, with tokens in them.
         let ours = filter_fn(|metadata| metadata.target().starts_with("gantline"));
-        let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        let is_set = |name, refuses: fn(&str) -> bool| {
+            environment.text(name).is_ok_and(|value| value.is_some_and(refuses))
+        };
+        let unwanted = is_set("NO_COLOR", |_| true) || is_set("TERM", |value| value == "dumb");
+        let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && !unwanted;
         let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
         let lines = if self.json { lines.json().boxed() } else { lines.boxed() };
         let lines = lines.with_filter(ours).with_filter(filter);

@@ -2,21 +2,26 @@
 //!
 //! The only module that prints: `args` is the command line as it is typed, which goes before what
 //! the environment says ([`settings`](crate::settings)), `render` what is said,
-//! `progress` and `relay` what moves on a terminal, `exit` the exit codes. What is done is done by
+//! `progress`, `looks` and `relay` what moves on a terminal, `fold` what is wider than it, `aside` what
+//! waits for it, `exit` the exit codes, `foreign` other programs' words. What is done is done by
 //! [`run`](crate::run), `worker`, [`depot`](crate::depot) and [`bench`](crate::bench).
 
 mod about;
 mod args;
+mod aside;
 mod bench;
 mod check;
 mod depot;
 mod examples;
 mod exit;
+mod fold;
+mod foreign;
 mod help;
 mod image;
 mod init;
 mod job;
 mod log;
+mod looks;
 mod plain;
 mod process;
 mod progress;
@@ -25,6 +30,7 @@ mod relay;
 mod render;
 mod report;
 mod run;
+mod seconds;
 mod signals;
 mod summary;
 mod upload;
@@ -48,6 +54,10 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version go to stdout and are no failure; clap knows which is which.
             let _ = error.print();
+            let words: Vec<_> = std::env::args_os().collect();
+            if let Some(advice) = foreign::advice(&words, error.kind()) {
+                render::say(&advice);
+            }
             return exit::code(if error.use_stderr() { exit::BAD_JOB } else { exit::DONE });
         }
     };

@@ -1,9 +1,11 @@
 //! Progress as lines, for logs.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::looks::columns_of;
 use super::progress::is_worth_showing;
 use super::{render, words};
 use crate::event::{Event, EventSink, Finish, JobProgress, PullProgress, RunId, TransferId};
@@ -35,11 +37,24 @@ struct Transfer {
 impl EventSink for Lines {
     fn event(&self, _: &RunId, event: &Event) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = state.line(event, Instant::now()) {
-            render::say(&line);
+        let Some(line) = state.line(event, Instant::now()) else { return };
+        match columns_of(io::stderr()) {
+            Some(columns) => fold(&line, columns).iter().for_each(|part| render::say(part)),
+            None => render::say(&line),
         }
     }
 }
+
+/// Lines that a terminal of so many columns does not wrap, with what each of them begins with.
+fn fold(line: &str, columns: u16) -> Vec<String> {
+    const BEGIN: usize = "gantline: ".len();
+    let columns = usize::from(columns).saturating_sub(BEGIN).max(LEAST);
+    let line = render::harmless(line);
+    textwrap::wrap(&line, columns).into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
+/// However narrow it is.
+const LEAST: usize = 20;
 
 /// Between two lines about the same thing.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -187,6 +202,18 @@ mod tests {
         let told = (0..1000).filter_map(|current| state.line(&step(current.into()), began));
         assert_eq!(told.count(), 99);
         assert!(state.line(&step(7.0), began + Duration::from_secs(6)).is_some());
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_that_fit() {
+        let line =
+            format!("file:/{} → fifo:in: complete, 1.00 GiB in 16.0 s", "データ📦".repeat(16));
+        for columns in [60_u16, 80, 120] {
+            for part in fold(&line, columns) {
+                assert!(textwrap::core::display_width(&part) + 10 <= columns.into(), "{part:?}");
+            }
+        }
+        assert_eq!(fold("the container runs", 60), ["the container runs"]);
     }
 
     #[test]

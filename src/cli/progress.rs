@@ -5,26 +5,33 @@ use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crossbeam_channel::{Receiver, bounded};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
 use super::args::Progress;
+use super::aside::Aside;
 use super::plain::Lines;
 use super::relay::Relay;
-use super::{render, words};
+use super::{looks, render, words};
 use crate::event::{Event, EventSink, JobProgress, Phase, PullProgress, RunId, TransferId};
 use crate::run::RunSettings;
+use crate::sys::pipe::PIPE_BYTES;
 
 /// What one run is shown by.
 #[derive(Debug)]
 pub(super) struct Display {
     shown: Progress,
     bars: MultiProgress,
+    aside: Aside,
 }
 
 impl Display {
     /// Bars need a terminal on which a line can be drawn again; where nobody looks on, as in CI, or
     /// where none can, there are lines.
-    pub(super) fn begin(progress: Progress) -> Self {
+    ///
+    /// # Errors
+    /// There is no thread.
+    pub(super) fn begin(progress: Progress) -> io::Result<Self> {
         let is = |name, value| std::env::var_os(name).is_some_and(|found| found == value);
         let is_set = |name| std::env::var_os(name).is_some_and(|found| !found.is_empty());
         let shown = match progress {
@@ -33,33 +40,30 @@ impl Display {
             shown => shown,
         };
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        Self { shown, bars }
+        let aside = Aside::begin(match shown {
+            Progress::Auto => Box::new(Bars::new(bars.clone())) as Box<dyn EventSink>,
+            Progress::Plain => Box::new(Lines::default()),
+            Progress::None => Box::new(WarningsOnly),
+        })?;
+        Ok(Self { shown, bars, aside })
     }
 
     /// What the run is given: where its events go, and the streams that would be written across the bars,
     /// which are those that go to a terminal.
     pub(super) fn settings(&self, settings: RunSettings) -> RunSettings {
-        match self.shown {
-            Progress::Auto => {
-                let settings = settings
-                    .with_events(Bars::new(self.bars.clone()))
-                    .with_stderr_writer(Relay::new(self.bars.clone(), io::stderr()));
-                match io::stdout().is_terminal() {
-                    true => {
-                        settings.with_stdout_writer(Relay::new(self.bars.clone(), io::stdout()))
-                    }
-                    false => settings,
-                }
-            }
-            Progress::Plain => settings.with_events(Lines::default()),
-            Progress::None => settings.with_events(WarningsOnly),
+        let settings = settings.with_events(self.aside.clone());
+        let Progress::Auto = self.shown else { return settings };
+        let settings = settings.with_stderr_writer(Relay::new(self.bars.clone(), io::stderr()));
+        match io::stdout().is_terminal() {
+            true => settings.with_stdout_writer(Relay::new(self.bars.clone(), io::stdout())),
+            false => settings,
         }
     }
 
     /// What tells the user of a signal, on a terminal and nowhere else: others have sent it
     /// themselves.
     pub(super) fn tells_of_signals(&self, grace: Duration) -> impl FnMut() + Send + 'static {
-        let (bars, mut asked) = (self.bars.clone(), 0);
+        let (aside, bars, mut asked) = (self.aside.clone(), self.bars.clone(), 0);
         let is_seen = io::stderr().is_terminal();
         move || {
             asked += 1;
@@ -68,14 +72,23 @@ impl Display {
                 1 => format!("stopping, {} s; again to kill", grace.as_secs()),
                 _ => "killing".to_owned(),
             };
-            bars.suspend(|| render::say(&line));
+            let bars = bars.clone();
+            aside.call(move || bars.suspend(|| render::say(&line)));
         }
     }
 
-    /// Takes the bars away. The run must be over.
-    pub(super) fn end(self) {
-        // The terminal is gone: nothing is left to clear.
-        let _ = self.bars.clear();
+    /// Shows the rest, takes the bars away and says these last lines. The run must be over. Something comes, or the
+    /// other end is gone, when that is done: standard error may take nothing.
+    pub(super) fn end(self, lines: Vec<String>) -> Receiver<()> {
+        let Self { bars, aside, .. } = self;
+        let (tell, told) = bounded(1);
+        aside.end(move || {
+            // The terminal is gone: nothing is left to clear.
+            let _ = bars.clear();
+            lines.iter().for_each(|line| render::say(line));
+            let _ = tell.send(());
+        });
+        told
     }
 }
 
@@ -96,7 +109,6 @@ impl EventSink for WarningsOnly {
 #[derive(Debug)]
 struct Bars {
     multi: MultiProgress,
-    looks: Looks,
     drawn: Mutex<Drawn>,
 }
 
@@ -108,26 +120,36 @@ struct Drawn {
     /// Pipes of the container that nobody has opened yet, by their transfers.
     unopened: BTreeMap<TransferId, String>,
     progress: Option<ProgressBar>,
+    /// What the run does.
+    doing: Option<Phase>,
 }
 
 impl Bars {
     fn new(multi: MultiProgress) -> Self {
-        Self { multi, looks: Looks::of_this_terminal(), drawn: Mutex::default() }
+        Self { multi, drawn: Mutex::default() }
     }
 
     /// Says what the run does.
     fn phase(&self, drawn: &mut Drawn, phase: Phase) {
         let bar = drawn.phase.get_or_insert_with(|| {
-            self.multi.insert(0, ProgressBar::no_length().with_style(style(self.looks.phase)))
+            self.multi.insert(0, ProgressBar::no_length().with_style(looks::line()))
         });
         let first = drawn.unopened.values().next();
         bar.set_message(words::of(phase, first.map(String::as_str)));
         bar.tick();
+        drawn.doing = Some(phase);
+    }
+
+    /// Other pipes wait for a reader.
+    fn opened(&self, drawn: &mut Drawn) {
+        if let Some(phase) = drawn.doing {
+            self.phase(drawn, phase);
+        }
     }
 
     fn progress(&self, drawn: &mut Drawn, progress: &JobProgress) {
         let bar = drawn.progress.get_or_insert_with(|| {
-            self.multi.add(ProgressBar::no_length().with_style(style(self.looks.phase)))
+            self.multi.add(ProgressBar::no_length().with_style(looks::line()))
         });
         bar.set_message(words::of_progress(progress));
         bar.tick();
@@ -135,9 +157,19 @@ impl Bars {
 
     fn layer(&self, drawn: &mut Drawn, line: &PullProgress) {
         let Some(layer) = &line.layer else { return };
+        if is_there(&line.status) {
+            if let Some(bar) = drawn.layers.remove(layer) {
+                bar.finish_and_clear();
+                self.multi.remove(&bar);
+            }
+            return;
+        }
+        if drawn.layers.len() == MOST_LAYERS && !drawn.layers.contains_key(layer) {
+            return;
+        }
         let bar = drawn.layers.entry(layer.clone()).or_insert_with(|| {
             let bar = self.multi.add(ProgressBar::new(0));
-            bar.set_style(style(self.looks.sized));
+            bar.set_style(looks::bar());
             bar
         });
         bar.set_message(render::harmless(&format!("{layer} {}", line.status)).into_owned());
@@ -148,11 +180,8 @@ impl Bars {
     }
 
     fn transfer(&self, label: &str, total: Option<u64>) -> ProgressBar {
-        let bar = match total {
-            Some(total) => ProgressBar::new(total).with_style(style(self.looks.sized)),
-            None => ProgressBar::no_length().with_style(style(self.looks.endless)),
-        };
-        self.multi.add(bar).with_message(render::harmless(label).into_owned())
+        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        self.multi.add(bar.with_style(looks::bar())).with_message(words::of_label(label))
     }
 }
 
@@ -171,22 +200,23 @@ impl EventSink for Bars {
                 drawn.transfers.insert(*transfer, self.transfer(label, *total));
                 if let Some((_, pipe)) = label.split_once("→ fifo:") {
                     drawn.unopened.insert(*transfer, render::harmless(pipe).into_owned());
-                    self.phase(drawn, Phase::Stream);
+                    self.opened(drawn);
                 }
             }
             Event::TransferAdvanced { transfer, bytes, total } => {
-                if *bytes > 0 && drawn.unopened.remove(transfer).is_some() {
-                    self.phase(drawn, Phase::Stream);
+                if is_read(*bytes) && drawn.unopened.remove(transfer).is_some() {
+                    self.opened(drawn);
                 }
                 let Some(bar) = drawn.transfers.get(transfer) else { return };
                 if let (Some(total), None) = (total, bar.length()) {
-                    bar.set_style(style(self.looks.sized));
                     bar.set_length(*total);
                 }
                 bar.set_position(*bytes);
             }
             Event::TransferEnded { transfer, bytes, .. } => {
-                drawn.unopened.remove(transfer);
+                if drawn.unopened.remove(transfer).is_some() {
+                    self.opened(drawn);
+                }
                 let Some(bar) = drawn.transfers.remove(transfer) else { return };
                 bar.set_position(*bytes);
                 bar.abandon();
@@ -199,49 +229,23 @@ impl EventSink for Bars {
     }
 }
 
+/// As many layers have a bar at once. An image of a registry that nobody knows may have thousands of them.
+const MOST_LAYERS: usize = 12;
+
+/// Whether the engine has the layer, by its words.
+fn is_there(status: &str) -> bool {
+    matches!(status, "Pull complete" | "Already exists")
+}
+
+/// Whether somebody reads a pipe into which so many bytes have gone: it is filled before anybody does.
+pub(super) fn is_read(bytes: u64) -> bool {
+    bytes > PIPE_BYTES as u64
+}
+
 /// The container's own output on our own shows itself, and so does its progress.
 pub(super) fn is_worth_showing(label: &str) -> bool {
     let is_shown_by_itself = label.starts_with("container:") && label.contains("→ host:");
     !is_shown_by_itself && !label.ends_with("→ progress")
-}
-
-/// How lines are drawn on a terminal of some width. What is shown of a label is what room is left.
-#[derive(Debug, Clone, Copy)]
-struct Looks {
-    phase: &'static str,
-    sized: &'static str,
-    endless: &'static str,
-}
-
-impl Looks {
-    fn of_this_terminal() -> Self {
-        let size = rustix::termios::tcgetwinsize(io::stderr());
-        // One that does not know its size says 0.
-        Self::for_columns(size.map_or(0, |size| size.ws_col))
-    }
-
-    fn for_columns(columns: u16) -> Self {
-        let sized = match columns {
-            100.. => WIDE,
-            0 | 70.. => {
-                "{wide_msg} {percent:>3}% {binary_bytes:>10} of {binary_total_bytes} {binary_bytes_per_sec:>12}"
-            }
-            _ => "{wide_msg} {percent:>3}% {binary_bytes_per_sec:>12}",
-        };
-        let endless = match columns {
-            0 | 70.. => "{wide_msg} {binary_bytes:>10} {binary_bytes_per_sec:>12}",
-            _ => "{wide_msg} {binary_bytes:>10}",
-        };
-        Self { phase: "{wide_msg}", sized, endless }
-    }
-}
-
-const WIDE: &str = "{wide_msg} [{bar:24}] {binary_bytes:>10} of {binary_total_bytes} \
-                    {binary_bytes_per_sec:>12} {eta:>4}";
-
-fn style(template: &str) -> ProgressStyle {
-    // A template of ours that indicatif cannot read costs the look, not the run; see the test.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 #[cfg(test)]
@@ -249,13 +253,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_templates_are_understood() {
-        for columns in [0, 60, 80, 120, u16::MAX] {
-            let Looks { phase, sized, endless } = Looks::for_columns(columns);
-            for template in [phase, sized, endless] {
-                ProgressStyle::with_template(template).unwrap();
-            }
-        }
+    fn an_image_of_thousands_of_layers_has_few_bars_and_each_layer_has_its_turn() {
+        let hidden = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let bars = Bars::new(hidden);
+        let run = RunId::random();
+        let line = |at: usize, status: &str| {
+            let (layer, status) = (Some(format!("{at:012x}")), status.to_owned());
+            bars.event(&run, &Event::Pull(PullProgress { layer, status, ..Default::default() }));
+        };
+        let drawn = || bars.drawn.lock().unwrap().layers.len();
+        (0..5000).for_each(|at| line(at, "Pulling fs layer"));
+        assert_eq!(drawn(), MOST_LAYERS);
+        (0..MOST_LAYERS).for_each(|at| line(at, "Pull complete"));
+        assert_eq!(drawn(), 0);
+        line(4999, "Extracting");
+        assert!(bars.drawn.lock().unwrap().layers.contains_key("000000001387"));
+    }
+
+    #[test]
+    fn a_pipe_waits_for_its_reader_until_more_has_gone_than_it_holds() {
+        let bars = Bars::new(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()));
+        let (run, transfer) = (RunId::random(), TransferId::new(0));
+        let says = |event: Event| {
+            bars.event(&run, &event);
+            let drawn = bars.drawn.lock().unwrap();
+            drawn.phase.as_ref().map(ProgressBar::message).unwrap_or_default()
+        };
+        let advanced = |bytes| Event::TransferAdvanced { transfer, bytes, total: None };
+        says(Event::PhaseStarted(Phase::Start));
+        let label = "file:/data → fifo:in".to_owned();
+        let begun = says(Event::TransferStarted { transfer, label, total: None });
+        assert_eq!(begun, "starting the container");
+        says(advanced(PIPE_BYTES as u64));
+        assert_eq!(says(Event::PhaseStarted(Phase::Stream)), "waiting for the first reader of in");
+        assert_eq!(says(advanced(PIPE_BYTES as u64 + 1)), "the container runs");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use tempfile::{Builder, NamedTempFile};
 use thiserror::Error;
 
@@ -16,7 +17,12 @@ use crate::run::Report;
 #[derive(Debug)]
 pub(super) enum ReportFile {
     /// A regular file, which appears when it is whole.
-    Whole { path: PathBuf },
+    Whole {
+        path: PathBuf,
+        /// Has a descriptor, which is there for the report when there are no others: a run that fails for want of
+        /// them is reported all the same.
+        spare: File,
+    },
     /// A pipe, a terminal, `/dev/null`; whatever `/dev/stderr` is; standard output.
     Special { file: File, path: PathBuf },
 }
@@ -38,14 +44,14 @@ impl ReportFile {
         // The file that a link leads to is replaced, not the link.
         let path = if is_regular { path.canonicalize().map_err(failed)? } else { path.to_owned() };
         match temporary_beside(&path) {
-            Ok(_) => Ok(Self::Whole { path }),
+            Ok(temporary) => Ok(Self::Whole { path, spare: temporary.into_file() }),
             Err(source) => Err(ReportError { path, source }),
         }
     }
 
     /// Removes the report of an earlier run: whatever ends this one, it must not look like its own.
     pub(super) fn remove_old(&self) -> Result<(), ReportError> {
-        let Self::Whole { path } = self else { return Ok(()) };
+        let Self::Whole { path, .. } = self else { return Ok(()) };
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(ReportError { path: path.clone(), source: error })
@@ -74,7 +80,8 @@ impl ReportFile {
         write: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), ReportError> {
         match self {
-            Self::Whole { path } => {
+            Self::Whole { path, spare } => {
+                drop(spare);
                 let kept = temporary_beside(&path).and_then(|mut temporary| {
                     write(temporary.as_file_mut())?;
                     Ok(temporary.persist(&path)?)
@@ -101,7 +108,13 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let permissions = Permissions::from_mode(0o666);
     let mut builder = Builder::new();
     builder.prefix(".gantline-report-").permissions(permissions);
-    builder.tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
+    let made = builder.tempfile_in(folder.unwrap_or_else(|| Path::new(".")));
+    // Its words name the temporary file.
+    made.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Errno::ENOENT.into(),
+        io::ErrorKind::PermissionDenied => Errno::EACCES.into(),
+        _ => error,
+    })
 }
 
 /// The report cannot be written.

@@ -6,16 +6,27 @@ use std::time::Duration;
 use super::args::{KeepVolumes, OnClosedStdout, RunArgs};
 use super::progress::Display;
 use super::report::ReportFile;
-use super::signals::Signals;
+use super::signals::{Signals, Taken};
 use super::{Failure, exit, job, render, summary};
-use crate::run::{ClosedStdout, Keep, Outcome, Report, RunError, RunSettings, Runner, chain};
+use crate::run::{
+    Cause, ClosedStdout, Keep, Outcome, Report, RunError, RunSettings, Runner, chain,
+};
 use crate::settings::{Environment, Settings, SettingsError};
 use crate::spec::{JobSpec, Secret, SpecError, Verify};
+use crate::sys::access::may_make_in;
 
 /// Runs a job, and gives its exit code.
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
     if args.image.print_job {
-        return render::print_json(&job::document(args)?);
+        let mut document = job::document(args)?;
+        for (member, said) in [("verify", &args.verify), ("girder_api_url", &args.store.girder_url)]
+        {
+            // A token is not printed.
+            if let Some(said) = said {
+                document[member] = said.as_str().into();
+            }
+        }
+        return render::print_json(&document);
     }
     let report = args.report.as_deref().map(ReportFile::open).transpose();
     let report = report.map_err(|error| Failure::bad_usage(&error))?;
@@ -23,14 +34,14 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
         report.remove_old().map_err(|error| Failure::bad_usage(&error))?;
     }
     let mut job = job::asked_for(args)?;
-    override_job(args, &mut job).map_err(|error| Failure::bad_usage(&error))?;
+    override_job(args, &mut job)?;
     let settings = settings(args, environment).map_err(|error| Failure::bad_usage(&error))?;
     look_at_temporary_folder(&settings.temporary_folder)?;
     settings.complete(&mut job);
     let signals = Signals::take().map_err(|error| Failure::failed(&error))?;
-    let display = Display::begin(args.progress);
+    let display = Display::begin(args.progress).map_err(|error| Failure::failed(&error))?;
     let runner = runner(args, &settings)?;
-    let ended = match runner.start_with(&job, display.settings(run_settings(args))) {
+    let (ended, taken) = match runner.start_with(&job, display.settings(run_settings(args))) {
         Err(error) => (Err(error), None),
         Ok(handle) => {
             let (canceller, mut tell) = (handle.canceller(), display.tells_of_signals(grace(args)));
@@ -39,25 +50,30 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
                 tell();
             });
             match taken {
-                Ok(taken) => (handle.wait(), taken.first()),
+                Ok(taken) => (handle.wait(), Some(taken)),
                 // Without them nobody could stop it.
                 Err(error) => {
                     handle.cancel();
                     let _ = handle.wait();
-                    display.end();
+                    let _ = display.end(Vec::new()).recv();
                     let message = format!("there is no thread that waits for signals: {error}");
                     return Err(Failure { message, code: exit::FAILED });
                 }
             }
         }
     };
-    display.end();
-    let (ended, signal) = ended;
-    tell(&ended, signal);
-    if args.summary {
-        summary::say(report_of(&ended));
+    let signal = taken.as_ref().and_then(Taken::first);
+    let said = display.end(last_words(&ended, signal, args));
+    match &taken {
+        Some(taken) => taken.wait_for(&said),
+        None => drop(said.recv()),
     }
     let code = exit::of_run(&ended, signal);
+    if code == exit::NOT_THERE
+        && let Some(advice) = args.image.is_no_option(&args.words)
+    {
+        render::say(&advice);
+    }
     if let Some(file) = report {
         file.write(report_of(&ended)).map_err(|error| Failure::failed(&error))?;
     }
@@ -68,15 +84,23 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
 ///
 /// # Errors
 /// An address or a token that a job cannot have.
-fn override_job(args: &RunArgs, job: &mut JobSpec) -> Result<(), SpecError> {
+fn override_job(args: &RunArgs, job: &mut JobSpec) -> Result<(), Failure> {
     if let Some(verify) = args.verify.as_deref().and_then(Verify::named) {
         job.set_verify(verify);
     }
     if args.fast_stdout {
         job.set_fast_stdout();
     }
+    let of_option = |option: &'static str| {
+        move |error: SpecError| Failure {
+            message: format!("{option}: {}", error.problem()),
+            code: exit::BAD_JOB,
+        }
+    };
     let token = args.store.girder_token.as_deref().map(Secret::new);
-    job.set_girder(args.store.girder_url.as_deref(), token.as_ref())
+    let url = args.store.girder_url.as_deref();
+    job.set_girder(url, None).map_err(of_option("--girder-url"))?;
+    job.set_girder(None, token.as_ref()).map_err(of_option("--girder-token"))
 }
 
 fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, SettingsError> {
@@ -91,11 +115,16 @@ fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, Setti
     Ok(settings)
 }
 
-/// Every run has a temporary volume, which the engine mounts by its path.
-fn look_at_temporary_folder(folder: &Path) -> Result<(), Failure> {
+/// Temporary volumes are made there, and the engine mounts them by their paths.
+pub(super) fn look_at_temporary_folder(folder: &Path) -> Result<(), Failure> {
     let problem = match folder.metadata() {
+        // It is told to the engine in JSON.
+        _ if folder.to_str().is_none() => "is not UTF-8".to_owned(),
         _ if !folder.is_absolute() => "must be an absolute path".to_owned(),
-        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(found) if found.is_dir() => match may_make_in(folder) {
+            Ok(()) => return Ok(()),
+            Err(error) => format!("cannot be written to: {error}; set it to a folder that can"),
+        },
         Ok(_) => "is no folder".to_owned(),
         Err(error) => format!("cannot be used: {error}"),
     };
@@ -115,7 +144,7 @@ fn run_settings(args: &RunArgs) -> RunSettings {
         KeepVolumes::Always => Keep::Always,
     });
     match args.timeout {
-        Some(seconds) => settings.with_timeout(Duration::from_secs(seconds)),
+        Some(seconds) => settings.with_timeout(Duration::from_secs(seconds.into())),
         None => settings,
     }
 }
@@ -129,22 +158,32 @@ fn runner(args: &RunArgs, settings: &Settings) -> Result<Runner, Failure> {
     builder.build().map_err(|error| Failure::failed(&error))
 }
 
-/// Says what the exit code does not.
-fn tell(ended: &Result<Outcome, RunError>, signal: Option<i32>) {
+/// What the exit code does not say.
+fn last_words(
+    ended: &Result<Outcome, RunError>,
+    signal: Option<i32>,
+    args: &RunArgs,
+) -> Vec<String> {
     let report = report_of(ended);
-    match ended {
-        Err(error) => render::say(&chain(error)),
+    let why = match ended {
+        // There is no document that could have a `girder_api_url`.
+        Err(error) if matches!(*error.cause, Cause::NoGirder) && args.image.is_given() => {
+            Some(format!("{}; --girder-url names one", chain(error)))
+        }
+        Err(error) => Some(chain(error)),
         // As any command whose reader has left: without a word.
-        Ok(outcome) if outcome.is_stdout_closed() => {}
+        Ok(outcome) if outcome.is_stdout_closed() => None,
         Ok(outcome) if outcome.is_cancelled() && signal.is_none() => {
-            render::say("the job was cancelled in Girder");
+            Some("the job was cancelled in Girder".to_owned())
         }
         Ok(outcome) if report.oom_killed && outcome.exit_code() != Some(0) => {
-            render::say("the container, or a process in it, was killed for want of memory");
+            Some("the container, or a process in it, was killed for want of memory".to_owned())
         }
-        Ok(_) => {}
-    }
-    report.kept.iter().for_each(|kept| render::say(&kept.to_string()));
+        Ok(_) => None,
+    };
+    let kept = report.kept.iter().map(ToString::to_string);
+    let summary = args.summary.then(|| summary::lines(report)).into_iter().flatten();
+    why.into_iter().chain(kept).chain(summary).collect()
 }
 
 fn report_of(ended: &Result<Outcome, RunError>) -> &Report {

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use crossbeam_channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals as Waiting};
 use signal_hook::low_level::emulate_default_handler;
@@ -26,10 +28,12 @@ impl Signals {
         let Self(mut waiting) = self;
         let (handle, first) = (waiting.handle(), Arc::new(AtomicI32::new(0)));
         let noted = Arc::clone(&first);
+        let (tell, came) = bounded(1);
         let thread =
             thread::Builder::new().name("gantline-signals".to_owned()).spawn(move || {
                 for (nth, signal) in waiting.forever().enumerate() {
                     let _ = noted.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+                    let _ = tell.try_send(());
                     if nth < PATIENCE {
                         act(signal);
                     } else {
@@ -37,7 +41,7 @@ impl Signals {
                     }
                 }
             })?;
-        Ok(Taken { handle, first, thread: Some(thread) })
+        Ok(Taken { handle, first, came, thread: Some(thread) })
     }
 }
 
@@ -49,6 +53,8 @@ const PATIENCE: usize = 2;
 pub(super) struct Taken {
     handle: Handle,
     first: Arc<AtomicI32>,
+    /// Has something when one has come.
+    came: Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -57,7 +63,20 @@ impl Taken {
     pub(super) fn first(&self) -> Option<i32> {
         Some(self.first.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
+
+    /// Waits for the end of what may take for ever; not much longer than until a signal.
+    pub(super) fn wait_for(&self, done: &Receiver<()>) {
+        select! {
+            recv(done) -> _ => {}
+            recv(self.came) -> _ => {
+                let _ = done.recv_timeout(LAST_WORDS);
+            }
+        }
+    }
 }
+
+/// How long standard error may take to take what is said last, when somebody wants an end.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Drop for Taken {
     fn drop(&mut self) {

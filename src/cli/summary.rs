@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{plain, render};
 use crate::run::Report;
+use crate::sys::pipe::PIPE_BYTES;
 
-/// Says how the run ended, how long it took and what the container used; what it moved; and what it was.
-pub(super) fn say(report: &Report) {
-    lines(report).iter().for_each(|line| render::say(line));
-}
+/// What takes less was there before anybody read.
+const MEASURED: Duration = Duration::from_millis(10);
 
-fn lines(report: &Report) -> [String; 3] {
+/// How the run ended, how long it took and what the container used; what it moved; and what it was.
+pub(super) fn lines(report: &Report) -> [String; 3] {
     [end(report), moved(report), what(report)]
 }
 
@@ -38,11 +38,11 @@ fn moved(report: &Report) -> String {
         (format!("{} → {}", transfer.source, transfer.sink), transfer.bytes, transfer.seconds)
     });
     let downloads = report.downloads.iter().map(|download| {
-        (
-            format!("girder:{} → {}", download.file_id, download.path),
-            download.bytes,
-            download.seconds,
-        )
+        let source = match (&download.file_id, &download.item_id) {
+            (Some(id), _) => format!("girder:{id}"),
+            (None, id) => format!("girder:item/{}", id.as_deref().unwrap_or_default()),
+        };
+        (format!("{source} → {}", download.path), download.bytes, download.seconds)
     });
     let all: Vec<_> = transfers.chain(downloads).collect();
     let uploaded: u64 = report.uploads.iter().map(|upload| upload.bytes).sum();
@@ -50,7 +50,10 @@ fn moved(report: &Report) -> String {
     let most = all.iter().max_by_key(|(_, bytes, _)| *bytes).filter(|(_, bytes, _)| *bytes > 0);
     let most = most.map(|(label, bytes, seconds)| {
         let took = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
-        format!("; most by {label}: {} at {}", render::bytes(*bytes), plain::rate(*bytes, took))
+        // What a pipe has held is there at once.
+        let was_held = *bytes <= PIPE_BYTES as u64 && took < MEASURED;
+        let rate = (!was_held).then(|| format!(" at {}", plain::rate(*bytes, took)));
+        format!("; most by {label}: {}{}", render::bytes(*bytes), rate.unwrap_or_default())
     });
     let (bytes, uploaded) = (render::bytes(bytes), render::bytes(uploaded));
     format!("moved {bytes}, uploaded {uploaded}{}", most.unwrap_or_default())

@@ -36,5 +36,40 @@ pub(super) fn of_progress(progress: &JobProgress) -> String {
     }
 }
 
+/// What a bar shows of a transfer's label: of a long path of this host its last part, since a bar has room for some
+/// thirty characters.
+pub(super) fn of_label(label: &str) -> String {
+    const MOST: usize = 30;
+    let short = |end: &str| match end.strip_prefix("file:").and_then(|path| path.rsplit_once('/')) {
+        Some((folder, name)) if !folder.is_empty() && end.chars().count() > MOST => {
+            format!("file:…/{name}")
+        }
+        _ => end.to_owned(),
+    };
+    let ends: Vec<_> = label.split(" → ").map(short).collect();
+    render::harmless(&ends.join(" → ")).into_owned()
+}
+
 /// Characters of a message: what fits a line.
 const MOST_SHOWN: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_shows_the_end_of_a_long_path() {
+        for (label, shown) in [
+            ("file:/data/in.csv → fifo:in", "file:/data/in.csv → fifo:in"),
+            ("file:/a/folder/of/many/folders/in.csv → fifo:in", "file:…/in.csv → fifo:in"),
+            ("fifo:out → file:/a/folder/of/many/folders/入力.csv", "fifo:out → file:…/入力.csv"),
+            (
+                "girder:5f8f7c2a1b2c3d4e5f6a7b8c → fifo:in",
+                "girder:5f8f7c2a1b2c3d4e5f6a7b8c → fifo:in",
+            ),
+            ("file:/a/folder/of/many/folders/a\u{1b}b → fifo:in", "file:…/a\\u{1b}b → fifo:in"),
+        ] {
+            assert_eq!(of_label(label), shown);
+        }
+    }
+}

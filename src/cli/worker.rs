@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 
+use super::args::listening;
 use super::log::Log;
+use super::run::look_at_temporary_folder;
+use super::seconds::at_least;
 use super::{Failure, exit, render};
 use crate::run::{Runner, chain};
 use crate::settings::{Environment, Settings};
@@ -58,14 +61,14 @@ pub(super) struct WorkerArgs {
     pub(super) acks_late: bool,
     /// Redis: seconds after which a message that nobody speaks for may be given to another worker
     #[arg(long, env = "GANTLINE_WORKER_VISIBILITY_TIMEOUT", value_name = "SECONDS",
-          default_value_t = 3600, value_parser = value_parser!(u32).range(3..))]
+          default_value_t = 3600, value_parser = at_least::<3>)]
     pub(super) visibility_timeout: u32,
     /// Remember revoked tasks, and what runs, in this file
     #[arg(long, env = "GANTLINE_WORKER_STATEDB", value_name = "FILE")]
     pub(super) statedb: Option<PathBuf>,
     /// Seconds that running jobs have after SIGTERM before they are stopped [default: as long as
     /// they take]
-    #[arg(long, env = "GANTLINE_WORKER_GRACE", value_name = "SECONDS")]
+    #[arg(long, env = "GANTLINE_WORKER_GRACE", value_name = "SECONDS", value_parser = at_least::<0>)]
     pub(super) grace: Option<u32>,
     /// Seconds for which an update of a job is tried again while Girder does not answer; after them the
     /// job is stopped and has failed
@@ -73,7 +76,8 @@ pub(super) struct WorkerArgs {
         long,
         env = "GANTLINE_WORKER_GIRDER_PATIENCE",
         value_name = "SECONDS",
-        default_value_t = 600
+        default_value_t = 600,
+        value_parser = at_least::<0>
     )]
     pub(super) girder_patience: u32,
     /// Seconds for which an engine that goes away while a container runs is waited for
@@ -81,11 +85,12 @@ pub(super) struct WorkerArgs {
         long,
         env = "GANTLINE_WORKER_ENGINE_PATIENCE",
         value_name = "SECONDS",
-        default_value_t = 60
+        default_value_t = 60,
+        value_parser = at_least::<0>
     )]
     pub(super) engine_patience: u32,
     /// Serve /healthz, /readyz, /metrics and POST /drain there
-    #[arg(long, env = "GANTLINE_WORKER_HTTP", value_name = "ADDR")]
+    #[arg(long, env = "GANTLINE_WORKER_HTTP", value_name = "ADDR", value_parser = listening)]
     pub(super) http: Option<SocketAddr>,
     /// Also trust the certificate authorities in this PEM file, for Girder and the broker
     #[arg(long, env = "GANTLINE_WORKER_CA_FILE", value_name = "FILE")]
@@ -98,7 +103,8 @@ pub(super) struct WorkerArgs {
         long,
         env = "GANTLINE_WORKER_STOP_TIMEOUT",
         value_name = "SECONDS",
-        default_value_t = 10
+        default_value_t = 10,
+        value_parser = at_least::<0>
     )]
     pub(super) stop_timeout: u32,
     /// Write the log as JSON, a line each
@@ -114,6 +120,7 @@ pub(super) fn work(args: &WorkerArgs, environment: &Environment) -> Result<u8, F
     let bad = |error: &dyn std::error::Error| Failure::bad_usage(error);
     let given = Settings::of(environment).map_err(|error| bad(&error))?;
     let settings = settings(args, environment, &given)?;
+    look_at_temporary_folder(&given.temporary_folder)?;
     let runner = runner(args, given)?;
     let worker = Worker::new(settings.clone(), runner);
     if args.check {
@@ -169,6 +176,12 @@ fn settings(
         Ok(None)
     };
     let broker = first(&args.broker, ["CELERY_BROKER_URL", "GIRDER_WORKER_BROKER"])?;
+    if broker.is_none() {
+        render::say(&format!(
+            "no broker is named, by --broker or CELERY_BROKER_URL: {} is tried",
+            Broker::DEFAULT
+        ));
+    }
     let broker = broker.as_deref().unwrap_or(Broker::DEFAULT);
     let broker = Broker::parse(broker).map_err(|error| bad(&error))?;
     let backend = first(&args.backend, ["CELERY_RESULT_BACKEND", "GIRDER_WORKER_BACKEND"])?;
@@ -276,18 +289,20 @@ fn seconds(seconds: u32) -> Duration {
 
 pub(super) const WORKER_EXAMPLES: &str = "\
 Environment, beside GANTLINE_WORKER_…, one for each option:
-  CELERY_BROKER_URL, GIRDER_WORKER_BROKER        the broker; the first that is set
-  CELERY_RESULT_BACKEND, GIRDER_WORKER_BACKEND   where results go; the first that is set
-  GIRDER_WORKER_API_URL          Girder's API as this machine reaches it, in place of the
-                                 address in messages
+  CELERY_BROKER_URL              the broker
+  GIRDER_WORKER_BROKER           the same, without CELERY_BROKER_URL
+  CELERY_RESULT_BACKEND          where results go
+  GIRDER_WORKER_BACKEND          the same, without CELERY_RESULT_BACKEND
+  GIRDER_WORKER_API_URL          Girder's API as this machine reaches it, in
+                                 place of the address in messages
   GIRDER_WORKER_LOGGING_LEVEL    debug, info, warning or error
   and what `gantline --help` lists
 
 Examples:
   gantline worker
-  gantline worker --broker amqp://guest:guest@rabbitmq// --concurrency 4 --others-to python
-  gantline worker --broker redis://redis:6379/0 --backend redis://redis:6379/0 --http :::9100
-  gantline worker --check";
+  gantline worker --check
+  gantline worker --broker amqp://guest:guest@rabbitmq// --others-to python
+  gantline worker --broker redis://redis/0 --backend redis://redis/0 -c 4";
 
 #[cfg(test)]
 mod tests {

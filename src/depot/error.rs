@@ -16,6 +16,14 @@ pub enum DepotError {
         /// Why.
         source: io::Error,
     },
+    /// What was named is no folder.
+    #[error("cannot serve {}: it is a file, and a depot serves a folder: {} has it", path.display(), folder.display())]
+    File {
+        /// What was named.
+        path: PathBuf,
+        /// The folder that it is in.
+        folder: PathBuf,
+    },
     /// There are more files and folders than an index may hold.
     #[error("cannot serve the folder {}: it holds more than {limit} files and folders", path.display())]
     TooMany {

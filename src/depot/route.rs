@@ -13,7 +13,7 @@ use super::range::{self, Wanted};
 use super::record::{self, COLLECTION, ROOT_FOLDER};
 use super::reply::{Answer, Body, ErrorType, disposition};
 use super::request::Request;
-use super::tree::{Node, Tree};
+use super::tree::{Index, Node, Tree};
 
 /// The part of Girder's REST API that a depot has.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Routes {
             ["item", id, "files"] => self.files(id, request),
             ["folder"] => self.folders(request),
             ["folder", id] => self.record(Kind::Folder, id),
-            ["collection"] => self.page(&[self.collection()], request),
+            ["collection"] => self.page(Kind::Collection, &[PathBuf::new()], request),
             ["collection", id] => self.record(Kind::Collection, id),
             ["resource", "lookup"] => self.lookup(request),
             _ => Err(no_route(request)),
@@ -126,58 +126,64 @@ impl Routes {
             return Err(rest(400, "Invalid search mode."));
         };
         let folder = self.find(Kind::Folder, id)?;
-        let index = self.tree.look_again().map_err(failed)?;
-        let files =
-            index.contents(&folder.path).map(|contents| &*contents.files).unwrap_or_default();
-        let named = request.parameter("name");
-        let items: Vec<_> = files
-            .iter()
-            .map(|path| Node { kind: Kind::Item, path: path.clone() })
-            .filter(|item| named.is_none_or(|name| record::name(item) == name))
-            .collect();
-        self.page(&items, request)
+        let index = self.listed(request)?;
+        let files = index.contents(&folder.path).map(|contents| &*contents.files);
+        self.page(Kind::Item, files.unwrap_or_default(), request)
     }
 
     fn files(&self, id: &str, request: &Request) -> Answered {
         let item = self.find(Kind::Item, id)?;
-        self.page(&[Node { kind: Kind::File, path: item.path }], request)
+        self.page(Kind::File, &[item.path], request)
     }
 
     fn folders(&self, request: &Request) -> Answered {
         let (parent, id) = (request.parameter("parentType"), request.parameter("parentId"));
-        let folders = match (parent, id) {
+        match (parent, id) {
             (Some("collection"), Some(id)) => {
                 self.find(Kind::Collection, id)?;
-                vec![PathBuf::new()]
+                self.page(Kind::Folder, &[PathBuf::new()], request)
             }
             (Some("folder"), Some(id)) => {
                 let folder = self.find(Kind::Folder, id)?;
-                let index = self.tree.look_again().map_err(failed)?;
-                index.contents(&folder.path).map(|found| found.folders.clone()).unwrap_or_default()
+                let index = self.listed(request)?;
+                let folders = index.contents(&folder.path).map(|contents| &*contents.folders);
+                self.page(Kind::Folder, folders.unwrap_or_default(), request)
             }
-            _ => return Err(rest(400, "Invalid search mode.")),
-        };
-        let named = request.parameter("name");
-        let folders: Vec<_> = folders
-            .into_iter()
-            .map(|path| Node { kind: Kind::Folder, path })
-            .filter(|folder| named.is_none_or(|name| record::name(folder) == name))
-            .collect();
-        self.page(&folders, request)
+            _ => Err(rest(400, "Invalid search mode.")),
+        }
     }
 
-    /// Part of a list, by `limit` (0: all) and `offset`.
-    fn page(&self, nodes: &[Node], request: &Request) -> Answered {
+    /// What there is for a listing: as it is now for its first page, and as it was for the others, which are of the same
+    /// list then. A folder of 100,000 files is looked through once.
+    fn listed(&self, request: &Request) -> Result<Arc<Index>, Answer> {
+        match number(request, "offset")?.unwrap_or(0) {
+            0 => self.tree.look_again().map_err(failed),
+            _ => Ok(self.tree.index()),
+        }
+    }
+
+    /// Part of a list, by `limit` (0: all) and `offset`; only what is called `name`, if the request says so.
+    fn page(&self, kind: Kind, paths: &[PathBuf], request: &Request) -> Answered {
         let bound =
             |name| Ok(number(request, name)?.and_then(|number| usize::try_from(number).ok()));
         let limit = match bound("limit")? {
             Some(0) => usize::MAX,
             limit => limit.unwrap_or(PAGE),
         };
-        let page = nodes.iter().skip(bound("offset")?.unwrap_or(0)).take(limit);
+        let offset = bound("offset")?.unwrap_or(0);
+        let node = |path: &PathBuf| Node { kind, path: path.clone() };
+        let (nodes, count): (Vec<_>, _) = match request.parameter("name") {
+            Some(name) if kind != Kind::File => {
+                let named = paths.iter().map(node).filter(|node| record::name(node) == name);
+                let named: Vec<_> = named.collect();
+                let count = named.len();
+                (named.into_iter().skip(offset).take(limit).collect(), count)
+            }
+            _ => (paths.iter().skip(offset).take(limit).map(node).collect(), paths.len()),
+        };
         // What went away meanwhile is not there.
-        let page = page.filter_map(|node| self.describe(node).ok()).collect();
-        Ok(Answer::list(page, nodes.len()))
+        let records = nodes.iter().filter_map(|node| self.describe(node).ok()).collect();
+        Ok(Answer::list(records, count))
     }
 
     /// `/collection/depot/files/…`: a folder, an item, or the file in it of the same name.

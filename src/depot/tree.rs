@@ -1,7 +1,7 @@
 //! The folder: what is in it, by path and by id, and how it is opened.
 //!
 //! Everything is opened beneath the folder (openat2(2), `RESOLVE_BENEATH`): no symbolic link leads out of
-//! it. The list of what there is is made anew when an id is asked for that is not in it.
+//! it. The list of what there is is made anew when a listing begins, and when an id is asked for that is not in it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::dir::{Dir, Type};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::Mode;
 
@@ -61,8 +62,7 @@ impl Tree {
     /// Opens the folder and looks through it.
     pub(super) fn open(path: &Path) -> Result<Self, DepotError> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root = open(path, flags, Mode::empty())
-            .map_err(|errno| DepotError::Folder { path: path.to_owned(), source: errno.into() })?;
+        let root = open(path, flags, Mode::empty()).map_err(|errno| cannot_open(path, errno))?;
         let tree = Self { path: path.to_owned(), root, index: Mutex::default() };
         tree.look_again()?;
         Ok(tree)
@@ -105,8 +105,20 @@ impl Tree {
         Ok((file, status))
     }
 
-    fn index(&self) -> Arc<Index> {
+    /// What was there when it was looked through last.
+    pub(super) fn index(&self) -> Arc<Index> {
         Arc::clone(&self.index.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn cannot_open(path: &Path, errno: Errno) -> DepotError {
+    let is_file = errno == Errno::ENOTDIR && path.is_file();
+    match path.parent().filter(|_| is_file) {
+        Some(folder) => {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            DepotError::File { path: path.to_owned(), folder: folder.to_owned() }
+        }
+        None => DepotError::Folder { path: path.to_owned(), source: errno.into() },
     }
 }
 

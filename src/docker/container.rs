@@ -296,8 +296,7 @@ impl Client {
         let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
         let request =
             Request::post(format!("/containers/{id}/stop")).query("t", seconds.to_string());
-        let limit = self.timeout().saturating_add(grace);
-        self.reply_within(limit, request).await.map(drop)
+        self.tell_within(self.timeout().saturating_add(grace), request).await
     }
 
     /// Sends a signal (`SIGKILL`, `KILL`, `9`) to the container's first process.

@@ -44,7 +44,9 @@ impl Endpoint {
                 Ok(endpoint) => Ok(endpoint),
                 Err(problem) => refuse(problem),
             },
-            "https" => refuse("TLS to the engine is not supported yet"),
+            "https" => {
+                refuse("TLS to the engine is not supported yet; forward its socket with ssh -L")
+            }
             "ssh" => {
                 refuse("engines behind SSH are not supported yet; forward the socket with ssh -L")
             }

@@ -41,6 +41,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::StatusCode;
 use serde::de::DeserializeOwned;
 
 pub use attach::Attached;
@@ -136,7 +137,20 @@ impl Client {
 
     /// Makes a call that has no answer but that it was done.
     async fn tell(&self, request: Request) -> Result<(), DockerError> {
-        self.reply_within(self.timeout(), request).await.map(drop)
+        self.tell_within(self.timeout(), request).await
+    }
+
+    /// The same, within `limit`. A page of something between us and the engine does not say that it was done.
+    async fn tell_within(&self, limit: Duration, request: Request) -> Result<(), DockerError> {
+        let call = request.call().clone();
+        let reply = self.head_within(limit, request).await?;
+        match reply.status() {
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Ok(()),
+            _ => {
+                let source = AnswerError::Unexpected("it does not say that this was done");
+                Err(DockerError::Answer { call, source })
+            }
+        }
     }
 
     /// Makes a call and reads all of its answer, within `limit`.
@@ -156,8 +170,12 @@ impl Client {
 
     /// Makes a call and returns when the head of the answer is here, and a good one.
     async fn head(&self, request: Request) -> Result<Reply, DockerError> {
+        self.head_within(self.timeout(), request).await
+    }
+
+    async fn head_within(&self, limit: Duration, request: Request) -> Result<Reply, DockerError> {
         let call = request.call().clone();
-        within(self.timeout(), &call, async {
+        within(limit, &call, async {
             let http = self.on_paper(request)?;
             let link = Link::open(self.endpoint()).await?;
             link.send(call.clone(), http).await?.accepted().await

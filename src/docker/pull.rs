@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::Client;
-use super::auth;
+use super::auth::{self, Login};
 use super::conn::Link;
 use super::error::{AnswerError, Call, DockerError};
 use super::reference::Reference;
@@ -65,20 +65,20 @@ impl Client {
         progress: &mut (dyn FnMut(PullLine) + Send),
     ) -> Result<Pulled, DockerError> {
         let reference = Reference::parse(reference)?;
-        let mut with_login = false;
-        let how = (platform, &mut with_login);
-        let pulled = self.pull_parsed(&reference, how, progress).await;
-        pulled.map_err(|error| match self.shared.settings.config_file {
-            Some(_) => error.of_pull(&reference, with_login),
+        let mut login = None;
+        let pulled = self.pull_parsed(&reference, (platform, &mut login), progress).await;
+        pulled.map_err(|error| match (&self.shared.settings.config_file, login) {
+            (Some(_), Some(login)) => login.hidden_in(error.of_pull(&reference, true)),
+            (Some(_), None) => error.of_pull(&reference, false),
             // A login would not be looked for.
-            None => error,
+            (None, _) => error,
         })
     }
 
     async fn pull_parsed(
         &self,
         reference: &Reference,
-        (platform, with_login): (Option<&str>, &mut bool),
+        (platform, sent): (Option<&str>, &mut Option<Login>),
         progress: &mut (dyn FnMut(PullLine) + Send),
     ) -> Result<Pulled, DockerError> {
         let mut request = Request::post("/images/create")
@@ -88,8 +88,8 @@ impl Client {
             request = request.query("platform", platform);
         }
         let found = self.login(reference).await?;
-        *with_login = found.login.is_some();
-        if let Some(login) = found.login {
+        *sent = found.login;
+        if let Some(login) = sent {
             request = request.header(REGISTRY_AUTH, login.header(&reference.registry())?);
         }
         let call = request.call().clone();

@@ -1,13 +1,15 @@
 //! Meeting the engine.
 
+use std::time::SystemTime;
+
 use serde::Deserialize;
 
-use super::Settings;
 use super::conn::{Link, Reply};
 use super::error::{AnswerError, DockerError};
 use super::reply;
 use super::request::Request;
 use super::version::ApiVersion;
+use super::{Client, Settings, clock};
 
 /// An engine that has answered.
 pub(super) struct Met {
@@ -15,6 +17,28 @@ pub(super) struct Met {
     pub(super) version: ApiVersion,
     /// Its name and version, if it says so.
     pub(super) engine: Option<String>,
+}
+
+impl Client {
+    /// What the engine's clock says.
+    ///
+    /// # Errors
+    /// Those of every call; [`DockerError::Answer`] if it does not say.
+    pub async fn clock(&self) -> Result<SystemTime, DockerError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Info {
+            #[serde(default, deserialize_with = "reply::nullable")]
+            system_time: String,
+        }
+        let request = Request::get("/info");
+        let call = request.call().clone();
+        let info: Info = self.ask(request).await?;
+        clock::read(&info.system_time).ok_or(DockerError::Answer {
+            call,
+            source: AnswerError::Unexpected("its SystemTime is no time"),
+        })
+    }
 }
 
 /// Asks for the engine's newest version and picks the one to speak.

@@ -12,7 +12,9 @@ pub use self::http::{depot_request, http_chunks, http_head, http_head_parses, tl
 #[cfg(feature = "worker")]
 pub use self::jobs::celery_message;
 pub use self::jobs::{docker_py_keywords, job_document, message};
-pub use self::told::{docker_frames, filter_progress, girder_listing, progress_lines};
+pub use self::told::{
+    docker_frames, filter_progress, girder_archive, girder_listing, progress_lines,
+};
 
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -25,6 +27,7 @@ pub static TARGETS: &[Target] = &[
     ("docker_frames", docker_frames),
     ("docker_py_keywords", docker_py_keywords),
     ("filter_progress", filter_progress),
+    ("girder_archive", girder_archive),
     ("girder_listing", girder_listing),
     ("http_chunks", http_chunks),
     ("http_head", http_head),

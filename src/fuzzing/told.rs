@@ -1,12 +1,13 @@
 //! What the engine, the container and Girder tell: frames, progress, listings.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::docker::frame;
 use crate::event::JobProgress;
-use crate::girder::{FileRecord, FolderRecord, ItemRecord};
+use crate::girder::{Archive, ArchiveError, FileRecord, FolderRecord, ItemRecord};
 use crate::pump::Listen;
 use crate::run::{FilterProgress, Names, ProgressLines};
 
@@ -38,6 +39,54 @@ pub fn docker_frames(data: &[u8]) {
     if let (Ok((whole, _)), Ok((cut, _))) = (whole, decode(cut, cut.len().max(1))) {
         let is_beginning = whole.iter().zip(&cut).all(|(whole, cut)| whole.starts_with(cut));
         assert!(is_beginning, "what is cut off is something else");
+    }
+}
+
+/// An archive, in whatever pieces it comes, has the same entries and the same end; cut off, it gives the first of them and is
+/// not whole. The first byte says how large the pieces are, the second how many entries have a length that is known: each
+/// has two bytes.
+pub fn girder_archive(data: &[u8]) {
+    let [size, count, rest @ ..] = data else { return };
+    let Some((sizes, bytes)) = rest.split_at_checked(usize::from(*count) * 2) else { return };
+    let walk = |bytes: &[u8], size: usize| {
+        let (mut whole, mut sizes) = (Vec::new(), sizes.chunks_exact(2));
+        let mut archive = Archive::new(Pieces(bytes, size));
+        let mut walk = || {
+            while let Some(path) = archive.next_path()? {
+                let Some([low, high]) = sizes.next() else { return Ok(false) };
+                archive.enter(u64::from(u16::from_le_bytes([*low, *high])));
+                let (mut content, mut buffer) = (Vec::new(), [0; 1000]);
+                loop {
+                    match archive.read(&mut buffer)? {
+                        0 => break,
+                        count => content.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                    }
+                }
+                whole.push((path, content));
+            }
+            Ok::<_, ArchiveError>(true)
+        };
+        let end = walk().map_err(|error| error.to_string());
+        (whole, end)
+    };
+    let (whole, end) = walk(bytes, bytes.len().max(1));
+    assert!(whole.iter().map(|(_, content)| content.len()).sum::<usize>() <= bytes.len());
+    let pieces = walk(bytes, usize::from(*size).max(1));
+    assert_eq!((&whole, &end), (&pieces.0, &pieces.1), "a split matters");
+    let (begun, cut) = walk(bytes.get(..bytes.len().saturating_sub(1)).unwrap_or_default(), 1000);
+    assert!(whole.starts_with(&begun), "what is cut off is something else");
+    assert!(end != Ok(true) || cut != Ok(true), "what is cut off is whole");
+}
+
+/// Gives so many bytes at once.
+struct Pieces<'a>(&'a [u8], usize);
+
+impl io::Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (mut piece, _) = self.0.split_at(self.0.len().min(self.1));
+        let count = io::Read::read(&mut piece, buffer)?;
+        self.0 = self.0.get(count..).unwrap_or_default();
+        Ok(count)
     }
 }
 

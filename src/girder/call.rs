@@ -92,7 +92,12 @@ impl Client {
     }
 
     /// What Girder says to a request.
-    fn reply(&self, call: Call<'_>, url: &Url, asked: &Asked<'_>) -> Result<Reply, GirderError> {
+    pub(super) fn reply(
+        &self,
+        call: Call<'_>,
+        url: &Url,
+        asked: &Asked<'_>,
+    ) -> Result<Reply, GirderError> {
         let mut request = Request::builder().method(call.method.clone()).uri(url.as_str());
         if let Some(token) = &self.shared.token {
             request = request.header(TOKEN, token.expose());

@@ -163,6 +163,28 @@ impl Client {
         Ok(self.get(self.shared.api.join(&["file", id, "download"])))
     }
 
+    /// The GET of all that a folder holds, as an [`Archive`](super::Archive). Nothing is sent, and nothing followed.
+    ///
+    /// # Errors
+    /// The id cannot be one.
+    pub fn archive_of_folder(&self, id: &str) -> Result<Get, GirderError> {
+        self.archive("folder", id)
+    }
+
+    /// The GET of all files of an item that has several, as an [`Archive`](super::Archive).
+    ///
+    /// # Errors
+    /// The id cannot be one.
+    pub fn archive_of_item(&self, id: &str) -> Result<Get, GirderError> {
+        self.archive("item", id)
+    }
+
+    fn archive(&self, kind: &str, id: &str) -> Result<Get, GirderError> {
+        self.asked(kind, id)?;
+        let get = self.get(self.shared.api.join(&[kind, id, "download"]));
+        Ok(Get { is_redirected: false, ..get })
+    }
+
     /// A GET that shows our token.
     pub(super) fn get(&self, url: Url) -> Get {
         let get = Get::new(url);

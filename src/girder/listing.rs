@@ -20,6 +20,9 @@ pub struct ItemRecord {
     /// The folder that it is in, whose rights are the item's.
     #[serde(default, rename = "folderId")]
     pub folder_id: Option<String>,
+    /// Bytes of all of its files.
+    #[serde(default)]
+    pub size: Option<u64>,
 }
 
 /// What Girder knows of a folder.
@@ -80,6 +83,9 @@ pub struct Pages<T> {
     path: Vec<String>,
     query: Vec<(&'static str, String)>,
     offset: usize,
+    /// Records that are asked for at once, and whether the next time twice as many.
+    limit: usize,
+    grows: bool,
     page: VecDeque<T>,
     /// The id of the last page's first record.
     first: Option<String>,
@@ -102,6 +108,8 @@ impl<T> Pages<T> {
             path,
             query,
             offset: 0,
+            limit: PAGE,
+            grows: true,
             page: VecDeque::new(),
             first: None,
             is_last: false,
@@ -135,9 +143,40 @@ impl Listed for FolderRecord {
 
 impl<T: Listed> Pages<T> {
     fn next_page(&mut self) -> Result<(), GirderError> {
+        let page = match self.ask() {
+            // So many are too much for one answer, or for its time.
+            Err(GirderError::Protocol { .. } | GirderError::TimedOut { .. })
+                if self.limit > PAGE =>
+            {
+                (self.limit, self.grows) = (PAGE, false);
+                self.ask()?
+            }
+            page => page?,
+        };
+        let first = page.front().map(|record| record.id().to_owned());
+        // A server that does not heed the offset would never come to an end.
+        if first.is_some() && first == self.first {
+            let object = self.client.asked(self.kind, &self.id)?.object;
+            return Err(GirderError::Protocol {
+                server: self.client.api_url().to_owned(),
+                reason: format!("it gives the same page of {object} again"),
+            });
+        }
+        self.first = first;
+        self.offset += page.len();
+        // Fewer than were asked for may be all that the server gives at once.
+        self.is_last = page.len() < PAGE;
+        if self.grows {
+            self.limit = (2 * self.limit).min(LARGEST_PAGE);
+        }
+        self.page = page;
+        Ok(())
+    }
+
+    fn ask(&self) -> Result<VecDeque<T>, GirderError> {
         let asked = self.client.asked(self.kind, &self.id)?;
         let segments: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let (limit, offset) = (PAGE.to_string(), self.offset.to_string());
+        let (limit, offset) = (self.limit.to_string(), self.offset.to_string());
         // By id, so that what is added meanwhile does not move the rest.
         let mut query = vec![("limit", &*limit), ("offset", &*offset), ("sort", "_id")];
         query.extend(self.query.iter().map(|(key, value)| (*key, value.as_str())));
@@ -146,20 +185,7 @@ impl<T: Listed> Pages<T> {
             limit: MAX_PAGE,
             ..Call::new(&self.client, Method::GET, &segments)
         };
-        let page: VecDeque<T> = self.client.call(call, &asked)?;
-        let first = page.front().map(|record| record.id().to_owned());
-        // A server that does not heed the offset would never come to an end.
-        if first.is_some() && first == self.first {
-            return Err(GirderError::Protocol {
-                server: self.client.api_url().to_owned(),
-                reason: format!("it gives the same page of {} again", asked.object),
-            });
-        }
-        self.first = first;
-        self.offset += page.len();
-        self.is_last = page.len() < PAGE;
-        self.page = page;
-        Ok(())
+        self.client.call(call, &asked)
     }
 
     /// The records of the next page; none behind the last.
@@ -195,8 +221,11 @@ impl<T: Listed> Iterator for Pages<T> {
     }
 }
 
-/// Records asked for at once: Girder's own default.
+/// Records asked for at first: Girder's own default.
 const PAGE: usize = 50;
+
+/// Records asked for at once when there are many: each page costs a server a search through all of them.
+const LARGEST_PAGE: usize = 400;
 
 /// Bytes of a page: items come with their metadata.
 const MAX_PAGE: u64 = 16 * 1024 * 1024;

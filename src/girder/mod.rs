@@ -6,6 +6,7 @@
 //! An error says what was asked of which server, what Girder said about it, and what can be done.
 
 mod agent;
+mod archive;
 mod auth;
 mod call;
 mod client;
@@ -28,6 +29,7 @@ pub use crate::http::Backoff;
 pub use crate::http::Payload;
 /// What a file's record has of its bytes.
 pub(crate) use crate::http::Sha512;
+pub use archive::{Archive, ArchiveError};
 pub use auth::{ApiKey, Credentials, Token};
 pub use call::Manner;
 pub use client::{Client, Options};

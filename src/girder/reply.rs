@@ -38,10 +38,18 @@ impl Reply {
     /// # Errors
     /// It is another status than 200, or no record.
     pub(super) fn record<T: DeserializeOwned>(&self, asked: &Asked<'_>) -> Result<T, GirderError> {
-        let server = asked.api.as_str().to_owned();
-        let object = asked.object.clone();
         let is_json = self.body.trim_ascii_start().starts_with(b"{")
             || self.body.trim_ascii_start().starts_with(b"[");
+        let server = || asked.api.as_str().to_owned();
+        let object = || asked.object.clone();
+        if self.status == 200 && is_json {
+            return serde_json::from_slice(&self.body).map_err(|source| GirderError::Record {
+                object: object(),
+                server: server(),
+                source,
+            });
+        }
+        let (object, server) = (object(), server());
         let message = excerpt::message(&self.body, |text| {
             secret::without(asked.secrets.iter().copied(), text)
         });
@@ -72,11 +80,6 @@ impl Reply {
                 Err(GirderError::Unauthorized { object, server, with_token, message })
             }
             _ if !is_json => Err(GirderError::NotAnApi { server, status, hint: asked.api.hint() }),
-            200 => serde_json::from_slice(&self.body).map_err(|source| GirderError::Record {
-                object,
-                server,
-                source,
-            }),
             // Girder 5 says 400 of a route that it does not have.
             400 | 404 if message.as_deref().is_some_and(|text| text.starts_with(NO_ROUTE)) => {
                 Err(GirderError::NoRoute { object, server })

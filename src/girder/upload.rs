@@ -186,6 +186,15 @@ impl Client {
         self.call::<Value>(Call::new(self, Method::DELETE, &segments), &asked).map(drop)
     }
 
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// There is no such file, or it is not ours to remove.
+    pub fn remove_file(&self, id: &str) -> Result<(), GirderError> {
+        let asked = self.asked_to_write("file", id)?;
+        self.call::<Value>(Call::new(self, Method::DELETE, &["file", id]), &asked).map(drop)
+    }
+
     /// The folder `name` in a folder; it is made if it is not there.
     ///
     /// # Errors

@@ -57,8 +57,10 @@ impl ApiUrl {
     /// The URL of one thing; each segment must be checked by [`is_plain`].
     pub(super) fn join(&self, segments: &[&str]) -> Url {
         let mut url = self.url.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}/{}", segments.join("/")));
+        // There is a path: it is http or https.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
         url
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use serde::de::IgnoredAny;
 use ureq::http::Method;
 
 use super::call::{Body, Call};
@@ -70,5 +71,23 @@ impl Client {
             }
         }
         Ok(files)
+    }
+
+    /// What a file holds, at most so many bytes. A redirect to where it lies is not followed.
+    ///
+    /// # Errors
+    /// As [`Client::file`].
+    pub fn content(&self, id: &str, most: u64) -> Result<Vec<u8>, GirderError> {
+        let segments = ["file", id, "download"];
+        let asked = self.asked("file", id)?;
+        let call = Call { limit: most, ..Call::new(self, Method::GET, &segments) };
+        let reply = self.reply(call, &self.shared.api.join(&segments), &asked)?;
+        match reply.status {
+            200 => Ok(reply.body),
+            _ => reply.record::<IgnoredAny>(&asked).and_then(|_| {
+                let (server, reason) = (self.api_url().to_owned(), "it gives no file".to_owned());
+                Err(GirderError::Protocol { server, reason })
+            }),
+        }
     }
 }

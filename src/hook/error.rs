@@ -52,6 +52,14 @@ pub enum HookError {
         /// Bytes that it has.
         found: u64,
     },
+    /// It was written to while it was uploaded: pages that were on their way may be the old ones or the new ones.
+    #[error("{path:?} changed while it was uploaded{}", in_girder(stays.as_deref()))]
+    Changed {
+        /// Its path in the volume.
+        path: String,
+        /// The file of Girder's that has what came of it, if that is not removed.
+        stays: Option<String>,
+    },
     /// What a container writes into a file has fewer bytes than it was to have.
     #[error("{path:?} was to have {size} bytes, and ends after {found}")]
     Short {
@@ -142,6 +150,11 @@ impl HookError {
     pub(super) fn target(kind: &str, id: &str, error: StoreError) -> Self {
         Self::Target { target: format!("{kind} {id}"), source: Box::new(error) }
     }
+}
+
+fn in_girder(file: Option<&str>) -> String {
+    let told = |file| format!("; Girder's file {file} is neither the old content nor the new one");
+    file.map(told).unwrap_or_default()
 }
 
 /// Why a request of an upload came to nothing.

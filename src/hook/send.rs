@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::course::{Course, Onward};
 use super::error::{Failure, Stopped};
@@ -162,8 +162,17 @@ impl<'a, 'b> Sending<'a, 'b> {
                 let failure = Failure::of_protocol(self.session.client.api_url(), &reason);
                 Err(self.content.failure(failure, found.min(size)))
             }
+            _ if self.content.has_changed()? => Err(self.takes_back(file)),
             _ => Ok((file, size)),
         }
+    }
+
+    /// Removes what may be of two contents, unless it has taken the place of another one.
+    fn takes_back(&self, file: UploadedFile) -> HookError {
+        let (path, id) = (self.content.path.clone(), file.record.id);
+        let is_removed =
+            self.target.existing.is_none() && self.session.client.remove_file(&id).is_ok();
+        HookError::Changed { path, stays: (!is_removed).then_some(id) }
     }
 
     fn is_no_file(&self) -> HookError {
@@ -246,6 +255,8 @@ pub(super) struct Content {
     size: u64,
     /// A byte lies at its place modulo this.
     ring: u64,
+    /// When it was written last. None: it is still being written.
+    modified: Option<SystemTime>,
 }
 
 impl Content {
@@ -257,13 +268,23 @@ impl Content {
     /// All of a file.
     pub(super) fn of(path: &str, file: File) -> Result<Self, HookError> {
         let failed = |source| HookError::Read { path: path.to_owned(), source };
-        let size = file.metadata().map_err(failed)?.len();
-        Ok(Self::ring(path, file, size, u64::MAX))
+        let found = file.metadata().map_err(failed)?;
+        let content = Self::ring(path, file, found.len(), u64::MAX);
+        Ok(Self { modified: found.modified().ok(), ..content })
+    }
+
+    /// Whether it has not only grown since it was opened.
+    fn has_changed(&self) -> Result<bool, HookError> {
+        let Some(before) = self.modified else { return Ok(false) };
+        let found = self.file.metadata().and_then(|found| Ok((found.len(), found.modified()?)));
+        let failed = |source| HookError::Read { path: self.path.clone(), source };
+        let (size, modified) = found.map_err(failed)?;
+        Ok(size < self.size || (size == self.size && modified != before))
     }
 
     /// What passes through a file of `ring` bytes, a multiple of a chunk's.
     pub(super) fn ring(path: &str, file: File, size: u64, ring: u64) -> Self {
-        Self { path: path.to_owned(), file, size, ring }
+        Self { path: path.to_owned(), file, size, ring, modified: None }
     }
 
     pub(super) fn size(&self) -> u64 {

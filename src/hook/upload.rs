@@ -34,6 +34,10 @@ impl Session {
                 let (parent, name) = (Parent::Item(item), &file_name(path));
                 let existing = existing.get(name).map(String::as_str);
                 self.send(path, &file, &Target { parent, name, existing, options })?;
+                if options.delete_file && file.is_replaced_at(root, path) {
+                    self.warnings.push(stays(path));
+                    return Ok(());
+                }
             }
             Written::Folder(folder) => self.send_side_by_side(options, |lot, warnings| {
                 each_file_in(path, &folder, warnings, |path, name, file| {
@@ -63,6 +67,10 @@ impl Session {
                 let name = &file_name(path);
                 let parent = Parent::Folder(folder);
                 self.send(path, &file, &Target { parent, name, existing: None, options })?;
+                if options.delete_file && file.is_replaced_at(root, path) {
+                    self.warnings.push(stays(path));
+                    return Ok(());
+                }
             }
             Written::Folder(written) => self.send_side_by_side(options, |lot, warnings| {
                 let mut seen = HashSet::new();
@@ -199,6 +207,10 @@ fn look(path: &str, folder: &WrittenFolder, name: &OsString) -> Result<Option<Wr
 
 fn not_a_file(path: &str, what: &'static str) -> HookError {
     HookError::NotAFile { path: path.to_owned(), what }
+}
+
+fn stays(path: &str) -> String {
+    format!("{path:?} was replaced while it was uploaded: what is there now was not, and stays")
 }
 
 fn delete(root: &Path, path: &str, options: &UploadOptions) -> Result<(), HookError> {

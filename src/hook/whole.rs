@@ -6,8 +6,7 @@ use super::HookError;
 use super::course::Onward;
 use super::error::Failure;
 use super::send::{Sending, guess};
-use crate::store::Sha512;
-use crate::store::{NewFile, UploadState, UploadedFile};
+use crate::store::{FileRecord, NewFile, Sha512, UploadState, UploadedFile};
 
 impl Sending<'_, '_> {
     /// Whether it is new, small, and all there; and the store takes such.
@@ -66,17 +65,26 @@ impl Sending<'_, '_> {
         let mut alike =
             found.into_iter().filter(|file| file.record.size == Some(self.content.size()));
         let first = alike.next()?;
-        let sum = self.sum().ok()?;
-        std::iter::once(first).chain(alike).find(|file| {
-            file.record.sha512.as_deref().is_some_and(|its| its.eq_ignore_ascii_case(&sum))
-        })
+        let bytes = self.bytes().ok()?;
+        std::iter::once(first).chain(alike).find(|file| self.holds(&file.record, &bytes))
     }
 
-    fn sum(&self) -> io::Result<String> {
+    /// Whether a file holds these bytes. Girder by itself tells no sum.
+    fn holds(&self, file: &FileRecord, bytes: &[u8]) -> bool {
+        match &file.sha512 {
+            Some(sum) => sum.eq_ignore_ascii_case(&Sha512::of(bytes)),
+            None => {
+                let held = self.session.client.content(&file.id, self.content.size() + 1);
+                held.is_ok_and(|held| held == bytes)
+            }
+        }
+    }
+
+    fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut part = self.content.part(0, self.content.size(), self.session, None);
         let mut bytes = Vec::new();
         part.read_to_end(&mut bytes)?;
-        Ok(Sha512::of(&bytes))
+        Ok(bytes)
     }
 }
 

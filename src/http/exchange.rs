@@ -173,11 +173,14 @@ impl Exchange {
             State::Dial(mut dial) => match dial.advance(&self.request, now)? {
                 Dialled::Waits(progress) => Ok(Step::Stay(State::Dial(dial), progress)),
                 Dialled::Sent { mut transport, deadline } => {
-                    if self.get.is_small {
-                        transport.reads_ahead();
-                    }
                     (self.socket, self.round_trip) = (dial.socket(), dial.round_trip());
                     let collector = Collector::new(self.shared.limits.head_bytes);
+                    if self.get.is_small {
+                        transport.reads_ahead();
+                        // Nothing has come yet, and to look for it would cost as much as to take it.
+                        let state = State::Head { transport, deadline, collector };
+                        return Ok(Step::Stay(state, Progress::Blocked { deadline }));
+                    }
                     Ok(Step::To(State::Head { transport, deadline, collector }))
                 }
             },

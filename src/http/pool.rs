@@ -38,7 +38,7 @@ pub struct Stopper {
 
 /// One kind of request, of which so many are under way at once.
 pub struct Lane {
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     gate: Mutex<Gate>,
     /// There may be room.
     left: Condvar,
@@ -89,14 +89,15 @@ impl Pool {
     /// Fetches over a connection that is there. The server may have closed it meanwhile, which is no fault: then
     /// over one of its own.
     fn fetch(&self, get: &Get, limit: usize, body: &mut Vec<u8>) -> Result<(), LaneError> {
+        let small = || Get { keep: true, is_small: true, ..get.clone() };
         if let Some(kept) = self.take(&get.url) {
-            match self.exchange(self.client.get_over(kept, get.clone())?, limit, body) {
+            match self.exchange(self.client.get_over(kept, small())?, limit, body) {
                 Err(LaneError::Http(HttpError::NoAnswer { .. } | HttpError::Connection { .. })) => {
                 }
                 other => return other,
             }
         }
-        self.exchange(self.client.get(get.clone())?, limit, body)
+        self.exchange(self.client.get(small())?, limit, body)
     }
 
     fn exchange(
@@ -148,6 +149,11 @@ impl Pool {
         if let Some(connection) = body.into_kept() {
             self.keep(connection);
         }
+    }
+
+    /// The body of what is not small.
+    pub(super) fn open(&self, get: &Get) -> Result<Body, LaneError> {
+        Ok(self.response(self.client.get(get.clone())?)?.body)
     }
 
     fn response(&self, mut exchange: Exchange) -> Result<Response, LaneError> {
@@ -227,12 +233,11 @@ impl Lane {
     /// # Errors
     /// [`LaneError`]; what is in `body` is of no use.
     pub fn fetch(&self, get: &Get, limit: usize, body: &mut Vec<u8>) -> Result<(), LaneError> {
-        let get = Get { keep: true, is_small: true, ..get.clone() };
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             self.enter();
             let began = Instant::now();
-            let fetched = self.pool.fetch(&get, limit, body);
+            let fetched = self.pool.fetch(get, limit, body);
             let transient = match &fetched {
                 Err(LaneError::Http(error)) if error.is_transient() => Some(error),
                 _ => None,
@@ -246,7 +251,7 @@ impl Lane {
     }
 
     /// Waits for room. While there is none, others are under way and will leave.
-    fn enter(&self) {
+    pub(super) fn enter(&self) {
         let mut gate = self.lock();
         while gate.under_way >= gate.window.room() {
             gate.waiting += 1;
@@ -257,7 +262,7 @@ impl Lane {
     }
 
     /// A request is over: it was answered after so long, or refused.
-    fn leave(&self, answered: Option<Duration>) {
+    pub(super) fn leave(&self, answered: Option<Duration>) {
         let mut gate = self.lock();
         gate.under_way -= 1;
         match answered {

@@ -1,7 +1,7 @@
 //! Redirects (RFC 9110, 15.4): where to, and for how long. Pure.
 
 use thiserror::Error;
-use url::{Origin, Url};
+use url::Url;
 
 /// The URLs that one GET has come through.
 #[derive(Debug)]
@@ -53,10 +53,11 @@ pub(crate) fn is_redirect(status: u16) -> bool {
 
 /// Whether headers meant for one URL may be sent to the other: scheme, host and port are the same.
 pub(crate) fn is_same_origin(one: &Url, other: &Url) -> bool {
-    match (one.origin(), other.origin()) {
-        (one @ Origin::Tuple(..), other @ Origin::Tuple(..)) => one == other,
-        _ => false,
-    }
+    matches!(one.scheme(), "http" | "https")
+        && one.scheme() == other.scheme()
+        && one.host().is_some()
+        && one.host() == other.host()
+        && one.port_or_known_default() == other.port_or_known_default()
 }
 
 /// Why a redirect is not followed.

@@ -12,7 +12,7 @@ pub(crate) struct FastStdout {
     pub(crate) mount: usize,
     /// Where in the container that is which opens them.
     pub(crate) opener: String,
-    /// The FIFO that is standard output there.
+    /// The FIFO that is standard output there; empty if that stays with the engine.
     pub(crate) stdout: String,
     /// The one that is standard error; empty if that stays with the engine.
     pub(crate) stderr: String,
@@ -22,13 +22,21 @@ pub(crate) struct FastStdout {
 pub(crate) const OPENER: &str = "open";
 
 impl Planner<'_> {
-    /// Takes standard output from a FIFO. Standard error as well, if the job sends it elsewhere than to ours: else the
-    /// engine has it, so that a program's last words are known.
+    /// Takes standard output from a FIFO, standard error, or both. Where the job says so of all its output, standard error
+    /// stays with the engine unless it is sent elsewhere than to ours, so that a program's last words are known.
     pub(super) fn fast_stdout(
         &mut self,
         name: &mut impl FnMut() -> String,
     ) -> Result<Option<FastStdout>, PlanError> {
-        if !self.job.fast_stdout() {
+        let is_for_all = self.job.fast_stdout();
+        let wants = |transfer: &PlannedTransfer, stream: &Source<FifoRef>| {
+            let is_data = is_for_all && !transfer.sink.is_our_stream();
+            transfer.source == *stream && (transfer.is_fast || is_data)
+        };
+        let any = |stream| self.transfers.iter().any(|transfer| wants(transfer, &stream));
+        let has_stdout = is_for_all || any(Source::ContainerStdOut);
+        let has_stderr = any(Source::ContainerStdErr);
+        if !has_stdout && !has_stderr {
             return Ok(None);
         }
         if !cfg!(target_arch = "x86_64") {
@@ -36,17 +44,17 @@ impl Planner<'_> {
         }
         let (mount, target) = (self.mounts.len(), temporary_target(name)?);
         let volume = (mount, &target);
-        if !self.transfers.iter().any(|transfer| transfer.source == Source::ContainerStdOut) {
+        let is_named =
+            self.transfers.iter().any(|transfer| transfer.source == Source::ContainerStdOut);
+        if is_for_all && !is_named {
             self.transfers.push(Connect::new(Source::ContainerStdOut, Sink::HostStdOut));
         }
-        let stdout = self.comes_by_fifo(&Source::ContainerStdOut, volume, "stdout")?;
-        let is_data = |transfer: &PlannedTransfer| {
-            transfer.source == Source::ContainerStdErr && transfer.sink != Sink::HostStdErr
+        let mut fifo = |has: bool, stream, name| match has {
+            true => self.comes_by_fifo(&stream, volume, name),
+            false => Ok(String::new()),
         };
-        let stderr = match self.transfers.iter().any(is_data) {
-            true => self.comes_by_fifo(&Source::ContainerStdErr, volume, "stderr")?,
-            false => String::new(),
-        };
+        let stdout = fifo(has_stdout, Source::ContainerStdOut, "stdout")?;
+        let stderr = fifo(has_stderr, Source::ContainerStdErr, "stderr")?;
         let opener = target.join(&fixed(OPENER)?).to_string();
         self.mounts.push(Mount::Temporary { host_dir: None, mode: 0o755, access: "ro", target });
         Ok(Some(FastStdout { mount, opener, stdout, stderr }))
@@ -81,8 +89,12 @@ mod tests {
     use crate::spec::JobSpec;
 
     fn plan(connectors: &str) -> Plan {
+        planned(true, connectors)
+    }
+
+    fn planned(fast_stdout: bool, connectors: &str) -> Plan {
         let document = format!(
-            r#"{{"image": "i", "fast_stdout": true, "stream_connectors": [{connectors}]}}"#
+            r#"{{"image": "i", "fast_stdout": {fast_stdout}, "stream_connectors": [{connectors}]}}"#
         );
         let mut next = 0;
         let name = || {
@@ -117,5 +129,33 @@ mod tests {
         assert_eq!(plan.transfers()[0], "fifo:stderr → file:/e");
         let fast = plan.fast_stdout.as_ref().unwrap();
         assert_eq!(fast.stderr, "/mnt/girder_worker/t2/stderr");
+    }
+
+    #[test]
+    fn one_stream_alone_is_a_fifo_where_its_connect_says_so() {
+        let connect = |stream: &str, sink: &str| {
+            format!(
+                r#"{{"type": "Connect", "input": {{"type": "{stream}", "fast": true}}, "output": {sink}}}"#
+            )
+        };
+        let file = r#"{"type": "HostFile", "path": "/f"}"#;
+        let ours = r#"{"type": "HostStdErr"}"#;
+        for (connector, first, [stdout, stderr]) in [
+            (connect("ContainerStdOut", file), "fifo:stdout → file:/f", ["stdout", ""]),
+            (connect("ContainerStdErr", file), "fifo:stderr → file:/f", ["", "stderr"]),
+            (connect("ContainerStdErr", ours), "fifo:stderr → host:stderr", ["", "stderr"]),
+        ] {
+            let plan = planned(false, &connector);
+            assert_eq!(plan.transfers()[0], first);
+            let fast = plan.fast_stdout.as_ref().unwrap();
+            let path = |name: &str| match name {
+                "" => String::new(),
+                name => format!("/mnt/girder_worker/t2/{name}"),
+            };
+            assert_eq!((&fast.stdout, &fast.stderr), (&path(stdout), &path(stderr)));
+        }
+        let slow = r#"{"type": "Connect", "input": {"type": "ContainerStdOut", "fast": false},
+            "output": {"type": "HostFile", "path": "/f"}}"#;
+        assert!(planned(false, slow).fast_stdout.is_none());
     }
 }

@@ -1,15 +1,14 @@
 //! The part of a plan that is put into volumes from Girder, and taken out of them to it.
 
 use super::argument::Part;
-use super::planner::{Planner, place};
+use super::planner::Planner;
 use super::{PlanError, PlannedDownload, PlannedHook};
 use crate::spec::{Download, GirderJob, Hook};
 
 impl Planner<'_> {
     /// Plans a download once, however often it is asked for, and gives what an argument becomes.
     pub(crate) fn download(&mut self, download: &Download) -> Result<Part, PlanError> {
-        let target = self.target(download.volume)?.clone();
-        let mount = place(download.volume);
+        let (mount, target) = self.mounted(download.volume)?;
         let what = download.what.clone();
         let path = format!("{}/{}", target.as_str().trim_end_matches('/'), what.told_path());
         if let Some(&at) = self.downloads_at.get(&(mount, what.clone())) {
@@ -26,8 +25,9 @@ impl Planner<'_> {
         Ok(Part::Download { at: self.downloads.len() - 1, told: path })
     }
 
-    pub(crate) fn hook(&self, hook: &Hook) -> Result<PlannedHook, PlanError> {
-        let mount = hook.path().map(|path| place(path.volume));
+    pub(crate) fn hook(&mut self, hook: &Hook) -> Result<PlannedHook, PlanError> {
+        let mount = hook.path().map(|path| self.mounted(path.volume)).transpose()?;
+        let mount = mount.map(|(mount, _)| mount);
         let job_id = match hook {
             Hook::JobArtifact { job_id, .. } => {
                 let of_the_job = || self.job.girder_job().and_then(job_of);

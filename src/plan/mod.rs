@@ -43,7 +43,7 @@ pub struct Plan {
     pub(crate) arguments: Vec<PlannedArgument>,
     /// The job in Girder that is told what happens.
     pub(crate) girder_job: Option<GirderJob>,
-    /// The default temporary volume, then [`JobSpec::volumes`] in their order.
+    /// [`JobSpec::volumes`] in their order; behind them the default temporary volume, if anything names it.
     pub(crate) mounts: Vec<Mount>,
     /// What is put into volumes before the container starts; each once.
     pub(crate) downloads: Vec<PlannedDownload>,
@@ -77,7 +77,7 @@ impl Plan {
     /// # Errors
     /// [`PlanError`]: the job cannot work as it is written.
     pub fn new(job: &JobSpec, mut name: impl FnMut() -> String) -> Result<Self, PlanError> {
-        let plan = Planner::new(job).plan(&mut name)?;
+        let plan = Planner::new(job, &mut name)?.plan(&mut name)?;
         plan.refuse_too_long(&plan.arguments())?;
         Ok(plan)
     }
@@ -262,6 +262,19 @@ pub enum PlanError {
     MountedTwice {
         /// The path in the container.
         target: String,
+    },
+    /// The engine would have to make a mount point where it cannot.
+    #[error(
+        "the volume {volume} is mounted read-only at {target}, and temporary volumes are mounted in \
+         {beneath}: mount it elsewhere, such as at /data, or so that it can be written to"
+    )]
+    BeneathReadOnly {
+        /// The host's side of the volume.
+        volume: String,
+        /// Where the container has it.
+        target: String,
+        /// What lies beneath that.
+        beneath: &'static str,
     },
     /// The container looks for a FIFO where it has none of the host's folders.
     #[error(

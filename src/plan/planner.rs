@@ -10,8 +10,8 @@ use super::{
     FifoFolder, FifoRef, Mount, Plan, PlanError, PlannedDownload, PlannedFifo, PlannedTransfer,
 };
 use crate::spec::{
-    Argument, BindMount, Connect, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source, Volume,
-    VolumeRef,
+    Argument, BindMount, Connect, Direction, Downloaded, Fifo, FifoPlace, JobSpec, Sink, Source,
+    Volume, VolumeRef,
 };
 use crate::volume::{Bind, ContainerPath, HostPath, RelativePath};
 
@@ -23,6 +23,7 @@ const TEMPORARY_PREFIX: &str = "/mnt/girder_worker";
 pub(crate) struct Planner<'a> {
     pub(crate) job: &'a JobSpec,
     pub(crate) mounts: Vec<Mount>,
+    default_volume: DefaultVolume,
     pub(crate) downloads: Vec<PlannedDownload>,
     /// Where in `downloads` each is, by its mount and what it is.
     pub(crate) downloads_at: HashMap<(usize, Downloaded), usize>,
@@ -34,24 +35,37 @@ pub(crate) struct Planner<'a> {
     pub(super) transfers: Vec<PlannedTransfer>,
 }
 
+/// The default temporary volume.
+#[derive(Debug)]
+enum DefaultVolume {
+    /// Nothing has named it yet: where it would be mounted. If nothing does, it is not: /mnt may be the user's own.
+    Unused(ContainerPath),
+    /// Where in `mounts` it is.
+    At(usize),
+}
+
 impl<'a> Planner<'a> {
-    /// Begins with nothing.
-    pub(crate) fn new(job: &'a JobSpec) -> Self {
-        Self {
+    /// Begins with the job's volumes.
+    pub(crate) fn new(
+        job: &'a JobSpec,
+        name: &mut impl FnMut() -> String,
+    ) -> Result<Self, PlanError> {
+        let default_volume = DefaultVolume::Unused(temporary_target(name)?);
+        Ok(Self {
             job,
-            mounts: Vec::new(),
+            mounts: mounts(job, name)?,
+            default_volume,
             downloads: Vec::new(),
             downloads_at: HashMap::new(),
             named_paths: HashSet::new(),
             fifos: Vec::new(),
             fifos_at: HashMap::new(),
             transfers: Vec::new(),
-        }
+        })
     }
 
     /// Plans the whole job.
     pub(crate) fn plan(mut self, name: &mut impl FnMut() -> String) -> Result<Plan, PlanError> {
-        self.mount_all(name)?;
         let job = self.job;
         let arguments = job.container_args().iter().map(|argument| self.argument(argument));
         let arguments = arguments.collect::<Result<_, _>>()?;
@@ -60,8 +74,9 @@ impl<'a> Planner<'a> {
         }
         let fast_stdout = self.fast_stdout(name)?;
         self.connect_streams();
-        let hooks =
-            job.result_hooks().iter().map(|hook| self.hook(hook)).collect::<Result<_, _>>()?;
+        let hooks = job.result_hooks().iter().map(|hook| self.hook(hook));
+        let hooks = hooks.collect::<Result<_, _>>()?;
+        self.refuse_read_only()?;
         Ok(Plan {
             image: job.image().to_owned(),
             pull: job.pull(),
@@ -81,28 +96,6 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn mount_all(&mut self, name: &mut impl FnMut() -> String) -> Result<(), PlanError> {
-        let mut temporary = |host_dir, mode| {
-            let target = temporary_target(name)?;
-            Ok::<_, PlanError>(Mount::Temporary { host_dir, mode, access: "rw", target })
-        };
-        self.mounts.push(temporary(None, 0o777)?);
-        for volume in self.job.volumes() {
-            self.mounts.push(match volume {
-                Volume::Bind(mount) => bind(mount)?,
-                Volume::Temporary(volume) => temporary(volume.host_dir.clone(), volume.mode)?,
-            });
-        }
-        let mut targets = HashSet::new();
-        for mount in &self.mounts {
-            let target = mount.target().as_str().trim_end_matches('/');
-            if !targets.insert(target) {
-                return Err(PlanError::MountedTwice { target: target.to_owned() });
-            }
-        }
-        Ok(())
-    }
-
     fn argument(&mut self, argument: &Argument) -> Result<PlannedArgument, PlanError> {
         match argument {
             Argument::CommaJoined(parts) => {
@@ -116,9 +109,9 @@ impl<'a> Planner<'a> {
     fn part(&mut self, argument: &Argument) -> Result<Part, PlanError> {
         Ok(Part::Text(match argument {
             Argument::Literal(text) => text.clone(),
-            Argument::Volume(volume) => self.target(*volume)?.as_str().to_owned(),
+            Argument::Volume(volume) => self.mounted(*volume)?.1.as_str().to_owned(),
             Argument::VolumePath(path) => {
-                self.target(path.volume)?.join_as_written(&path.filename).map_err(|source| {
+                self.mounted(path.volume)?.1.join_as_written(&path.filename).map_err(|source| {
                     PlanError::Path { what: format!("the VolumePath {}", path.filename), source }
                 })?
             }
@@ -150,7 +143,8 @@ impl<'a> Planner<'a> {
         let name = RelativePath::new(&fifo.name).map_err(wrong)?;
         let (folder, target) = match &fifo.place {
             FifoPlace::Volume(volume) => {
-                (FifoFolder::Mount(place(*volume)), self.target(*volume)?.join(&name))
+                let (mount, target) = self.mounted(*volume)?;
+                (FifoFolder::Mount(mount), target.join(&name))
             }
             FifoPlace::Paths { container_path, host_path } => {
                 let folder = HostPath::new(host_path).map_err(wrong)?;
@@ -189,6 +183,32 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The volumes of the host in which the engine has to make the mount points of temporary volumes: what is mounted,
+    /// and where.
+    fn above_temporary_volumes(&self) -> impl Iterator<Item = (&Bind, &str, &ContainerPath)> {
+        let is_temporary = |mount: &Mount| matches!(mount, Mount::Temporary { .. });
+        let any = self.mounts.iter().any(is_temporary);
+        self.mounts.iter().filter_map(move |mount| match mount {
+            Mount::Bind { bind, host_path, target }
+                if any && Path::new(TEMPORARY_PREFIX).starts_with(target.as_str()) =>
+            {
+                Some((bind, host_path.as_str(), target))
+            }
+            _ => None,
+        })
+    }
+
+    fn refuse_read_only(&self) -> Result<(), PlanError> {
+        match self.above_temporary_volumes().find(|(bind, ..)| bind.is_read_only()) {
+            None => Ok(()),
+            Some((_, volume, target)) => Err(PlanError::BeneathReadOnly {
+                volume: volume.to_owned(),
+                target: target.to_string(),
+                beneath: TEMPORARY_PREFIX,
+            }),
+        }
+    }
+
     /// The container's own streams go to ours unless the job takes them elsewhere.
     fn connect_streams(&mut self) {
         for (source, ours) in [
@@ -212,17 +232,68 @@ impl<'a> Planner<'a> {
             }
         }
         let idle = self.fifos.iter().enumerate().filter(|(at, _)| !connected.contains(at));
-        let idle = idle.map(|(_, fifo)| fifo.name.as_str()).map(|name| {
-            format!("nothing goes through the FIFO {name}: whoever opens it will wait")
+        let idle = idle.map(|(_, fifo)| {
+            let (name, end) = match fifo.direction {
+                Direction::Input => (fifo.name.as_str(), "output"),
+                Direction::Output => (fifo.name.as_str(), "input"),
+            };
+            format!(
+                "the FIFO {name} is in no Connect, and a program that opens it waits for ever: make it the \
+                 `{end}` of a Connect, or leave it out"
+            )
+        });
+        let above = self.above_temporary_volumes().map(|(_, volume, target)| {
+            format!(
+                "the engine makes empty folders in {volume} for temporary volumes, which are mounted in \
+                 {TEMPORARY_PREFIX}: mount it elsewhere than at {target}, such as at /data"
+            )
         });
         let of_keywords = warnings::of_keywords(self.job.container()).map(str::to_owned);
-        self.job.warnings().iter().cloned().chain(idle).chain(of_keywords).collect()
+        self.job.warnings().iter().cloned().chain(idle).chain(above).chain(of_keywords).collect()
     }
 
-    pub(crate) fn target(&self, volume: VolumeRef) -> Result<&ContainerPath, PlanError> {
-        let mount = self.mounts.get(place(volume));
-        mount.map(Mount::target).ok_or(PlanError::Bug("a volume that the job does not have"))
+    /// Where in [`mounts`](Self::mounts) a volume is, and where in the container. The default one is mounted by this.
+    pub(crate) fn mounted(
+        &mut self,
+        volume: VolumeRef,
+    ) -> Result<(usize, ContainerPath), PlanError> {
+        let at = match (volume.listed(), &self.default_volume) {
+            (Some(listed), _) => listed,
+            (None, DefaultVolume::At(at)) => *at,
+            (None, DefaultVolume::Unused(target)) => {
+                let at = self.mounts.len();
+                let (host_dir, mode, target) = (None, 0o777, target.clone());
+                self.mounts.push(Mount::Temporary { host_dir, mode, access: "rw", target });
+                self.default_volume = DefaultVolume::At(at);
+                at
+            }
+        };
+        let mount = self.mounts.get(at);
+        let mount = mount.ok_or(PlanError::Bug("a volume that the job does not have"))?;
+        Ok((at, mount.target().clone()))
     }
+}
+
+/// The volumes that a job lists.
+fn mounts(job: &JobSpec, name: &mut impl FnMut() -> String) -> Result<Vec<Mount>, PlanError> {
+    let mut mount = |volume: &Volume| match volume {
+        Volume::Bind(mount) => bind(mount),
+        Volume::Temporary(volume) => Ok(Mount::Temporary {
+            host_dir: volume.host_dir.clone(),
+            mode: volume.mode,
+            access: "rw",
+            target: temporary_target(name)?,
+        }),
+    };
+    let mounts = job.volumes().iter().map(&mut mount).collect::<Result<Vec<_>, _>>()?;
+    let mut targets = HashSet::new();
+    for mount in &mounts {
+        let target = mount.target().as_str().trim_end_matches('/');
+        if !targets.insert(target) {
+            return Err(PlanError::MountedTwice { target: target.to_owned() });
+        }
+    }
+    Ok(mounts)
 }
 
 /// Where a temporary volume is mounted.
@@ -239,11 +310,6 @@ fn bind(mount: &BindMount) -> Result<Mount, PlanError> {
     let target = ContainerPath::new(&mount.container_path).map_err(wrong)?;
     let bind = Bind::new(&mount.host_path, target.clone(), &mount.mode).map_err(wrong)?;
     Ok(Mount::Bind { bind, host_path: mount.host_path.clone(), target })
-}
-
-/// The default temporary volume comes first.
-pub(crate) fn place(volume: VolumeRef) -> usize {
-    volume.listed().map_or(0, |index| index + 1)
 }
 
 #[cfg(test)]
@@ -364,6 +430,30 @@ mod tests {
         options.merge_into(&mut job);
         let error = Plan::new(&job, || "t".to_owned());
         assert!(matches!(error, Err(PlanError::MountedTwice { target }) if target == "/mnt"));
+    }
+
+    #[test]
+    fn the_default_volume_is_mounted_if_anything_names_it() {
+        let bound =
+            |mode: &str, more: &str| plan(&format!(r#""volumes": ["/data:/mnt:{mode}"], {more}"#));
+        let unused = bound("ro", r#""container_args": ["/mnt/x"]"#).unwrap();
+        assert_eq!((unused.mounts.len(), unused.warnings.len()), (1, 0));
+        for more in [
+            r#""container_args": [{"type": "TemporaryVolume.default"}]"#.to_owned(),
+            r#""container_args": [{"type": "VolumePath", "filename": "a"}]"#.to_owned(),
+            r#""container_args": [{"type": "GirderFileIdToVolume", "id": "5a"}]"#.to_owned(),
+            format!(r#""stream_connectors": [{FILE_INTO_IN}]"#),
+            r#""girder_result_hooks": [{"type": "GirderUploadVolumePathToItem", "item_id": "5f",
+                "volumepath": {"type": "VolumePath", "filename": "a"}}]"#
+                .to_owned(),
+        ] {
+            let used = bound("rw", &more).unwrap();
+            assert_eq!(used.mounts.len(), 2, "{more}");
+            assert!(used.warnings[0].contains("empty folders in /data"), "{:?}", used.warnings);
+            let error = bound("ro", &more).unwrap_err();
+            assert!(matches!(error, PlanError::BeneathReadOnly { .. }), "{more}: {error}");
+        }
+        assert_eq!(plan(r#""container_args": []"#).unwrap().mounts, []);
     }
 
     #[test]

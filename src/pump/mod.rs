@@ -29,6 +29,7 @@
 //! of a container is taken at once, however slow its sink; a transfer that has nothing to do costs
 //! no wake-up and no buffer.
 
+mod attention;
 mod carrier;
 mod driver;
 mod end;
@@ -55,6 +56,6 @@ pub use self::carrier::Carrier;
 pub use self::end::{Listen, Sink, Source, Sum, Summed};
 pub use self::error::{PumpError, TransferError};
 pub use self::options::Options;
-pub use self::report::{Finish, Notice, TransferReport};
+pub use self::report::{Finish, Notice, OutputEnd, TransferReport};
 pub use self::streams::{Attach, Brings, Outlet, Piece, Split, Successor};
 pub use self::worker::{Flow, Pump};

@@ -1,5 +1,7 @@
 //! What a transfer tells while it goes on and when it is over.
 
+use std::time::Instant;
+
 use crate::pump::carrier::Carrier;
 use crate::pump::error::TransferError;
 
@@ -31,10 +33,10 @@ pub enum Notice {
         id: usize,
     },
     /// The connection of the container's output is over, and its end may not be the output's. Another may take
-    /// its place; until then, or until the container's exit if it is sure, its transfers wait.
+    /// its place; until then, or until the container's exit if it is orderly, its transfers wait.
     OutputBrokeOff {
-        /// Whether nothing is missing if the container has exited.
-        is_sure: bool,
+        /// How it was over.
+        end: OutputEnd,
     },
     /// It is over; nothing more will be told of it.
     Ended {
@@ -43,6 +45,22 @@ pub enum Notice {
         /// What came of it.
         report: TransferReport,
     },
+}
+
+/// How the connection of a container's output was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutputEnd {
+    /// Between two pieces: nothing is missing if the container has exited.
+    Orderly,
+    /// Between two pieces, but it came together with bytes, and a second or more after our last look: whoever sent
+    /// them may have lost its patience with us, and thrown away what was to follow. Or nothing was sent for so long.
+    Late {
+        /// When the end was read.
+        at: Instant,
+    },
+    /// In the middle of a piece, or by an error, or by silence.
+    Torn,
 }
 
 /// What came of a transfer.

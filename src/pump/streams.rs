@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use nix::errno::Errno;
 
+use crate::pump::attention::Attention;
 use crate::pump::carrier::pool::Pool;
 use crate::pump::error::TransferError;
-use crate::pump::report::Finish;
+use crate::pump::report::{Finish, OutputEnd};
 use crate::sys::uninterrupted;
 
 /// How much one read takes at most, so that it stays in the cache until it is taken apart.
@@ -148,9 +149,9 @@ pub(crate) enum Flowing {
     Ended,
     /// It did not end in time after the container's exit.
     GivenUp,
-    /// Another connection may take its place. Sure: nothing is missing if the container has exited.
+    /// Another connection may take its place.
     BrokeOff {
-        is_sure: bool,
+        end: OutputEnd,
     },
 }
 
@@ -159,15 +160,21 @@ pub(crate) struct Streams {
     attach: Attach,
     last_byte: Option<Instant>,
     attention: Attention,
-    /// The connection is over, and whether it is sure that nothing is missing if the container has exited.
-    broke_off: Option<bool>,
+    /// The connection is over.
+    broke_off: Option<OutputEnd>,
     /// Something is missing, or may be.
     lacks: bool,
 }
 
 impl Streams {
     pub(crate) fn new(attach: Attach) -> Self {
-        Self { attach, last_byte: None, attention: Attention::new(), broke_off: None, lacks: false }
+        Self {
+            attach,
+            last_byte: None,
+            attention: Attention::new(Instant::now()),
+            broke_off: None,
+            lacks: false,
+        }
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -179,7 +186,7 @@ impl Streams {
         let Successor { socket, read_ahead, brings } = successor;
         self.attach.split.goes_on(brings);
         (self.attach.socket, self.attach.read_ahead) = (socket, read_ahead);
-        (self.broke_off, self.attention) = (None, Attention::new());
+        (self.broke_off, self.attention) = (None, Attention::new(Instant::now()));
         if let Some(last_byte) = &mut self.last_byte {
             *last_byte = now;
         }
@@ -190,10 +197,17 @@ impl Streams {
         self.lacks = true;
     }
 
+    /// The connection that is over had everything.
+    pub(crate) fn was_all(&mut self) {
+        if self.broke_off.is_some() {
+            self.broke_off = Some(OutputEnd::Orderly);
+        }
+    }
+
     /// No other connection comes.
     pub(crate) fn gives_up(&mut self) {
         self.lacks = true;
-        self.broke_off = Some(true);
+        self.broke_off = Some(OutputEnd::Orderly);
         self.last_byte.get_or_insert_with(Instant::now);
     }
 
@@ -215,29 +229,31 @@ impl Streams {
         if !self.attach.goes_on {
             return self.read(pool, now, feed);
         }
-        let is_sure = match self.broke_off {
-            Some(is_sure) => is_sure,
+        let end = match self.broke_off {
+            Some(end) => end,
             None => match self.read(pool, now, feed) {
-                Ok(Flowing::Ended) => {
-                    self.attach.split.broke_off() && !self.attention.has_been_late()
+                Ok(Flowing::Ended) if !self.attach.split.broke_off() => OutputEnd::Torn,
+                Ok(Flowing::Ended) if self.attention.is_in_doubt() => {
+                    OutputEnd::Late { at: Instant::now() }
                 }
-                Ok(Flowing::GivenUp) => false,
+                Ok(Flowing::Ended) => OutputEnd::Orderly,
+                Ok(Flowing::GivenUp) => OutputEnd::Torn,
                 Ok(goes_on) => return Ok(goes_on),
                 Err(error) => {
                     tracing::warn!(?error, "the container's output broke off");
-                    false
+                    OutputEnd::Torn
                 }
             },
         };
-        if is_sure && self.last_byte.is_some() {
+        if end == OutputEnd::Orderly && self.last_byte.is_some() {
             self.attach.split.end().or_else(|error| match self.lacks {
                 true => Ok(()),
                 false => Err(TransferError::Split(error)),
             })?;
             return Ok(Flowing::Ended);
         }
-        match self.broke_off.replace(is_sure) {
-            None => Ok(Flowing::BrokeOff { is_sure }),
+        match self.broke_off.replace(end) {
+            None => Ok(Flowing::BrokeOff { end }),
             Some(_) => Ok(Flowing::Wait),
         }
     }
@@ -301,46 +317,6 @@ impl Streams {
             .map(|last_byte| last_byte + SILENCE_AFTER_EXIT)
     }
 }
-
-/// Whether we have looked at the connection often enough. The engine waits two seconds for who does not
-/// take a container's last words, throws them away, and ends the connection as if they had been all.
-#[derive(Debug)]
-struct Attention {
-    looked: Instant,
-    /// Bytes that have come without a pause since we looked again after a long time.
-    since_late: Option<usize>,
-}
-
-impl Attention {
-    fn new() -> Self {
-        Self { looked: Instant::now(), since_late: None }
-    }
-
-    fn read(&mut self, bytes: usize, now: Instant) {
-        if now.duration_since(self.looked) >= LATE {
-            self.since_late = Some(0);
-        }
-        if let Some(since_late) = &mut self.since_late {
-            *since_late += bytes;
-        }
-        self.looked = now;
-    }
-
-    /// Whatever the engine had to give we have: it did not wait for us.
-    fn found_nothing(&mut self, now: Instant) {
-        *self = Self { looked: now, since_late: None };
-    }
-
-    fn has_been_late(&self) -> bool {
-        self.since_late.is_some_and(|bytes| bytes >= FULL)
-    }
-}
-
-/// Half of what the engine waits for.
-const LATE: Duration = Duration::from_secs(1);
-
-/// The least that a socket may hold that takes no more: some hundred frames of a byte.
-const FULL: usize = 2 << 10;
 
 fn take_apart(
     split: &mut dyn Split,
@@ -460,6 +436,32 @@ mod tests {
         take_apart(&mut Bytewise, b"ab!", &mut feed).unwrap_err();
         let (out, err) = (Outlet::StdOut, Outlet::StdErr);
         assert_eq!(given, [(out, 2), (err, 3), (out, 1), (out, MOST_PIECES), (out, 1), (out, 2)]);
+    }
+
+    #[test]
+    fn an_end_that_comes_late_with_bytes_waits_until_it_is_settled() {
+        for was_all in [true, false] {
+            let (mut streams, mut theirs) = streams();
+            streams.attach = streams.attach.that_may_go_on();
+            let now = Instant::now();
+            streams.attention = Attention::new(now.checked_sub(SILENCE_AFTER_EXIT).unwrap());
+            theirs.write_all(&[b'a'; 1 << 12]).unwrap();
+            drop(theirs);
+            let turn = |streams: &mut Streams| streams.turn(&Pool::new(1), now, |_, _| {}).unwrap();
+            let ended = turn(&mut streams);
+            let is_late = matches!(ended, Flowing::BrokeOff { end: OutputEnd::Late { .. } });
+            assert!(is_late, "{ended:?}");
+            streams.container_exited(now);
+            assert_eq!((turn(&mut streams), streams.deadline()), (Flowing::Wait, None));
+            if was_all {
+                streams.was_all()
+            } else {
+                streams.gives_up()
+            }
+            assert_eq!(turn(&mut streams), Flowing::Ended);
+            let finish = if was_all { Finish::Complete } else { Finish::Incomplete };
+            assert_eq!(streams.finish(Outlet::StdOut), finish);
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) enum Waiting {
     Something,
     /// A status, or more than one update.
     Much,
+    /// The job's end, with all that is left.
+    End,
 }
 
 impl Backlog {
@@ -58,7 +60,10 @@ impl Backlog {
 
     /// How much there is to be told.
     pub(super) fn waiting(&self) -> Waiting {
-        if !self.statuses.is_empty() || self.log.is_long() {
+        let ends = self.statuses.len() == 1 && self.statuses.iter().all(|status| status.is_end());
+        if ends && !self.log.is_long() {
+            Waiting::End
+        } else if !self.statuses.is_empty() || self.log.is_long() {
             Waiting::Much
         } else if !self.log.is_empty() || self.progress != JobProgress::default() {
             Waiting::Something

@@ -23,8 +23,9 @@
 //!
 //! # What is guaranteed
 //!
-//! - An update begins at most twice a second. What is told is sent within a second, unless an
-//!   update is under way or there is more than one update may bring.
+//! - An update begins at most twice a second; the one with the job's end does not wait for that. What
+//!   is told is sent within a second, unless an update is under way or there is more than one update
+//!   may bring.
 //! - The log comes in its order, and no update pushes an earlier one out of Girder's log. Of a long
 //!   log the beginning and the end are shown; `log` has the numbers. An update that timed out may
 //!   have arrived all the same; then its part of the log is there twice.

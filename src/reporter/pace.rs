@@ -130,7 +130,9 @@ impl Pace {
     fn due(&self, work: Work) -> Option<Option<Instant>> {
         let pause = match work.waiting {
             _ if work.is_dead => return None,
-            Waiting::Much => INTERVAL,
+            // Who waits for the job's end has waited for all of it, and nothing comes after it.
+            Waiting::End if work.closed.is_some() => return Some(None),
+            Waiting::Much | Waiting::End => INTERVAL,
             Waiting::Something if work.closed.is_some() => INTERVAL,
             Waiting::Something => GATHERS,
             Waiting::Nothing if work.looks => INTERVAL,
@@ -157,7 +159,7 @@ impl Pace {
     }
 }
 
-/// Between the beginnings of two requests, at least.
+/// Between the beginnings of two requests, at least; but the job's end is told at once.
 pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 
 /// The same where one update brings everything: fewer entries leave more room for each.
@@ -218,6 +220,19 @@ mod tests {
         let (times, _) = updates(&mut pace, work(Waiting::Something), now + SECOND * 60, true);
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] < SECOND), "{times:?}");
         assert_eq!(times[0], Duration::ZERO, "the first line after a pause goes at once");
+    }
+
+    #[test]
+    fn the_end_is_told_at_once_and_again_with_growing_pauses() {
+        let (mut pace, now) = pace();
+        pace.begins(now);
+        pace.took(now);
+        let end = work(Waiting::End);
+        assert_eq!(pace.next(end, now), Turn::Wait(Some(now + INTERVAL)));
+        let closed = Work { closed: Some(now), ..end };
+        let (times, _) = updates(&mut pace, closed, now, false);
+        assert_eq!(times[0], Duration::ZERO);
+        assert!(times[1] >= INTERVAL, "{times:?}");
     }
 
     #[test]

@@ -136,8 +136,8 @@ fn updates_keep_their_order_and_their_pace() {
     teller.log("end");
     teller.status(JobStatus::Success);
     reporter.flush().unwrap();
-    let (third, ends) = next(&came);
-    assert!(third - second >= INTERVAL - JITTER);
+    // This one does not wait for the pace, if it is closed before that is over.
+    let (_, ends) = next(&came);
     assert_eq!(ends, form(&[("log", "end"), ("status", "3")]));
     assert!(came.try_recv().is_err());
 }

@@ -26,6 +26,15 @@ impl Canceller {
         });
     }
 
+    /// Asks, and nobody waits for the end: the engine has the time that it needs, within reason.
+    pub(crate) fn cancel_unhurried(&self) {
+        self.0.send_modify(|asked| {
+            if asked.first.is_none() {
+                *asked = Asked { first: Some(Instant::now()), leisure: LEISURE, ..*asked };
+            }
+        });
+    }
+
     /// One that has not been asked yet, and the run's side of it.
     pub(crate) fn new() -> (Self, Cancellation) {
         let (sender, receiver) = watch::channel(Asked::default());
@@ -99,8 +108,8 @@ impl Cancellation {
     }
 
     /// Lets `work` go on until it is done, or the run was cancelled and has had its time: the container's
-    /// `grace` after the first asking, none after the second, and `spare` beyond it. Then `work` is
-    /// dropped, whatever it waits for.
+    /// `grace` after the first asking, none after the second, and `spare` beyond it; more if nobody waits. Then `work`
+    /// is dropped, whatever it waits for.
     pub(crate) async fn in_time<T>(
         &self,
         (grace, spare): (Duration, Duration),
@@ -116,7 +125,7 @@ impl Cancellation {
     async fn has_had_its_time(&self, grace: Duration, spare: Duration) {
         self.until(Level::Asked).await;
         let asked = *self.asked.borrow();
-        let first = asked.first.unwrap_or_else(Instant::now);
+        let first = asked.first.unwrap_or_else(Instant::now) + asked.leisure;
         tokio::select! {
             () = sleep_until(first + grace + spare) => return,
             () = self.until(Level::Insisted) => {}
@@ -160,13 +169,20 @@ pub(crate) struct Cancelled;
 struct Asked {
     first: Option<Instant>,
     second: Option<Instant>,
+    /// Beyond the time that a run has that somebody waits for.
+    leisure: Duration,
 }
+
+/// A busy engine needs seconds to stop a container that writes as fast as it can.
+const LEISURE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Waker};
+
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -212,6 +228,24 @@ mod tests {
         assert_eq!(cancellation.in_time(long, pending::<()>()).await, Err(Cancelled));
         // What is done at once is done, however late it is.
         assert_eq!(cancellation.in_time(AT_ONCE, async { 7 }).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn where_nobody_waits_the_engine_has_its_time_until_somebody_does() {
+        const AT_ONCE: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(1));
+        let (canceller, cancellation) = Canceller::new();
+        canceller.cancel_unhurried();
+        assert!(is_ready(cancellation.until(Level::Asked)));
+        assert!(!is_ready(cancellation.until(Level::Insisted)));
+        let ends = cancellation.in_time(AT_ONCE, pending::<()>());
+        assert!(timeout(Duration::from_millis(50), ends).await.is_err(), "it had no time");
+        canceller.cancel();
+        assert_eq!(cancellation.in_time(AT_ONCE, pending::<()>()).await, Err(Cancelled));
+        // Whoever was asked in earnest does not get more time by it.
+        let (canceller, cancellation) = Canceller::new();
+        canceller.cancel();
+        canceller.cancel_unhurried();
+        assert_eq!(cancellation.in_time(AT_ONCE, pending::<()>()).await, Err(Cancelled));
     }
 
     #[test]

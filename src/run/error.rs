@@ -1,4 +1,4 @@
-//! Why a run failed, and what was left behind.
+//! Why a run failed.
 
 use std::error::Error;
 use std::fmt;
@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::chain::chain;
+use super::clean_up_error::CleanUpError;
 use super::outcome::Report;
 use crate::docker::{ApiVersion, DockerError, StartFailure};
 use crate::event::{Phase, RunId};
@@ -233,8 +235,13 @@ pub enum Cause {
     #[error("cannot attach to the container")]
     Attach(#[source] DockerError),
     /// The container cannot be started.
-    #[error("cannot start the container")]
+    #[error("cannot start the container{}", in_short(.0.start_failure()))]
     Start(#[source] DockerError),
+    /// Whoever answered said that the container was started, and it was not.
+    #[error(
+        "the container was not started, although that was answered as done: is there a proxy before the engine?"
+    )]
+    NotStarted,
     /// The container's program cannot be given so much.
     #[error("cannot start the container: {}", too_much(*bytes))]
     TooMuch {
@@ -357,6 +364,15 @@ impl Cause {
     }
 }
 
+/// What the engine and its runtime say in many words.
+fn in_short(failure: StartFailure) -> &'static str {
+    match failure {
+        StartFailure::NotFound => ": its program, or what runs it, is not there",
+        StartFailure::NotExecutable => ": its program may not be executed",
+        StartFailure::Other => "",
+    }
+}
+
 /// Says that a container's program was given more than the kernel takes (`E2BIG`, execve(2)).
 pub(super) fn too_much(bytes: usize) -> String {
     format!(
@@ -383,77 +399,6 @@ const NOT_EXECUTABLE: u8 = 126;
 /// The container's command is not there: a shell's number.
 const NOT_FOUND: u8 = 127;
 
-/// Something that a run made and that is still there.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CleanUpError {
-    /// The container.
-    #[error("cannot remove the container {name}")]
-    Container {
-        /// Its name.
-        name: String,
-        /// Why not.
-        source: DockerError,
-    },
-    /// A FIFO or a temporary directory.
-    #[error("a part of a volume stays")]
-    Volume(#[source] VolumeError),
-    /// A file that is not whole.
-    #[error("an unfinished file stays")]
-    HostFile(#[source] HostFileError),
-    /// What a killed run wrote down of what it made.
-    #[error("cannot read {}, where a run wrote down what it made", path.display())]
-    Record {
-        /// The record, or a folder of them.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// A temporary directory has what only root may remove.
-    #[error("a part of a volume stays; this removes it: {command}")]
-    Refused {
-        /// The command that removes it.
-        command: String,
-        /// Why we did not.
-        source: VolumeError,
-    },
-    /// The run was cancelled, and had no more time for it.
-    #[error("{what} could not be removed in time: `gantline prune` removes it")]
-    Late {
-        /// What it is.
-        what: String,
-    },
-    /// A transfer that does not end.
-    #[error("the transfer {label} has not ended")]
-    Transfer {
-        /// `<source> → <sink>`.
-        label: String,
-    },
-    /// We are to blame.
-    #[error("a bug in Gantline: {0}")]
-    Bug(&'static str),
-}
-
-/// An error and what lies behind it, in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        if error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(TOO_LONG) {
-            line.push_str(LENGTHS);
-        }
-        next = error.source();
-    }
-    line
-}
-
-const TOO_LONG: i32 = nix::errno::Errno::ENAMETOOLONG as i32;
-
-/// `NAME_MAX`, and `PATH_MAX` without the NUL. Some file systems have less.
-const LENGTHS: &str = " (a name may have 255 bytes, a path 4,095)";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -468,6 +413,10 @@ mod tests {
     fn exit_codes_are_those_of_docker_run() {
         let missing = "exec: \"nope\": executable file not found in $PATH: unknown";
         assert_eq!(refused_start(missing).exit_code(), 127);
+        assert!(
+            chain(&refused_start(missing))
+                .contains("container: its program, or what runs it, is not there")
+        );
         assert_eq!(refused_start("exec: \"/etc\": permission denied").exit_code(), 126);
         assert_eq!(refused_start("no such network").exit_code(), 125);
         assert_eq!(Cause::NoExit.exit_code(), 125);

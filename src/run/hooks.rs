@@ -7,7 +7,8 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use tokio::time::timeout;
 
-use super::error::{Cause, chain};
+use super::chain::chain;
+use super::error::Cause;
 use super::live::{Live, MadeContainer};
 use super::outcome::{HookRecord, UploadRecord};
 use crate::docker::{Client, ContainerId};

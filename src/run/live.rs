@@ -14,8 +14,10 @@ use nix::unistd::geteuid;
 use tokio::task::JoinHandle;
 
 use super::cancel::{Cancellation, Cancelled};
+use super::chain::chain;
+use super::clean_up_error::CleanUpError;
 use super::end::End;
-use super::error::{Cause, CleanUpError, RunError, chain};
+use super::error::{Cause, RunError};
 use super::failure::Tail;
 use super::labels::{
     HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
@@ -221,7 +223,7 @@ impl Live {
     /// Stops the run if nobody takes our standard output any more.
     pub(super) fn heeds_closed_stdout(&self) {
         if self.has_lost_its_reader() && self.cancellation.go_on().is_ok() {
-            self.cancellation.canceller().cancel();
+            self.cancellation.canceller().cancel_unhurried();
         }
     }
 

@@ -19,6 +19,8 @@ mod blocking;
 #[cfg(feature = "command")]
 mod by_hand;
 mod cancel;
+mod chain;
+mod clean_up_error;
 mod container;
 mod end;
 mod error;
@@ -54,7 +56,9 @@ pub(crate) use self::{
 };
 pub use self::{
     cancel::Canceller,
-    error::{Cause, CleanUpError, RunError, chain},
+    chain::chain,
+    clean_up_error::CleanUpError,
+    error::{Cause, RunError},
     guarding::guard,
     handle::RunHandle,
     outcome::{

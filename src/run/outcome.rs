@@ -141,8 +141,11 @@ pub struct DownloadRecord {
     /// What events call it; none of a file that was mounted.
     #[serde(skip)]
     pub id: Option<TransferId>,
-    /// The file's id.
-    pub file_id: String,
+    /// The file's id; none of a file that came in a zip, which does not tell it.
+    pub file_id: Option<String>,
+    /// The item that it is the only file of, if its own id is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_id: Option<String>,
     /// Its path in the volume.
     pub path: String,
     /// Bytes that were written.
@@ -168,6 +171,8 @@ pub struct DownloadRecord {
 pub enum DownloadCarrier {
     /// The file is this host's, and was mounted.
     Mount,
+    /// It came from Girder in a zip, with others.
+    Zip,
     /// It was moved.
     Moved(Carrier),
     /// It broke off; nothing is known of its way.
@@ -179,6 +184,7 @@ impl DownloadCarrier {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mount => "mount",
+            Self::Zip => "zip",
             Self::Moved(carrier) => carrier.as_str(),
             Self::Unknown => "",
         }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
+use super::clean_up_error::CleanUpError;
 use super::container::stop::{kill, remove};
-use super::error::CleanUpError;
 use super::labels::{
     HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
 };
@@ -124,15 +124,20 @@ impl Prune {
             .build()
             .map_err(PruneError::Begin)?;
         let mut sweep = Sweep { settings: self.engine, removal: self.removal, ..Sweep::default() };
-        let records = sweep.records(&self.folders, self.scope);
+        let folders = sweep.folders(&self.folders, self.scope);
         runtime.block_on(async {
-            for record in records {
-                if sweep.is_wanted(&record, self.label.as_ref()).await {
-                    sweep.record(record).await;
+            let deadline = Instant::now() + OTHERS_LOOK;
+            loop {
+                for folder in &folders {
+                    sweep.folder(folder, self.label.as_ref()).await;
                 }
-            }
-            if self.label.is_none() {
-                sweep.find_unrecorded().await;
+                let Some(label) = &self.label else { return sweep.find_unrecorded().await };
+                // Who prunes at the same time may have locked the record, to see whether it is its own.
+                let is_over = !sweep.pruned.left.is_empty() || Instant::now() >= deadline;
+                if is_over || !sweep.has_left(label).await {
+                    return;
+                }
+                sleep(LOOKS_AGAIN).await;
             }
         });
         Ok(sweep.pruned)
@@ -163,23 +168,29 @@ impl Default for Sweep {
 }
 
 impl Sweep {
-    fn records(&mut self, folders: &RecordFolders, scope: Scope) -> Vec<DeadRecord> {
+    fn folders(&mut self, folders: &RecordFolders, scope: Scope) -> Vec<RecordFolder> {
         let (found, shut) = match scope {
             Scope::ThisUser => (folders.of_this_user(), Vec::new()),
             Scope::Everybody => folders.of_everybody(),
         };
-        let unread = |Unread { path, source }: Unread| Left {
-            command: format!("ls -l -- {}", quoted(&path.display().to_string())),
-            error: CleanUpError::Record { path, source },
-        };
         self.pruned.left.extend(shut.into_iter().map(unread));
-        let mut records = Vec::new();
-        for folder in found {
-            let (dead, failed) = dead(&folder);
-            records.extend(dead);
-            self.pruned.left.extend(failed.into_iter().map(unread));
+        found
+    }
+
+    /// Goes through a folder, and has one record at a time.
+    async fn folder(&mut self, folder: &RecordFolder, label: Option<&(String, String)>) {
+        let failed = |source| unread(Unread { path: folder.path().to_owned(), source });
+        let dead = match folder.dead() {
+            Ok(dead) => dead,
+            Err(source) => return self.pruned.left.push(failed(source)),
+        };
+        for record in dead {
+            match record {
+                Ok(record) if self.is_wanted(&record, label).await => self.record(record).await,
+                Ok(_) => {}
+                Err(error) => self.pruned.left.push(unread(error)),
+            }
         }
-        records
     }
 
     async fn record(&mut self, mut record: DeadRecord) {
@@ -308,6 +319,14 @@ impl Sweep {
         Ok(engine)
     }
 
+    /// Whether a container with this label is there whose process is gone. No engine, no containers.
+    async fn has_left(&mut self, (name, value): &(String, String)) -> bool {
+        let address = self.settings.endpoint.to_string();
+        let Ok(engine) = self.engine(&address).await else { return false };
+        let found = engine.list(&[(name.as_str(), Some(value.as_str()))]).await;
+        found.is_ok_and(|found| found.iter().any(|container| looks_left(&container.labels)))
+    }
+
     /// Looks for containers of dead processes that no record names. No engine, no containers.
     async fn find_unrecorded(&mut self) {
         let address = self.settings.endpoint.to_string();
@@ -327,11 +346,16 @@ impl Sweep {
 /// How long after a run's death an engine may make its container. A busy one takes seconds.
 const MAKING_ENDS: Duration = Duration::from_secs(10);
 
+/// For how long others may have the record of a run that is looked for by a label: a busy engine takes seconds.
+const OTHERS_LOOK: Duration = Duration::from_secs(5);
+
 const LOOKS_AGAIN: Duration = Duration::from_millis(100);
 
-fn dead(folder: &RecordFolder) -> (Vec<DeadRecord>, Vec<Unread>) {
-    let failed = |source| (Vec::new(), vec![Unread { path: folder.path().to_owned(), source }]);
-    folder.dead().unwrap_or_else(failed)
+fn unread(Unread { path, source }: Unread) -> Left {
+    Left {
+        command: format!("ls -l -- {}", quoted(&path.display().to_string())),
+        error: CleanUpError::Record { path, source },
+    }
 }
 
 /// Whether who made a container is gone, and it was not to stay.

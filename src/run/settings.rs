@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::error::CleanUpError;
+use super::clean_up_error::CleanUpError;
 use super::store::{OwnGirder, Stores};
 use crate::event::{EventSink, RunId, Silent};
 use crate::pump::{Listen, Outlet};

@@ -7,8 +7,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::cancel::{Cancelled, GIRDER_IS_TOLD};
+use super::chain::chain;
 use super::end::End;
-use super::error::{Cause, chain};
+use super::error::Cause;
 use super::failure;
 use super::live::{Live, Stop};
 use super::settings::Reporting;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::SettingsError;
 use crate::run::{Endpoint, EngineSettings, GirderSettings, Proxies, endpoint_of_context};
-use crate::spec::{RunOptions, Secret, Verify};
+use crate::spec::{JobSpec, RunOptions, Secret, Verify};
 
 /// The variables of the environment.
 pub struct Environment(HashMap<String, OsString>);
@@ -132,14 +132,16 @@ impl Environment {
     /// `GIRDER_API_KEY`.
     ///
     /// # Errors
-    /// A variable is not UTF-8.
+    /// A variable is not UTF-8, or no job could have its value.
     pub fn girder(&self) -> Result<GirderSettings, SettingsError> {
         let mut girder = GirderSettings::new();
         if let Some(url) = self.text("GIRDER_API_URL")? {
+            as_of_a_job("GIRDER_API_URL", Some(url), None)?;
             girder = girder.with_url(url);
         }
-        if let Some(token) = self.text("GIRDER_TOKEN")? {
-            girder = girder.with_token(Secret::new(token));
+        if let Some(token) = self.text("GIRDER_TOKEN")?.map(Secret::new) {
+            as_of_a_job("GIRDER_TOKEN", None, Some(&token))?;
+            girder = girder.with_token(token);
         } else if let Some(key) = self.text("GIRDER_API_KEY")? {
             girder = girder.with_api_key(Secret::new(key));
         }
@@ -164,10 +166,19 @@ fn wrong(name: &'static str, found: &str, example: &'static str) -> SettingsErro
     SettingsError::Wrong { name, found: found.to_owned(), example }
 }
 
+/// Refuses what a job's own `girder_api_url` and `girder_client_token` could not be.
+fn as_of_a_job(
+    name: &'static str,
+    url: Option<&str>,
+    token: Option<&Secret>,
+) -> Result<(), SettingsError> {
+    let tried = JobSpec::builder("none").build().and_then(|mut job| job.set_girder(url, token));
+    tried.map_err(|error| SettingsError::Girder { name, problem: error.problem().clone() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::JobSpec;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         Environment::of(variables.iter().copied())

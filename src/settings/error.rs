@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::run::{ContextError, DockerError};
-use crate::spec::SpecError;
+use crate::spec::{Problem, SpecError};
 
 /// Why the environment's settings cannot be used.
 #[derive(Debug, Error)]
@@ -18,8 +18,19 @@ pub enum SettingsError {
     /// What is to be added to every container.
     #[error("cannot use GIRDER_WORKER_DOCKER_RUN_OPTIONS")]
     RunOptions(#[source] SpecError),
+    /// The Girder server of jobs that name none, or the token for it.
+    #[error("cannot use {name}")]
+    Girder {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with its value.
+        #[source]
+        problem: Problem,
+    },
     /// TLS to the engine.
-    #[error("DOCKER_TLS_VERIFY is set, but TLS to the engine is not supported yet")]
+    #[error(
+        "DOCKER_TLS_VERIFY is set, but TLS to the engine is not supported yet; forward its socket with ssh -L"
+    )]
     Tls,
     /// A value that makes no sense.
     #[error("{name} is {found:?}, expected something like {example}")]

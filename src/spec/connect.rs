@@ -21,11 +21,13 @@ pub struct Connect<F = Fifo> {
     pub source: Source<F>,
     /// Where they go.
     pub sink: Sink<F>,
+    /// Whether a stream of the container's comes by a FIFO, past the engine.
+    pub(crate) is_fast: bool,
 }
 
 impl<F> Connect<F> {
     pub(crate) fn new(source: Source<F>, sink: Sink<F>) -> Self {
-        Self { source, sink }
+        Self { source, sink, is_fast: false }
     }
 
     /// The FIFO whose path this is as an argument: the sink's, or else the source's.
@@ -45,7 +47,8 @@ impl<F> Connect<F> {
         mut name: impl FnMut(&F) -> Result<G, E>,
     ) -> Result<Connect<G>, E> {
         let source = self.source.try_map_fifo(&mut name)?;
-        Ok(Connect { source, sink: self.sink.try_map_fifo(name)? })
+        let sink = self.sink.try_map_fifo(name)?;
+        Ok(Connect { source, sink, is_fast: self.is_fast })
     }
 }
 

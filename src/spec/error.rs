@@ -249,6 +249,8 @@ pub enum Hint {
     Nearest(String),
     /// The names that would be right, for want of a near one.
     Known(Vec<String>),
+    /// The same, where docker-py's keywords would be right as well: they are too many to list.
+    KnownAndKeywords(Vec<String>),
 }
 
 impl Hint {
@@ -324,15 +326,20 @@ impl fmt::Display for Hint {
         match self {
             Self::Nearest(name) => write!(f, "did you mean `{name}`?"),
             Self::Known(names) if names.is_empty() => f.write_str("none is known"),
-            Self::Known(names) => {
-                f.write_str("known are ")?;
-                for (index, name) in names.iter().enumerate() {
-                    write!(f, "{}`{name}`", if index == 0 { "" } else { ", " })?;
+            Self::Known(names) => write!(f, "known are {}", quoted(names)),
+            Self::KnownAndKeywords(names) => {
+                let others = "the keywords of docker-py's `containers.run`";
+                match names.is_empty() {
+                    true => write!(f, "known are {others}"),
+                    false => write!(f, "known are {}, and {others}", quoted(names)),
                 }
-                Ok(())
             }
         }
     }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@
 /// A sum costs a core for as long as the file takes to come, and finds what no length does: a proxy that damages
 /// bytes, a store whose disk does. Results are no better than what they were made from, so the default sums
 /// whatever it can without making it slower: a stream that the kernel moves from its socket into a pipe is not seen by
-/// us, and would move at a third of its rate if it were.
+/// us, and would move at a third of its rate if it were; and the records of files that come in a folder's zip are not
+/// asked for if the first has no sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Verify {
-    /// Files that are put into volumes, and streams.
+    /// Files that are put into volumes, and streams. No folder comes in a zip.
     Always,
     /// Files that are put into volumes, and streams whose bytes pass through this process anyway: those of an
     /// `https` URL. One that the kernel moves is read a second time, and summed from then on, if it broke off and the

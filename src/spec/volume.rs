@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub struct VolumeRef(Option<usize>);
 
 impl VolumeRef {
-    /// The default temporary volume, which every run has.
+    /// The default temporary volume, which a run has if anything in its job names it.
     pub const DEFAULT: Self = Self(None);
 
     pub(super) fn at(index: usize) -> Self {

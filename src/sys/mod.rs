@@ -1,4 +1,4 @@
-//! System calls, one safe function each.
+//! System calls, one safe function each, and the one piece that is written for a processor (SHA-512).
 //!
 //! What std does not have and the streaming core needs: FIFOs by their inode, pipes with a size,
 //! splice, sendfile, opening beneath a folder, inotify, the kernel's log,
@@ -7,6 +7,7 @@
 
 use nix::errno::Errno;
 
+pub mod access;
 pub mod cgroup;
 pub mod fifo;
 pub mod inotify;
@@ -16,6 +17,8 @@ pub mod open_beneath;
 pub mod peer;
 pub mod pipe;
 pub mod sendfile;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod sha512;
 pub mod socket;
 pub mod splice;
 pub mod used;

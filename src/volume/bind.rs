@@ -31,6 +31,11 @@ impl Bind {
         }
         Ok(Self { source, target, mode: mode.into() })
     }
+
+    /// Whether the container can only read what is mounted.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.mode.split(',').any(|word| word == "ro")
+    }
 }
 
 impl fmt::Display for Bind {

@@ -47,6 +47,20 @@ impl WrittenFile {
     pub(crate) fn open(&self) -> io::Result<File> {
         open_found(self.found.as_fd())
     }
+
+    /// Whether something else is at `inside` in the volume `root` by now.
+    pub(crate) fn is_replaced_at(&self, root: &Path, inside: &str) -> bool {
+        match find_written(root, inside) {
+            Ok(Some(Written::File(now))) => id(&now.found).ok() != id(&self.found).ok(),
+            Ok(Some(_)) => true,
+            // There is nothing to be removed, or that says why it cannot be.
+            Ok(None) | Err(_) => false,
+        }
+    }
+}
+
+fn id(found: &OwnedFd) -> nix::Result<(u64, u64)> {
+    fstat(found).map(|found| (found.st_dev, found.st_ino))
 }
 
 /// A folder that was found.
@@ -105,8 +119,8 @@ impl WrittenFolder {
     /// # Errors
     /// As fstat(2).
     pub(crate) fn id(&self) -> io::Result<FolderId> {
-        let found = fstat(&self.folder)?;
-        Ok(FolderId(found.st_dev, found.st_ino))
+        let (device, inode) = id(&self.folder)?;
+        Ok(FolderId(device, inode))
     }
 }
 

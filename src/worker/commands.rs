@@ -1,56 +1,68 @@
 //! What a worker does with a command of remote control, and what it answers.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_local;
 
 use super::broker::{Address, SharedSession};
-use super::celery::{Message, Request, Revoked, Signal, Task, TimeLimit, Verb};
+use super::celery::{Request, Signal, Task, TimeLimit, Verb};
 use super::ended::StoppedFor;
 use super::job::Job;
 use super::node::Node;
 use super::slot::Taken;
 use crate::spec::girder_worker::TASKS;
 
-/// Does what a command asks for, and answers.
-pub(super) async fn obey(node: &Rc<Node>, session: &SharedSession, request: &Request) {
+/// Does what a command asks for, and has it answered.
+///
+/// A broker may take nothing from us for a while, and bring the next command all the same: a cancel, say. So nobody
+/// waits here for the broker, nor for the disk.
+pub(super) fn obey(node: &Rc<Node>, session: &SharedSession, request: Request) {
     node.hears(request.clock);
-    let name = &node.settings.hostname;
-    if !request.is_for(name, SystemTime::now()) {
+    if !request.is_for(&node.settings.hostname, SystemTime::now()) {
         return;
     }
     let mut is_kept = false;
+    let mut added = None;
     let answer = match request.verb() {
+        Ok(Verb::AddConsumer(queue)) => {
+            added = Some(queue);
+            Value::Null
+        }
         Ok(verb) => {
             is_kept = matches!(verb, Verb::Revoke { .. });
-            answer(node, session, verb).await
+            answer(node, session, verb)
         }
         Err(error) => json!({"error": error}),
     };
-    let Some((exchange, routing_key, reply)) = request.reply(name, answer, node.ticks()) else {
+    if added.is_none() && !request.wants_reply() {
         return;
-    };
-    let address = (exchange.to_owned(), routing_key.to_owned());
-    if !is_kept {
-        return say(session, address, &reply).await;
     }
-    // Who hears that a task is revoked may count on it, whatever becomes of us. Nobody else waits for the disk.
+    let Ok(permit) = Arc::clone(&node.replies).try_acquire_owned() else {
+        return tracing::debug!("more commands than the broker takes replies: one has none");
+    };
     let (node, session) = (Rc::clone(node), SharedSession::clone(session));
     spawn_local(async move {
-        node.state_is_saved().await;
-        say(&session, address, &reply).await;
+        let _permit = permit;
+        let answer = match added {
+            Some(queue) => add_consumer(&node, &session, queue).await,
+            None => answer,
+        };
+        // Who hears that a task is revoked may count on it, whatever becomes of us.
+        if is_kept {
+            node.state_is_saved().await;
+        }
+        let reply = request.reply(&node.settings.hostname, answer, node.ticks());
+        let Some((exchange, routing_key, reply)) = reply else { return };
+        if let Err(error) = session.publish(Address::reply(exchange, routing_key), &reply).await {
+            tracing::debug!(%error, "cannot answer a command");
+        }
     });
 }
 
-async fn say(session: &SharedSession, (exchange, routing_key): (String, String), reply: &Message) {
-    if let Err(error) = session.publish(Address::reply(&exchange, &routing_key), reply).await {
-        tracing::debug!(%error, "cannot answer a command");
-    }
-}
-
-async fn answer(node: &Rc<Node>, session: &SharedSession, verb: Verb) -> Value {
+fn answer(node: &Rc<Node>, session: &SharedSession, verb: Verb) -> Value {
     match verb {
         Verb::Ping => ok("pong"),
         Verb::Active => node.jobs.borrow().values().map(|job| active(node, job)).collect(),
@@ -86,7 +98,8 @@ async fn answer(node: &Rc<Node>, session: &SharedSession, verb: Verb) -> Value {
             node.tells_alive();
             Value::Null
         }
-        Verb::AddConsumer(queue) => add_consumer(node, session, queue).await,
+        // It is answered when the broker has the queue.
+        Verb::AddConsumer(_) => Value::Null,
         Verb::CancelConsumer(queue) => {
             let mut was_served = false;
             node.queues.send_modify(|queues| {
@@ -131,7 +144,10 @@ async fn add_consumer(node: &Node, session: &SharedSession, queue: String) -> Va
     }
     let answer = ok(&format!("add consumer {queue}"));
     node.queues.send_modify(|queues| queues.push(queue));
-    session.serve(&node.queues.borrow());
+    // It may be another one by now.
+    if let Some(session) = node.session() {
+        session.serve(&node.queues.borrow());
+    }
     answer
 }
 
@@ -318,10 +334,5 @@ impl Node {
             self.revocations.send_replace(());
             self.save_state();
         }
-    }
-
-    /// What is kept over the end of the process.
-    pub(super) fn revoked_to_keep(&self) -> Value {
-        Revoked::to_json(&self.revoked.borrow())
     }
 }

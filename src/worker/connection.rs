@@ -1,7 +1,7 @@
 //! The connection to the broker over a worker's life: set up anew each time, by its one owner.
 
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
@@ -21,8 +21,13 @@ pub(super) async fn keep(node: Rc<Node>, mut supervisor: Supervisor) -> BrokerEr
         let ended = match set_up(&node, &session).await {
             Ok(()) => {
                 supervisor.established();
+                node.hello_until.set(Instant::now() + HELLO_TAKES);
                 node.sessions.send_replace(Some(SharedSession::clone(&session)));
                 let ended = serve(&node, &session).await;
+                if matches!(ended, BrokerError::Closed) {
+                    // The worker has ended, and wants no other.
+                    return std::future::pending().await;
+                }
                 node.sessions.send_replace(None);
                 ended
             }
@@ -45,7 +50,8 @@ async fn set_up(node: &Node, session: &SharedSession) -> Result<(), BrokerError>
         session.declare(queue).await?;
     }
     session.listen().await?;
-    session.serve(&queues);
+    // Another may have been added meanwhile.
+    session.serve(&node.queues.borrow());
     Ok(())
 }
 
@@ -71,7 +77,7 @@ async fn serve(node: &Rc<Node>, session: &SharedSession) -> BrokerError {
                     node.hears(clock);
                     node.revoke(&revoked);
                 }
-                (None, Some(request)) => obey(node, session, &request).await,
+                (None, Some(request)) => obey(node, session, request),
                 (None, None) => tracing::debug!("a command that cannot be read"),
             }
         }
@@ -126,6 +132,9 @@ async fn tell_states(mut states: tokio::sync::watch::Receiver<State>, node: Rc<N
         }
     }
 }
+
+/// As long as Celery's workers wait for the answers.
+const HELLO_TAKES: Duration = Duration::from_secs(1);
 
 /// What a worker would do, without doing it.
 ///

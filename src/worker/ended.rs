@@ -54,6 +54,12 @@ pub(super) enum Class {
 }
 
 impl Failure {
+    fn of_words(words: String) -> Self {
+        let class = Class::RuntimeError;
+        let arguments = vec![words.clone().into()];
+        Self { class, arguments, words, is_told: false }
+    }
+
     /// As Python has it.
     pub(super) fn error(&self) -> PythonError {
         let (module, name) = self.class.path();
@@ -116,11 +122,23 @@ impl Ended {
         }
     }
 
+    /// Of a job that has ended in Girder, on a worker that nobody can ask any more.
+    pub(super) fn in_girder(status: JobStatus) -> Self {
+        match status {
+            JobStatus::Success => Self::Succeeded,
+            _ => Self::Failed(Failure {
+                is_told: true,
+                ..Failure::of_words(
+                    "the job failed, and its worker died before it told more: the job's log says why"
+                        .to_owned(),
+                )
+            }),
+        }
+    }
+
     /// Of a job that cannot be run as it came.
     pub(super) fn unusable(words: String) -> Self {
-        let class = Class::RuntimeError;
-        let arguments = vec![words.clone().into()];
-        Self::Failed(Failure { class, arguments, words, is_told: false })
+        Self::Failed(Failure::of_words(words))
     }
 
     fn of_stop(stopped: StoppedFor) -> Self {

@@ -131,7 +131,7 @@ impl Worker {
                  consumer_timeout (30 minutes unless it is set): raise it above the longest job"
             );
         }
-        let node = Rc::new(Node::new(Parts { settings, runner, health, revoked, state }));
+        let node = Rc::new(Node::new(Parts { settings, runner, health, revoked, state, results }));
         spawn_local(state::keep_saving(Rc::clone(&node)));
         job::bury::bury(&node).await;
         spawn_local(systemd::feed_watchdog());
@@ -139,8 +139,8 @@ impl Worker {
             let node = Rc::clone(&node);
             async move {
                 tokio::join!(
-                    node.outbox.carry(node.sessions.subscribe(), &results),
-                    node.acks.carry(node.sessions.subscribe(), &results),
+                    node.outbox.carry(node.sessions.subscribe(), &node.results),
+                    node.acks.carry(node.sessions.subscribe(), &node.results),
                 )
             }
         });
@@ -229,7 +229,7 @@ async fn end(node: &Rc<Node>, grace: Option<Duration>) -> io::Result<()> {
     let _ = tokio::time::timeout(LAST_WORDS, told).await;
     if let Some(session) = node.session() {
         for taken in node.due.drain() {
-            slot::give_back(node, &taken.delivery, broker::End::Head).await;
+            slot::give_back(node, &taken.delivery, broker::End::Unseen).await;
         }
         let _ = tokio::time::timeout(LAST_WORDS, session.close()).await;
     }

@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tracing::Instrument;
 
-use super::broker::SharedSession;
+use super::broker::{Results, SharedSession};
 use super::celery::{GirderHeaders, Message, Revoked, Task, TimeLimit};
 use super::due::Due;
 use super::http::Health;
@@ -62,6 +63,10 @@ pub(super) struct Node {
     pub(super) revoked: RefCell<Revoked>,
     /// Told of each change of `revoked`.
     pub(super) revocations: watch::Sender<()>,
+    /// Until when the other workers may answer what they know to be revoked.
+    pub(super) hello_until: Cell<Instant>,
+    /// Where results go.
+    pub(super) results: Results,
     /// What is remembered over the end of the process.
     pub(super) state: State,
     /// Limits of tasks that bring none.
@@ -76,6 +81,8 @@ pub(super) struct Node {
     pub(super) received: RefCell<BTreeMap<String, u64>>,
     /// Who waits for replies to a question, by the question's ticket.
     pub(super) questions: RefCell<BTreeMap<String, mpsc::UnboundedSender<Message>>>,
+    /// Room for replies that wait for the broker.
+    pub(super) replies: Arc<Semaphore>,
     /// The runs of this node whose process has died.
     pub(super) buried: RefCell<BTreeSet<String>>,
     /// How many runs have ended and are still cleaned up after.
@@ -91,12 +98,13 @@ pub(super) struct Parts {
     pub(super) health: Health,
     pub(super) revoked: Revoked,
     pub(super) state: State,
+    pub(super) results: Results,
 }
 
 impl Node {
     /// A worker that has not begun.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { settings, runner, health, revoked, state } = parts;
+        let Parts { settings, runner, health, revoked, state, results } = parts;
         Self {
             runner,
             sessions: watch::Sender::new(None),
@@ -114,7 +122,9 @@ impl Node {
             due: Due::default(),
             revoked: RefCell::new(revoked),
             revocations: watch::Sender::new(()),
+            hello_until: Cell::new(Instant::now()),
             state,
+            results,
             limits: RefCell::default(),
             began: Instant::now(),
             slots_changed: Notify::new(),
@@ -122,6 +132,7 @@ impl Node {
             sends_events: Cell::new(settings.events),
             received: RefCell::default(),
             questions: RefCell::default(),
+            replies: Arc::new(Semaphore::new(MOST_REPLIES)),
             buried: RefCell::default(),
             clean_ups: watch::Sender::new(0),
             ended: RefCell::default(),
@@ -319,6 +330,9 @@ impl Drop for Held {
         self.0.slots_changed.notify_one();
     }
 }
+
+/// Replies that wait for the broker.
+const MOST_REPLIES: usize = 1000;
 
 /// Ids of ended tasks that are kept.
 const MOST_ENDED: usize = 1000;

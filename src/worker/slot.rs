@@ -146,7 +146,7 @@ async fn hand_over(node: &Rc<Node>, taken: Rc<Taken>) {
         }
         let session = sessions.borrow_and_update().clone();
         if let Some(session) = session {
-            match session.give_back(&taken.delivery, End::Head).await {
+            match session.give_back(&taken.delivery, End::Unseen).await {
                 Ok(_) => return,
                 Err(error) => tracing::debug!(%error, "kept for the next session"),
             }
@@ -170,28 +170,37 @@ enum Kept {
 
 async fn keep_until(node: &Node, taken: &Taken, eta: SystemTime) -> Kept {
     let mut stage = node.stage.subscribe();
-    let left = eta.duration_since(SystemTime::now()).unwrap_or_default();
-    // RabbitMQ closes the channel of who holds a message for half an hour.
-    let longest = if node.is_redis() { left } else { left.min(LONGEST_ON_AMQP) };
-    let over = tokio::time::Instant::now() + longest;
+    let began = Instant::now();
     let mut renewal = tokio::time::interval(node.renewal());
     renewal.reset();
-    let mut is_over = false;
-    while !is_over {
-        tokio::select! {
-            () = sleep_until(over) => is_over = true,
-            () = node.is_revoked(&taken.task.head.id) => return Kept::Revoked,
-            _ = stage.wait_for(|stage| *stage != Stage::Serves) => {
-                return Kept::GoesBack(End::Head);
+    loop {
+        let left = eta.duration_since(SystemTime::now()).unwrap_or_default();
+        let over = if left.is_zero() {
+            Some(Kept::Due)
+        } else if !node.is_redis() && began.elapsed() >= LONGEST_ON_AMQP {
+            Some(Kept::GoesBack(End::Tail))
+        } else {
+            None
+        };
+        let is_ours = over.is_none() && {
+            tokio::select! {
+                // The clock may be set meanwhile, and a machine may sleep: it is looked at again.
+                () = sleep(left.min(LOOK_AT_CLOCK)) => true,
+                () = node.is_revoked(&taken.task.head.id) => return Kept::Revoked,
+                _ = stage.wait_for(|stage| *stage != Stage::Serves) => {
+                    return Kept::GoesBack(End::Unseen);
+                }
+                _ = renewal.tick() => false,
+                () = node.session_changes() => false,
             }
-            _ = renewal.tick() => {}
-            () = node.session_changes() => {}
-        }
-        if renew(node, &taken.delivery).await != Settled::Done {
+        };
+        if !is_ours && renew(node, &taken.delivery).await != Settled::Done {
             return Kept::Lost;
         }
+        if let Some(over) = over {
+            return over;
+        }
     }
-    if longest < left { Kept::GoesBack(End::Tail) } else { Kept::Due }
 }
 
 /// Keeps a message from other workers while something goes on, for as long as it is not acknowledged.
@@ -287,5 +296,8 @@ fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
 /// After the broker refused something and goes on.
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(5);
 
-/// A third of RabbitMQ's own limit.
+/// How long a clock that was set is not noticed.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
+
+/// A third of RabbitMQ's own limit: it closes the channel of who holds a message for half an hour.
 const LONGEST_ON_AMQP: Duration = Duration::from_secs(600);

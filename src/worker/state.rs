@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 use super::celery::GirderHeaders;
 use super::job::Job;
 use super::node::Node;
-use super::state_file::{Remembered, RunningJob, StateFile};
+use super::state_file::{Remembered, RunningJob, StateFile, ToRemember};
 use crate::run::chain;
 use crate::spec::{GirderJob, GirderSession, HttpUrl, Secret};
 
@@ -26,7 +26,9 @@ use crate::spec::{GirderJob, GirderSession, HttpUrl, Secret};
 #[derive(Debug, Default)]
 pub(super) struct State {
     file: Option<Arc<StateFile>>,
-    remembered: RefCell<Remembered>,
+    /// The worker's name.
+    node: String,
+    running: RefCell<Vec<RunningJob>>,
     /// How many changes there were.
     changes: Cell<u64>,
     more: Notify,
@@ -37,8 +39,8 @@ pub(super) struct State {
 impl State {
     /// A state that is kept in a file.
     pub(super) fn kept(file: StateFile, remembered: Remembered) -> Self {
-        let (file, remembered) = (Some(Arc::new(file)), RefCell::new(remembered));
-        Self { file, remembered, ..Self::default() }
+        let Remembered { node, running, .. } = remembered;
+        Self { file: Some(Arc::new(file)), node, running: RefCell::new(running), ..Self::default() }
     }
 }
 
@@ -46,7 +48,7 @@ impl Node {
     /// Writes down a job that runs.
     pub(super) fn remembers(&self, job: &Job, run_id: &str) {
         let head = &job.task().head;
-        self.state.remembered.borrow_mut().running.push(RunningJob {
+        self.state.running.borrow_mut().push(RunningJob {
             task_id: head.id.clone(),
             run_id: run_id.to_owned(),
             job: job_to_json(&head.girder),
@@ -57,16 +59,16 @@ impl Node {
 
     /// What was running when the last process of this node ended.
     pub(super) fn died(&self) -> Vec<RunningJob> {
-        self.state.remembered.borrow().running.clone()
+        self.state.running.borrow().clone()
     }
 
     /// Strikes out a job that is over.
     pub(super) fn forgets(&self, task_id: &str) {
-        let mut remembered = self.state.remembered.borrow_mut();
-        let before = remembered.running.len();
-        remembered.running.retain(|job| job.task_id != task_id);
-        let has_changed = remembered.running.len() != before;
-        drop(remembered);
+        let mut running = self.state.running.borrow_mut();
+        let before = running.len();
+        running.retain(|job| job.task_id != task_id);
+        let has_changed = running.len() != before;
+        drop(running);
         if has_changed {
             self.save_state();
         }
@@ -98,10 +100,13 @@ pub(super) async fn keep_saving(node: Rc<Node>) {
             state.more.notified().await;
             continue;
         }
-        let revoked = node.revoked_to_keep();
-        let remembered = Remembered { revoked, ..state.remembered.borrow().clone() };
+        // To write down fifty thousand ids takes a while: it is done beside as well.
+        let revoked = node.revoked.borrow().clone();
+        let (node, running) = (state.node.clone(), state.running.borrow().clone());
         let file = Arc::clone(file);
-        match spawn_blocking(move || file.save(&remembered)).await {
+        let save =
+            move || file.save(&ToRemember { node: &node, revoked: &revoked, running: &running });
+        match spawn_blocking(save).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!("{}", chain(&error)),
             Err(error) => tracing::error!(%error, "writing the state file panicked"),

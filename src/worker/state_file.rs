@@ -13,17 +13,27 @@ use nix::libc::O_NOFOLLOW;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::celery::Revoked;
+
 /// What is remembered.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(super) struct Remembered {
     /// The worker's name, `gantline@host`: another one's file is not taken for ours.
     pub(super) node: String,
-    /// The revoked ids, as [`celery`](super::celery) writes them.
+    /// The revoked ids, as [`Revoked`] writes them.
     #[serde(default)]
     pub(super) revoked: serde_json::Value,
     /// The jobs that run.
     #[serde(default)]
     pub(super) running: Vec<RunningJob>,
+}
+
+/// The same, to be written. Fifty thousand ids are not made into anything else for it.
+#[derive(Debug, Serialize)]
+pub(super) struct ToRemember<'a> {
+    pub(super) node: &'a str,
+    pub(super) revoked: &'a Revoked,
+    pub(super) running: &'a [RunningJob],
 }
 
 /// One job that runs: enough to end it in Girder when its worker has died.
@@ -100,10 +110,10 @@ impl StateFile {
     ///
     /// # Errors
     /// [`StateFileError::Use`]: the old file is still there.
-    pub(super) fn save(&self, remembered: &Remembered) -> Result<(), StateFileError> {
+    pub(super) fn save(&self, to_remember: &ToRemember<'_>) -> Result<(), StateFileError> {
         let failed = |source| StateFileError::Use { path: self.path.clone(), source };
         let fresh = beside(&self.path, ".new");
-        let text = serde_json::to_vec(remembered).map_err(|error| failed(error.into()))?;
+        let text = serde_json::to_vec(to_remember).map_err(|error| failed(error.into()))?;
         let write = || {
             // One that a killed process left.
             match fs::remove_file(&fresh) {
@@ -173,6 +183,9 @@ pub(crate) enum StateFileError {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::time::UNIX_EPOCH;
+
+    use serde_json::json;
 
     use super::*;
 
@@ -180,9 +193,7 @@ mod tests {
         RunningJob {
             task_id: "t".to_owned(),
             run_id: "r".to_owned(),
-            job: Some(
-                serde_json::json!({"url": "http://g/job/1", "headers": {"Girder-Token": "s3cret"}}),
-            ),
+            job: Some(json!({"url": "http://g/job/1", "headers": {"Girder-Token": "s3cret"}})),
             comes_again: false,
         }
     }
@@ -194,8 +205,13 @@ mod tests {
         let (file, mut state) = StateFile::open(&path, "gantline@a").unwrap();
         assert_eq!(state, Remembered { node: "gantline@a".to_owned(), ..Remembered::default() });
         state.running.push(job());
-        file.save(&state).unwrap();
-        file.save(&state).unwrap();
+        let mut revoked = Revoked::default();
+        revoked.add("an-id", UNIX_EPOCH);
+        let running = &state.running;
+        let to_remember = ToRemember { node: &state.node, revoked: &revoked, running };
+        file.save(&to_remember).unwrap();
+        file.save(&to_remember).unwrap();
+        state.revoked = json!({"an-id": 0});
         assert!(matches!(StateFile::open(&path, "gantline@a"), Err(StateFileError::InUse { .. })));
         drop(file);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -9,6 +9,7 @@ use super::celery::{
 use super::ended::Ended;
 use super::node::Node;
 use super::outbox::{Letter, Told};
+use super::url::Backend;
 
 impl Node {
     /// The next value of the logical clock.
@@ -58,15 +59,15 @@ impl Node {
     }
 
     fn tells_of_itself(&self, event: WorkerEvent) {
-        let (routing_key, message) = event.message(&self.teller(), &self.load());
-        self.tells(routing_key, message);
+        // That it lives is of no use later.
+        if self.session().is_some() {
+            let (routing_key, message) = event.message(&self.teller(), &self.load());
+            self.tells(routing_key, message);
+        }
     }
 
     fn tells(&self, routing_key: &'static str, message: Message) {
-        // What nobody can hear now is of no use later.
-        if self.session().is_some() {
-            self.outbox.post(Letter::Event { routing_key, message: Box::new(message) });
-        }
+        self.outbox.post(Letter::Event { routing_key, message: Box::new(message) });
     }
 
     fn tells_of_task(&self, id: &str, event: &TaskEvent) {
@@ -128,6 +129,10 @@ impl Node {
 
     /// A task was revoked that does not run here: who waits for it is told, unless somebody has told already.
     pub(super) fn tells_revoked(&self, id: &str) {
+        // Where results are messages, it has no address.
+        if !matches!(self.settings.backend, Backend::Redis(_)) {
+            return;
+        }
         self.outbox.post(Letter::Result(Told {
             task_id: id.to_owned(),
             reply_to: None,

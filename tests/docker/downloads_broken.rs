@@ -68,11 +68,15 @@ fn record(sha512: Option<&str>) -> Value {
 }
 
 fn downloading(address: SocketAddr) -> Invocation {
+    Invocation::job(&job_of(address))
+}
+
+fn job_of(address: SocketAddr) -> Value {
     let mut job = job(&["cat"]);
     job["girder_api_url"] = format!("http://{address}/api/v1").into();
     let argument = json!({"type": "GirderFileIdToVolume", "id": ID});
     job["container_args"].as_array_mut().unwrap().push(argument);
-    Invocation::job(&job)
+    job
 }
 
 #[test]
@@ -98,11 +102,17 @@ fn a_file_that_is_not_what_its_record_says_fails_before_any_container() {
 
 #[test]
 fn a_file_that_breaks_off_for_good_says_how_much_is_missing() {
-    let (address, _) = girder(&record(None), b"a", true);
-    let run = downloading(address).finish();
+    let mut record = record(None);
+    // What a terminal would obey is shown.
+    record["name"] = "a\u{1b}[2J\u{202e}.txt".into();
+    let (address, _) = girder(&record, b"a", true);
+    let run = Invocation::of(&["run", "-", "--progress", "plain"]);
+    let run = run.input(job_of(address).to_string()).finish();
     assert_eq!(run.code, 125, "{run}");
     assert!(run.stderr.contains("2 of its 3 bytes are missing"), "{run}");
-    assert!(run.stderr.contains(ID) && run.stderr.contains("a.txt"), "{run}");
+    assert!(run.stderr.contains(ID), "{run}");
+    assert!(run.stderr.contains(r"a\u{1b}[2J\u{202e}.txt"), "{run}");
+    assert!(!run.stderr.contains(['\u{1b}', '\u{202e}']), "{run}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Uploads over a line that breaks.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -100,30 +102,91 @@ fn an_upload_of_which_half_a_chunk_arrived_is_begun_anew() {
     assert!(sent > 80_000_000 + 67_108_864, "{sent}");
 }
 
+/// Passes everything on to the real Girder; the two functions see what goes there and what comes back.
+fn altering(
+    girder: &Girder,
+    there: impl Fn(&mut [u8]) + Clone + Send + 'static,
+    back: impl Fn(&mut [u8]) + Clone + Send + 'static,
+) -> String {
+    let host = url::Url::parse(girder.api()).unwrap();
+    let place = (host.host_str().unwrap().to_owned(), host.port().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let seen = |see: &dyn Fn(&mut [u8]), bytes: &mut [u8]| {
+            see(bytes);
+            true
+        };
+        for ours in listener.incoming().flatten() {
+            let theirs = TcpStream::connect((place.0.as_str(), place.1)).unwrap();
+            let (from, to) = (theirs.try_clone().unwrap(), ours.try_clone().unwrap());
+            let (there, back) = (there.clone(), back.clone());
+            thread::spawn(move || pass(ours, theirs, |bytes| seen(&there, bytes)));
+            thread::spawn(move || pass(from, to, |bytes| seen(&back, bytes)));
+        }
+    });
+    format!("http://{address}/api/v1")
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_sent_is_no_success_and_does_not_stay_in_girder() {
+    let girder = Girder::log_in();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r");
+    let changes: [fn(&Path); 4] = [
+        |path| to_write(path).set_len(100_001).unwrap(),
+        |path| to_write(path).write_all(b"x").unwrap(),
+        |path| to_write(path).set_len(400_000).unwrap(),
+        |path| {
+            fs::write(path.with_extension("new"), "new").unwrap();
+            fs::rename(path.with_extension("new"), path).unwrap();
+        },
+    ];
+    for (nth, change) in changes.into_iter().enumerate() {
+        let item = girder.make_item(girder.folder(), "results");
+        let changed = path.clone();
+        // Before Girder has any of it.
+        let there = move |bytes: &mut [u8]| {
+            if bytes.starts_with(b"POST /api/v1/file?") {
+                change(&changed);
+            }
+        };
+        let hooks = json!([{
+            "type": "GirderUploadVolumePathToItem",
+            "volumepath": {"filename": "r"},
+            "item_id": item,
+            "delete_file": true,
+        }]);
+        let mut job = job(&girder, folder.path(), "head -c 300000 /dev/urandom > r", hooks);
+        job["girder_api_url"] = altering(&girder, there, |_| {}).into();
+        let run = Invocation::job(&job).finish();
+        // One that has only grown, or has a successor, is what it was.
+        let is_whole = nth >= 2;
+        assert_eq!(run.code, if is_whole { 0 } else { 125 }, "{run}");
+        assert_eq!(girder.files(&item).len(), usize::from(is_whole), "{run}");
+        assert!(is_whole || run.stderr.contains("changed while it was uploaded"), "{run}");
+        // What was uploaded goes, and nothing else.
+        assert_eq!(path.exists(), nth != 2, "{run}");
+        let warnings = run.reported("warnings").to_string();
+        assert_eq!(warnings.contains("was replaced while it was uploaded"), nth == 3, "{run}");
+    }
+    assert_eq!(fs::read(path).unwrap(), b"new");
+}
+
+fn to_write(path: &Path) -> fs::File {
+    fs::OpenOptions::new().write(true).open(path).unwrap()
+}
+
 #[test]
 fn a_file_that_is_shorter_in_girder_than_what_was_sent_is_no_success_and_the_result_stays() {
     let girder = Girder::log_in();
     let item = girder.make_item(girder.folder(), "results");
-    let host = url::Url::parse(girder.api()).unwrap();
-    let there = (host.host_str().unwrap().to_owned(), host.port().unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for ours in listener.incoming().flatten() {
-            let theirs = TcpStream::connect((there.0.as_str(), there.1)).unwrap();
-            let (back, to) = (theirs.try_clone().unwrap(), ours.try_clone().unwrap());
-            thread::spawn(move || pass(ours, theirs, |_| true));
-            thread::spawn(move || {
-                pass(back, to, |bytes| {
-                    let (is, says) = (b"\"size\": 7", b"\"size\": 6");
-                    while let Some(at) = bytes.windows(is.len()).position(|window| window == is) {
-                        bytes[at..][..is.len()].copy_from_slice(says);
-                    }
-                    true
-                });
-            });
+    let back = |bytes: &mut [u8]| {
+        let (is, says) = (b"\"size\": 7", b"\"size\": 6");
+        while let Some(at) = bytes.windows(is.len()).position(|window| window == is) {
+            bytes[at..][..is.len()].copy_from_slice(says);
         }
-    });
+    };
     let folder = tempfile::tempdir().unwrap();
     let hooks = json!([{
         "type": "GirderUploadVolumePathToItem",
@@ -132,9 +195,9 @@ fn a_file_that_is_shorter_in_girder_than_what_was_sent_is_no_success_and_the_res
         "delete_file": true,
     }]);
     let mut job = job(&girder, folder.path(), "echo result > r", hooks);
-    job["girder_api_url"] = format!("http://{address}/api/v1").into();
+    job["girder_api_url"] = altering(&girder, |_| {}, back).into();
     let run = Invocation::job(&job).finish();
     assert_eq!(run.code, 125, "{run}");
     assert!(run.stderr.contains("1 of its 7 bytes are missing in Girder"), "{run}");
-    assert_eq!(std::fs::read(folder.path().join("r")).unwrap(), b"result\n", "{run}");
+    assert_eq!(fs::read(folder.path().join("r")).unwrap(), b"result\n", "{run}");
 }

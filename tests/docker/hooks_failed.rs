@@ -1,5 +1,6 @@
 //! Result hooks that fail, and what is said of them.
 
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -50,6 +51,30 @@ fn each_hook_has_a_result_of_its_own() {
     assert_eq!(hooks[1]["uploads"], json!([]), "{run}");
     let uploads = [&hooks[0]["uploads"][0], &hooks[2]["uploads"][0]];
     assert_eq!(report["uploads"], json!(uploads), "{run}");
+}
+
+#[test]
+fn what_is_no_file_is_no_result_and_is_said_by_its_kind() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let host = tempfile::tempdir().unwrap();
+    let _socket = UnixListener::bind(host.path().join("socket")).unwrap();
+    // Whoever reads the device never comes to its end, and whoever opens the FIFO waits for a writer.
+    let kinds = [("socket", "a socket"), ("zero", "a device"), ("pipe", "a FIFO")];
+    let hooks = kinds.map(|(name, _)| {
+        let mut hook = to_item(&item);
+        hook["volumepath"]["filename"] = name.into();
+        hook
+    });
+    let make = "mknod zero c 1 5; mkfifo pipe";
+    let run = Invocation::job(&job(&girder, host.path(), make, json!(hooks))).finish();
+    assert_eq!(run.code, 125, "{run}");
+    let hooks = run.report.as_ref().unwrap()["hooks"].as_array().unwrap();
+    for (hook, (name, kind)) in hooks.iter().zip(kinds) {
+        let error = hook["error"].as_str().unwrap();
+        assert!(error.contains(&format!("cannot upload {name:?}: it is {kind}")), "{run}");
+    }
+    assert!(girder.files(&item).is_empty(), "{run}");
 }
 
 #[test]

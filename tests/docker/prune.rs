@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::run_jobs::{job, script};
+use crate::run_jobs::{job, script, script_apart};
 use crate::support::command::{Finished, Invocation};
 use crate::support::job::{bind_mount, connect, host_file, host_file_to_stream};
 
@@ -133,7 +133,7 @@ fn exists(id: &str) -> bool {
 #[test]
 fn what_a_killed_run_left_is_pruned_and_a_run_that_goes_on_is_left_alone() {
     let ground = Ground::new();
-    let job = ground.job_everywhere(script("hostname; exec sleep 600"));
+    let job = ground.job_everywhere(script_apart("hostname; exec sleep 600"));
     let mut run = ground.start(&job, None);
     let id = first_line(&mut run);
     assert_eq!(ground.prune(&[]), "");
@@ -225,7 +225,7 @@ fn a_container_that_cannot_be_removed_is_named_with_the_command_and_found_again(
     // The engine under a path that can be taken away from prune.
     let socket = ground.folder("engine.sock");
     std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
-    let mut run = ground.start(&script("hostname; exec sleep 600"), Some(&socket));
+    let mut run = ground.start(&script_apart("hostname; exec sleep 600"), Some(&socket));
     let id = first_line(&mut run);
     kill(&mut run);
     fs::remove_file(&socket).unwrap();
@@ -259,7 +259,7 @@ fn labels_of_an_image_make_nothing_a_runs_and_hide_nothing() {
     docker(&["commit", "--change", &labels, &base, image]);
     docker(&["rm", &base]);
     let plain = docker(&["create", image, "true"]);
-    let mut job = script("hostname; exec sleep 600");
+    let mut job = script_apart("hostname; exec sleep 600");
     job["image"] = json!(image);
     let mut run = ground.start(&job, None);
     let id = first_line(&mut run);
@@ -276,7 +276,7 @@ fn labels_of_an_image_make_nothing_a_runs_and_hide_nothing() {
 #[test]
 fn the_container_that_a_killed_run_was_to_keep_is_stopped_and_kept() {
     let ground = Ground::new();
-    let mut job = script("hostname; exec sleep 600");
+    let mut job = script_apart("hostname; exec sleep 600");
     job["remove_container"] = json!(false);
     let mut run = ground.start(&job, None);
     let id = first_line(&mut run);

@@ -1,4 +1,5 @@
-//! An engine that makes a container when the run that has asked for it is dead, and one that is removing it already.
+//! An engine that makes a container when the run that has asked for it is dead, and one that is removing it already, or does
+//! not know yet what it lists.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,8 +12,8 @@ use std::time::Duration;
 use crate::prune::{Ground, docker, kill};
 use crate::run_jobs::script;
 
-/// What passes everything on to the engine; the making of a container when it is told to. The first removal is another's,
-/// if that is wanted.
+/// What passes everything on to the engine; the making of a container when it is told to. The first removal may have an
+/// answer of its own.
 struct Busy {
     /// The first line of each request.
     requests: Receiver<String>,
@@ -20,7 +21,7 @@ struct Busy {
 }
 
 impl Busy {
-    fn at(socket: &Path, mut is_removing: bool) -> Self {
+    fn at(socket: &Path, mut first_removal: Option<&'static [u8]>) -> Self {
         let listener = UnixListener::bind(socket).unwrap();
         let (tell, requests) = channel();
         let (go_on, may_go_on) = channel();
@@ -33,10 +34,10 @@ impl Busy {
                 head.truncate(bytes);
                 let line = String::from_utf8_lossy(&head).lines().next().unwrap().to_owned();
                 let hold = line.contains("/containers/create").then(|| may_go_on.take()).flatten();
-                let is_another = line.starts_with("DELETE ") && std::mem::take(&mut is_removing);
+                let answer = line.starts_with("DELETE ").then(|| first_removal.take()).flatten();
                 let _ = tell.send(line);
-                if is_another {
-                    let _ = ours.write_all(REMOVING);
+                if let Some(answer) = answer {
+                    let _ = ours.write_all(answer);
                     continue;
                 }
                 thread::spawn(move || pass(ours, &head, hold));
@@ -54,6 +55,11 @@ const BOUND: Duration = Duration::from_secs(60);
 
 const REMOVING: &[u8] = b"HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: 67\r\n\
     Connection: close\r\n\r\n{\"message\":\"removal of container x is already in progress for now\"}";
+
+/// What an engine says of a container that it lists, and is still making.
+const NOT_YET: &[u8] =
+    b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 37\r\n\
+    Connection: close\r\n\r\n{\"message\":\"No such container: 0123\"}";
 
 fn pass(mut ours: UnixStream, head: &[u8], hold: Option<Receiver<()>>) -> io::Result<()> {
     if let Some(hold) = hold {
@@ -98,7 +104,7 @@ fn is_pruned(ground: &Ground, pruned: &Output, process: u32) {
 fn a_container_that_is_made_when_its_run_is_dead_is_pruned() {
     let ground = Ground::new();
     let socket = ground.folder("engine.sock");
-    let engine = Busy::at(&socket, false);
+    let engine = Busy::at(&socket, None);
     let mut run = ground.start(&script("true"), Some(&socket));
     engine.meets("/containers/create");
     let process = run.id();
@@ -112,16 +118,18 @@ fn a_container_that_is_made_when_its_run_is_dead_is_pruned() {
 }
 
 #[test]
-fn a_container_that_another_is_removing_is_gone_when_a_prune_ends() {
-    let ground = Ground::new();
-    let socket = ground.folder("engine.sock");
-    let engine = Busy::at(&socket, true);
-    engine.go_on.send(()).unwrap();
-    let mut run = ground.start(&script("sleep 1000"), Some(&socket));
-    engine.meets("/start");
-    let process = run.id();
-    kill(&mut run);
-    is_pruned(&ground, &prune(&ground).output().unwrap(), process);
-    engine.meets("DELETE ");
-    engine.meets("DELETE ");
+fn a_container_that_another_is_removing_or_the_engine_still_makes_is_gone_when_a_prune_ends() {
+    for first_removal in [REMOVING, NOT_YET] {
+        let ground = Ground::new();
+        let socket = ground.folder("engine.sock");
+        let engine = Busy::at(&socket, Some(first_removal));
+        engine.go_on.send(()).unwrap();
+        let mut run = ground.start(&script("sleep 1000"), Some(&socket));
+        engine.meets("/start");
+        let process = run.id();
+        kill(&mut run);
+        is_pruned(&ground, &prune(&ground).output().unwrap(), process);
+        engine.meets("DELETE ");
+        engine.meets("DELETE ");
+    }
 }

@@ -1,86 +1,24 @@
-//! The README itself: its commands are pasted as they stand into a shell in a fresh folder, and print what it says.
-//! And the jobs of the manual.
+//! The README and the manual themselves: their blocks are pasted as they stand into a shell in a fresh folder, and
+//! print what is said. `worker::manual` has the chapter that needs a broker, `worker::from_python` what is Python.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::Command;
 
-use serde_json::Value;
-use tempfile::TempDir;
+use serde_json::{Value, json};
 
-use crate::support::command::Invocation;
-
-/// The blocks of code of a text, with their languages.
-fn blocks(text: &str) -> Vec<(&str, &str)> {
-    let fenced = text.split("\n```").enumerate().filter(|(at, _)| at % 2 == 1);
-    fenced.filter_map(|(_, block)| block.split_once('\n')).collect()
-}
+use crate::support::blocks::blocks;
+use crate::support::girder::Girder;
+use crate::support::job::{Job, connect, named_input_pipe};
+use crate::support::pasted::{Shell, chapter};
 
 #[test]
 fn what_is_pasted_from_the_readme_prints_what_it_says() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).unwrap();
+    let readme = chapter("README.md");
     assert!(readme.lines().count() <= 200, "{}", readme.lines().count());
+    // A port that nobody has.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-
-    let folder = TempDir::with_prefix("gantline-test-").unwrap();
-    let mut script = "set -eu -o pipefail; trap 'kill $(jobs -p)' EXIT\n".to_owned();
-    let mut expected = String::new();
-    for (language, text) in blocks(&readme) {
-        // What the engine of the tests has, and a port that nobody has.
-        let text = text.replace("busybox", "gantline-test:busybox");
-        let text = text.replace("gantline depot ./data &", &depot(port));
-        let text = text.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
-        match language {
-            "sh" => script += &format!("{text}\n"),
-            "json" => fs::write(folder.path().join("job.json"), text).unwrap(),
-            "output" => expected += &format!("{text}\n"),
-            _ => {}
-        }
-    }
-    assert!(expected.lines().count() > 10, "{expected}");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_gantline"), folder.path().join("gantline"))
-        .unwrap();
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
-    shell.args(["-c", &script]).current_dir(folder.path()).env("PATH", path);
-    for name in ["GIRDER_TOKEN", "GIRDER_API_KEY", "GIRDER_API_URL"] {
-        shell.env_remove(name);
-    }
-    let output = shell.output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(stdout, expected, "{stderr}");
-    assert!(output.status.success(), "{stderr}");
-}
-
-#[test]
-fn the_jobs_of_the_manual_run_and_print_what_it_says() {
-    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/job_document.md");
-    let chapter = fs::read_to_string(chapter).unwrap();
-    let folder = TempDir::with_prefix("gantline-test-").unwrap();
-    let mut blocks = blocks(&chapter).into_iter().peekable();
-    let (mut jobs, mut outputs) = (0, 0);
-    while let Some((language, text)) = blocks.next() {
-        // Ids of a Girder are somebody's own: tests of girder:: have the transforms.
-        if language != "json" || text.contains("Girder") {
-            continue;
-        }
-        let text = text.replace("/tmp/", &format!("{}/", folder.path().display()));
-        let mut job: Value = serde_json::from_str(&text).unwrap();
-        job["image"] = "gantline-test:busybox".into();
-        job["pull_image"] = false.into();
-        let run = Invocation::of(&["run", "-"]).input(job.to_string()).finish();
-        assert_eq!(run.code, 0, "{text}: {run}");
-        jobs += 1;
-        if let Some((_, output)) = blocks.next_if(|(language, _)| *language == "output") {
-            assert_eq!(run.text(), format!("{output}\n"), "{text}: {run}");
-            outputs += 1;
-        }
-    }
-    assert!(jobs >= 5 && outputs >= 1, "{jobs} jobs, {outputs} outputs");
-    assert_eq!(fs::read_to_string(folder.path().join("hello.txt")).unwrap(), "hello\n");
+    let shell = Shell::new().replacing("gantline depot ./data &", &depot(port));
+    shell.replacing("127.0.0.1:8080", &format!("127.0.0.1:{port}")).prints_what_it_says(&readme);
 }
 
 /// A depot that is up when the next command begins: who pastes by hand is slower than that.
@@ -89,4 +27,71 @@ fn depot(port: u16) -> String {
         "gantline depot ./data --listen 127.0.0.1:{port} > depot.log & \
          until grep -q 1cbcd8c926bdcb29bcf34f09 depot.log; do sleep 0.05; done"
     )
+}
+
+#[test]
+fn what_is_pasted_from_the_chapter_of_jobs_prints_what_it_says() {
+    let text = chapter("src/manual/job_document.md");
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "item");
+    let file = girder.add_file(&item, "in.csv", b"of Girder\n");
+    let shell =
+        Shell::new().env("GIRDER_API_URL", girder.api()).env("GIRDER_TOKEN", girder.token());
+    let shell = shell.replacing("5f8f7c2a1b2c3d4e5f6a7b8c", &file);
+    shell.replacing("5f8f7c2a1b2c3d4e5f6a7b8d", &item).prints_what_it_says(&text);
+    let files = girder.files(&item);
+    let (_, uploaded) = files.iter().find(|(name, _)| name == "out.csv").unwrap();
+    assert_eq!(girder.content(uploaded["_id"].as_str().unwrap()), b"of Girder\n");
+}
+
+#[test]
+fn what_is_pasted_from_the_other_chapters_prints_what_they_say() {
+    for name in ["disk", "report", "performance", "elsewhere", "security", "troubleshooting"] {
+        Shell::new().prints_what_it_says(&chapter(&format!("src/manual/{name}.md")));
+    }
+}
+
+#[test]
+fn the_report_of_the_manual_has_the_members_of_a_real_one() {
+    let text = chapter("src/manual/report.md");
+    let blocks = blocks(&text);
+    let shown = blocks.iter().find(|block| block.text.contains("\"run_id\"")).unwrap();
+    let shown: Value = serde_json::from_str(shown.text).unwrap();
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "item");
+    let file = girder.add_file(&item, "data.tif", b"of Girder\n");
+    let out = json!({"type": "VolumePath", "filename": "result.json"});
+    let source = json!({"type": "GirderFileIdToStream", "id": file});
+    let job = Job::script("cat $1 $2 > $3")
+        .arg(connect(source, named_input_pipe("in")))
+        .arg(json!({"type": "GirderFileIdToVolume", "id": file}))
+        .arg(out.clone())
+        .set(
+            "girder_result_hooks",
+            json!([
+                {"type": "GirderUploadVolumePathToItem", "volumepath": out, "item_id": item}
+            ]),
+        );
+    let run = job.girder(&girder).finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(members(run.report.as_ref().unwrap(), "$"), members(&shown, "$"), "{run}");
+}
+
+/// The paths of all members of an object, and of the first of each list.
+fn members(value: &Value, path: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    match value {
+        Value::Object(members_of) => {
+            for (name, value) in members_of {
+                let path = format!("{path}.{name}");
+                all.extend(members(value, &path));
+                all.insert(path);
+            }
+        }
+        Value::Array(items) => {
+            all.extend(items.first().iter().flat_map(|item| members(item, path)))
+        }
+        _ => {}
+    }
+    all
 }

@@ -92,11 +92,13 @@ fn left_after_a_line(script: &str, option: &str) -> Finished {
 
 #[test]
 fn a_run_whose_reader_has_left_is_stopped_without_a_word_and_gives_141() {
-    let script = "trap 'exit 0' TERM; echo x; while :; do sleep 0.1; echo x; done";
-    let run = left_after_a_line(script, "stop");
-    assert_eq!((run.code, &*run.stderr), (141, ""), "{run}");
-    assert_eq!(run.reported("cancelled"), &json!(true));
-    assert_eq!(run.transfer("host:stdout")["finish"], "refused", "{run}");
+    for output in ["sleep 0.1; echo x", "head -c 10000000 /dev/zero"] {
+        let script = format!("trap 'exit 0' TERM; echo x; while :; do {output}; done");
+        let run = left_after_a_line(&script, "stop");
+        assert_eq!((run.code, &*run.stderr), (141, ""), "{run}");
+        assert_eq!(run.reported("cancelled"), &json!(true));
+        assert_eq!(run.transfer("host:stdout")["finish"], "refused", "{run}");
+    }
 }
 
 #[test]

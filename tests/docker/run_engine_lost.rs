@@ -48,12 +48,18 @@ impl Reading {
         let read = "sha256sum < $1 > /results/sum && echo whole > /results/end";
         let job = Job::script(&format!("({GATE}) & {read}"))
             .arg(connect(url(&peer.url()), named_input_pipe("in")))
-            .set("network", "none")
+            .set("network_mode", "host")
             // A signal that stops the container ends what runs in it.
             .set("init", true)
             .mount(results.path(), "/results");
         let job = gate.mount(job);
         Self { gate, results, sha256: seeded.sha256(), go_on, job, _peer: peer }
+    }
+
+    /// For an engine whose containers have no network, nor a process of its own in them.
+    pub(crate) fn bare(mut self) -> Self {
+        self.job = self.job.set("network_mode", "none").set("init", false);
+        self
     }
 
     fn invocation(&self, engine: &OwnEngine) -> Invocation {
@@ -76,7 +82,7 @@ impl Reading {
         self.go_on.send(()).unwrap();
     }
 
-    fn start(&self, engine: &OwnEngine) -> Running {
+    pub(crate) fn start(&self, engine: &OwnEngine) -> Running {
         started(engine, &self.gate, self.invocation(engine))
     }
 
@@ -106,7 +112,7 @@ fn started(engine: &OwnEngine, gate: &Gate, run: Invocation) -> Running {
 }
 
 /// That the run tells of the absence.
-fn assert_told(run: &Finished) {
+pub(crate) fn assert_told(run: &Finished) {
     let warnings = run.reported("warnings").to_string();
     assert!(warnings.contains("the engine went away while the container ran"), "{run}");
 }
@@ -177,7 +183,7 @@ fn output_goes_on_when_the_engine_is_back_and_what_may_be_missing_is_told() {
     let mut engine = OwnEngine::start(LIVE_RESTORE);
     let folder = TempDir::with_prefix("gantline-results-").unwrap();
     let path = folder.path().join("out");
-    let job = || Job::script(&format!("echo one; {GATE}; echo two")).set("network", "none");
+    let job = || Job::script(&format!("echo one; {GATE}; echo two")).set("network_mode", "host");
     let into_file = job().stream(end("ContainerStdOut"), host_file(&path));
     for (job, how) in
         [(job(), Stopped::Orderly), (job(), Stopped::Killed), (into_file, Stopped::Killed)]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::run_jobs::job;
 use crate::support::command::Invocation;
+use crate::support::job::{Job, connect, host_file_to_stream, named_input_pipe};
 
 /// Serves what looks like a file of a hundred million bytes, breaks off in the middle, and has
 /// forgotten it when it is asked for the rest. Half of it is more than the FIFO and the socket hold
@@ -94,17 +95,25 @@ fn a_source_that_is_not_there_fails_the_run() {
 }
 
 #[test]
-fn a_file_of_the_host_that_is_not_there_fails_by_name_and_before_any_container() {
-    let mut job = job(&["true"]);
-    job["stream_connectors"] = json!([{
-        "type": "Connect",
-        "input": {"type": "HostFileToStream", "path": "/no/such/file"},
-        "output": {"type": "NamedInputPipe", "name": "in"},
-    }]);
-    let run = Invocation::job(&job).finish();
-    assert_eq!(run.code, 125, "{run}");
-    assert!(run.stderr.contains("/no/such/file"), "{run}");
-    assert_eq!(run.report.as_ref().unwrap()["container_id"], json!(null));
+fn what_is_no_file_of_the_host_fails_by_name_and_before_any_container() {
+    let folder = tempfile::tempdir().unwrap();
+    // Whoever opens it waits for a writer.
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (path, reason) in [
+        ("/no/such/file".as_ref(), "No such file or directory"),
+        ("/dev/zero".as_ref(), "it is not a regular file"),
+        (folder.path(), "is a directory"),
+        (&*fifo, "it is not a regular file"),
+    ] {
+        let job =
+            Job::program(&["true"]).arg(connect(host_file_to_stream(path), named_input_pipe("in")));
+        let run = job.finish();
+        assert_eq!(run.code, 125, "{run}");
+        let told = format!("cannot open {} for reading: {reason}", path.display());
+        assert!(run.stderr.contains(&told), "{run}");
+        assert_eq!(run.reported("container_id"), &json!(null), "{run}");
+    }
 }
 
 #[test]

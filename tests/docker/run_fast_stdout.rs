@@ -54,6 +54,14 @@ fn output_is_ours_and_standard_error_stays_with_the_engine_unless_it_is_data() {
     let run = job.finish();
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run}");
     assert!(run.text().contains("/stderr\n"), "{run}");
+    assert_eq!(fs::read(&path).unwrap(), b"err\n");
+
+    // One that says it alone.
+    let stderr = json!({"type": "ContainerStdErr", "fast": true});
+    let run = Job::script(script).stream(stderr, host_file(&path)).finish();
+    let lines: Vec<_> = run.text().lines().collect();
+    assert_eq!((run.code, lines[0]), (0, "out"), "{run}");
+    assert!(lines[1].starts_with("pipe:") && lines[2].ends_with("/stderr"), "{run}");
     assert_eq!(fs::read(path).unwrap(), b"err\n");
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::prune::{Ground, docker, first_line, kill};
+use crate::support::example::example;
 use crate::support::job::{Job, connect, named_input_pipe, url};
 use crate::support::peer::{Peer, wait_for_close, write_head};
 
@@ -21,7 +22,9 @@ const COPY: &str = r#"hostname; cat "$1" > /data/part && echo whole > /data/whol
 /// A job that copies what a peer gives.
 fn copy(ground: &Ground, peer: &Peer) -> Value {
     let source = connect(url(&peer.url()), named_input_pipe("in"));
-    Job::script(COPY).arg(source).mount(&ground.folder("bound"), "/data").document().clone()
+    // Its hostname is its id.
+    let job = Job::script(COPY).set("network_mode", "none").arg(source);
+    job.mount(&ground.folder("bound"), "/data").document().clone()
 }
 
 /// A peer that gives some of what it has promised, and then nothing.
@@ -129,6 +132,28 @@ fn a_container_whose_run_is_killed_is_killed_before_it_sees_an_end() {
     wait_until("the guard has ended", || !guard.exists());
     ground.prune(&[]);
     assert_eq!(ground.left(), [part]);
+}
+
+#[test]
+fn a_container_whose_embedder_is_killed_is_killed_before_it_sees_an_end() {
+    let (ground, peer) = (Ground::new(), half(300_000));
+    let mut embedder = example("embed")
+        .args(["gantline-test:busybox", &peer.url()])
+        .env("TMPDIR", ground.folder("tmp"))
+        .env("GANTLINE_RECORD_DIR", ground.folder("records"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It says what its run does, and what the container says: its hostname, with the first byte of its file.
+    let mut lines = BufReader::new(embedder.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let id = lines.find(|line| line.len() == 12 && !line.contains(':')).unwrap();
+    let guard = guard_of(&embedder);
+    kill(&mut embedder);
+    assert_eq!(docker(&["wait", &id]), "137");
+    assert_eq!(docker(&["logs", &id]), id, "no `whole`");
+    wait_until("the guard has ended", || !guard.exists());
+    ground.prune(&[]);
+    assert_eq!(ground.left(), [] as [PathBuf; 0]);
 }
 
 #[test]

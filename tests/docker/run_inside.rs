@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::run_jobs::script;
+use crate::run_jobs::script_apart;
 
 /// What a job saw that was run in a container.
 struct Inside {
@@ -21,7 +21,7 @@ struct Inside {
 /// Runs a job that tells its network, in a container of this name.
 #[track_caller]
 fn run_inside(name: &str, options: &[&str], keywords: Value) -> Inside {
-    let mut job = script("readlink /proc/self/ns/net");
+    let mut job = script_apart("readlink /proc/self/ns/net");
     job.as_object_mut().unwrap().extend(keywords.as_object().unwrap().clone());
     let output = begin_inside(name, options, "readlink /proc/self/ns/net", &job);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

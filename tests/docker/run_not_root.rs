@@ -1,14 +1,16 @@
 //! A user who is not root, in the engine's group, has what a container of root's has made.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use crate::run_jobs::script;
 use crate::support::command::{Invocation, NOBODY};
+use crate::support::gate::{GATE, Gate};
 use crate::support::girder::Girder;
+use crate::support::job::Job;
 
 /// Nobody but root can read this, or remove what is in the folders.
 const SHUT: &str = "umask 077; mkdir -p $1/deep/er; echo r > $1/deep/r; echo x > $1/deep/er/x";
@@ -32,12 +34,25 @@ fn what_root_has_made_is_uploaded_and_nothing_stays() {
 }
 
 #[test]
-fn what_root_has_made_and_nobody_wants_goes() {
-    let mut job = script(SHUT);
-    let arguments = job["container_args"].as_array_mut().unwrap();
-    arguments.extend([json!("sh"), json!({"type": "TemporaryVolume.default"})]);
-    let run = Invocation::job(&job).by_nobody().finish();
+fn a_tmpdir_that_cannot_be_written_to_is_named_before_anything_is_made() {
+    let run = Invocation::job(&script("true")).by_nobody().env("TMPDIR", "/usr").finish();
+    assert_eq!(run.code, 2, "{run}");
+    let words = "TMPDIR, where temporary volumes are made, is /usr and cannot be written to: Permission denied";
+    assert!(run.stderr.contains(words), "{run}");
+}
+
+#[test]
+fn what_root_has_made_and_nobody_wants_goes_and_nobody_sees_into_the_run() {
+    let gate = Gate::new();
+    let job =
+        Job::script(&format!("{GATE}; {SHUT}")).arg(json!({"type": "TemporaryVolume.default"}));
+    let run = gate.reached(gate.mount(job).invocation().by_nobody().start());
+    // proc(5): what is in there is root's if the process leaves no core, and cannot be traced. It holds tokens.
+    let owner = fs::metadata(format!("/proc/{}/environ", run.id())).unwrap().uid();
+    gate.open();
+    let run = run.finish();
     assert_eq!((run.code, &*run.stderr), (0, ""), "{run}");
+    assert_eq!(owner, 0);
 }
 
 #[test]

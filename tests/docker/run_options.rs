@@ -4,12 +4,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::run_jobs::script;
+use crate::run_jobs::{script, script_apart};
 use crate::support::command::{Finished, Invocation};
 
 /// A job that runs a script in a container with these keywords.
 fn with(text: &str, keywords: Value) -> Value {
-    let mut job = script(text);
+    let mut job = script_apart(text);
     job.as_object_mut().unwrap().extend(keywords.as_object().unwrap().clone());
     job
 }
@@ -157,6 +157,18 @@ fn the_network_is_the_jobs() {
     let said = inspected(format, keywords);
     docker(&["network", "rm", name]);
     assert_eq!(said, name);
+}
+
+#[test]
+fn links_may_be_pairs_and_a_volume_may_be_a_path_of_the_container_alone() {
+    let linked = format!("gantline-test-linked-{}", std::process::id());
+    docker(&["run", "--detach", "--name", &linked, "gantline-test:busybox", "sleep", "600"]);
+    let keywords = json!({"network_mode": "bridge", "links": [[&linked, "db"]],
+        "volumes": ["/only/container"]});
+    let text = "grep -c '\\sdb\\s' /etc/hosts; grep -c ' /only/container ' /proc/mounts";
+    let run = Invocation::job(&with(text, keywords)).finish();
+    docker(&["rm", "--force", &linked]);
+    assert_eq!((run.code, stdout(&run).as_str()), (0, "1\n1"), "{run}");
 }
 
 #[test]

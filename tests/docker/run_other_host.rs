@@ -3,10 +3,13 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::item_streams::{item, to_item, writing};
-use crate::support::job::{Job, connect, end, host_file, named_output_pipe};
+use crate::support::job::{
+    Job, connect, end, host_file, host_file_to_stream, named_input_pipe, named_output_pipe,
+};
 
 /// The command in a mount namespace of its own, in which this folder is another one.
 fn elsewhere(job: &Job, folder: &TempDir) -> std::process::Output {
@@ -69,6 +72,20 @@ fn an_output_that_nobody_opened_is_a_warning() {
     // The container's own output is no FIFO.
     let job = Job::script("exit 0").stream(end("ContainerStdOut"), host_file(&out));
     assert_eq!(job.finish().reported("warnings").as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn an_input_that_nobody_opened_is_a_warning() {
+    let source = host_file_to_stream("/etc/hostname".as_ref());
+    let job =
+        |script: &str| Job::script(script).arg(connect(source.clone(), named_input_pipe("x")));
+    let run = job("true").finish();
+    assert_eq!(run.code, 0, "{run}");
+    let warnings = run.reported("warnings").to_string();
+    assert!(warnings.contains("fifo:x: the container has not opened this FIFO"), "{run}");
+    // A program that fails has its own reason.
+    let run = job("exit 3").finish();
+    assert_eq!((run.code, run.reported("warnings")), (3, &json!([])), "{run}");
 }
 
 #[test]

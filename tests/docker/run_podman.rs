@@ -9,8 +9,9 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::prune::{Ground, docker, first_line, kill};
+use crate::run_engine_lost::{Reading, assert_told};
 use crate::support::command::Invocation;
-use crate::support::engine::OwnEngine;
+use crate::support::engine::{OwnEngine, Stopped};
 use crate::support::gate::{GATE, Gate};
 use crate::support::job::{
     Job, connect, host_file, host_file_to_stream, named_input_pipe, named_output_pipe,
@@ -28,13 +29,14 @@ impl Podman {
 
 #[test]
 fn a_job_runs_with_podman_as_with_docker() {
-    let podman = Podman(OwnEngine::podman());
+    let mut podman = Podman(OwnEngine::podman());
     bytes_go_in_and_out(&podman);
     exit_codes_are_dockers(&podman);
     what_was_refused_leaves_nothing(&podman);
     a_container_that_is_to_stay_stays(&podman);
     a_run_can_be_cancelled(&podman);
     a_run_that_is_killed_takes_its_container_along(&podman);
+    a_run_goes_on_while_the_service_is_started_again(&mut podman);
     assert_eq!(podman.0.containers(), [""; 0]);
 }
 
@@ -99,4 +101,15 @@ fn a_run_that_is_killed_takes_its_container_along(podman: &Podman) {
     kill(&mut run);
     assert!(ground.prune(&[]).contains("removed container gantline-"));
     assert_eq!(ground.left(), [] as [PathBuf; 0]);
+}
+
+fn a_run_goes_on_while_the_service_is_started_again(podman: &mut Podman) {
+    let reading = Reading::new().bare();
+    let run = reading.start(&podman.0);
+    podman.0.stop(Stopped::Orderly);
+    reading.go_on();
+    podman.0.start_again();
+    let run = run.finish();
+    reading.assert_whole(&run);
+    assert_told(&run);
 }

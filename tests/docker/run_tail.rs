@@ -26,8 +26,14 @@ const LINE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab
 
 /// Runs a job whose container writes and exits while we stand still for longer than the engine waits.
 fn stand_still(job: Job) -> Finished {
+    stand_still_before(job, Path::new("/var/run/docker.sock"))
+}
+
+/// The same, on the engine at `socket`.
+fn stand_still_before(job: Job, socket: &Path) -> Finished {
     let gate = Gate::new();
-    let run = gate.reached(gate.mount(job).invocation().start());
+    let engine = format!("unix://{}", socket.display());
+    let run = gate.reached(gate.mount(job).invocation().env("DOCKER_HOST", engine).start());
     let id = run.container_started();
     run.signal(Signal::SIGSTOP);
     gate.open();
@@ -124,10 +130,15 @@ fn pass(mut from: UnixStream, mut to: UnixStream, mut each: impl FnMut(&mut [u8]
 }
 
 #[test]
-fn output_that_ended_with_its_container_was_all_however_late_the_engine_says_so() {
+fn output_that_ended_with_its_container_was_all_however_late_the_engine_says_so_or_we_look() {
     let folder = TempDir::with_prefix("gantline-results-").unwrap();
-    let [socket, path] = ["engine.sock", "out"].map(|name| folder.path().join(name));
+    let [socket, path, late] = ["engine.sock", "out", "late"].map(|name| folder.path().join(name));
     tells_late(&socket);
+    // We see all of it at once, and by the engine's clock the container has only just ended.
+    let job = Job::script(&format!("{GATE}; head -c 5000 /dev/zero"));
+    let run = stand_still_before(job.stream(end("ContainerStdOut"), host_file(&late)), &socket);
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(fs::read(&late).unwrap(), [0; 5000], "{run}");
     // It has no log.
     let job = Job::script("sleep 1; echo all").stream(end("ContainerStdOut"), host_file(&path));
     let run = job.invocation().env("DOCKER_HOST", format!("unix://{}", socket.display())).finish();

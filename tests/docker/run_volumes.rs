@@ -238,3 +238,20 @@ fn what_is_to_be_mounted_and_is_not_there_is_warned_of() {
     // The engine has made it.
     assert!(missing.is_dir(), "{run}");
 }
+
+#[test]
+fn a_folder_may_be_mounted_at_mnt_and_nothing_is_made_in_it() {
+    let bound = folder();
+    fs::write(bound.path().join("file"), "word\n").unwrap();
+    let here = bound.path().display();
+    let run = Job::script("cat /mnt/file").volume(format!("{here}:/mnt:ro")).finish();
+    assert_eq!((run.code, run.text()), (0, "word\n"), "{run}");
+    let run = Job::script("ls /mnt").volume(format!("{here}:/mnt")).finish();
+    assert_eq!((run.code, run.text()), (0, "file\n"), "{run}");
+    assert_eq!(fs::read_dir(bound.path()).unwrap().count(), 1, "{run}");
+
+    let pipe = json!({"type": "NamedInputPipe", "name": "in"});
+    let run = Job::script("true").arg(pipe).volume(format!("{here}:/mnt:ro")).finish();
+    let words = format!("the volume {here} is mounted read-only at /mnt");
+    assert!(run.code == 2 && run.stderr.contains(&words), "{run}");
+}

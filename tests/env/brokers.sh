@@ -2,7 +2,8 @@
 # brokers.sh up: a real RabbitMQ and a real Redis on free loopback ports, with data folders of their own; prints
 # the lines that export GANTLINE_TEST_AMQP and GANTLINE_TEST_REDIS (URLs without a path: the tests make vhosts and
 # take databases themselves), GANTLINE_TEST_RABBITMQCTL, the command that administers the RabbitMQ, and
-# GANTLINE_TEST_PYTHON, a Python with Celery and girder_worker.
+# GANTLINE_TEST_PYTHON, a Python with Celery and girder_worker, and GANTLINE_TEST_WARM_PYTHON, the socket where the same
+# Python runs scripts at once (warm_python.py).
 # brokers.sh down: stops both and removes their data.
 set -euo pipefail
 # shellcheck source=tests/env/common.sh
@@ -60,11 +61,16 @@ start_redis() {
     echo "redis://127.0.0.1:$port" >"$data/redis"
 }
 
+start_warm_python() {
+    launch warm-python "$("$(dirname "$0")/girder.sh" python)" "$(dirname "$0")/warm_python.py" "$data/warm-python"
+    started warm-python 60 test -S "$data/warm-python"
+}
+
 # listens PORT: whether somebody takes connections there.
 listens() { python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)' "$1"; }
 
 up() {
-    if ! { is_up rabbitmq && is_up broker-redis && [[ -e $data/redis ]]; }; then
+    if ! { is_up rabbitmq && is_up broker-redis && is_up warm-python && [[ -e $data/redis ]]; }; then
         down
         # What has not come up as a whole goes down.
         trap down EXIT
@@ -73,18 +79,21 @@ up() {
         mkdir -p "$data"
         start_rabbitmq
         start_redis
+        start_warm_python
         trap - EXIT
     fi
     echo "export GANTLINE_TEST_AMQP=$(cat "$data/amqp")"
     echo "export GANTLINE_TEST_REDIS=$(cat "$data/redis")"
     echo "export GANTLINE_TEST_RABBITMQCTL=$data/rabbitmqctl"
     echo "export GANTLINE_TEST_PYTHON=$("$(dirname "$0")/girder.sh" python)"
+    echo "export GANTLINE_TEST_WARM_PYTHON=$data/warm-python"
 }
 
 down() {
     land rabbitmq
     land epmd
     land broker-redis
+    land warm-python
     rm -rf "$data"
 }
 

@@ -37,7 +37,9 @@ declare -A PACKAGES=(
     [ip]="iproute2"
     [/usr/bin/time]="time"
     [systemd-analyze]="systemd"
-    [ip]="iproute2"
+    [aria2c]="aria2"
+    [strace]="strace"
+    [perf]="linux-perf"
 )
 
 say() { echo "gantline tests: $*" >&2; }

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # own_podman.sh FOLDER: a podman of one test, which serves Docker's API at FOLDER/engine.sock, with the image of the
-# tests. Its containers have no network. It says `done` when it answers; when its input ends, everything is removed.
+# tests. Its containers have no network. It says `done` when it answers. Each line of standard input is a command, and is
+# answered with `done`: `start`, `term` and `kill` (the signal of that name, to its service). When the input ends,
+# everything is removed.
 set -uo pipefail
 # shellcheck source=tests/env/common.sh
 source "$(dirname "$0")/common.sh"
@@ -13,8 +15,24 @@ export CONTAINERS_CONF=$folder/containers.conf
 runroot=$(mktemp -d -p /run gantline.XXXXXX)
 ours=(podman --root "$folder/data" --runroot "$runroot" --tmpdir "$folder/tmp" --storage-driver vfs)
 
+service=
+
+start() {
+    "${ours[@]}" system service --time=0 "$socket" >>"$folder/log" 2>&1 </dev/null &
+    service=$!
+    wait_for 60 "the podman of a test does not answer" env DOCKER_HOST="$socket" docker version ||
+        { tail -n 20 "$folder/log" >&2; return 1; }
+}
+
+stop() {
+    [[ -n $service ]] || return
+    kill "-$1" "$service" 2>/dev/null
+    wait "$service" 2>/dev/null
+    service=
+}
+
 clean_up() {
-    kill "$service" 2>/dev/null && wait "$service" 2>/dev/null
+    stop TERM
     "${ours[@]}" rm --all --force --time 0 >/dev/null 2>&1
     awk -v under="$folder/" -v run="$runroot/" 'index($5, under) == 1 || index($5, run) == 1 { print $5 }' \
         /proc/self/mountinfo | sort -r | xargs -r umount -l 2>/dev/null
@@ -31,12 +49,16 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 END
-"${ours[@]}" system service --time=0 "$socket" >"$folder/log" 2>&1 </dev/null &
-service=$!
 trap clean_up EXIT
 trap : INT TERM HUP
-wait_for 60 "the podman of a test does not answer" env DOCKER_HOST="$socket" docker version ||
-    { tail -n 20 "$folder/log" >&2; exit 1; }
+start || exit 1
 docker save gantline-test:busybox | DOCKER_HOST=$socket docker load >/dev/null || exit 1
 echo done
-cat >/dev/null
+while read -r command; do
+    case $command in
+    start) start ;;
+    term) stop TERM ;;
+    kill) stop KILL ;;
+    esac
+    echo done
+done

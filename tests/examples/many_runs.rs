@@ -100,18 +100,20 @@ impl Held {
         })
     }
 
-    /// What it holds when the last threads of runs that are over have ended, too.
-    fn settled() -> Result<Self, Box<dyn Error>> {
-        let mut before = Self::now()?;
-        for _ in 0..100 {
+    /// What it holds when the last threads of runs that are over have ended, too: a run that was cancelled may be cleaned
+    /// up for some time yet, on a machine that is busy. What it held `before` is awaited, within a bound.
+    fn settled(before: Option<Self>) -> Result<Self, Box<dyn Error>> {
+        let mut last = Self::now()?;
+        for _ in 0..600 {
             thread::park_timeout(Duration::from_millis(50));
             let now = Self::now()?;
-            if (now.descriptors, now.threads) == (before.descriptors, before.threads) {
+            let is_at_rest = (now.descriptors, now.threads) == (last.descriptors, last.threads);
+            if is_at_rest && before.is_none_or(|before| !now.has_grown_since(before)) {
                 return Ok(now);
             }
-            before = now;
+            last = now;
         }
-        Err("its threads do not come to rest".into())
+        Ok(last)
     }
 
     fn has_grown_since(self, before: Self) -> bool {
@@ -119,6 +121,22 @@ impl Held {
             || self.threads > before.threads
             || self.memory_kib > before.memory_kib + SLACK_KIB
     }
+}
+
+/// What this process has open, and its threads, by their names.
+fn named() -> Result<Vec<String>, Box<dyn Error>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        // The folder's own descriptor is gone by then.
+        let open = fs::read_link(entry?.path()).unwrap_or_default();
+        names.push(open.display().to_string());
+    }
+    for entry in fs::read_dir("/proc/self/task")? {
+        let name = fs::read_to_string(entry?.path().join("comm")).unwrap_or_default();
+        names.push(format!("thread {}", name.trim()));
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 impl fmt::Display for Held {
@@ -198,12 +216,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         one_of_each(&runner, &jobs)?;
         runs += jobs.len() as u64;
         if runs >= told || runs >= count {
-            let held = Held::settled()?;
+            let held = Held::settled(warm)?;
             println!("after {runs} runs: {held}");
             if let Some(warm) = warm
                 && held.has_grown_since(warm)
             {
-                return Err(format!("it was {warm}").into());
+                return Err(format!("it was {warm}; now there are {}", named()?.join(", ")).into());
             }
             warm.get_or_insert(held);
             told = runs * 2;

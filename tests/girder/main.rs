@@ -11,3 +11,4 @@ mod run_secrets;
 #[path = "../support/mod.rs"]
 mod support;
 mod types;
+mod zips;

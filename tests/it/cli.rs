@@ -16,6 +16,9 @@ pub(super) fn gantline(arguments: &[&str]) -> Command {
     for name in ["GIRDER_API_URL", "GIRDER_TOKEN", "GIRDER_API_KEY"] {
         command.env_remove(name);
     }
+    for name in ["GANTLINE_WORKER_BROKER", "CELERY_BROKER_URL", "GIRDER_WORKER_BROKER"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -87,16 +90,6 @@ fn check_refuses_a_bad_job_with_its_place() {
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert!(stderr.contains("$.container_args[1].filename"), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "told once: {stderr}");
-}
-
-#[test]
-fn check_warns_about_a_fifo_that_nothing_goes_through() {
-    let (code, _, stderr) = check(&json!({
-        "image": "busybox",
-        "container_args": [{"type": "NamedInputPipe", "name": "idle"}],
-    }));
-    assert_eq!(code, 0);
-    assert!(stderr.starts_with("gantline: warning: nothing goes through the FIFO idle"));
 }
 
 #[test]
@@ -183,6 +176,28 @@ fn help_does_not_show_the_environments_secrets() {
     let output = finish(command.spawn().unwrap(), "");
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(!help.contains("hidden"), "{help}");
+}
+
+#[test]
+fn the_log_has_colours_on_a_terminal_that_wants_them_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let logged = |environment: &[(&str, &str)]| {
+        let command = format!("{} run --progress none --image i", env!("CARGO_BIN_EXE_gantline"));
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+        script.env("TMPDIR", folder.path()).env("GANTLINE_RECORD_DIR", folder.path());
+        script.env("DOCKER_HOST", "unix:///no/such/socket").env("GANTLINE_LOG", "debug");
+        script.env("TERM", "xterm").env_remove("NO_COLOR").envs(environment.iter().copied());
+        let output = script.stdin(Stdio::null()).output().unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert!(shown.contains("clean_up") && shown.contains("no such socket"), "{shown}");
+        shown
+    };
+    assert!(logged(&[]).contains("\u{1b}["));
+    for unwanted in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let shown = logged(&[unwanted]);
+        assert!(!shown.contains('\u{1b}'), "{unwanted:?}: {shown:?}");
+    }
 }
 
 #[test]

@@ -72,6 +72,26 @@ fn kill_and_remove_say_how() {
 }
 
 #[test]
+fn what_does_not_say_that_it_was_done_was_not() {
+    // A page of something that stands before the engine.
+    let page = http(200, "<html>Welcome</html>");
+    let removed = async |client: Client| {
+        client.remove(&id(), RemoveOptions { force: true, volumes: true }).await
+    };
+    for outcome in [
+        call(&page, async |client| client.start(&id()).await).0,
+        call(&page, async |client| client.stop(&id(), Duration::ZERO).await).0,
+        call(&page, async |client| client.kill(&id(), "KILL").await).0,
+        call(&page, removed).0,
+    ] {
+        let error = outcome.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(matches!(error, DockerError::Answer { .. }), "{error:?}");
+        assert_eq!(source, "it does not say that this was done");
+    }
+}
+
+#[test]
 fn a_list_asks_for_all_states_and_all_labels() {
     let answer = format!(
         r#"[{{"Id":"{}","Names":["/n"],"Image":"i","Labels":{{"a":"b"}},"State":"created",

@@ -318,6 +318,33 @@ fn a_pull_carries_the_login_of_its_registry_and_no_other() {
     });
 }
 
+/// A registry may put into its refusal what it was sent, and the engine tells it.
+#[test]
+fn a_login_that_its_registry_says_again_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let config_file = folder.path().join("config.json");
+    // me:hunter2-hunter2
+    let pair = "bWU6aHVudGVyMi1odW50ZXIy";
+    let config = format!(r#"{{"auths": {{"r.example": {{"auth": "{pair}"}}}}}}"#);
+    std::fs::write(&config_file, config).unwrap();
+    let refusals = [
+        http(500, &format!(r#"{{"message": "denied: Basic {pair}"}}"#)),
+        http(404, r#"{"message": "unauthorized: hunter2-hunter2"}"#),
+        http(200, &format!(r#"{{"errorDetail": {{"message": "denied: Basic {pair}"}}}}"#)),
+    ];
+    for refusal in refusals {
+        let engine = Peer::answering(refusal);
+        let settings = engine.settings().with_config_file(config_file.clone());
+        block_on(async {
+            let client = Client::connect(settings).await.unwrap();
+            let error = client.pull("r.example/a", &mut |_| {}).await.unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains('…'), "{shown}");
+            assert!(!shown.contains(pair) && !shown.contains("hunter2"), "{shown}");
+        });
+    }
+}
+
 #[test]
 fn a_reference_that_no_engine_takes_is_not_sent() {
     let engine = Peer::answering(http(200, ""));

@@ -18,22 +18,28 @@ use socket2::SockRef;
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-/// Two network namespaces with 50 ms between them, there and back.
+/// Two network namespaces with a long way between them.
 pub(crate) struct FarLink {
     name: String,
 }
 
 impl FarLink {
+    /// 50 ms there and back.
     pub(crate) fn up() -> Self {
+        Self::of("50")
+    }
+
+    /// So many milliseconds there and back.
+    pub(crate) fn of(round_trip: &str) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let link = Self { name: format!("gl{}-{number}", std::process::id()) };
-        link.script("up");
+        link.script(&["up", &link.name, round_trip]);
         link
     }
 
-    fn script(&self, what: &str) {
+    fn script(&self, arguments: &[&str]) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/env/far.sh");
-        let done = Command::new("bash").arg(script).args([what, &self.name]).output().unwrap();
+        let done = Command::new("bash").arg(script).args(arguments).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
@@ -54,7 +60,7 @@ impl FarLink {
 
 impl Drop for FarLink {
     fn drop(&mut self) {
-        self.script("down");
+        self.script(&["down", &self.name]);
     }
 }
 

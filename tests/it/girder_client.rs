@@ -17,8 +17,10 @@ fn client(peer: &Peer) -> Client {
     Client::new(api.as_str(), Some(Token::new("t0ken-t0ken"))).unwrap()
 }
 
+/// The peer closes after it: who does not know that may ask for the next over the same connection.
 fn answer(status: u16, body: &str) -> String {
-    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
+    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn error(status: u16, body: &str) -> GirderError {
@@ -145,6 +147,33 @@ fn the_same_page_of_a_listing_for_ever_is_an_error() {
     let error = listed.pop().unwrap().unwrap_err();
     assert!(error.to_string().contains("the same page of"), "{error}");
     assert_eq!(listed.len(), 50);
+}
+
+#[test]
+fn a_listing_is_asked_for_in_larger_and_larger_pages_as_far_as_the_server_can() {
+    let page = |from: usize, count: usize| {
+        let record = |nth| format!(r#"{{"_id": "{nth:024}", "name": "x"}}"#);
+        let records = (from..from + count).map(record).collect::<Vec<_>>();
+        answers(answer(200, &format!("[{}]", records.join(","))))
+    };
+    let peer = Peer::follows(vec![
+        page(0, 50),
+        page(50, 100),
+        // It gives no more than so many, and there are more.
+        page(150, 70),
+        // 400 are more than is taken at once: items come with their metadata.
+        answers(answer(200, &format!("[{}]", " ".repeat(17 << 20)))),
+        page(220, 50),
+        page(270, 3),
+    ]);
+    let listed = client(&peer).items_of_folder(ID).map(|item| item.unwrap().id);
+    let listed: Vec<_> = listed.collect();
+    assert_eq!(listed, (0..273).map(|nth| format!("{nth:024}")).collect::<Vec<_>>());
+    for asked in [(50, 0), (100, 50), (200, 150), (400, 220), (50, 220), (50, 270)] {
+        let request = peer.request();
+        let wanted = format!("limit={}&offset={}&", asked.0, asked.1);
+        assert!(request.contains(&wanted), "{wanted}: {request}");
+    }
 }
 
 #[test]

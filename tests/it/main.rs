@@ -2,9 +2,14 @@
 
 #![cfg(test)]
 
+#[path = "../support/archive.rs"]
+mod archive;
 #[cfg(target_arch = "x86_64")]
 mod assembled;
 mod bench;
+#[cfg(feature = "command")]
+#[path = "../support/blocks.rs"]
+mod blocks;
 #[cfg(feature = "command")]
 mod cli;
 #[path = "../support/crowd.rs"]
@@ -19,6 +24,7 @@ mod docker_streams;
 #[path = "../support/example.rs"]
 mod example;
 mod far_link;
+mod girder_archive;
 mod girder_client;
 mod http_authority;
 mod http_bodies;
@@ -35,6 +41,8 @@ mod manual;
 mod message;
 #[cfg(feature = "command")]
 mod mistakes;
+#[cfg(feature = "command")]
+mod mistakes_in_jobs;
 mod plan;
 mod pump_far;
 mod pump_fifo;

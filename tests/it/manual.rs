@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use gantline::spec::{JobSpec, schema};
 use serde_json::{Map, Value};
 
+use super::blocks;
 use super::cli::said;
 
 fn folder() -> PathBuf {
@@ -26,23 +27,49 @@ fn chapters() -> Vec<(String, String)> {
     texts.map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
 }
 
-/// The blocks of code in a language.
-pub(super) fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
-    let fence = format!("```{language}\n");
-    let begun = text.split(fence.as_str()).skip(1);
-    begun.map(|rest| rest.split("```").next().unwrap()).collect()
-}
-
 #[test]
 fn every_job_of_the_manual_is_one() {
     let mut jobs = 0;
     for (name, text) in chapters() {
-        for block in blocks(&text, "json").iter().filter(|block| block.contains("\"image\"")) {
+        let blocks = blocks::blocks(&text).into_iter().filter(|block| block.language == "json");
+        for block in blocks.map(|block| block.text).filter(|text| text.contains("\"image\": ")) {
             JobSpec::from_json(block).unwrap_or_else(|error| panic!("{name}: {error}\n{block}"));
             jobs += 1;
         }
     }
-    assert!(jobs >= 6, "{jobs}");
+    assert!(jobs >= 5, "{jobs}");
+}
+
+/// `docker::readme` pastes each chapter's blocks, `worker::manual` those that need a broker, `worker::from_python` runs
+/// Python's, and the documentation's tests compile the README's Rust.
+#[test]
+fn every_block_of_the_readme_and_the_manual_is_run_or_says_why_not() {
+    let mut texts = chapters();
+    // It is made from the schema, and `girder::types` and `worker::from_python` run each example.
+    texts.retain(|(name, _)| name != "types.md");
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    texts.push(("README.md".to_owned(), fs::read_to_string(readme).unwrap()));
+    let mut wrong = Vec::new();
+    let mut run = 0;
+    for (name, text) in &texts {
+        let fences = text.lines().filter(|line| line.starts_with("```")).count();
+        let blocks = blocks::blocks(text);
+        assert_eq!(blocks.len() * 2, fences, "{name}");
+        for block in blocks {
+            let is_run = match block.language {
+                "sh" | "json" | "output" => name != "from_python.md" || block.language == "output",
+                "python" => name == "from_python.md",
+                "rust,no_run" => name == "README.md",
+                _ => false,
+            };
+            run += usize::from(is_run);
+            if is_run == block.reason.is_some() {
+                wrong.push(format!("{name}, line {}: {}", block.line, block.language));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "neither run nor marked, or both: {wrong:#?}");
+    assert!(run > 30, "{run}");
 }
 
 #[test]
@@ -98,9 +125,14 @@ fn what_troubleshooting_quotes_is_said() {
     // Literals that go on in the next line.
     let joined: Vec<_> = source.split("\\\n").map(str::trim_start).collect();
     let source = joined.concat();
-    // The kernel's, the shell's and the program's own.
-    const OTHERS: [&str; 4] =
-        ["no such file", "Permission denied", "No space left on device", "Too many open files"];
+    // The kernel's, the shell's, the engine's and the program's own.
+    const OTHERS: [&str; 5] = [
+        "no such file",
+        "Permission denied",
+        "No space left on device",
+        "Too many open files",
+        "Client sent an HTTP request to an HTTPS server",
+    ];
     let text = chapter("troubleshooting.md");
     let mut seen = 0;
     for row in text.lines().filter(|line| line.starts_with("| `")) {
@@ -121,7 +153,10 @@ fn help_shows_every_chapter_and_every_command() {
             "from_python" => "python".to_owned(),
             name => name.replace('_', "-"),
         };
-        assert_eq!(said(&["help", &topic], ""), (0, text, String::new()), "{topic}");
+        let shown: Vec<_> = text.lines().filter(|line| !line.contains("<!-- not run")).collect();
+        let (code, stdout, stderr) = said(&["help", &topic], "");
+        assert_eq!((code, stderr), (0, String::new()), "{topic}");
+        assert_eq!(stdout.lines().collect::<Vec<_>>(), shown, "{topic}");
         assert!(said(&["help", "--help"], "").1.contains(&topic), "{topic}");
     }
     assert!(overview.contains("  run "), "{overview}");

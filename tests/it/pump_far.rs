@@ -49,6 +49,16 @@ fn a_body_that_comes_a_long_way_is_fetched_over_several_connections_in_its_order
 }
 
 #[test]
+fn where_it_is_less_far_one_connection_shows_first_that_it_is_too_slow() {
+    let link = FarLink::of("10");
+    let body = body();
+    let server = FarServer::start(&link, Arc::clone(&body), Manner::Keeps);
+    let report = stream_over(&link, &body, Options::default());
+    assert_eq!((report.carrier, report.resumed), (Carrier::Ring, 0));
+    assert!(server.connections.load(Ordering::SeqCst) >= 4);
+}
+
+#[test]
 fn a_connection_that_is_far_slower_than_the_others_is_relieved_of_the_end_of_its_part() {
     let (report, server) = stream(&body(), Manner::ThirdIsSlow, Options::default());
     assert_eq!((report.carrier, report.resumed), (Carrier::Ring, 0));

@@ -241,10 +241,11 @@ fn fifos_and_an_engine_that_may_be_elsewhere_are_warned_about() {
     assert!(is_empty(&folder));
 }
 
-#[test]
-fn an_exit_that_the_engine_never_tells_is_found_by_looking() {
-    let inspected = Arc::new(AtomicUsize::new(0));
-    let engine = Peer::on_unix(move |request, stream| {
+/// An engine that says it has started the container, and nothing of its exit. `look` is what the nth look at it shows:
+/// its status, or that it is gone.
+fn never_tells(look: fn(usize) -> Option<&'static str>) -> Peer {
+    let looks = Arc::new(AtomicUsize::new(0));
+    Peer::on_unix(move |request, stream| {
         let answer = match asked(request).as_str() {
             "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
             "POST /containers/create" => http(201, &format!(r#"{{"Id": "{}"}}"#, id())),
@@ -259,20 +260,49 @@ fn an_exit_that_the_engine_never_tells_is_found_by_looking() {
             }
             path if path.ends_with("/start") => http(204, ""),
             path if path.starts_with("GET /containers/") && path.ends_with("/json") => {
-                // The first look finds it at work.
-                let nth = inspected.fetch_add(1, Ordering::SeqCst);
-                let (status, running) =
-                    if nth == 0 { ("running", true) } else { ("exited", false) };
-                let state = json!({"Status": status, "Running": running, "ExitCode": 3});
-                http(200, &json!({"State": state, "Config": {"Tty": false}}).to_string())
+                match look(looks.fetch_add(1, Ordering::SeqCst)) {
+                    Some(status) => {
+                        let running = status == "running";
+                        let state = json!({"Status": status, "Running": running, "ExitCode": 3});
+                        let inspected = json!({"State": state, "Config": {"Tty": false}});
+                        http(200, &inspected.to_string())
+                    }
+                    None => http(404, r#"{"message": "No such container"}"#),
+                }
             }
             path if path.starts_with("DELETE") => http(204, ""),
             _ => return false,
         };
         stream.write_all(answer.as_bytes()).is_ok()
-    });
+    })
+}
+
+#[test]
+fn an_exit_that_the_engine_never_tells_is_found_by_looking() {
+    // The first look finds it at work.
+    let engine = never_tells(|nth| Some(if nth == 0 { "running" } else { "exited" }));
     let (builder, folder) = runner(&engine, Duration::from_secs(1));
     let outcome = builder.build().unwrap().run(&job(false)).unwrap();
     assert_eq!(outcome.exit_code(), Some(3));
     assert!(is_empty(&folder));
+}
+
+#[test]
+fn a_container_that_was_not_started_or_is_gone_whatever_was_answered_is_found_by_looking() {
+    let failed = |look| {
+        let engine = never_tells(look);
+        let (builder, folder) = runner(&engine, Duration::from_secs(1));
+        let error = builder.build().unwrap().run(&job(false)).unwrap_err();
+        assert_eq!((error.phase, error.exit_code()), (Phase::Stream, 125));
+        assert!(error.clean_up.is_empty() && is_empty(&folder), "{error:?}");
+        let requests: Vec<_> = std::iter::from_fn(|| Some(engine.request()))
+            .take_while(|request| !request.starts_with("DELETE"))
+            .collect();
+        assert!(requests.iter().any(|request| asked(request).ends_with("/start")));
+        *error.cause
+    };
+    let cause = failed(|_| Some("created"));
+    assert!(matches!(cause, Cause::NotStarted), "{cause:?}");
+    let cause = failed(|nth| (nth == 0).then_some("running"));
+    assert!(matches!(&cause, Cause::Exit(error) if error.is_not_found()), "{cause:?}");
 }

@@ -147,10 +147,16 @@ fn engine() -> Peer {
         let (method, path) = target.split_once(' ').unwrap();
         let path: Vec<_> = path.trim_start_matches("/v1.41").split('/').skip(1).collect();
         let named = |id: &str| Arc::clone(&containers.lock().unwrap()[id]);
+        // Who removes a container twice, since the first answer was late, hears that it is gone.
+        let is_gone = matches!(path[..], ["containers", id, ..] if id.len() == 64
+            && !containers.lock().unwrap().contains_key(id));
         let answer = match (method, &path[..]) {
+            _ if is_gone => http(404, r#"{"message": "No such container"}"#),
             ("GET", ["_ping"]) => return false,
             ("GET", ["images", ..]) => http(200, r#"{"Id": "sha256:1"}"#),
             ("GET", ["containers", "json"]) => http(200, "[]"),
+            // A doubt whether an output was all stays one.
+            ("GET", ["info"]) => http(404, r#"{"message": "no clock"}"#),
             ("POST", ["containers", "create"]) => {
                 let body = request.split_once("\r\n\r\n").unwrap().1;
                 let container = Container::new(&serde_json::from_str(body).unwrap());

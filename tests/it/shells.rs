@@ -34,6 +34,8 @@ fn bash_completes_commands_and_options() {
     assert_eq!(offered(&["run", "--summ"]), ["--summary"]);
     assert_eq!(offered(&["run", "--progress", "pl"]), ["plain"]);
     assert_eq!(offered(&["completions", "z"]), ["zsh"]);
+    assert_eq!(offered(&["help", "ty"]), ["types"]);
+    assert_eq!(offered(&["help", "wor"]), ["worker"]);
 }
 
 #[test]
@@ -55,6 +57,7 @@ fn there_is_a_page_for_the_command_and_for_each_below_it() {
     }
     let run = fs::read_to_string(pages.join("gantline-run.1")).unwrap();
     assert!(run.contains("\\-\\-summary"), "{run}");
+    assert!(run.contains(".SH NOTES\n.nf\n"), "{run}");
     let (code, _, stderr) = said(&["man", "/dev/null/pages"], "");
     assert!(code == 125 && stderr.contains("into /dev/null/pages"), "{code}: {stderr}");
 }

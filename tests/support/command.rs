@@ -102,6 +102,12 @@ impl Invocation {
         self
     }
 
+    /// Gives it another standard error than the one that [`Finished::stderr`] is read from.
+    pub(crate) fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.command.stderr(stderr);
+        self
+    }
+
     /// It may leave what its record names, for a prune to find.
     pub(crate) fn keeps_record(mut self) -> Self {
         self.keeps_record = true;
@@ -159,13 +165,13 @@ impl Invocation {
         let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let mut child = self.command.spawn().unwrap();
         // Frees our side of what was handed to it.
-        self.command.stdout(Stdio::null());
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut stdin = child.stdin.take().unwrap();
         let input = std::mem::take(&mut self.input);
         // A command that does not read its input closes it: no failure of the test.
         thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
         let stdout = child.stdout.take().map(collect);
-        let stderr = collect(child.stderr.take().unwrap());
+        let stderr = child.stderr.take().map(collect);
         Running {
             id: child.id(),
             stop: StopOnPanic(child.id()),
@@ -211,7 +217,7 @@ pub(crate) struct Running {
     invocation: Invocation,
     began: Duration,
     stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: JoinHandle<Vec<u8>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Running {
@@ -301,10 +307,13 @@ impl Running {
             let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
         }
         let status = in_time.or_else(|_| exit.recv()).unwrap();
+        let collected = |reader: Option<JoinHandle<Vec<u8>>>| {
+            reader.map(|reader| reader.join().unwrap()).unwrap_or_default()
+        };
         let finished = Finished {
             code: status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)),
-            stdout: stdout.map(|reader| reader.join().unwrap()).unwrap_or_default(),
-            stderr: String::from_utf8_lossy(&stderr.join().unwrap()).into_owned(),
+            stdout: collected(stdout),
+            stderr: String::from_utf8_lossy(&collected(stderr)).into_owned(),
             report: fs::read(invocation.directory.path().join("report.json"))
                 .ok()
                 .map(|text| serde_json::from_slice(&text).unwrap()),

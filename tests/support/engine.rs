@@ -32,7 +32,7 @@ impl OwnEngine {
         Self::start_by("tests/env/own_engine.sh", options)
     }
 
-    /// Starts a podman. It does not stop before its end.
+    /// Starts a podman. What is stopped of it is its service.
     pub(crate) fn podman() -> Self {
         Self::start_by("tests/env/own_podman.sh", &[])
     }

@@ -147,6 +147,14 @@ impl Girder {
         text(&self.post("file", &query, bytes)["_id"])
     }
 
+    /// Makes a file that is a link to an address, whose bytes are so many.
+    pub(crate) fn link(&self, folder: &str, name: &str, address: &str, size: u64) {
+        let size = size.to_string();
+        let query = [("parentType", "folder"), ("parentId", folder), ("name", name)];
+        let link = [("linkUrl", address), ("size", size.as_str())];
+        self.post("file", &[query.as_slice(), &link].concat(), &[]);
+    }
+
     /// What a path of the API answers with.
     pub(crate) fn get(&self, path: &str) -> Value {
         ureq::get(format!("{}/{path}", self.api))

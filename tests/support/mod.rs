@@ -8,6 +8,8 @@
 //! ```
 #![allow(clippy::allow_attributes, dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod archive;
+pub(crate) mod blocks;
 pub(crate) mod command;
 pub(crate) mod crowd;
 pub(crate) mod disk;
@@ -18,6 +20,7 @@ pub(crate) mod girder;
 pub(crate) mod girder_job;
 pub(crate) mod in_front;
 pub(crate) mod job;
+pub(crate) mod pasted;
 pub(crate) mod peer;
 pub(crate) mod posted;
 pub(crate) mod seeded;

@@ -5,6 +5,23 @@ use std::fs;
 use crate::sources;
 
 #[test]
+fn a_block_of_the_manual_that_is_not_run_names_tests_that_there_are() {
+    let tests = sources("tests").into_iter().map(|file| file.text).collect::<String>();
+    let mut wrong = Vec::new();
+    let chapters = fs::read_dir("src/manual").unwrap().map(|entry| entry.unwrap().path());
+    let chapters = chapters.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    for path in chapters.chain(["README.md".into()]) {
+        let text = fs::read_to_string(&path).unwrap();
+        for reason in text.lines().filter(|line| line.starts_with("<!-- not run: ")) {
+            let names = reason.split('`').skip(1).step_by(2);
+            let missing = names.filter(|name| !tests.contains(&format!("fn {name}(")));
+            wrong.extend(missing.map(|name| format!("{}: {name}", path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
 fn each_fault_of_the_manual_names_a_test_that_there_is() {
     let manual = fs::read_to_string("src/manual/faults.md").unwrap();
     let tests = sources("tests").into_iter().map(|file| file.text);

@@ -5,6 +5,8 @@ use super::{Source, assert_clean, sources};
 
 /// What a store tells and is told: data, which says nothing of who the store is.
 const DATA: &[&str] = &[
+    "Archive",
+    "ArchiveError",
     "Backoff",
     "FileRecord",
     "FolderRecord",

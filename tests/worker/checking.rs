@@ -44,14 +44,22 @@ fn a_check_names_what_is_not_there() {
     let (code, _, said) = check(&arguments, &[("DOCKER_HOST", "unix:///no/such/socket")]);
     assert_eq!(code, Some(1));
     assert!(said.contains("cannot use the engine") && said.contains("/no/such/socket"), "{said}");
+    let (code, _, said) = check(&arguments, &[("TMPDIR", "/no/such/folder")]);
+    assert!(code == Some(2) && said.contains("TMPDIR, where temporary volumes are made"), "{said}");
+    let (code, _, said) = check(&["--broker", "amqp://127.0.0.1:1"], &[]);
+    assert!(code == Some(1) && said.matches("refused").count() == 1, "{said}");
     let (code, _, said) = check(&["--broker", "redis://:wrong@127.0.0.1:1/0"], &[]);
     assert_eq!(code, Some(1));
     assert!(said.contains("127.0.0.1:1") && !said.contains("wrong"), "{said}");
+    assert_eq!(said.matches("refused").count(), 1, "{said}");
     let nobody = format!("redis://127.0.0.1:1/0;{}", site.broker());
     let (code, _, said) = check(&["--broker", &nobody], &[]);
     assert!(code == Some(0) && said.contains("127.0.0.1:1"), "{said}");
     let (code, _, said) = check(&["--broker", "sqs://x"], &[]);
     assert_eq!(code, Some(2), "{said}");
+    // Girder's own queue.
+    let (code, _, said) = check(&["--queues", "celery,local"], &[]);
+    assert!(code == Some(2) && said.contains("\"local\" is Girder's own"), "{said}");
     let (code, _, said) = check(&["--backend", "mongodb://x"], &[]);
     assert!(code == Some(2) && said.contains("mongodb"), "{said}");
 }

@@ -10,6 +10,7 @@ use crate::python;
 on_both! {
     inspect_ping_reaches_us_and_gets_our_reply,
     a_command_of_ours_is_heard_by_all_and_by_ourselves,
+    commands_that_come_while_the_worker_is_busy_are_all_heard,
     our_events_reach_pythons_receiver,
 }
 
@@ -72,6 +73,23 @@ async fn a_command_of_ours_is_heard_by_all_and_by_ourselves(place: Place) {
         assert_eq!(command(hearing, &verb).await.1, body);
     }
 }
+
+async fn commands_that_come_while_the_worker_is_busy_are_all_heard(place: Place) {
+    let session = place.connect().await;
+    session.listen().await.unwrap();
+    let sender = place.connect().await;
+    let verb = format!("hello-{}", place.name);
+    for number in 0..MANY {
+        let body = json!({"method": verb, "arguments": {"number": number}});
+        sender.command(&Message::json(Map::new(), &body)).await.unwrap();
+    }
+    for number in 0..MANY {
+        assert_eq!(command(&session, &verb).await.1["arguments"]["number"], number);
+    }
+}
+
+/// More than are kept ready.
+const MANY: u32 = 3000;
 
 async fn our_events_reach_pythons_receiver(place: Place) {
     let session = place.connect().await;

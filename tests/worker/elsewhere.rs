@@ -67,15 +67,19 @@ fn a_job_whose_time_has_come_runs_where_a_slot_is_free(site: &Site) {
 }
 
 #[test]
-fn a_job_that_takes_longer_than_the_visibility_timeout_runs_once() {
+fn a_job_that_waits_and_takes_longer_than_the_visibility_timeout_runs_once() {
     let site = Site::new(Kind::Redis);
     let late = ["--acks-late", "--visibility-timeout", "3"];
     let first = site.worker(&late);
     let name = format!("second@{}", site.queue());
     let second = site.worker(&[late.as_slice(), &["--hostname", &name]].concat());
-    let job = site.send(&script("echo once; sleep 9"), json!({}));
+    // It is held for as long before its time has come.
+    let job = site.send(&script("echo once; sleep 6"), json!({"countdown": 7}));
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+    for worker in [&first, &second] {
+        assert!(!worker.log().contains("held for too long"), "{}", worker.log());
+    }
     first.ends_well();
     second.ends_well();
     assert_eq!(site.waiting(), 0);
@@ -97,10 +101,10 @@ fn inspected(site: &Site, application: &[&str]) -> Value {
 }
 
 #[test]
-fn celerys_own_command_sees_the_worker() {
+fn celerys_own_command_sees_the_worker_which_needs_little_memory() {
     for kind in [Kind::RabbitMq, Kind::Redis] {
         let site = Site::new(kind);
-        let _worker = site.worker(&[]);
+        let worker = site.worker(&[]);
         let pong = json!({site.node(): {"ok": "pong"}});
         assert_eq!(inspected(&site, &[]), pong);
         assert_eq!(inspected(&site, &["-A", "girder_worker.app"]), pong);
@@ -109,5 +113,7 @@ fn celerys_own_command_sees_the_worker() {
         for what in ["ping", "stats", "report", "active", "reserved"] {
             assert!(!status[what][site.node()].is_null(), "{what}: {status}");
         }
+        // The buffers of 8 MiB that lapin has are not filled before there is something in them.
+        assert!(worker.own_memory() < 6 << 20, "{kind:?}: {} bytes", worker.own_memory());
     }
 }

@@ -1,7 +1,6 @@
 //! The manual's chapter for Python, with Girder Worker's real classes.
 
 use std::fs;
-use std::path::Path;
 use std::process::Output;
 
 use gantline::JobSpec;
@@ -9,16 +8,13 @@ use gantline::spec::Secret;
 use tempfile::TempDir;
 
 use crate::python;
-
-fn chapter(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual").join(name);
-    fs::read_to_string(path).unwrap()
-}
+use crate::support::blocks;
+use crate::support::pasted::chapter;
 
 /// The blocks of Python in a text, with an image that the engine has.
 fn blocks(text: &str) -> Vec<String> {
-    let blocks = text.split("```python\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.map(|block| block.replace("'busybox'", "'gantline-test:busybox'")).collect()
+    let blocks = blocks::blocks(text).into_iter().filter(|block| block.language == "python");
+    blocks.map(|block| block.text.replace("'busybox'", "'gantline-test:busybox'")).collect()
 }
 
 /// Runs a program of Python's that finds our command as `gantline`.
@@ -34,13 +30,17 @@ async fn run(program: &str) -> Output {
 
 #[tokio::test]
 async fn docker_run_of_unchanged_code_runs_by_the_command_and_gives_its_outputs_back() {
-    let text = chapter("from_python.md");
+    let text = chapter("src/manual/from_python.md");
     let [function, call, dictionary] = &blocks(&text)[..] else { panic!("{text}") };
-    let output = run(&format!("{function}\n{call}")).await;
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "b'hello\\n'\n", "{output:?}");
-
-    let output = run(dictionary).await;
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "0 b'hello\\n'\n", "{output:?}");
+    let all = blocks::blocks(&text);
+    let outputs: Vec<_> = all.iter().filter(|block| block.language == "output").collect();
+    let [called, of_dictionary] = outputs[..] else { panic!("{outputs:?}") };
+    for (program, shown) in [(&format!("{function}\n{call}"), called), (dictionary, of_dictionary)]
+    {
+        let output = run(program).await;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(printed, format!("{}\n", shown.text), "{output:?}");
+    }
 
     // Volumes, what is no string, and an exit code.
     let folder = TempDir::with_prefix("gantline-test-").unwrap();
@@ -66,7 +66,7 @@ async fn docker_run_of_unchanged_code_runs_by_the_command_and_gives_its_outputs_
 
 #[tokio::test]
 async fn every_line_of_python_in_the_table_is_the_type_beside_it() {
-    let text = chapter("types.md");
+    let text = chapter("src/manual/types.md");
     let mut pairs = Vec::new();
     for section in text.split("\n## ").skip(1) {
         let between =

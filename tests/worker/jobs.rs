@@ -165,6 +165,28 @@ fn with_late_acknowledgements_a_stopped_job_runs_again_elsewhere(site: &Site) {
     assert!(!second.log().contains("asks the other workers"), "{}", second.log());
 }
 
+fn a_stopped_job_that_girder_does_not_know_runs_again_elsewhere_at_once(site: &Site) {
+    let (mut left, queue) = (vec!["--grace", "0", "--stop-timeout", "1"], site.other_queue());
+    left.extend(["--acks-late", "--queues", &queue]);
+    let first = site.worker(&left);
+    let folder = tempfile::tempdir().unwrap();
+    let ran = folder.path().join("ran");
+    let mut job = script("echo up >>/out/ran; sleep 4; echo down >>/out/ran");
+    job["volumes"] = json!({folder.path().to_str().unwrap(): {"bind": "/out", "mode": "rw"}});
+    site.send(&job, json!({}));
+    let asked = json!({"queue": site.queue(), "to": queue, "times": 1, "no_job": true});
+    site.control("again", &asked);
+    let said = || std::fs::read_to_string(&ran).unwrap_or_default();
+    site.until(|| said() == "up\n");
+    first.signal(Signal::SIGTERM);
+    first.has_ended(0);
+    let second = site.worker(&["--acks-late", "--queues", &queue]);
+    site.until(|| said() == "up\nup\ndown\n");
+    assert!(!second.log().contains("asks the other workers"), "{}", second.log());
+    second.ends_well();
+    assert_eq!(site.waiting_in(&queue), 0);
+}
+
 fn remote_control_answers_while_a_job_runs(site: &Site) {
     let _worker = site.worker(&[]);
     let job = site.send(&script("echo up; sleep 100"), json!({}));
@@ -228,6 +250,7 @@ on_both_sites!(
     a_message_of_another_task_goes_to_the_queue_that_is_named_for_it,
     a_worker_that_is_stopped_ends_its_job_as_an_error,
     with_late_acknowledgements_a_stopped_job_runs_again_elsewhere,
+    a_stopped_job_that_girder_does_not_know_runs_again_elsewhere_at_once,
     remote_control_answers_while_a_job_runs,
     a_chain_runs_step_by_step_each_with_a_job_of_its_own,
     a_failure_ends_a_chain_and_runs_what_is_for_it,

@@ -1,20 +1,26 @@
 //! What a worker leaves that is killed, and what becomes of it.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::jobs::{ERROR, SUCCESS};
 use crate::site::{Site, on_both_sites, on_one_site, script};
 use crate::support::disk::Disk;
+use crate::way::{State, Way};
 
 on_both_sites! {
     what_ran_when_the_worker_was_killed_ends_as_an_error_at_its_next_start,
     a_job_whose_message_comes_again_is_not_ended_when_its_worker_died,
+    what_a_worker_had_not_told_when_it_died_is_told_and_followed_without_a_second_run,
 }
 
 on_one_site! {
     without_a_state_only_this_nodes_containers_are_removed,
+    what_a_dead_worker_left_is_not_in_the_way_of_the_same_task_sent_again,
     what_was_revoked_is_remembered_over_the_workers_end,
     a_disk_that_stands_still_holds_a_job_up_and_no_answer,
 }
@@ -60,6 +66,60 @@ fn a_job_whose_message_comes_again_is_not_ended_when_its_worker_died(site: &Site
     assert!(!job.has_container());
 }
 
+/// Girder has heard of the end, and the worker dies before it knows that: nobody has heard of the result.
+fn what_a_worker_had_not_told_when_it_died_is_told_and_followed_without_a_second_run(site: &Site) {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["--statedb", &state(folder.path()), "--acks-late", "--visibility-timeout", "3"];
+    let way = Way::to(site.api());
+    let mut first = site.starting_worker(&arguments, &[("GIRDER_WORKER_API_URL", &*way.api())]);
+    let shared = tempfile::tempdir().unwrap();
+    let text = "echo run >>/shared/runs; echo up; until [ -e /shared/goes ]; do sleep 0.1; done";
+    let mut once = script(text);
+    once["volumes"] = json!({shared.path().to_str().unwrap(): {"bind": "/shared", "mode": "rw"}});
+    let then = json!([script("echo second")]).to_string();
+    let job = site.send_with(&once, json!({}), &[("then", &then)]);
+    job.says("up");
+    way.becomes(State::Forgetting);
+    fs::write(shared.path().join("goes"), "").unwrap();
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    first.dies();
+    assert!(!job.has_child());
+
+    let second = site.worker(&arguments);
+    let child = job.child();
+    assert_eq!(child.ended(), SUCCESS, "{}", child.log());
+    assert_eq!(fs::read_to_string(shared.path().join("runs")).unwrap(), "run\n");
+    assert_eq!(job.statuses(), [2, 3]);
+    if let Some(meta) = site.result(&job) {
+        assert_eq!(meta["status"], "SUCCESS", "{meta}");
+        assert_eq!(meta["children"][0][0][0], *child.task_id(), "{meta}");
+    }
+    second.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+/// Without a job in Girder, nobody says that it has begun.
+fn what_a_dead_worker_left_is_not_in_the_way_of_the_same_task_sent_again(site: &Site) {
+    let shared = tempfile::tempdir().unwrap();
+    let mut twice = script("mkdir /shared/first || exit 0; sleep 1000");
+    twice["volumes"] = json!({shared.path().to_str().unwrap(): {"bind": "/shared", "mode": "rw"}});
+    let job = site.send(&twice, json!({}));
+    let (id, queue) = (job.task_id(), site.other_queue());
+    site.control("again", &json!({"queue": site.queue(), "to": queue, "times": 2, "no_job": true}));
+    let own = ["--concurrency", "1", "--queues", &queue];
+    let mut first = site.worker(&own);
+    site.until(|| shared.path().join("first").exists());
+    first.dies();
+    assert!(job.has_container());
+    let name = format!("second@{queue}");
+    let second = site.worker(&[own.as_slice(), &["--hostname", &name]].concat());
+    let meta = site.result_of(&id).unwrap();
+    assert_eq!(meta["status"], "SUCCESS", "{meta}");
+    second.ends_well();
+    assert!(!job.has_container());
+}
+
 fn without_a_state_only_this_nodes_containers_are_removed(site: &Site) {
     let other = format!("other-{}", site.node());
     let mut first = site.worker(&["--concurrency", "1"]);
@@ -75,8 +135,25 @@ fn without_a_state_only_this_nodes_containers_are_removed(site: &Site) {
     let _again = site.worker(&[]);
     assert!(!job.has_container());
     assert!(others.has_container(), "it is another node's");
-    let _elsewhere = site.worker(&["--hostname", &other]);
+    // Another worker that starts at this moment looks at the same records.
+    let held = record_of(&others.task_id());
+    held.lock().unwrap();
+    let elsewhere = site.starting_worker(&["--hostname", &other], &[]);
+    site.until(|| elsewhere.log().contains("begins"));
+    // This is the trouble itself.
+    thread::park_timeout(Duration::from_millis(500));
+    held.unlock().unwrap();
+    site.until(|| elsewhere.log().contains("connected to the broker"));
     assert!(!others.has_container());
+}
+
+/// What the run of a task has written down.
+fn record_of(task: &str) -> File {
+    let folder = format!("/var/tmp/gantline-{}", nix::unistd::geteuid());
+    let run = task.replace('-', "");
+    let mut records = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_its = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains(&run));
+    File::open(records.find(is_its).unwrap()).unwrap()
 }
 
 fn what_was_revoked_is_remembered_over_the_workers_end(site: &Site) {

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod away;
+mod by_hand;
 mod cancels;
 mod cases;
 mod checking;
@@ -16,6 +17,7 @@ mod leftovers;
 mod limits;
 mod living;
 mod living_with;
+mod manual;
 mod messages;
 mod phases;
 mod place;

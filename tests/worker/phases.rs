@@ -41,7 +41,7 @@ fn worker(site: &Site, way: &Way) -> Worker {
 
 fn busybox(arguments: &Value) -> Value {
     json!({
-        "image": "gantline-test:busybox", "pull_image": false, "network_mode": "none",
+        "image": "gantline-test:busybox", "pull_image": false, "network_mode": "host",
         "container_args": arguments,
     })
 }

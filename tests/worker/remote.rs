@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 use crate::jobs::{CANCELED, SUCCESS};
 use crate::python;
 use crate::site::{Site, on_both_sites, script};
+use crate::way::{State, Way};
 
 on_both_sites! {
     a_command_reaches_those_that_a_pattern_names,
     a_worker_that_comes_up_hears_from_ours_what_is_revoked,
     a_worker_that_comes_up_hears_from_pythons_what_is_revoked,
     who_waits_for_a_revoked_task_that_nobody_has_begun_is_told,
+    a_revoke_is_heard_while_the_broker_takes_nothing_from_us,
     terminate_with_a_kill_does_not_wait_for_the_container,
     terminate_with_another_signal_stops_as_a_cancel_does,
     an_unknown_command_is_answered_with_an_error,
@@ -58,12 +60,24 @@ fn knows(site: &Site, node: &str, id: &str) {
 }
 
 fn a_worker_that_comes_up_hears_from_ours_what_is_revoked(site: &Site) {
-    let id = format!("revoked-{}", site.queue());
+    // Girder would say of its own job that it is cancelled: this one has none.
+    let job = site.send(&script("echo never"), json!({}));
+    let id = job.task_id();
+    let queue = site.other_queue();
+    site.declare(&queue);
+    site.control("again", &json!({"queue": site.queue(), "to": queue, "times": 1, "no_job": true}));
     let _first = site.worker(&[]);
     revoke(site, &[&id]);
-    let second = format!("second@{}", site.queue());
-    let _second = site.worker(&["--hostname", &second]);
-    knows(site, &second, &id);
+    let name = format!("second@{}", site.queue());
+    let second = site.worker(&["--hostname", &name, "--queues", &queue]);
+    knows(site, &name, &id);
+    site.until(|| second.log().contains("the job did not run"));
+    assert!(!second.log().contains("the job has ended"), "{}", second.log());
+    second.ends_well();
+    assert_eq!(site.waiting_in(&queue), 0);
+    if let Some(meta) = site.result_of(&id) {
+        assert_eq!(meta["status"], "REVOKED", "{meta}");
+    }
 }
 
 fn a_worker_that_comes_up_hears_from_pythons_what_is_revoked(site: &Site) {
@@ -107,6 +121,24 @@ fn who_waits_for_a_revoked_task_that_nobody_has_begun_is_told(site: &Site) {
         site.control("broadcast", &json!({"command": "ping", "destination": [site.node()]}));
         assert_eq!(site.result(&done).unwrap()["status"], "SUCCESS");
     }
+}
+
+/// As when RabbitMQ has no memory left: a reply cannot be sent.
+fn a_revoke_is_heard_while_the_broker_takes_nothing_from_us(site: &Site) {
+    let way = Way::to(site.broker());
+    let worker = site.worker(&["--broker", &way.address(site.broker())]);
+    let job = site.send(&script(STOPS), json!({}));
+    job.says("up");
+    // Its message is acknowledged.
+    site.until(|| site.inspect(&["active"])["active"][0]["acknowledged"] == true);
+    way.becomes(State::Mute);
+    assert_eq!(answers(site, json!({"destination": [site.node()]})), [] as [String; 0]);
+    let asked = json!({"command": "revoke", "destination": [site.node()],
+        "arguments": {"task_id": job.task_id()}});
+    site.control("broadcast", &asked);
+    assert_eq!(job.ended(), CANCELED);
+    assert!(!worker.log().contains("no broker"), "{}", worker.log());
+    way.opens();
 }
 
 fn terminate_with_a_kill_does_not_wait_for_the_container(site: &Site) {

@@ -11,6 +11,7 @@ use crate::place::{Kind, Place, connect, number, on_both, soon};
 on_both! {
     a_message_given_back_to_the_head_is_the_next_one,
     a_message_given_back_to_the_tail_is_the_last_one,
+    a_message_given_back_unseen_is_the_next_one_and_has_no_mark_if_it_is_alone,
     a_message_passed_on_keeps_body_headers_and_properties,
     a_message_passed_on_keeps_its_priority,
     a_message_is_settled_once,
@@ -40,6 +41,18 @@ async fn a_message_given_back_to_the_tail_is_the_last_one(place: Place) {
         assert_eq!(session.ack(&next).await.unwrap(), Settled::Done);
     }
     assert_eq!(order, [1, 2, 0]);
+}
+
+async fn a_message_given_back_unseen_is_the_next_one_and_has_no_mark_if_it_is_alone(place: Place) {
+    let session = place.serve().await;
+    place.send(2).await;
+    for (number_of_it, is_marked) in [(0, place.kind == Kind::RabbitMq), (1, false)] {
+        let taken = soon(session.take()).await.unwrap();
+        assert_eq!(session.give_back(&taken, End::Unseen).await.unwrap(), Settled::Done);
+        let again = soon(session.take()).await.unwrap();
+        assert_eq!((number(&again), again.is_redelivered()), (number_of_it, is_marked));
+        assert_eq!(session.ack(&again).await.unwrap(), Settled::Done);
+    }
 }
 
 async fn a_message_passed_on_keeps_body_headers_and_properties(place: Place) {

@@ -17,6 +17,7 @@ pub(crate) use self::job::Job;
 pub(crate) use self::worker::Worker;
 use crate::jobs::SOON;
 use crate::place::{Kind, server};
+use crate::python;
 use crate::support::girder::Girder;
 
 /// Where a test happens.
@@ -44,6 +45,18 @@ impl Site {
         let queue = format!("jobs-{}", Uuid::new_v4().simple());
         let node = format!("gantline@{queue}");
         Self { girder: Girder::log_in_at(api), broker, backend, queue, node }
+    }
+
+    /// For what has nothing to do with the broker.
+    pub(crate) fn of_one_broker() -> Self {
+        match env::var("GANTLINE_TEST_ONE_BROKER").as_deref() {
+            Ok("amqp") => {
+                let mut site = Self::new(Kind::RabbitMq);
+                site.backend = format!("{}/0", server(Kind::Redis));
+                site
+            }
+            _ => Self::new(Kind::Redis),
+        }
     }
 
     pub(crate) fn queue(&self) -> &str {
@@ -267,31 +280,22 @@ impl Site {
     }
 
     fn python(&self, verb: &str, options: &Value) -> Value {
-        self.script("broker.py", verb, options)
+        python::answer_of("broker.py", &self.broker, verb, options)
     }
 
     /// What Python's remote control does with the broker: `tests/worker/python/control.py`.
     pub(crate) fn control(&self, verb: &str, options: &Value) -> Value {
-        self.script("control.py", verb, options)
+        python::answer_of("control.py", &self.broker, verb, options)
     }
 
-    fn script(&self, script: &str, verb: &str, options: &Value) -> Value {
-        let script = format!("{}/tests/worker/python/{script}", env!("CARGO_MANIFEST_DIR"));
-        let python = env::var("GANTLINE_TEST_PYTHON").expect("GANTLINE_TEST_PYTHON is not set");
-        let ran = Command::new(python)
-            .args([&script, &self.broker, verb, &options.to_string()])
-            .output()
-            .unwrap();
-        assert!(ran.status.success(), "{verb}: {}", String::from_utf8_lossy(&ran.stderr));
-        serde_json::from_slice(&ran.stdout).unwrap()
-    }
-
-    /// Waits until something is so, asked again and again.
+    /// Waits until something is so, asked again and again, and less and less often: Girder has one processor for all.
     pub(crate) fn until(&self, mut so: impl FnMut() -> bool) {
         let deadline = Instant::now() + SOON;
+        let mut pause = Duration::from_millis(25);
         while !so() {
             assert!(Instant::now() < deadline, "it does not come about");
-            thread::park_timeout(Duration::from_millis(50));
+            thread::park_timeout(pause);
+            pause = (pause * 2).min(Duration::from_millis(200));
         }
     }
 }
@@ -329,7 +333,7 @@ pub(crate) fn printing(file: &str) -> Value {
 /// A shell script in a container.
 pub(crate) fn script(script: &str) -> Value {
     json!({
-        "image": "gantline-test:busybox", "pull_image": false, "network_mode": "none",
+        "image": "gantline-test:busybox", "pull_image": false, "network_mode": "host",
         "container_args": ["sh", "-c", script],
     })
 }
@@ -351,12 +355,13 @@ macro_rules! on_both_sites {
 }
 pub(crate) use on_both_sites;
 
-/// Makes a test of each of these functions that have nothing to do with the broker: on Redis, where results can be read.
+/// Makes a test of each of these functions that have nothing to do with the broker: on Redis, or on the one that
+/// GANTLINE_TEST_ONE_BROKER names (`amqp`), with the results in Redis, where they can be read.
 macro_rules! on_one_site {
     ($($name:ident),+ $(,)?) => {
         mod one {
             $(#[test] fn $name() {
-                super::$name(&crate::site::Site::new(crate::place::Kind::Redis));
+                super::$name(&crate::site::Site::of_one_broker());
             })+
         }
     };

@@ -4,9 +4,11 @@
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::jobs::{CANCELED, SUCCESS};
+use crate::place::Kind;
+use crate::python;
 use crate::site::{Job, Site, on_both_sites, on_one_site, script};
 use crate::way::{State, Way};
 
@@ -21,8 +23,6 @@ on_one_site! {
     a_girder_that_fails_for_a_while_costs_no_line,
     of_a_log_of_20_mib_first_and_last_line_are_kept,
     early_lines_and_a_burst_are_all_kept,
-    a_redis_that_is_cut_off_gets_the_results_when_it_is_back,
-    results_wait_for_their_place,
 }
 
 /// For how many seconds something is away.
@@ -79,7 +79,13 @@ fn a_girder_that_fails_for_a_while_costs_no_line(site: &Site) {
 
 fn a_broker_that_is_cut_off_costs_no_job_and_doubles_none(site: &Site) {
     let way = Way::to(site.broker());
-    let worker = site.worker(&["--concurrency", "2", "--broker", &way.address(site.broker())]);
+    let worker =
+        site.worker(&["--concurrency", "2", "--broker", &way.address(site.broker()), "--events"]);
+    let (broker, hostname) = (site.broker().to_owned(), site.node().to_owned());
+    let seeing = thread::spawn(move || {
+        let asked = json!({"hostname": hostname, "wanted": "task-succeeded", "count": 4});
+        python::answer_of("control.py", &broker, "task_events", &asked)
+    });
     let long = (away() + 4) * 5;
     let [runs, ends] = [long, 10].map(|count| site.send(&script(&lines(count)), json!({})));
     runs.says("line 0.");
@@ -101,6 +107,11 @@ fn a_broker_that_is_cut_off_costs_no_job_and_doubles_none(site: &Site) {
     assert_eq!(site.inspect(&["ping"])["ping"]["ok"], "pong");
     worker.ends_well();
     assert_eq!(site.waiting(), 0);
+    // What waited for the broker came in its order, and none of it twice.
+    let seen = seeing.join().unwrap();
+    let seen: Vec<_> = seen.as_array().unwrap().iter().map(|event| &event["timestamp"]).collect();
+    let order = |(one, next): (&&Value, &&Value)| one.as_f64() < next.as_f64();
+    assert!(seen.iter().zip(&seen[1..]).all(order), "{seen:?}");
 }
 
 fn a_worker_waits_for_a_broker_that_is_not_there_yet(site: &Site) {
@@ -115,7 +126,9 @@ fn a_worker_waits_for_a_broker_that_is_not_there_yet(site: &Site) {
 }
 
 /// The broker's Redis has the results as well, and the whole of it is away.
-fn a_redis_that_is_cut_off_gets_the_results_when_it_is_back(site: &Site) {
+#[test]
+fn a_redis_that_is_cut_off_gets_the_results_when_it_is_back() {
+    let site = &Site::new(Kind::Redis);
     let way = Way::to(site.broker());
     let redis = way.address(site.broker());
     let worker = site.worker(&["--broker", &redis, "--backend", &redis]);
@@ -132,7 +145,9 @@ fn a_redis_that_is_cut_off_gets_the_results_when_it_is_back(site: &Site) {
 }
 
 /// Only the place for results is away: jobs are taken and acknowledged.
-fn results_wait_for_their_place(site: &Site) {
+#[test]
+fn results_wait_for_their_place() {
+    let site = &Site::new(Kind::Redis);
     let way = Way::to(site.broker());
     way.closes();
     let worker = site.worker(&["--backend", &way.address(site.broker()), "--concurrency", "1"]);

@@ -29,6 +29,8 @@ pub(crate) enum State {
     Closed,
     /// Connections are taken, and what comes through them is lost.
     Silent,
+    /// What comes from there comes through; what is sent there is lost.
+    Mute,
     /// Each request is answered with 503.
     Failing,
     /// Each request is passed on, and answered with 503 all the same.
@@ -93,11 +95,11 @@ impl Way {
         self.becomes(State::Open);
     }
 
-    /// Is so from now on; the connections that there are end, but those of a way that becomes silent.
+    /// Is so from now on; the connections that there are end, but those of a way that becomes silent or mute.
     pub(crate) fn becomes(&self, state: State) {
         let mut shared = self.shared.state.lock().unwrap();
         shared.0 = state;
-        if state != State::Silent {
+        if !matches!(state, State::Silent | State::Mute) {
             for connection in shared.1.drain(..) {
                 let _ = connection.shutdown(Shutdown::Both);
             }
@@ -110,7 +112,7 @@ impl Shared {
         let mut state = self.state.lock().unwrap();
         match state.0 {
             State::Closed => {}
-            State::Silent => state.1.push(near),
+            State::Silent | State::Mute => state.1.push(near),
             State::Failing => drop(thread::spawn(move || fail(near))),
             State::Open | State::Forgetting => {
                 let Ok(far) = TcpStream::connect(far) else { return };
@@ -148,7 +150,7 @@ impl Shared {
         self.updates.fetch_add(has("PUT /api/v1/job/").into(), Ordering::Relaxed);
         let is_held = has(self.what);
         self.held.fetch_add(is_held.into(), Ordering::Relaxed);
-        is_held || self.is_silent()
+        is_held || matches!(self.state.lock().unwrap().0, State::Silent | State::Mute)
     }
 }
 

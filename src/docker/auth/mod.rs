@@ -13,13 +13,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use hyper::header::HeaderValue;
 use serde_json::json;
 
 use super::error::DockerError;
 use super::login_error::LoginError;
 use super::reference::Registry;
+use crate::secret;
 use config::Config;
 
 /// Finds the login for `registry`; there need not be one.
@@ -86,6 +87,29 @@ impl Login {
         value.set_sensitive(true);
         Ok(value)
     }
+
+    /// An error of a pull without the login: registries put into their refusals what they like, also what they were sent.
+    pub(super) fn hidden_in(&self, mut error: DockerError) -> DockerError {
+        if let DockerError::Engine { message, .. }
+        | DockerError::Pull { message, .. }
+        | DockerError::NotLoggedIn { message, .. } = &mut error
+        {
+            let secrets = self.secrets();
+            *message = secret::without(secrets.iter().map(String::as_str), message);
+        }
+        error
+    }
+
+    /// What a registry gets of it: a password also as Basic authorization has it.
+    fn secrets(&self) -> Vec<String> {
+        match self {
+            Self::Password { username, password } => {
+                let pair = format!("{username}:{password}");
+                vec![STANDARD.encode(&pair), pair, password.clone()]
+            }
+            Self::Identity(token) | Self::Bearer(token) => vec![token.clone()],
+        }
+    }
 }
 
 impl fmt::Debug for Login {
@@ -123,6 +147,24 @@ mod tests {
             decoded(&Login::Bearer("t".to_owned()), "r"),
             json!({ "registrytoken": "t", "serveraddress": "r" })
         );
+    }
+
+    #[test]
+    fn what_a_registry_says_of_a_login_is_told_without_the_login() {
+        let password =
+            Login::Password { username: "me".to_owned(), password: "hunter2-hunter2".to_owned() };
+        let said = |login: &Login, message: &str| {
+            let (reference, message) = ("r/a".to_owned(), message.to_owned());
+            match login.hidden_in(DockerError::Pull { reference, message }) {
+                DockerError::Pull { message, .. } => message,
+                other => panic!("{other}"),
+            }
+        };
+        let words = "no: Basic bWU6aHVudGVyMi1odW50ZXIy, hunter2-hunter2 of me";
+        assert_eq!(said(&password, words), "no: Basic …, … of me");
+        for login in [Login::Identity, Login::Bearer] {
+            assert_eq!(said(&login("a-token-of-ours".to_owned()), "a-token-of-ours?"), "…?");
+        }
     }
 
     #[test]

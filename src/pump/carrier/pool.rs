@@ -24,10 +24,10 @@ pub(crate) const BUFFER_BYTES: usize = PIPE_BYTES;
 pub(crate) const SPARE_BYTES: usize = 64 << 10;
 
 /// How large a segment of a ring's memory is.
-pub(crate) const SEGMENT_BYTES: usize = 4 << 20;
+pub(crate) const SEGMENT_BYTES: usize = 1 << 20;
 
 /// Segments that the transfers of one worker have together, beside the first of each: 96 MiB.
-const SEGMENTS: usize = 24;
+const SEGMENTS: usize = 96;
 
 /// What of a mapping is left out at its beginning: a line of the cache. The kernel copies with `rep movsb`, which on
 /// some processors (seen on an AMD EPYC: a sixth of the rate) is slow where the target's place in its page is

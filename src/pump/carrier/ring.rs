@@ -11,9 +11,9 @@ use std::ops::Range;
 
 use crate::pump::carrier::pool::{Loan, Pool, SEGMENT_BYTES};
 
-/// Segments of one transfer at once: 64 MiB. A gigabit a second at a round trip of 50 ms has 44 MB in
-/// parts that take seven round trips each; the rest is whole, and waits for the first.
-pub(crate) const MOST_SEGMENTS: usize = 16;
+/// Segments of one transfer at once: 64 MiB. A gigabit a second at a round trip of 50 ms has 25 MB in
+/// parts that take four round trips each; the rest is whole, and waits for the first.
+pub(crate) const MOST_SEGMENTS: usize = 64;
 
 /// What a part has at least, where it can be chosen: a request for less is hardly worth its way.
 pub(crate) const LEAST_PART: u64 = 512 << 10;

@@ -17,12 +17,12 @@ use crate::pump::turn::Context;
 
 /// How long a connection fetches a part, in round trips: one of them is the pause between its request and
 /// the first byte. Longer parts wait longer behind one that has become slow.
-const PART_ROUND_TRIPS: u32 = 7;
+const PART_ROUND_TRIPS: u32 = 4;
 
 /// What a connection fetches whose speed is not known yet.
-const UNKNOWN_PART: u64 = 4 << 20;
+pub(in crate::pump) const UNKNOWN_PART: u64 = 4 << 20;
 
-/// What the first one goes on with while the others gain their speed: half of what a ring has.
+/// What the first one, at full speed, goes on with while the others gain theirs: half of what a ring has.
 pub(in crate::pump) const FIRST_PART: u64 = (MOST_SEGMENTS * SEGMENT_BYTES / 2) as u64;
 
 /// How long a connection's speed is measured, in round trips.
@@ -90,9 +90,9 @@ impl Lane {
             reason = "it is clamped"
         )]
         let wanted = self.rate.map_or(UNKNOWN_PART, |rate| (rate * seconds) as u64);
-        // At the end all are to be done at about the same time.
+        // At the end all are to be done at about the same time, but not wait more than they fetch.
         let share = ring.unclaimed() / (2 * width as u64);
-        wanted.min(share).max(LEAST_PART)
+        wanted.min(share).max(wanted / u64::from(PART_ROUND_TRIPS)).max(LEAST_PART)
     }
 
     pub(in crate::pump) fn ask(

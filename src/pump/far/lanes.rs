@@ -10,16 +10,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use mio::Token;
 
 use crate::http::Read;
-use crate::pump::carrier::pool::Pool;
 use crate::pump::carrier::ring::Ring;
 use crate::pump::error::TransferError;
 use crate::pump::far::fetch::{Fetch, Ticket};
-use crate::pump::far::lane::{FIRST_PART, Lane};
+use crate::pump::far::lane::Lane;
 use crate::pump::turn::Context;
 
 /// Connections that fetch one body.
@@ -69,30 +69,16 @@ enum Paused {
 pub(crate) type Single = (Fetch, Option<(u32, u32)>);
 
 impl Lanes {
-    /// Goes on with the connection of `fetch`, registered as `registered`, whose next byte is the
-    /// first that `ring` has to offer, and with others.
-    ///
-    /// # Errors
-    /// A bug: the ring has nothing to offer.
-    pub(crate) fn around(
-        fetch: Fetch,
-        registered: Option<(u32, u32)>,
-        width: usize,
-        ring: &mut Ring,
-        pool: &Pool,
-        now: Instant,
-    ) -> Result<Self, TransferError> {
-        // It is at full speed, and goes on with it while the others gain theirs.
-        let share = ring.unclaimed() / width.max(1) as u64;
-        let part = ring
-            .claim(FIRST_PART.min(share), pool)
-            .ok_or(TransferError::Bug("a ring without a first part"))?;
+    /// Goes on with the connection of `single`, which fetches `part`, the first bytes that are to come, and
+    /// with others.
+    pub(crate) fn around(single: Single, part: Range<u64>, width: usize, now: Instant) -> Self {
+        let (fetch, registered) = single;
         let round_trip = fetch.round_trip();
         let mut first = Lane::new(fetch, round_trip, now);
         first.registered = registered;
         first.takes(part, now);
         first.has_nothing_yet = false;
-        Ok(Self {
+        Self {
             lanes: vec![first],
             standing: Standing::Unproven,
             patience_ends: None,
@@ -102,7 +88,7 @@ impl Lanes {
             made: 0,
             come: 0,
             resumed: 0,
-        })
+        }
     }
 
     /// Uses so many connections from now on.

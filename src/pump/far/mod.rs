@@ -143,8 +143,8 @@ impl Far {
         if let Some(sums) = &mut self.sums {
             sums.opened(fetch, taken);
         }
-        let round_trip = fetch.round_trip();
-        self.pace.get_or_insert_with(|| Pace::new(round_trip, context.connections));
+        let (round_trip, size) = (fetch.round_trip(), fetch.size());
+        self.pace.get_or_insert_with(|| Pace::new(round_trip, size, context.connections));
         self.low_water = LowWater::new();
         Ok(true)
     }

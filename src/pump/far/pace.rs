@@ -4,7 +4,12 @@
 //! line has. Nobody can know beforehand, so it is tried: a transfer that waits for its source,
 //! over a connection that took long to be there, is given more of them, and keeps them if that
 //! made it faster.
+//!
+//! A body that is neither short nor long has come before that is known, most of it while a connection was still
+//! gaining speed. On a path that is far enough it begins with several, which together gain it sooner. If it
+//! turns out to take long after all, one connection shows whether it would have done.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 /// Below this round trip one connection is enough: with a sender's buffer of 4 MiB, Linux's
@@ -23,6 +28,16 @@ const WORTH: f64 = 1.0;
 
 /// Connections at first.
 const FIRST: usize = 4;
+
+/// From this round trip on a connection needs long to come to its speed: it doubles it in each, some nine times.
+const VERY_FAR: Duration = Duration::from_millis(20);
+
+/// Bodies of which several connections fetch the beginning: with less there is little to share, with more the
+/// beginning is little.
+const MIDDLING: RangeInclusive<u64> = 16 << 20..=256 << 20;
+
+/// Seconds to come that make it worth finding out whether one connection would have done.
+const LONG: f64 = 3.0;
 
 /// Connections whose rate has grown this much since the window before still gain speed.
 const GROWTH: f64 = 1.25;
@@ -44,8 +59,14 @@ const LOOKS: u32 = 4;
 /// What a rate is measured for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Stage {
+    /// One connection, of what several are to begin.
+    Begin,
+    /// Several since the beginning: how fast they are.
+    Begun,
     /// One connection: whether it is the bottleneck.
     Single,
+    /// One after several that had this rate: whether it is as fast.
+    Alone { several: f64 },
     /// More connections: whether they are faster than `before`, and as much as they are more.
     Proving { before: f64, in_proportion: f64 },
     /// What it has is what it keeps.
@@ -60,7 +81,7 @@ pub(crate) enum Verdict {
     Keep,
     /// Have so many.
     Widen(usize),
-    /// Go back to one: more were no faster.
+    /// Go back to one: more were no faster, or it is to show what it can do.
     Narrow,
 }
 
@@ -82,11 +103,18 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Begins with one connection, which took `round_trip` to be there; at most `most` of them.
-    pub(crate) fn new(round_trip: Duration, most: usize) -> Self {
-        let is_far = round_trip >= FAR && most > 1;
+    /// Begins with one connection, which took `round_trip` to be there, for a body of `size` bytes, if that is
+    /// known; at most `most` connections.
+    pub(crate) fn new(round_trip: Duration, size: Option<u64>, most: usize) -> Self {
+        let is_middling = size.is_some_and(|size| MIDDLING.contains(&size));
         Self {
-            stage: if is_far { Stage::Single } else { Stage::Done },
+            stage: if most < 2 || round_trip < FAR {
+                Stage::Done
+            } else if is_middling && round_trip >= VERY_FAR {
+                Stage::Begin
+            } else {
+                Stage::Single
+            },
             width: 1,
             most,
             window: (round_trip * ROUND_TRIPS).clamp(LEAST, MOST),
@@ -104,9 +132,15 @@ impl Pace {
         self.stage == Stage::Done
     }
 
+    /// Whether several fetch the beginning.
+    pub(crate) fn is_beginning(&self) -> bool {
+        self.stage == Stage::Begun
+    }
+
     /// More connections cannot be had now; it may ask again.
     pub(crate) fn take_back(&mut self) {
-        (self.stage, self.width) = (Stage::Single, 1);
+        let stage = if self.stage == Stage::Begun { Stage::Begin } else { Stage::Single };
+        (self.stage, self.width) = (stage, 1);
     }
 
     /// More connections than one cannot be had.
@@ -114,11 +148,25 @@ impl Pace {
         self.stage = Stage::Done;
     }
 
+    /// There is one connection again.
+    pub(crate) fn is_alone(&mut self) {
+        if !matches!(self.stage, Stage::Alone { .. }) {
+            self.stage = Stage::Done;
+        }
+        self.width = 1;
+        self.forget();
+    }
+
     /// A look: `come` bytes have come from all connections and `left` are to come; `is_starved`:
     /// nothing is in the way of more.
     pub(crate) fn look(&mut self, come: u64, left: u64, is_starved: bool, now: Instant) -> Verdict {
         if self.is_over() {
             return Verdict::Keep;
+        }
+        if self.stage == Stage::Begin {
+            let verdict = self.widen(FIRST);
+            self.stage = Stage::Begun;
+            return verdict;
         }
         let (began, before) = *self.began.get_or_insert((now, come));
         self.looks += 1;
@@ -138,8 +186,20 @@ impl Pace {
         self.windows += 1;
         match self.stage {
             _ if is_growing => Verdict::Keep,
-            Stage::Single if is_starved && left > rate * WORTH => self.widen(FIRST),
-            Stage::Single | Stage::Done => Verdict::Keep,
+            Stage::Begun if self.windows >= SETTLING && left > self.best * LONG => {
+                self.stage = Stage::Alone { several: self.best };
+                Verdict::Narrow
+            }
+            Stage::Alone { several } if is_starved && rate * GAIN >= several => {
+                self.stage = Stage::Done;
+                Verdict::Keep
+            }
+            Stage::Single | Stage::Alone { .. } if is_starved && left > rate * WORTH => {
+                self.widen(FIRST)
+            }
+            Stage::Begin | Stage::Begun | Stage::Single | Stage::Alone { .. } | Stage::Done => {
+                Verdict::Keep
+            }
             Stage::Proving { in_proportion, .. } if rate >= in_proportion * IN_PROPORTION => {
                 self.widen(self.width * 2)
             }
@@ -162,9 +222,15 @@ impl Pace {
         let times = width as f64 / self.width as f64;
         let before = self.best;
         self.width = width;
-        (self.last, self.best, self.windows) = (0.0, 0.0, 0);
+        self.forget();
         self.stage = Stage::Proving { before, in_proportion: before * times };
         Verdict::Widen(width)
+    }
+
+    /// What was measured was of other connections.
+    fn forget(&mut self) {
+        (self.last, self.best, self.windows) = (0.0, 0.0, 0);
+        (self.began, self.looks, self.starved) = (None, 0, 0);
     }
 }
 
@@ -196,7 +262,7 @@ mod tests {
 
     #[test]
     fn connections_are_added_as_long_as_they_bring_something() {
-        let mut pace = Pace::new(RTT, 8);
+        let mut pace = Pace::new(RTT, None, 8);
         let line = |width: usize| 160_000_000.min(50_000_000 * width as u64);
         assert_eq!(
             run(&mut pace, true, LEFT, line),
@@ -208,7 +274,7 @@ mod tests {
 
     #[test]
     fn where_some_fill_the_line_more_are_not_tried() {
-        let mut pace = Pace::new(RTT, 8);
+        let mut pace = Pace::new(RTT, None, 8);
         let line = |width: usize| 120_000_000.min(50_000_000 * width as u64);
         assert_eq!(run(&mut pace, true, LEFT, line), [Verdict::Widen(4)]);
         assert!(pace.is_over());
@@ -216,14 +282,14 @@ mod tests {
 
     #[test]
     fn where_more_are_no_faster_it_goes_back_to_one() {
-        let mut pace = Pace::new(RTT, 8);
+        let mut pace = Pace::new(RTT, None, 8);
         let verdicts = run(&mut pace, true, LEFT, |_| 10_000_000);
         assert_eq!(verdicts, [Verdict::Widen(4), Verdict::Narrow]);
     }
 
     #[test]
     fn connections_that_begin_slowly_are_given_their_time() {
-        let mut pace = Pace::new(RTT, 4);
+        let mut pace = Pace::new(RTT, None, 4);
         let (mut now, mut come) = (Instant::now(), 0);
         let mut since: Option<Instant> = None;
         let mut verdicts = Vec::new();
@@ -246,18 +312,64 @@ mod tests {
     }
 
     #[test]
+    fn a_middling_body_begins_with_several_and_ends_with_them() {
+        let mut pace = Pace::new(RTT, Some(100 << 20), 8);
+        // What is left takes less than three seconds.
+        let line = |width: usize| 20_000_000 * width as u64;
+        assert_eq!(run(&mut pace, true, 200_000_000, line), [Verdict::Widen(4)]);
+        // Nothing is measured before: bytes may be on their way through another carrier.
+        let mut pace = Pace::new(RTT, Some(100 << 20), 8);
+        assert_eq!(pace.look(0, LEFT, true, Instant::now()), Verdict::Widen(4));
+        pace.take_back();
+        assert_eq!(pace.look(0, LEFT, true, Instant::now()), Verdict::Widen(4));
+        // Neither a small one nor a large one, and not where it is near.
+        for (size, round_trip) in [(15 << 20, RTT), (257 << 20, RTT), (100 << 20, RTT / 5)] {
+            let mut pace = Pace::new(round_trip, Some(size), 8);
+            assert_eq!(pace.look(0, LEFT, true, Instant::now()), Verdict::Keep, "{size}");
+        }
+        let mut pace = Pace::new(RTT, Some(100 << 20), 1);
+        assert!(pace.is_over());
+        assert_eq!(pace.look(0, LEFT, true, Instant::now()), Verdict::Keep);
+    }
+
+    #[test]
+    fn a_middling_body_that_takes_long_goes_on_with_one_connection_if_that_is_as_fast() {
+        for (alone, verdicts) in [
+            (10_000_000, vec![Verdict::Widen(4), Verdict::Narrow]),
+            (3_000_000, vec![Verdict::Widen(4), Verdict::Narrow, Verdict::Widen(4)]),
+        ] {
+            let mut pace = Pace::new(RTT, Some(200 << 20), 4);
+            let (mut now, mut come, mut told) = (Instant::now(), 0, Vec::new());
+            for _ in 0..600 {
+                now += Duration::from_millis(10);
+                come += if pace.width == 1 { alone } else { 10_000_000 } / 100;
+                match pace.look(come, 200 << 20, true, now) {
+                    Verdict::Keep => {}
+                    Verdict::Narrow => {
+                        told.push(Verdict::Narrow);
+                        pace.is_alone();
+                    }
+                    more => told.push(more),
+                }
+            }
+            assert_eq!(told, verdicts, "{alone}");
+            assert!(pace.is_over());
+        }
+    }
+
+    #[test]
     fn a_near_source_a_slow_reader_a_short_rest_and_a_limit_of_one_change_nothing() {
-        let far = || Pace::new(RTT, 8);
+        let far = || Pace::new(RTT, None, 8);
         let slow = |_| 1_000_000;
-        assert_eq!(run(&mut Pace::new(RTT / 50, 8), true, LEFT, slow), []);
+        assert_eq!(run(&mut Pace::new(RTT / 50, Some(100 << 20), 8), true, LEFT, slow), []);
         assert_eq!(run(&mut far(), false, LEFT, slow), []);
         assert_eq!(run(&mut far(), true, 900_000, slow), []);
-        assert_eq!(run(&mut Pace::new(RTT, 1), true, LEFT, slow), []);
+        assert_eq!(run(&mut Pace::new(RTT, None, 1), true, LEFT, slow), []);
     }
 
     #[test]
     fn a_connection_that_gains_speed_is_let_gain_it() {
-        let mut pace = Pace::new(RTT, 8);
+        let mut pace = Pace::new(RTT, None, 8);
         let (mut now, mut come, mut rate) = (Instant::now(), 0, 1_000_000);
         for _ in 0..150 {
             now += Duration::from_millis(10);
@@ -270,7 +382,7 @@ mod tests {
 
     #[test]
     fn no_more_are_asked_for_than_there_may_be() {
-        let mut pace = Pace::new(RTT, 3);
+        let mut pace = Pace::new(RTT, None, 3);
         let verdicts = run(&mut pace, true, LEFT, |width| 1_000_000 * width as u64);
         assert_eq!(verdicts, [Verdict::Widen(3)]);
     }

@@ -1,8 +1,9 @@
 //! From one connection to several and back, while a transfer goes on.
 
+use super::lane::{FIRST_PART, UNKNOWN_PART};
 use super::lanes::Lanes;
 use super::low_water::LowWater;
-use super::pace::Verdict;
+use super::pace::{Pace, Verdict};
 use super::{Far, Fetching, Several};
 use crate::pump::carrier::ring::Ring;
 use crate::pump::error::TransferError;
@@ -71,6 +72,8 @@ impl Far {
                 pace.give_up();
                 return Verdict::Keep;
             }
+            // They come to their ends, and show nothing more.
+            Fetching::Several(several) if several.ring.is_closed() => return Verdict::Keep,
             Fetching::Several(several) => several.lanes.come(),
         };
         pace.look(come, left, standing.is_starved, context.now)
@@ -105,9 +108,15 @@ impl Far {
         let Fetching::One(fetch) = &mut self.fetching else { return Ok(Considered::Nothing) };
         let other = fetch.lane(0);
         let fetch = std::mem::replace(&mut **fetch, other);
+        let is_beginning = self.pace.as_ref().is_some_and(Pace::is_beginning);
         let mut ring = Ring::new(taken..end);
         let registered = self.registered.take();
-        let lanes = Lanes::around(fetch, registered, width, &mut ring, context.pool, context.now)?;
+        let first_part = if is_beginning { UNKNOWN_PART } else { FIRST_PART };
+        let share = ring.unclaimed() / width.max(1) as u64;
+        let part = ring
+            .claim(first_part.min(share), context.pool)
+            .ok_or(TransferError::Bug("a ring without a first part"))?;
+        let lanes = Lanes::around((fetch, registered), part, width, context.now);
         tracing::debug!(width, "one connection is too slow for its round trip");
         self.fetching = Fetching::Several(Box::new(Several { lanes, ring }));
         Ok(Considered::Several)
@@ -127,7 +136,9 @@ impl Far {
             self.registered = registered;
             self.low_water = LowWater::new();
         }
-        self.give_up();
+        if let Some(pace) = &mut self.pace {
+            pace.is_alone();
+        }
         Ok(Considered::One)
     }
 }

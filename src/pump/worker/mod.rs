@@ -156,6 +156,11 @@ impl Flow {
         self.tell_of_output(Command::OutputLacks(self.number));
     }
 
+    /// The end of a connection was the output's, although it was [late](super::OutputEnd::Late).
+    pub fn output_was_all(&self) {
+        self.tell_of_output(Command::OutputWasAll(self.number));
+    }
+
     /// No connection takes the place of one that broke off: what has come of the output is all.
     pub fn output_given_up(&self) {
         self.tell_of_output(Command::OutputGivenUp(self.number));

@@ -29,6 +29,7 @@ impl Reactor {
             }
             Command::OutputGoesOn(flow, successor) => self.output_goes_on(flow, *successor),
             Command::OutputLacks(flow) => self.with_streams(flow, Streams::lacks),
+            Command::OutputWasAll(flow) => self.with_streams(flow, Streams::was_all),
             Command::OutputGivenUp(flow) => self.with_streams(flow, Streams::gives_up),
             Command::ContainerExited(flow) => self.container_exited(flow),
             Command::Cancel(flow) => {

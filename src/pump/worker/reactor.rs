@@ -296,8 +296,8 @@ impl Reactor {
             // At once: most of them have nothing left to do, and the loop may sleep.
             self.with_driver(key, |driver, context| driver.turn(context));
         }
-        if let Ok(Flowing::BrokeOff { is_sure }) = outcome {
-            notify(Notice::OutputBrokeOff { is_sure });
+        if let Ok(Flowing::BrokeOff { end }) = outcome {
+            notify(Notice::OutputBrokeOff { end });
         }
         let finishes = match outcome {
             Ok(Flowing::Again | Flowing::Wait | Flowing::BrokeOff { .. }) => {

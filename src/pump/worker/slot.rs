@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Attach { attach: Attach, outlets: Box<[NewTransfer; 2]>, reply: Sender<Result<(), PumpError>> },
     OutputGoesOn(u64, Box<Successor>),
     OutputLacks(u64),
+    OutputWasAll(u64),
     OutputGivenUp(u64),
     ContainerExited(u64),
     Cancel(u64),

@@ -98,7 +98,6 @@ mod tests {
         for case in cases {
             let keywords = case["kwargs"].as_object().unwrap();
             let job = job(keywords);
-            // Without the default temporary volume, which docker-py does not know.
             let binds = plan(&job).binds();
             let create = docker_py(&plan(&job), &Resolved::default(), BTreeMap::new(), binds);
             let body = serde_json::to_value(&create).unwrap();

@@ -29,11 +29,9 @@ pub(crate) async fn exit_of(
     loop {
         let error = match answer {
             Ok(exit) => return Ok(Ended { exit, at: Instant::now(), away }),
-            Err(error) => error,
+            Err(Cause::Exit(error)) if error.is_absence() => error,
+            Err(cause) => return Err(cause),
         };
-        if !error.is_absence() {
-            return Err(Cause::Exit(error));
-        }
         tracing::warn!(%container, %error, "the engine went away, and is waited for");
         let since = Instant::now();
         // Not the next exit: it may have been meanwhile.
@@ -48,16 +46,13 @@ pub(crate) async fn exit_of(
 }
 
 /// What the wait says. One that has said nothing for as long as a call may take may have been forgotten by the engine,
-/// or by somebody between: the container is looked at, that often and no more.
-async fn told(
-    engine: &Client,
-    container: &ContainerId,
-    wait: ExitWait,
-) -> Result<Exit, DockerError> {
+/// or by somebody between: the container is looked at, that often and no more. It may not even have been started,
+/// whatever was answered to that, or be gone.
+async fn told(engine: &Client, container: &ContainerId, wait: ExitWait) -> Result<Exit, Cause> {
     let mut exit = std::pin::pin!(wait.exit());
     loop {
         if let Ok(told) = tokio::time::timeout(engine.timeout(), &mut exit).await {
-            return told;
+            return told.map_err(Cause::Exit);
         }
         match Box::pin(engine.inspect(container)).await {
             Ok(state) if matches!(state.status.as_str(), "exited" | "dead") => {
@@ -65,7 +60,9 @@ async fn told(
                 let (status_code, error) = (state.exit_code, state.error);
                 return Ok(Exit { status_code, error });
             }
+            Ok(state) if state.status == "created" => return Err(Cause::NotStarted),
             Ok(_) => {}
+            Err(error) if error.is_not_found() => return Err(Cause::Exit(error)),
             // Should the engine be away, the wait ends as well.
             Err(error) => tracing::debug!(%container, %error, "the container cannot be looked at"),
         }

@@ -9,14 +9,14 @@
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use crate::docker::{Client, ContainerId, DockerError, Endpoint, Log};
-use crate::pump::{Brings, Successor};
+use crate::pump::{Brings, OutputEnd, Successor};
 use crate::run::cancel::Cancellation;
 use crate::run::container::absence::patiently;
 use crate::run::transfers::BrokeOff;
@@ -50,12 +50,35 @@ impl Output {
         Ok(Some(Successor { socket, read_ahead, brings: Brings::WhatComes }))
     }
 
+    /// Whether the end of the connection was the output's, when the container has exited, at `exited`.
+    pub(crate) async fn was_all(&self, broke_off: BrokeOff, exited: Instant) -> bool {
+        match broke_off.end {
+            OutputEnd::Orderly => !self.ended_early(broke_off, exited).await,
+            OutputEnd::Late { at } => {
+                !self.was_left_waiting(at).await && !self.ended_early(broke_off, exited).await
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the engine may have waited for us as long as it does, when it ended the connection, at `end`. Only then
+    /// has it thrown anything away. It waits from the container's end on, and only its own clock tells when that was.
+    async fn was_left_waiting(&self, end: Instant) -> bool {
+        let Self { engine, container, cancellation } = self;
+        let asked = Instant::now();
+        let clock = patiently(engine, cancellation, || engine.clock()).await;
+        let state = patiently(engine, cancellation, || engine.inspect(container)).await;
+        tracing::debug!(?clock, ?state, "the output came late");
+        let (Ok(clock), Ok(state)) = (clock, state) else { return true };
+        has_waited(asked.saturating_duration_since(end), clock, state.finished)
+    }
+
     /// Whether the connection ended before the container did, at `exited`.
     ///
     /// The kernel says of a container of this machine whether it was over when the connection was, however late the
     /// engine tells of it. Where that is not to be had, or a program has closed its output a moment before it ended, the
     /// clocks decide.
-    pub(crate) async fn ended_early(&self, broke_off: BrokeOff, exited: Instant) -> bool {
+    async fn ended_early(&self, broke_off: BrokeOff, exited: Instant) -> bool {
         let Self { engine, container, cancellation } = self;
         if broke_off.was_over || exited.saturating_duration_since(broke_off.at) < SOON {
             return false;
@@ -70,6 +93,17 @@ impl Output {
         }
     }
 }
+
+/// Whether the engine may have waited for its patience, when the output has ended `ago` before it was asked for its
+/// `clock`. It looks at that after it was asked, so by its clock the end was then or before.
+fn has_waited(ago: Duration, clock: SystemTime, finished: Option<SystemTime>) -> bool {
+    let (Some(ended), Some(finished)) = (clock.checked_sub(ago), finished) else { return true };
+    ended.duration_since(finished).is_ok_and(|waited| waited >= PATIENCE)
+}
+
+/// For how long after a container's end the engine waits until its output is taken: two seconds (`handleContainerExit` in
+/// moby's daemon/monitor.go). A little less, for a clock that is being set.
+const PATIENCE: Duration = Duration::from_millis(1900);
 
 /// How long after the output's end an engine may say that the container has exited.
 const SOON: Duration = Duration::from_millis(100);
@@ -136,4 +170,24 @@ fn relay(mut log: Log) -> io::Result<Successor> {
     });
     let socket = ours.into_std()?.into();
     Ok(Successor { socket, read_ahead: Bytes::new(), brings: Brings::Everything })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_has_waited_when_the_output_ended_its_patience_after_the_container() {
+        let clock = SystemTime::now();
+        let before = |seconds| Some(clock - Duration::from_secs(seconds));
+        assert!(!has_waited(Duration::ZERO, clock, before(1)));
+        assert!(has_waited(Duration::ZERO, clock, before(2)));
+        // It is asked a minute later.
+        let ago = Duration::from_secs(60);
+        assert!(!has_waited(ago, clock, before(61)));
+        assert!(has_waited(ago, clock, before(62)));
+        // The output is over before the container is: that is for others to judge.
+        assert!(!has_waited(ago, clock, before(1)));
+        assert!(has_waited(ago, clock, None));
+    }
 }

@@ -9,6 +9,7 @@ use crate::docker::{Client, ContainerId, DockerError, RemoveOptions};
 use crate::run::cancel::{Cancellation, Cancelled, Level};
 use crate::run::container::deaf::heard;
 use crate::run::error::Cause;
+use crate::run::labels::RUN_LABEL;
 use crate::sys::cgroup;
 
 /// Stops a container of a run that is cancelled, with its grace period. Who insists has it killed.
@@ -54,17 +55,27 @@ pub(crate) async fn kill_without_engine(container: &ContainerId) {
 
 /// Removes a container with its anonymous volumes, as `docker run --rm` does. Somebody else may have removed it, or be
 /// at it: then it is gone when they have ended.
+///
+/// Docker lists a container that it is still making before it knows it by its id (`setHostConfig` and then `Register` in
+/// moby's daemon/create.go): one that is not found is gone only if it is not listed.
 pub(crate) async fn remove(engine: &Client, id: &ContainerId) -> Result<(), DockerError> {
     let deadline = Instant::now() + REMOVAL_ENDS;
     loop {
         match engine.remove(id, RemoveOptions { force: true, volumes: true }).await {
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) if error.is_conflict() && Instant::now() < deadline => {
+            Err(error) if error.is_not_found() && !is_listed(engine, id).await => return Ok(()),
+            Err(error)
+                if (error.is_not_found() || error.is_conflict()) && Instant::now() < deadline =>
+            {
                 sleep(ASKS_AGAIN).await
             }
             removed => return removed,
         }
     }
+}
+
+async fn is_listed(engine: &Client, id: &ContainerId) -> bool {
+    let found = engine.list(&[(RUN_LABEL, None)]).await;
+    found.is_ok_and(|found| found.iter().any(|container| container.id == *id))
 }
 
 /// How long another removal of the same container may take. A busy engine needs seconds.

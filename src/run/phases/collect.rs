@@ -1,8 +1,9 @@
 //! The fifth phase: what the container made takes its place.
 
 use crate::pump::Finish;
+use crate::run::chain::chain;
 use crate::run::end::End;
-use crate::run::error::{Cause, chain};
+use crate::run::error::Cause;
 use crate::run::hooks;
 use crate::run::live::{Live, Stop};
 use crate::run::phases::wait::Drained;

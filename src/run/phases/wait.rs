@@ -1,23 +1,24 @@
 //! The fourth phase: the container is over, and what it wrote is still on its way.
 
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
 use crate::docker::{Client, ContainerId, ContainerState, DockerError};
 use crate::pump::Finish;
 use crate::run::cancel::{Cancellation, Cancelled, Level};
+use crate::run::chain::chain;
 use crate::run::container::absence::patiently;
 use crate::run::container::exit::Ended;
 use crate::run::container::output::Output;
 use crate::run::end::End;
-use crate::run::error::{Cause, chain, too_much};
+use crate::run::error::{Cause, too_much};
 use crate::run::live::{Live, Stop};
 use crate::run::phases::clean_up::begin_removal;
 use crate::run::phases::stream::Exited;
-use crate::run::transfers::Turn;
 use crate::run::transfers::replaced::deliver_replaced;
+use crate::run::transfers::{Moves, Turn};
 use crate::sys::kernel_log;
 
 /// The container is over and every byte has arrived.
@@ -36,7 +37,7 @@ impl Exited {
         let exit_code = ended.exit.status_code;
         let is_cancelled = deliver_replaced(live, is_cancelled).await;
         let cancellation = live.cancellation.clone();
-        let mut rest = Rest::new(&engine, &container, &cancellation);
+        let mut rest = Rest::new((&engine, &container, &cancellation), ended.at);
         rest.restore(live, &ended).await;
         live.transfers.container_exited();
         let inspect = || engine.inspect(&container);
@@ -184,17 +185,21 @@ async fn end_transfers(live: &mut Live, rest: &mut Rest) {
 /// The rest of the output, when its connection is over and that was not its end.
 struct Rest {
     output: Output,
+    exited: Instant,
     tries: u32,
 }
 
 impl Rest {
-    fn new(engine: &Client, container: &ContainerId, cancellation: &Cancellation) -> Self {
+    fn new(
+        (engine, container, cancellation): (&Client, &ContainerId, &Cancellation),
+        exited: Instant,
+    ) -> Self {
         let output = Output {
             engine: engine.clone(),
             container: container.clone(),
             cancellation: cancellation.clone(),
         };
-        Self { output, tries: 3 }
+        Self { output, exited, tries: 3 }
     }
 
     /// Looks whether the connection's end was the output's, before the pump takes it for that.
@@ -209,16 +214,16 @@ impl Rest {
                 live.transfer_failed(cause);
             }
         }
-        let Some(broke_off) = live.transfers.output_broke_off() else { return };
-        if !broke_off.is_sure || self.output.ended_early(broke_off, ended.at).await {
-            self.reopen(live).await;
-        }
+        self.restore_more(live).await;
     }
 
-    /// The pump has been told of the exit: a connection whose end was sure has ended its transfers.
+    /// What the pump has told since. The end of a connection that is orderly and comes when the pump has been told of
+    /// the exit is not told: it ends the transfers.
     async fn restore_more(&mut self, live: &mut Live) {
-        if live.transfers.output_broke_off().is_some_and(|broke_off| !broke_off.is_sure) {
-            self.reopen(live).await;
+        let Some(broke_off) = live.transfers.output_broke_off() else { return };
+        match self.output.was_all(broke_off, self.exited).await {
+            true => live.transfers.output_was_all(),
+            false => self.reopen(live).await,
         }
     }
 
@@ -239,10 +244,10 @@ impl Rest {
     }
 }
 
-/// A FIFO whose bytes somebody wants, and that the program has not opened.
+/// A FIFO that has bytes for the program, or whose bytes somebody wants, and that the program has not opened.
 fn warn_of_unopened(live: &mut Live) {
-    for (label, finish, is_data) in live.transfers.ends() {
-        if is_data && finish == Finish::NotOpened {
+    for (label, finish, moves) in live.transfers.ends() {
+        if moves != Moves::Words && finish == Finish::NotOpened {
             live.warns(format!("{label}: the container has not opened this FIFO"));
         }
     }
@@ -250,12 +255,12 @@ fn warn_of_unopened(live: &mut Live) {
 
 /// Output of which the engine has lost some, or may have: where somebody will take it for all, the run fails.
 fn tell_of_incomplete(live: &mut Live, is_cancelled: bool) {
-    for (label, finish, is_data) in live.transfers.ends() {
+    for (label, finish, moves) in live.transfers.ends() {
         if finish != Finish::Incomplete {
             continue;
         }
         let cause = Cause::Incomplete { label };
-        match is_data && !is_cancelled {
+        match moves == Moves::Results && !is_cancelled {
             true => live.transfer_failed(cause),
             false => live.warns(chain(&cause)),
         }

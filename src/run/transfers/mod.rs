@@ -25,7 +25,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::event::{Ledger, TransferId};
 use crate::hook::{HookError, Settled, StreamUpload, Uploaded};
 use crate::plan::PlannedTransfer;
-use crate::pump::{Attach, Finish, Flow, Notice, Pump, Sink, Source, Successor, TransferReport};
+use crate::pump::{
+    Attach, Finish, Flow, Notice, OutputEnd, Pump, Sink, Source, Successor, TransferReport,
+};
 use crate::run::error::Cause;
 use crate::run::outcome::TransferRecord;
 use crate::spec;
@@ -46,8 +48,7 @@ pub(crate) struct Transfers {
 pub(crate) struct BrokeOff {
     pub(crate) at: Instant,
     pub(crate) at_the_clock: SystemTime,
-    /// Nothing is missing if the container had exited.
-    pub(crate) is_sure: bool,
+    pub(crate) end: OutputEnd,
     /// The kernel said then that no process of the container was left.
     pub(crate) was_over: bool,
 }
@@ -91,6 +92,17 @@ pub(crate) enum Turn {
     GoOn,
     /// Kill the container: the pump holds the reader's FIFO open until its exit is told.
     Failed { cause: Cause },
+}
+
+/// What a transfer moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moves {
+    /// What the program is to read.
+    Inputs,
+    /// Data out of the container: somebody will take it for all.
+    Results,
+    /// What people read.
+    Words,
 }
 
 impl Transfers {
@@ -192,9 +204,9 @@ impl Transfers {
                     track.state = State::Ended(report);
                 }
             }
-            Notice::OutputBrokeOff { is_sure } => {
+            Notice::OutputBrokeOff { end } => {
                 let (at, at_the_clock) = (Instant::now(), SystemTime::now());
-                self.broke_off = Some(BrokeOff { at, at_the_clock, is_sure, was_over: false });
+                self.broke_off = Some(BrokeOff { at, at_the_clock, end, was_over: false });
             }
             Notice::Failed { id, error } => {
                 let label = self.label(TransferId::new(id));
@@ -334,19 +346,22 @@ impl Transfers {
         self.flow.output_lacks();
     }
 
+    /// See [`Flow::output_was_all`].
+    pub(crate) fn output_was_all(&mut self) {
+        self.broke_off = None;
+        self.flow.output_was_all();
+    }
+
     /// See [`Flow::output_given_up`].
     pub(crate) fn gives_output_up(&mut self) {
         self.broke_off = None;
         self.flow.output_given_up();
     }
 
-    /// How those that have ended did, and whether what they bring out of the container is data: somebody will take it
-    /// for all.
-    pub(crate) fn ends(&self) -> Vec<(String, Finish, bool)> {
+    /// How those that have ended did, and what they move.
+    pub(crate) fn ends(&self) -> Vec<(String, Finish, Moves)> {
         let ended = |track: &Track| match &track.state {
-            State::Ended(report) => {
-                Some((track.planned.to_string(), report.finish, track.brings_data()))
-            }
+            State::Ended(report) => Some((track.planned.to_string(), report.finish, track.moves())),
             State::Planned | State::Begun => None,
         };
         self.tracks.values().filter_map(ended).collect()
@@ -396,13 +411,14 @@ impl Track {
         }
     }
 
-    fn brings_data(&self) -> bool {
-        matches!(
-            self.planned.sink,
+    fn moves(&self) -> Moves {
+        match self.planned.sink {
+            spec::Sink::Fifo(_) => Moves::Inputs,
             spec::Sink::HostFile { .. }
-                | spec::Sink::ChunkedPost { .. }
-                | spec::Sink::GirderItem { .. }
-        )
+            | spec::Sink::ChunkedPost { .. }
+            | spec::Sink::GirderItem { .. } => Moves::Results,
+            _ => Moves::Words,
+        }
     }
 
     fn is_settling(&self) -> bool {

@@ -1,10 +1,12 @@
 //! Where a run's bytes come from, found before anything is made.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use nix::fcntl::OFlag;
 use tokio::task::JoinSet;
 
 use crate::event::TransferId;
@@ -95,15 +97,18 @@ fn fetched(live: &Live, get: Get, size: Option<u64>, sum: Option<Sum>) -> Found 
 }
 
 fn open_file(path: &Path) -> io::Result<Found> {
-    let mut file = File::open(path)?;
-    if file.metadata()?.is_dir() {
+    // Otherwise a FIFO is opened when somebody writes it, and no sooner.
+    let at_once = OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(at_once).open(path)?;
+    let found = file.metadata()?;
+    if found.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    // A device says 0, or refuses; then nothing is known of it.
-    let size = file.seek(SeekFrom::End(0)).ok().filter(|size| *size > 0);
-    if size.is_some() {
-        file.rewind()?;
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
+    // What says 0 may have more, as the files in /proc: then nothing is known of it.
+    let size = Some(found.len()).filter(|size| *size > 0);
     Ok(Found { source: Source::File(file), size })
 }
 

@@ -2,8 +2,9 @@
 
 use crate::pump::Finish;
 use crate::run::cancel::{Cancelled, Level, PHASES_END};
+use crate::run::chain::chain;
 use crate::run::end::End;
-use crate::run::error::{Cause, chain};
+use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::run::transfers::Turn;
 

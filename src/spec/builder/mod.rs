@@ -129,7 +129,7 @@
 //! let job = JobSpec::builder("my/image")
 //!     .arg(Arg::connect(Pipe::output("a"), Output::chunked_post("https://data.example.org/sink")))
 //!     .arg(Arg::connect(Pipe::output("b"), Output::girder_item(item, "b.bin").size(1 << 20)))
-//!     .stream(Input::container_stdout(), Output::host_file("/var/log/job.log"))
+//!     .stream(Input::container_stdout().fast(), Output::host_file("/var/log/job.log"))
 //!     .build()?;
 //! # let json = r#"{"image": "my/image", "container_args": [
 //! #   {"type": "Connect", "input": {"type": "NamedOutputPipe", "name": "a"},
@@ -137,7 +137,7 @@
 //! #   {"type": "Connect", "input": {"type": "NamedOutputPipe", "name": "b"},
 //! #    "output": {"type": "GirderStreamToItem", "item_id": "6b02c2bf8ed649d13bc50b4e", "name": "b.bin",
 //! #               "size": 1048576}}],
-//! #   "stream_connectors": [{"type": "Connect", "input": {"type": "ContainerStdOut"},
+//! #   "stream_connectors": [{"type": "Connect", "input": {"type": "ContainerStdOut", "fast": true},
 //! #    "output": {"type": "HostFile", "path": "/var/log/job.log"}}]}"#;
 //! # assert_eq!(job, JobSpec::from_json(json)?);
 //! # Ok::<(), gantline::SpecError>(())

@@ -17,7 +17,7 @@ use super::error::{Problem, SpecError};
 use super::json::check::check;
 use super::json::fields::Fields;
 use super::json::table::Kind;
-use super::json::{self, Fault, Node, Value, docker_py, number};
+use super::json::{self, Fault, Node, Value, docker_py, number, shortened};
 use super::secret::Secret;
 use super::vocabulary::reading::Reading;
 use super::vocabulary::{self, WORDS};
@@ -49,7 +49,15 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
         _ => PullPolicy::IfNotPresent,
     });
     job.entrypoint = fields.get("entrypoint").map(|node| match node.as_str() {
-        Some(program) => vec![program.to_owned()],
+        Some(program) => {
+            if program.contains(' ') {
+                let program = shortened(program);
+                reading.warnings.push(format!(
+                    "`entrypoint` is one program named {program:?}: a program with arguments is a list"
+                ));
+            }
+            vec![program.to_owned()]
+        }
         None => node.items().iter().filter_map(Node::as_str).map(str::to_owned).collect(),
     });
     job.remove_container = removes_container(&fields)?;
@@ -77,27 +85,25 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
     let girder_job = fields.get("girder_job").map(Fields::of);
     job.girder_job = girder_job.map(|fields| girder_job::girder_job(&fields)).transpose()?;
     job.volumes = reading.volumes.into_list();
+    job.warnings = reading.warnings;
     Ok(job)
 }
 
-/// What `remove_container` and docker-py's names for it say together. As in docker-py, one that is
-/// true is enough.
+/// What `remove_container` and docker-py's names for it say together. Of docker-py's own two, one that
+/// is true is enough, as there.
 fn removes_container(fields: &Fields<'_>) -> Result<bool, Fault> {
     let says = |name| fields.get(name).and_then(Node::as_bool);
     let ours = says("remove_container");
     let theirs = ["auto_remove", "remove"].map(|name| (name, says(name)));
-    if theirs.iter().any(|(_, says)| *says == Some(true)) {
-        return Ok(true);
+    let said = |word| theirs.into_iter().find(|(_, says)| *says == Some(word));
+    let Some((member, Some(theirs))) = said(true).or_else(|| said(false)) else {
+        return Ok(ours.unwrap_or(true));
+    };
+    if ours.is_some_and(|ours| ours != theirs) {
+        let problem = Problem::Exclusive { member, other: "remove_container" };
+        return Err(Fault::new(fields.need(member)?.at, problem));
     }
-    let keeps = theirs.into_iter().find(|(_, says)| *says == Some(false));
-    match (ours, keeps) {
-        (Some(true), Some((member, _))) => {
-            let problem = Problem::Exclusive { member, other: "remove_container" };
-            Err(Fault::new(fields.need(member)?.at, problem))
-        }
-        (Some(ours), _) => Ok(ours),
-        (None, keeps) => Ok(keeps.is_none()),
-    }
+    Ok(theirs)
 }
 
 fn argument(node: &Node, reading: &mut Reading) -> Result<Argument, Fault> {

@@ -77,7 +77,7 @@ pub(super) static DOCUMENT: Shape = Shape {
             "volumes",
             Kind::Any(&[VOLUME_MAP, VOLUME_LIST]),
             "What is mounted: docker-py's mapping, or a list of docker-py's strings and volume \
-             objects. The default temporary volume is always there.",
+             objects. The default temporary volume is there as well if anything names it.",
         )
         .or_null()
         .default("[]")

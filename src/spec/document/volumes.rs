@@ -1,9 +1,11 @@
 //! The member `volumes`: docker-py's mapping, its strings, or volume objects.
 
+use std::collections::HashSet;
+
 use crate::spec::error::Problem;
 use crate::spec::json::fields::Fields;
 use crate::spec::json::table::{Kind, Member, Relation, Role, Shape};
-use crate::spec::json::{Fault, Node, Value, rule};
+use crate::spec::json::{Fault, Node, Value, rule, shortened};
 use crate::spec::limits::MAX_VOLUMES;
 use crate::spec::vocabulary::declared::{Volumes, mode_or_rw};
 use crate::spec::vocabulary::reading::Reading;
@@ -46,11 +48,20 @@ pub(super) const BIND_LIST: Kind =
 
 /// Takes `volumes`, in any of its three forms.
 pub(super) fn declare(node: &Node, reading: &mut Reading) -> Result<(), Fault> {
+    let mut listed = HashSet::new();
     for item in node.items() {
-        match item.as_str() {
+        let volume = match item.as_str() {
             Some(text) => reading.volumes.bind(docker_string(text), item.at)?,
             None => reading.volume(item)?,
         };
+        if !listed.insert(volume)
+            && let Some(name) = reading.volumes.name_of(volume)
+        {
+            let name = shortened(name);
+            reading.warnings.push(format!(
+                "`volumes` has two temporary volumes named `{name}`: they are one folder"
+            ));
+        }
     }
     declare_mapping(node, &mut reading.volumes)
 }

@@ -43,7 +43,7 @@ pub(in crate::spec) fn read(text: &str) -> Result<JobSpec, SpecError> {
     let mut job = job.map_err(|fault| fault.located(&message, text))?;
     let session = member(&message, "headers").and_then(|headers| member(headers, SESSION));
     if let (Some(girder_job), Some(session)) = (&mut job.girder_job, session) {
-        job.warnings = session::set(girder_job, session);
+        job.warnings.extend(session::set(girder_job, session));
     }
     Ok(job)
 }
@@ -171,6 +171,15 @@ impl Translator {
                 _ => self.value(pickle, value, 1)?,
             };
             members.push((name.to_owned(), value));
+        }
+        let removes_itself = |(name, value): &(String, Node)| {
+            matches!((name.as_str(), &value.value), ("remove" | "auto_remove", Value::Bool(true)))
+        };
+        if members.iter().any(removes_itself) {
+            // Girder Worker does not remove it then, and the engine does.
+            members.retain(|(name, value)| {
+                !matches!((name.as_str(), &value.value), ("remove_container", Value::Bool(false)))
+            });
         }
         Ok(members)
     }

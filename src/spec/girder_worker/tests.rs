@@ -70,6 +70,16 @@ fn what_python_takes_for_false_is_false_and_what_girder_worker_drops_is_dropped(
 }
 
 #[test]
+fn a_container_that_docker_py_has_removed_is_removed_whatever_the_parameter_says() {
+    for keyword in ["remove", "auto_remove"] {
+        let by_name = format!(r#""{keyword}": true, "remove_container": false"#);
+        assert!(job("", r#"["i"]"#, &by_name).remove_container, "{keyword}");
+        let by_position = r#"["i", false, null, [], {}, false]"#;
+        assert!(job("", by_position, &format!(r#""{keyword}": true"#)).remove_container);
+    }
+}
+
+#[test]
 fn an_object_that_is_there_again_is_counted_as_jsonpickle_counts() {
     // Lists, dictionaries and objects, from 0: [args], {kwargs}, {volumes}, "x", [args], the id.
     let kwargs = r#""volumes": {}, "container_args": ["x",
@@ -355,7 +365,7 @@ fn what_is_not_a_message_of_docker_run_is_refused() {
     says(JobSpec::from_message(r#"{"headers": {}}"#).unwrap_err(), "a message needs `body`");
     says(
         JobSpec::from_message(r#"{"headers": {}, "body": "SECRET"}"#).unwrap_err(),
-        "$.body (line 1, column 25): found another string, expected the arguments of a task",
+        "$.body (line 1, column 25): found a string (not shown), expected the arguments of a task",
     );
     says(
         refusal(r#""task": "celery.chord""#, r#"["i"]"#, ""),

@@ -213,9 +213,10 @@ fn unknown_member(shape: &'static Shape, name: &str) -> Problem {
     }
     let known = shape.all_members().map(|member| member.name).filter(|name| !name.starts_with('$'));
     let hint = match Hint::new(name, known) {
-        // docker-py's are too many to list.
-        Hint::Known(_) => Hint::Known(shape.own_names().map(str::to_owned).collect()),
-        nearest => nearest,
+        Hint::Known(_) if !shape.keywords.is_empty() => {
+            Hint::KnownAndKeywords(shape.own_names().map(str::to_owned).collect())
+        }
+        hint => hint,
     };
     Problem::UnknownMember { owner: shape.name, member: shortened(name), hint }
 }
@@ -263,7 +264,9 @@ fn relative<'t>(text: &'t str, expected: &str) -> Option<&'t str> {
     }
     // `host:container`
     let path = text.split(':').next().unwrap_or_default();
-    let is_relative = path.starts_with(['~', '$', '.']) || path.contains('/');
+    // A name alone may be meant as an engine's volume, where there can be one.
+    let is_alone = expected == rule::HOST_FOLDER.expected && !path.is_empty();
+    let is_relative = is_alone || path.starts_with(['~', '$', '.']) || path.contains('/');
     (is_relative && !path.starts_with('/')).then_some(path)
 }
 

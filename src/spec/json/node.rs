@@ -115,7 +115,7 @@ impl Node {
             Value::Bool(value) => value.to_string(),
             Value::Number(_) | Value::String(_) if secret => match self.value {
                 Value::Number(_) => "a number".to_owned(),
-                _ => "another string".to_owned(),
+                _ => "a string (not shown)".to_owned(),
             },
             Value::Number(digits) => format!("the number {}", shortened(digits)),
             Value::String(string) if string.is_empty() => "an empty string".to_owned(),
@@ -174,7 +174,17 @@ fn message(error: &serde_json::Error, text: &str) -> String {
     if text.trim().is_empty() {
         return "the document is empty".to_owned();
     }
-    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or_default();
+    let expected = match words {
+        "key must be a string" => ": a name in double quotes, and no comma behind the last member",
+        "expected value" => {
+            ": text in double quotes, a number, true, false, null, a list or an object, and no comma \
+             behind the last one"
+        }
+        _ => "",
+    };
+    format!("{words}{expected}")
 }
 
 struct Reader<'t> {

@@ -189,9 +189,8 @@ pub(in crate::spec) static PROPAGATION: Rule = Rule {
 };
 
 pub(in crate::spec) static BIND: Rule = Rule {
-    expected: "`host:container` or `host:container:mode`, with a path of the host or the name of an \
-               engine's volume, an absolute path in the container, and a mode of docker; or the path \
-               of a new volume in the container alone",
+    expected: "`host:container` or `host:container:mode`, an absolute path of the host and one in \
+               the container,",
     pattern: concat!(
         "^(?:",
         host!(),

@@ -3,6 +3,8 @@
 use super::row::{Class, Reads, Row};
 use crate::spec::builder::{Arg, Input, Output};
 use crate::spec::connect::Connect;
+use crate::spec::json::Node;
+use crate::spec::json::fields::Fields;
 use crate::spec::json::table::{Kind, Member, Relation, Role, Shape};
 
 pub(super) static ROWS: &[&Row] = &[&CONNECT];
@@ -26,7 +28,9 @@ static CONNECT: Row = Row::new(
     Reads::Connect(|fields, reading| {
         reading.taken.count(fields)?;
         let (input, output) = (fields.need("input")?, fields.need("output")?);
-        Ok(Connect::new(reading.source(input)?, reading.sink(output)?))
+        let is_fast = Fields::of(input).get("fast").and_then(Node::as_bool).unwrap_or(false);
+        let connect = Connect::new(reading.source(input)?, reading.sink(output)?);
+        Ok(Connect { is_fast, ..connect })
     }),
 )
 .of_class(Class::new(

@@ -69,6 +69,14 @@ impl Volumes {
         }
     }
 
+    /// What a temporary volume is called, if it has a name.
+    pub(in crate::spec) fn name_of(&self, volume: VolumeRef) -> Option<&str> {
+        match self.listed.get(volume.listed()?)? {
+            Listed::Temporary(temporary) => temporary.name.as_deref(),
+            Listed::Bind(_) => None,
+        }
+    }
+
     pub(in crate::spec) fn into_list(self) -> Vec<Volume> {
         let volume = |listed| match listed {
             Listed::Bind(bind) => Volume::Bind(bind),

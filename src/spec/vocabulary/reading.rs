@@ -19,12 +19,14 @@ pub(in crate::spec) struct Reading {
     rows: fn(&str) -> Option<&'static Row>,
     pub(in crate::spec) volumes: Volumes,
     pub(super) taken: Taken,
+    /// What its author should know, and is no fault.
+    pub(in crate::spec) warnings: Vec<String>,
 }
 
 impl Reading {
     /// Begins with nothing; `rows` finds a transform by its name.
     pub(super) fn new(rows: fn(&str) -> Option<&'static Row>) -> Self {
-        Self { rows, volumes: Volumes::default(), taken: Taken::default() }
+        Self { rows, volumes: Volumes::default(), taken: Taken::default(), warnings: Vec::new() }
     }
 
     /// A transform in `container_args`.

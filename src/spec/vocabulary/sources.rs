@@ -57,16 +57,23 @@ static HOST_FILE_TO_STREAM: Row = Row::new(
 );
 
 static CONTAINER_STD_OUT: Row = Row::new(
-    Shape::new("ContainerStdOut", "The container's standard output.", &[]),
+    Shape::new("ContainerStdOut", "The container's standard output.", &[FAST]),
     Reads::ContainerStream(|_, _| Ok(Source::ContainerStdOut)),
 )
 .of_class(Class::new("girder_worker.docker.transforms.ContainerStdOut", &[]));
 
 static CONTAINER_STD_ERR: Row = Row::new(
-    Shape::new("ContainerStdErr", "The container's standard error.", &[]),
+    Shape::new("ContainerStdErr", "The container's standard error.", &[FAST]),
     Reads::ContainerStream(|_, _| Ok(Source::ContainerStdErr)),
 )
 .of_class(Class::new("girder_worker.docker.transforms.ContainerStdErr", &[]));
+
+const FAST: Member = Member::optional(
+    "fast",
+    Kind::Bool,
+    "Whether it goes into a FIFO, past the engine, as standard output does with `fast_stdout`.",
+)
+.default("false");
 
 impl Input {
     /// A file in Girder (`GirderFileIdToStream`).
@@ -97,5 +104,10 @@ impl Input {
     /// The container's standard error (`ContainerStdErr`).
     pub fn container_stderr() -> Self {
         Self::of(&CONTAINER_STD_ERR)
+    }
+
+    /// Has one of these two come by a FIFO, past the engine.
+    pub fn fast(self) -> Self {
+        self.with("fast", true)
     }
 }

@@ -110,7 +110,7 @@ static TEMPORARY_VOLUME: Row = Row::new(
 static TEMPORARY_VOLUME_DEFAULT: Row = Row::new(
     Shape::new(
         "TemporaryVolume.default",
-        "The temporary volume that every run has. As an argument it becomes its path in the container.",
+        "The default temporary volume, which is mounted if anything names it. As an argument it becomes its path in the container.",
         &[],
     ),
     Reads::Volume(|_, _| Ok(VolumeRef::DEFAULT)),

@@ -43,7 +43,10 @@ impl RecordFolders {
         for (nth, parent) in self.0.iter().enumerate() {
             match RecordFolder::open_or_make(parent) {
                 Ok(folder) => return Ok(RecordFolder { is_passing: nth > 0, ..folder }),
-                Err(error) => failed = error,
+                Err(error) => {
+                    let told = format!("{}: {error}", parent.display());
+                    failed = io::Error::new(error.kind(), told);
+                }
             }
         }
         Err(failed)
@@ -52,14 +55,15 @@ impl RecordFolders {
     /// Begins the record of a run; one that nobody reads, and that says why, where there can be
     /// none.
     pub(crate) fn begin(&self, run: &str) -> Record {
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
         for _ in 0..MOST_TRIES {
             match self.open().and_then(|folder| Record::begin(&folder, run)) {
                 // Another run has taken the folder away with its own record.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => failed = error,
                 begun => return begun.unwrap_or_else(Record::unwritten),
             }
         }
-        Record::unwritten(io::ErrorKind::NotFound.into())
+        Record::unwritten(failed)
     }
 
     /// This user's folders that there are.
@@ -147,21 +151,25 @@ impl RecordFolder {
         }
     }
 
-    /// The records of processes that are gone. Each is locked while it is held.
+    /// The records of processes that are gone, one after the other. Each is locked while it is held, and no longer:
+    /// others look through the folder at the same time.
     ///
     /// # Errors
-    /// The folder cannot be read. A record that cannot be is among the second ones.
-    pub(crate) fn dead(&self) -> io::Result<(Vec<DeadRecord>, Vec<Unread>)> {
-        let (mut dead, mut unread) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(format!("/proc/self/fd/{}", self.directory.as_raw_fd()))? {
-            let name = entry?.file_name();
-            match self.read(Path::new(&name)) {
-                Ok(Some(record)) => dead.push(record),
-                Ok(None) => {}
-                Err(source) => unread.push(Unread { path: self.path.join(&name), source }),
+    /// The folder cannot be read, or one of its records.
+    pub(crate) fn dead(
+        &self,
+    ) -> io::Result<impl Iterator<Item = Result<DeadRecord, Unread>> + use<'_>> {
+        let entries = fs::read_dir(format!("/proc/self/fd/{}", self.directory.as_raw_fd()))?;
+        Ok(entries.filter_map(|entry| {
+            let unread = |path, source| Some(Err(Unread { path, source }));
+            match entry.map(|entry| entry.file_name()) {
+                Ok(name) => match self.read(Path::new(&name)) {
+                    Ok(record) => record.map(Ok),
+                    Err(source) => unread(self.path.join(name), source),
+                },
+                Err(source) => unread(self.path.clone(), source),
             }
-        }
-        Ok((dead, unread))
+        }))
     }
 
     /// A record, unless its process lives.

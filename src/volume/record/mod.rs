@@ -79,11 +79,15 @@ impl Record {
         path: &Path,
         name: &Path,
     ) -> Note {
+        // Whoever puts thousands of files into a volume of ours has no record: it goes as a whole.
+        if !self.state().is_written() {
+            return Note { record: self.clone(), number: UNWRITTEN };
+        }
         match PathName::new(folder.as_fd(), path, name) {
             Ok(path) => self.intends(Thing::Path(kind, path)),
             Err(error) => {
                 self.state().failure.get_or_insert(error);
-                Note { record: Self::none(), number: 0 }
+                Note { record: Self::none(), number: UNWRITTEN }
             }
         }
     }
@@ -109,6 +113,9 @@ impl Note {
     /// The thing was made, and this is its inode.
     pub(crate) fn made(&self, inode: impl AsFd) {
         let mut state = self.record.state();
+        if !state.is_written() {
+            return;
+        }
         match Inode::of(inode) {
             Ok(inode) => state.write(&Line::Made { number: self.number, inode }),
             Err(error) => drop(state.failure.get_or_insert(error)),
@@ -149,6 +156,11 @@ struct Place {
 impl State {
     fn new(place: Option<Place>) -> Self {
         Self { place, next: 0, left: BTreeSet::new(), failure: None }
+    }
+
+    /// Whether anybody can ever read it.
+    fn is_written(&self) -> bool {
+        self.place.is_some()
     }
 
     fn intends(&mut self, thing: Thing) -> u32 {
@@ -198,6 +210,9 @@ impl Place {
         }
     }
 }
+
+/// The number of what no record names.
+const UNWRITTEN: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,10 @@ pub enum End {
     /// It is the next to be taken, and marked as redelivered. On a quorum queue that counts as one of the
     /// returns after which RabbitMQ 4 drops a message: not for what will come back at once.
     Head,
+    /// As if nobody had taken it, and not marked: its job has not begun, or its run is over, and whoever takes it need
+    /// not ask for it. The next to be taken, too; but RabbitMQ marks what it puts there, so that on RabbitMQ this is
+    /// [`Head`](Self::Head) while other messages wait.
+    Unseen,
     /// Behind all that waits now. It is published again, with all that it came with.
     Tail,
 }
@@ -81,32 +85,4 @@ pub enum Settled {
     /// The message was held for too long, and the broker gives it to others: nothing was done. On RabbitMQ that
     /// is `consumer_timeout` (30 minutes unless it is set), on Redis the visibility timeout of some worker.
     Overdue,
-}
-
-/// A delivery on its way to the one who waits for it. If the wait is dropped, what was taken goes back.
-pub(super) struct Unclaimed {
-    delivery: Option<Delivery>,
-    give_back: Option<Box<dyn FnOnce(Delivery) + Send>>,
-}
-
-impl Unclaimed {
-    pub(super) fn new(
-        delivery: Delivery,
-        give_back: impl FnOnce(Delivery) + Send + 'static,
-    ) -> Self {
-        Self { delivery: Some(delivery), give_back: Some(Box::new(give_back)) }
-    }
-
-    /// It has arrived.
-    pub(super) fn claim(mut self) -> Option<Delivery> {
-        self.delivery.take()
-    }
-}
-
-impl Drop for Unclaimed {
-    fn drop(&mut self) {
-        if let (Some(delivery), Some(give_back)) = (self.delivery.take(), self.give_back.take()) {
-            give_back(delivery);
-        }
-    }
 }

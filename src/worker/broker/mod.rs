@@ -77,6 +77,7 @@ use crate::worker::celery::Message;
 
 pub mod amqp;
 mod delivery;
+mod ending;
 mod error;
 mod names;
 mod pauses;
@@ -85,6 +86,7 @@ mod results;
 mod rotation;
 mod settings;
 mod supervisor;
+mod take;
 
 pub use delivery::{Delivery, End, Settled};
 pub use error::{BrokerError, Cause};

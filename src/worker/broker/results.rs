@@ -92,6 +92,18 @@ impl Results {
             (Self::Rpc, _) | (Self::Disabled, _) => Ok(Stored::Nowhere),
         }
     }
+
+    /// Whether somebody has told the end of a task already; `None` if nobody can know, or the place is away.
+    pub async fn have(&self, task_id: &str) -> Option<bool> {
+        let Self::Redis(store) = self else { return None };
+        match store.record(task_id).await {
+            Ok(record) => Some(record.is_some_and(|record| is_end(&record))),
+            Err(error) => {
+                tracing::debug!(%error, "cannot look for a result");
+                None
+            }
+        }
+    }
 }
 
 /// A result as a message: lost with the broker, as Celery sends it.
@@ -126,6 +138,17 @@ impl RedisResults {
         stored.map_err(|error| self.unreachable(error))
     }
 
+    /// The record of a task, if there is one.
+    async fn record(&self, task_id: &str) -> Result<Option<Vec<u8>>, BrokerError> {
+        let mut connection = self.connection().await?;
+        let mut get = redis::cmd("GET");
+        let record = get.arg(key_of(task_id)).query_async(&mut connection).await;
+        if record.is_err() {
+            self.connection.lock().await.take();
+        }
+        record.map_err(|error| self.unreachable(error))
+    }
+
     async fn connection(&self) -> Result<MultiplexedConnection, BrokerError> {
         let mut kept = self.connection.lock().await;
         if let Some(connection) = kept.as_ref() {
@@ -149,7 +172,7 @@ async fn write(
     outcome: Outcome<'_>,
     over: Over,
 ) -> redis::RedisResult<Stored> {
-    let key = format!("celery-task-meta-{}", outcome.task_id);
+    let key = key_of(outcome.task_id);
     let record = outcome.meta.to_string();
     if over == Over::Nothing {
         // In one step: whoever runs the task may have a result at any moment.
@@ -173,9 +196,22 @@ async fn write(
     Ok(Stored::Yes)
 }
 
+fn key_of(task_id: &str) -> String {
+    format!("celery-task-meta-{task_id}")
+}
+
 fn is_success(record: &[u8]) -> bool {
+    status_of(record) == "SUCCESS"
+}
+
+/// Whether nothing comes after it.
+fn is_end(record: &[u8]) -> bool {
+    ["SUCCESS", "FAILURE", "REVOKED"].contains(&status_of(record).as_str())
+}
+
+fn status_of(record: &[u8]) -> String {
     let record: Result<Value, _> = serde_json::from_slice(record);
-    record.is_ok_and(|record| record["status"] == "SUCCESS")
+    record.ok().and_then(|record| record["status"].as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Celery's `result_expires`.

@@ -213,6 +213,11 @@ impl Request {
         })
     }
 
+    /// Whether somebody waits for a reply.
+    pub fn wants_reply(&self) -> bool {
+        self.reply_to.is_some()
+    }
+
     /// The reply: exchange, routing key and message; `None` if none is wanted.
     pub fn reply(&self, node: &str, value: Value, clock: u64) -> Option<(&str, &str, Message)> {
         let (exchange, routing_key) = self.reply_to.as_ref()?;
@@ -288,8 +293,10 @@ fn revoked_ids(revoked: &Value) -> Vec<String> {
     }
 }
 
+/// One that no worker reaches in its life is none: ours goes on from what it hears.
 fn clock(value: &Value) -> u64 {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
+    let clock = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    clock.filter(|clock| *clock <= HIGHEST_CLOCK).unwrap_or(0)
 }
 
 /// A string, or all strings of a list.
@@ -322,6 +329,9 @@ fn is_kill(signal: &Value) -> bool {
         _ => false,
     }
 }
+
+/// What Python and every JSON reader still counts exactly.
+const HIGHEST_CLOCK: u64 = 1 << 53;
 
 #[cfg(test)]
 mod tests {
@@ -394,6 +404,18 @@ mod tests {
         assert_eq!(hello.reply(&older).unwrap().0, ["y"]);
         let (_, _, none) = request.reply("a@h", Value::Null, 9).unwrap();
         assert_eq!(hello.reply(&none).unwrap().0, [] as [String; 0]);
+    }
+
+    #[test]
+    fn a_clock_that_no_worker_reaches_is_none() {
+        let read = |clock: Value| {
+            let headers = Map::from_iter([("clock".to_owned(), clock)]);
+            Request::read(&Message::json(headers, &json!({"method": "ping"}))).unwrap().clock
+        };
+        assert_eq!((read(json!(7)), read(json!("8"))), (7, 8));
+        for wrong in [json!(u64::MAX), json!(u64::MAX.to_string()), json!(-1), json!("x")] {
+            assert_eq!(read(wrong), 0);
+        }
     }
 
     #[test]

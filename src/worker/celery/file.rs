@@ -19,6 +19,18 @@ pub fn decoded(text: &str) -> Option<Result<String, Problem>> {
         Value::String(body) => message(text, body, &whole),
         _ => return None,
     };
+    let is_raw = |body: &str| message.body == body.as_bytes() && !is_json(body);
+    let is_json_type = message.properties.content_type.as_deref().is_none_or(|found| found == JSON);
+    if is_json_type
+        && whole.get("payload_encoding").is_none_or(|encoding| encoding != "string")
+        && whole
+            .get("body")
+            .or_else(|| whole.get("payload"))
+            .and_then(Value::as_str)
+            .is_some_and(is_raw)
+    {
+        return Some(Err(Problem::NotBase64));
+    }
     // Who keeps the body alone has seen that it is JSON.
     message.properties.content_type.get_or_insert_with(|| JSON.to_owned());
     let headers = Value::Object(message.headers.clone());
@@ -56,14 +68,18 @@ fn message(text: &str, body: &str, whole: &Map<String, Value>) -> Message {
 
 /// The body's bytes: text that is JSON is no base64.
 fn bytes(body: &str, encoding: &Value) -> Vec<u8> {
-    let is_json = || body.trim_start().starts_with(['[', '{']);
     match encoding.as_str() {
         Some("string") => body.as_bytes().to_vec(),
-        Some("base64") | None if !is_json() => {
+        Some("base64") | None if !is_json(body) => {
             STANDARD.decode(body).unwrap_or_else(|_| body.as_bytes().to_vec())
         }
         _ => body.as_bytes().to_vec(),
     }
+}
+
+/// Whether it can be a task's arguments.
+fn is_json(body: &str) -> bool {
+    body.trim_start().starts_with(['[', '{'])
 }
 
 #[cfg(test)]
@@ -112,6 +128,17 @@ mod tests {
             let document: Value = serde_json::from_str(&document).unwrap();
             assert!(document["body"].is_array() || document["body"].is_object(), "{name}");
             assert!(document["headers"]["task"].is_string(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_cut_off_is_not_taken_for_json() {
+        let cut = &STANDARD.encode(BODY)[..9];
+        for encoding in [json!("base64"), Value::Null] {
+            let envelope = json!({"body": cut, "headers": {"task": TASK, "id": "i"},
+                "content-type": "application/json",
+                "properties": {"body_encoding": encoding, "delivery_info": {}}});
+            assert_eq!(decoded(&envelope.to_string()), Some(Err(Problem::NotBase64)), "{envelope}");
         }
     }
 

@@ -3,15 +3,17 @@
 //! Celery keeps 50,000 for three hours (`celery.worker.state`), and tells them to workers that say hello.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-/// Revoked ids, each with the time at which it was.
+/// Revoked ids, each with the time at which it was. A clone shares the ids: it costs little.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Revoked {
-    times: BTreeMap<String, SystemTime>,
-    by_time: BTreeSet<(SystemTime, String)>,
+    times: BTreeMap<Arc<str>, SystemTime>,
+    by_time: BTreeSet<(SystemTime, Arc<str>)>,
 }
 
 impl Revoked {
@@ -27,8 +29,9 @@ impl Revoked {
         if id.is_empty() || id.len() > Self::LONGEST || self.times.contains_key(id) {
             return false;
         }
-        self.times.insert(id.to_owned(), at);
-        self.by_time.insert((at, id.to_owned()));
+        let id: Arc<str> = id.into();
+        self.times.insert(Arc::clone(&id), at);
+        self.by_time.insert((at, id));
         if self.times.len() > Self::MOST
             && let Some((_, oldest)) = self.by_time.pop_first()
         {
@@ -46,14 +49,7 @@ impl Revoked {
     /// All of them, the oldest first.
     pub fn ids(&mut self, now: SystemTime) -> Vec<String> {
         self.forget_old(now);
-        self.by_time.iter().map(|(_, id)| id.clone()).collect()
-    }
-
-    /// As it is kept in a file: an object of ids with their times, in seconds since 1970.
-    pub fn to_json(&self) -> Value {
-        let seconds = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let members = self.times.iter().map(|(id, at)| (id.clone(), json!(seconds(at))));
-        Value::Object(members.collect::<Map<_, _>>())
+        self.by_time.iter().map(|(_, id)| id.to_string()).collect()
     }
 
     /// Of a file. What it does not understand is left out.
@@ -78,8 +74,18 @@ impl Revoked {
     }
 }
 
+/// As it is kept in a file: an object of ids with their times, in seconds since 1970.
+impl Serialize for Revoked {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let seconds = |at: &SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        serializer.collect_map(self.times.iter().map(|(id, at)| (&**id, seconds(at))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {
@@ -112,7 +118,7 @@ mod tests {
         let mut revoked = Revoked::default();
         revoked.add("a", at(0));
         revoked.add("b", at(10_000));
-        let json = revoked.to_json();
+        let json = serde_json::to_value(&revoked).unwrap();
         assert_eq!(Revoked::from_json(&json, at(10_001)), revoked);
         let mut later = Revoked::from_json(&json, at(11_000));
         assert_eq!(later.ids(at(11_000)), ["b"]);

@@ -3,15 +3,19 @@
 use std::time::SystemTime;
 
 use time::format_description::well_known::Iso8601;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
-/// Reads what `datetime.isoformat()` writes. A time without an offset is UTC.
+/// Reads what `datetime.isoformat()` writes, and what people write: Celery passes on what is a string already. A time
+/// without an offset is UTC, and a day is its beginning.
 pub(in crate::worker) fn parse(text: &str) -> Option<SystemTime> {
     // `str(datetime)` has a space there.
-    let text = text.replacen(' ', "T", 1);
-    let time = OffsetDateTime::parse(&text, &Iso8601::PARSING).or_else(|_| {
-        PrimitiveDateTime::parse(&text, &Iso8601::PARSING).map(PrimitiveDateTime::assume_utc)
-    });
+    let text = text.replacen(' ', "T", 1).to_ascii_uppercase();
+    let naive = || {
+        PrimitiveDateTime::parse(&text, &Iso8601::PARSING)
+            .or_else(|_| Date::parse(&text, &Iso8601::PARSING).map(Date::midnight))
+            .map(PrimitiveDateTime::assume_utc)
+    };
+    let time = OffsetDateTime::parse(&text, &Iso8601::PARSING).or_else(|_| naive());
     Some(SystemTime::from(time.ok()?))
 }
 
@@ -40,6 +44,13 @@ mod tests {
             ("2026-11-27T04:40:39+02:00", 1_795_747_239_000_000),
             ("2026-11-26T19:10:39-07:30", 1_795_747_239_000_000),
             ("2026-11-27 02:40:39.608137+00:00", 1_795_747_239_608_137),
+            ("2026-11-27t02:40:39z", 1_795_747_239_000_000),
+            ("20261127T024039Z", 1_795_747_239_000_000),
+            ("2026-11-27T02:40", 1_795_747_200_000_000),
+            ("2026-11-27T02:40:39,608137-0000", 1_795_747_239_608_137),
+            ("2026-11-27T02:40:39.608137000", 1_795_747_239_608_137),
+            ("2026-W48-5T02:40:39", 1_795_747_239_000_000),
+            ("2026-11-27", 1_795_737_600_000_000),
         ] {
             assert_eq!(parse(text), Some(UNIX_EPOCH + Duration::from_micros(micros)), "{text}");
         }
@@ -47,7 +58,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        for text in ["", "tomorrow", "2026-13-01T00:00:00", "2026-11-27T25:00:00", "12"] {
+        for text in
+            ["", "tomorrow", "2026-13-01T00:00:00", "2026-11-27T25:00:00", "12", "1795747239"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -4,6 +4,8 @@
 //! is held until the job has ended. If no worker answers for as long as one may need to come back to the broker, it
 //! has died; only that time counts in which our own answer came through. When its container is found on this engine
 //! and its process is gone, one question is enough.
+//!
+//! A job that has ended in Girder is asked about in the same way: its worker may have died before it told the result.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -36,7 +38,7 @@ pub(super) enum Holder {
 pub(super) async fn holder(node: &Rc<Node>, job: &Job) -> Holder {
     let has_died = has_died(node, job).await;
     job.asks.set(true);
-    tracing::info!("delivered again while its job runs: asks the other workers");
+    tracing::info!("delivered again: asks the other workers about its job");
     let holder = tokio::select! {
         holder = ask_until_sure(node, &job.task().head.id, has_died) => holder,
         () = ours_no_longer(node) => Holder::NotOurs,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | it runs now | goes on |
 //! | it has succeeded or failed | is acknowledged: this is a second delivery |
+//! | the same, and the message comes again | ends as it did, if its worker died before it told the result ([`end_of_other`]) |
 //! | it runs already, and the message comes for the first time | is acknowledged: another worker got it as well |
 //! | it runs already, and the message comes again | goes on if its worker died ([`ask`](super::ask)) |
 //! | it is canceled, or was to be | REVOKED |
@@ -68,6 +69,7 @@ impl GirderSide {
                     Err(words) => Begin::NoContainer(After::Tell(Ended::unusable(words))),
                 }
             }
+            Begun::Ended(status) if again => end_of_other(node, job, status).await,
             begun => Self::go_on(node, reporter, begun),
         }
     }
@@ -132,6 +134,19 @@ impl GirderSide {
             (after, _) => after,
         }
     }
+}
+
+/// What becomes of a message that comes again when its job in Girder has succeeded or failed. What follows the task and
+/// its result are told after Girder: a worker that died in between has told neither.
+async fn end_of_other(node: &Rc<Node>, job: &Job, status: JobStatus) -> Begin {
+    let id = &job.task().head.id;
+    if node.results.have(id).await == Some(true) {
+        return Begin::NoContainer(After::Acknowledge);
+    }
+    at_work(holder(node, job).await).unwrap_or_else(|| {
+        tracing::warn!(?status, "its worker died before it told the result, which is told now");
+        Begin::NoContainer(After::Tell(Ended::in_girder(status)))
+    })
 }
 
 /// How a job begins whose message comes again; `None` if it is ours.

@@ -23,6 +23,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
+use tokio::time::sleep_until;
 use uuid::Uuid;
 
 use self::girder::{Begin, GirderSide};
@@ -88,6 +89,7 @@ enum After {
 pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     let task = &taken.task;
     outlast(node, &taken).await;
+    hear_hello(node, &taken).await;
     if node.has_ended(&task.head.id) {
         tracing::info!(task = task.head.id, "delivered again after its end");
         node.acks.post(Letter::Ack(Rc::clone(&taken.delivery)));
@@ -149,7 +151,9 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     node.forgets(&task.head.id);
     job.over.notify_waiters();
     if is_given_back {
-        give_back(node, &taken.delivery, End::Head).await;
+        // Of a job in Girder its log says that it runs here no more. Of any other only its message can.
+        let end = if task.head.girder.job.is_some() { End::Head } else { End::Unseen };
+        give_back(node, &taken.delivery, end).await;
     } else if !job.is_acknowledged.get() {
         node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
     }
@@ -166,6 +170,14 @@ async fn outlast(node: &Rc<Node>, taken: &Taken) {
         }
     };
     keep(node, &taken.delivery, || true, over).await;
+}
+
+/// Waits for what the others know to be revoked. Of a job in Girder, Girder says it.
+async fn hear_hello(node: &Rc<Node>, taken: &Taken) {
+    if taken.task.head.girder.job.is_none() {
+        let until = node.hello_until.get();
+        keep(node, &taken.delivery, || true, sleep_until(until.into())).await;
+    }
 }
 
 /// Steps 1 to 4.
@@ -202,6 +214,7 @@ async fn conclude_unstarted(node: &Rc<Node>, taken: &Taken, ended: Ended, line: 
     keep(node, &taken.delivery, || true, end).await;
     let children = follow::follow(node, taken, &ended).await;
     conclude(node, &taken.task.head, &ended, (Duration::ZERO, children));
+    tracing::info!(task = taken.task.head.id, outcome = ended.outcome(), "the job did not run");
     node.health.metrics.job_ended_unstarted(&taken.task.head.task, ended.outcome());
     node.ended(&taken.task.head.id);
     node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));

@@ -10,7 +10,8 @@ use super::girder::GirderSide;
 use super::labels::{NODE_LABEL, TASK_LABEL};
 use super::{After, Job};
 use crate::event::{Event, RunId};
-use crate::run::{Outcome, RunError, RunHandle, RunSettings, chain};
+use crate::run::{Cause, Outcome, RunError, RunHandle, RunSettings, chain};
+use crate::spec::JobSpec;
 use crate::worker::ended::{Ended, StoppedFor};
 use crate::worker::metrics::Direction;
 use crate::worker::node::{Node, Stage};
@@ -22,9 +23,54 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         Ok(spec) => spec,
         Err(error) => return After::Tell(Ended::unusable(chain(&error))),
     };
-    let id = job.run_id();
+    node.remembers(job, job.run_id().as_str());
+    // One that died may have left its container, on this engine; but not before the message came for the first time.
+    if job.taken.delivery.is_redelivered() {
+        remove_left(node, &task.head.id).await;
+    }
+    keep_up(node, job).await;
+    // Whatever becomes of us now, the next worker of this name knows of its container.
+    node.state_is_saved().await;
+    let mut ran = attempt(node, job, &spec, girder).await;
+    // The same task was sent once more after its worker had died. Girder would have said so, of a job in Girder.
+    if girder.is_none() && has_taken_name(&ran) {
+        remove_left(node, &task.head.id).await;
+        ran = attempt(node, job, &spec, girder).await;
+    }
+    note(node, &ran);
+    let stopped = job.stopper.asked().map(|stop| stop.reason);
+    if stopped == Some(StoppedFor::Shutdown)
+        && node.settings.acks_late
+        && ran.as_ref().is_ok_and(Outcome::is_cancelled)
+    {
+        return After::GiveBack;
+    }
+    After::Tell(Ended::of_run(&ran, stopped))
+}
+
+/// Removes the containers of a task.
+async fn remove_left(node: &Node, task_id: &str) {
+    if let Err(error) = node.runner.remove_container_of(TASK_LABEL, task_id).await {
+        tracing::debug!("{}", chain(&error));
+    }
+}
+
+/// Whether the engine has a container of the run's name.
+fn has_taken_name(ran: &Result<Outcome, RunError>) -> bool {
+    let cause = ran.as_ref().err().map(|error| &*error.cause);
+    matches!(cause, Some(Cause::Create(error)) if error.is_conflict())
+}
+
+/// One run of the job.
+async fn attempt(
+    node: &Rc<Node>,
+    job: &Rc<Job>,
+    spec: &JobSpec,
+    girder: Option<&GirderSide>,
+) -> Result<Outcome, RunError> {
+    let task = job.task();
     let mut settings = RunSettings::new()
-        .with_id(id.clone())
+        .with_id(job.run_id())
         .with_label(TASK_LABEL, &task.head.id)
         .with_label(NODE_LABEL, &node.settings.hostname)
         .with_stdout_writer(io::sink())
@@ -41,32 +87,13 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         Some(girder) => settings.with_reporter(girder.teller().clone()),
         None => settings.without_reporter(),
     };
-    node.remembers(job, id.as_str());
-    // One that died may have left it, on this engine.
-    if let Err(error) = node.runner.remove_container_of(TASK_LABEL, &task.head.id).await {
-        tracing::debug!("{}", chain(&error));
-    }
-    keep_up(node, job).await;
-    // Whatever becomes of us now, the next worker of this name knows of its container.
-    node.state_is_saved().await;
     let (sender, cleaned_up) = oneshot::channel();
     let tell = move |took, left| drop(sender.send((took, left)));
     settings = settings.with_clean_up_after_the_end(tell);
-    let handle = match node.runner.start_with(&spec, settings) {
-        Ok(handle) => handle,
-        Err(error) => return After::Tell(Ended::of_run(&Err(error), None)),
-    };
+    let handle = node.runner.start_with(spec, settings)?;
     let ran = watch(node, job, handle, girder).await;
-    note(node, &ran);
     node.cleans_up_after(cleaned_up);
-    let stopped = job.stopper.asked().map(|stop| stop.reason);
-    if stopped == Some(StoppedFor::Shutdown)
-        && node.settings.acks_late
-        && ran.as_ref().is_ok_and(Outcome::is_cancelled)
-    {
-        return After::GiveBack;
-    }
-    After::Tell(Ended::of_run(&ran, stopped))
+    ran
 }
 
 /// Waits until the engine keeps up with removing containers, unless the job is to be stopped: then its run begins, and

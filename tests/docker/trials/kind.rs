@@ -92,7 +92,7 @@ impl Site {
         let image = format!("{registry}/gantline/trials:{tag}");
         let fill = "head -c 4000000 /dev/urandom > /layer";
         let container = format!("gantline-trials-{tag}");
-        let name = ["--name", &container, "--network", "none"];
+        let name = ["--name", &container, "--network", "host"];
         docker(&[&["run"], &name[..], &["gantline-test:busybox", "sh", "-c", fill]].concat());
         docker(&["commit", &container, &image]);
         docker(&["rm", &container]);
@@ -162,7 +162,7 @@ impl Site {
                 "host_dir": ground.folder("other")}))
             .mount(&bound, "/data")
             .mount(self.source.path(), "/source")
-            .set("network", "none")
+            .set("network_mode", "host")
             .girder(&self.girder)
             .set("girder_api_url", self.slow.api())
     }

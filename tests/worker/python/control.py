@@ -2,10 +2,10 @@
 
 broadcast {command, arguments, destination, pattern, matcher}   a command to all; each one's answer
 worker {queue, hostname, revoked}                               a worker that knows these ids to be revoked, until it is killed
-task_events {hostname, wanted}                                   the events of a worker's tasks, until this one has come
-again {queue, times, to, token, client_token, body, content_type, chord}  takes a message and sends it again, so often, to
+task_events {hostname, wanted, count}                            the events of a worker's tasks, until this one has come so often
+again {queue, times, to, token, client_token, body, content_type, chord, no_job}  takes a message and sends it again, so often, to
                                                                  another queue, with other tokens, with another body, as a
-                                                                 chord's; its id, those of the rest of its chain, its
+                                                                 chord's, without a job in Girder; its id, those of the rest of its chain, its
                                                                  job's token
 take {queue}                                                    takes a task as kombu and Celery read it
 """
@@ -59,7 +59,7 @@ def task_events(url, options):
             except OSError:
                 pass
             print(json.dumps('ready'), flush=True)
-            while not any(event['type'] == options['wanted'] for event in seen):
+            while sum(event['type'] == options['wanted'] for event in seen) < options.get('count', 1):
                 connection.drain_events(timeout=20)
     return seen
 
@@ -91,6 +91,8 @@ def again(url, options):
     chain = [step['options']['task_id'] for step in parts(body)[2].get('chain') or []]
     if 'token' in options:
         message.headers['jobInfoSpec']['headers']['Girder-Token'] = options['token']
+    if options.get('no_job'):
+        del message.headers['jobInfoSpec']
     if 'client_token' in options:
         message.headers['girder_client_token'] = options['client_token']
     if 'chord' in options:

@@ -26,9 +26,9 @@ def free_port():
 class Site:
     """A queue of the trial's own, its workers, and what its jobs have written."""
 
-    def __init__(self, url=None):
+    def __init__(self, url=None, backend=None):
         self.url = url or (os.environ['GANTLINE_TEST_AMQP'] + '//' if BROKER == 'amqp' else os.environ['GANTLINE_TEST_REDIS'] + '/0')
-        self.backend = os.environ['GANTLINE_TEST_REDIS'] + '/1'
+        self.backend = backend or os.environ['GANTLINE_TEST_REDIS'] + '/1'
         self.queue = f'trial-{uuid.uuid4().hex[:8]}'
         self.folder = tempfile.mkdtemp(dir=STATE)
         os.chmod(self.folder, 0o777)
@@ -64,12 +64,14 @@ class Site:
         until(lambda: ' ready.' in self.said(name), 120)
         return process
 
+    def job(self, name, script):
+        body = f'say() {{ echo "{name} $1 $(hostname) $(cut -d" " -f1 /proc/uptime)" >> /out/log; }}; say start; {script}; say end'
+        return {'image': 'gantline-test:busybox', 'pull_image': False, 'container_args': ['sh', '-c', body],
+                'volumes': {self.folder: {'bind': '/out', 'mode': 'rw'}}}
+
     def send(self, name, script, **options):
         from girder_worker.docker.tasks import docker_run
-        body = f'say() {{ echo "{name} $1 $(hostname) $(cut -d" " -f1 /proc/uptime)" >> /out/log; }}; say start; {script}; say end'
-        return docker_run.apply_async(kwargs={
-            'image': 'gantline-test:busybox', 'pull_image': False, 'container_args': ['sh', '-c', body],
-            'volumes': {self.folder: {'bind': '/out', 'mode': 'rw'}}}, queue=self.queue, **options)
+        return docker_run.apply_async(kwargs=self.job(name, script), **{'queue': self.queue, **options})
 
     def lines(self, name=None, what=None):
         """(name, what, container, uptime) of what jobs have written."""
@@ -96,6 +98,11 @@ class Site:
     def celery(self, *arguments, app=True):
         which = ['-A', 'girder_worker.app'] if app else ['-b', self.url]
         return subprocess.run([sys.executable, '-m', 'celery', *which, *arguments], env=self.environment, capture_output=True, text=True).stdout
+
+    def containers(self):
+        """The containers of its jobs that are there."""
+        command = ['docker', 'ps', '-aq', '--filter', f'volume={self.folder}']
+        return subprocess.run(command, capture_output=True, text=True).stdout.split()
 
     def close(self, failed):
         for process in self.processes:

@@ -2,11 +2,19 @@
 
 restart      the broker's process is restarted while jobs run and wait: nothing lost, nothing twice, control works after
 shared       200 jobs on two Gantline and two Python workers: each once
-free         a third job starts where the first slot is free
+free         a third job starts where the first slot is free, beside Python workers that hold what they cannot run yet
 killed       SIGKILL with late acknowledgements: again elsewhere, and the first container is gone by then
 visibility   a run three times as long as the visibility timeout: once
 others       an unknown task waits for a Python worker, or goes to its queue; a delivery limit does not count
 poison       what cannot be read is a failure, and the next job runs
+orders       priorities, and a quorum queue, beside a plain one
+purge        celery purge, while a job runs
+thousand     a thousand messages wait for the worker: jobs, expired ones, revoked ones
+revokes      60,000 revokes: the last 50,000 are known, also by the next worker, and what memory that takes
+shapes       headers and bodies of every odd kind
+clocks       a clock that is a day ahead, and a day behind (where libfaketime is installed)
+kills        kill -9 at twenty moments with late acks: each job succeeds, never in two containers at once (with a Girder)
+cancels      sixty jobs are cancelled in Girder at random moments (with a Girder)
 seen         celery inspect, with and without an app, celery events, Flower where it is installed
 results      AsyncResult.get returns and raises, by class
 replies      how soon remote control is answered while jobs say much
@@ -22,6 +30,7 @@ import sys
 import time
 import uuid
 
+from attempts import ATTEMPTS, NEED_GIRDER
 from trial_site import BROKER, Restartable, Site, free_port, until
 
 
@@ -70,15 +79,27 @@ def shared():
 def free():
     site = Site()
     yield site
+    # Python's workers take one message more than they run: they have theirs first.
+    for name in ('three', 'four'):
+        site.python(name, 1)
+    theirs = [f'theirs{number}' for number in range(4)]
+    for name in theirs:
+        site.send(name, 'while [ ! -e /out/end ]; do sleep 0.1; done')
+    until(lambda: len(site.lines(what='start')) == 2 and site.waiting() == 0, 60)
     for name in ('one', 'two'):
         site.gantline(name, '--concurrency', '1')
-    site.send('short', 'sleep 4')
-    site.send('long', 'sleep 25')
-    until(lambda: len(site.lines(what='start')) == 2, 30)
+    site.send('short', 'while [ ! -e /out/go ]; do sleep 0.1; done')
+    site.send('long', 'while [ ! -e /out/end ]; do sleep 0.1; done')
+    until(lambda: len(site.lines(what='start')) == 4, 60)
     site.send('third', 'true')
-    site.ended(['short', 'third', 'long'], 60)
-    site.each_once(['short', 'third', 'long'])
+    until(lambda: site.waiting() == 1, 30)
+    open(os.path.join(site.folder, 'go'), 'w').close()
+    site.ended(['third'], 60)
     gap = site.lines('third', 'start')[0][3] - site.lines('short', 'end')[0][3]
+    open(os.path.join(site.folder, 'end'), 'w').close()
+    names = ['short', 'long', 'third', *theirs]
+    site.ended(names, 60)
+    site.each_once(names)
     assert gap < 3, gap  # two containers' end and start are in it
     yield f'{gap:.2f} s from the end in one container to the start in the next'
 
@@ -355,7 +376,8 @@ def later():
     yield f'after {took:.0f} s'
 
 
-TRIALS = [results, poison, free, killed, visibility, others, seen, replies, shared, restart]
+TRIALS = [results, poison, *ATTEMPTS, *(NEED_GIRDER if f'TRIAL_GIRDERS_{BROKER.upper()}' in os.environ else []),
+          free, killed, visibility, others, seen, replies, shared, restart]
 RABBITMQ = [held]
 ONLY_BY_NAME = [later]
 

@@ -57,6 +57,13 @@ impl Worker {
         self.child.wait().unwrap();
     }
 
+    /// Bytes of memory that it has for itself, and that are no file's.
+    pub(crate) fn own_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    }
+
     /// What lies in its temporary folder, beside its log.
     pub(crate) fn left_behind(&self) -> Vec<String> {
         let names = fs::read_dir(self.folder.path()).unwrap();

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
@@ -20,10 +20,10 @@ use super::listing::{Listing, Stop};
 use super::small;
 use super::{Wanted, failed};
 use crate::event::Ledger;
-use crate::http::{self, Lane, Pool, Stopper, Window};
+use crate::http::{self, Get, Lane, LaneError, Pool, Stopper, Stream, Window};
 use crate::run::error::Cause;
 use crate::spec::Verify;
-use crate::store::Store;
+use crate::store::{Archive, Store};
 use crate::volume::Place;
 
 /// What a crew works on.
@@ -60,6 +60,9 @@ struct Shared {
     board: Board<Listing, Wanted>,
     store: Store,
     lane: Lane,
+    archives: Lane,
+    /// False once the server has refused one.
+    has_archives: AtomicBool,
     places: Arc<Vec<Arc<Place>>>,
     found: Arc<Found>,
     ledger: Ledger,
@@ -88,6 +91,8 @@ impl AtWork {
             store: task.store.over(Arc::new(listings)),
             // What fails goes to the pump, which has more patience.
             lane: pool.lane(Window::new(MOST), 0),
+            archives: pool.lane(Window::new(ARCHIVES), 0),
+            has_archives: AtomicBool::new(true),
             places: task.places,
             found: task.found,
             ledger: task.ledger,
@@ -132,6 +137,29 @@ impl Crew {
 
     pub(super) fn verify(&self) -> Verify {
         self.shared.verify
+    }
+
+    /// Whether the server is not known to be one without archives.
+    pub(super) fn may_have_archives(&self) -> bool {
+        self.shared.has_archives.load(Ordering::Relaxed)
+    }
+
+    /// Begins to read an archive, if the server has it.
+    pub(super) fn open_archive(&self, get: &Get) -> Option<Archive<Stream<'_>>> {
+        if !self.may_have_archives() {
+            return None;
+        }
+        match self.shared.archives.open(get) {
+            Ok(stream) => Some(Archive::new(stream)),
+            Err(error) => {
+                tracing::debug!(%error, "there is no zip: files are asked for one by one");
+                let may_come = matches!(&error, LaneError::Http(error) if error.is_transient());
+                if !may_come {
+                    self.shared.has_archives.store(false, Ordering::Relaxed);
+                }
+                None
+            }
+        }
     }
 
     /// More to list, the last of them first.
@@ -258,6 +286,9 @@ impl fmt::Debug for Crew {
 
 /// Listings, and small files, that are asked for at the same time.
 const MOST: u32 = 16;
+
+/// Archives that are read at the same time, each by one who would list.
+const ARCHIVES: u32 = 4;
 
 /// Large files that are listed and that the pump has not begun.
 const AHEAD: usize = 50;

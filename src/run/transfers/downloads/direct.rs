@@ -106,7 +106,8 @@ impl Direct {
     pub(crate) fn record(&self) -> DownloadRecord {
         DownloadRecord {
             id: None,
-            file_id: self.file_id.clone(),
+            file_id: Some(self.file_id.clone()),
+            item_id: None,
             path: self.filename.clone(),
             bytes: self.bytes,
             seconds: 0.0,

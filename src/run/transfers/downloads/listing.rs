@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Wanted;
+use super::bundle::{Bundle, FEWEST, is_worth_it};
 use super::crew::Crew;
 use super::error::DownloadError;
 use super::names::{Named, Names, safe};
 use crate::run::error::Cause;
-use crate::spec::Downloaded;
+use crate::spec::{Downloaded, Verify};
 use crate::store::{FileRecord, FolderRecord, ItemRecord, Pages};
 
 /// Something that Girder is to be asked for.
@@ -37,8 +38,12 @@ pub(super) struct Top {
 #[derive(Debug)]
 pub(super) struct Folder {
     top: Arc<Top>,
+    id: String,
+    name: String,
     inside: PathBuf,
     depth: usize,
+    /// Whether its items are to be listed: a zip has the folders in it as well, or was refused.
+    is_for_listing: bool,
     names: Names,
     folders: Pages<FolderRecord>,
     items: Pages<ItemRecord>,
@@ -82,8 +87,9 @@ impl Listing {
     }
 }
 
-struct Lister<'a> {
-    crew: &'a Crew,
+/// Whoever asks, for one download of the plan.
+pub(super) struct Lister<'a> {
+    pub(super) crew: &'a Crew,
     top: &'a Arc<Top>,
 }
 
@@ -105,7 +111,7 @@ impl Lister<'_> {
                 let inside = Path::new(&id).join(self.only_name(&item.name));
                 self.leads_to(&inside)?;
                 self.folder(&inside)?;
-                self.files(&inside, store.files_of_item(&id))
+                self.files(&item, &inside, store.files_of_item(&id))
             }
             Downloaded::Folder { id, folder_name } => {
                 let folder = store.folder(&id)?;
@@ -114,7 +120,7 @@ impl Lister<'_> {
                     None => Path::new(&id).join(self.only_name(&folder.name)),
                 };
                 self.leads_to(&inside)?;
-                let folder = self.tree(&id, inside, 0)?;
+                let folder = self.tree(folder, inside, 0)?;
                 self.crew.list_folders(vec![folder]);
                 Ok(())
             }
@@ -123,15 +129,23 @@ impl Lister<'_> {
 
     /// A folder, laid out as Girder's own client does: an item that is one file of its name is
     /// that file, any other a folder of its files.
-    fn tree(&self, id: &str, inside: PathBuf, depth: usize) -> Result<Listing, Stop> {
+    fn tree(&self, folder: FolderRecord, inside: PathBuf, depth: usize) -> Result<Listing, Stop> {
         if depth > MAX_DEPTH {
             return Err(self.too_much("folders inside each other", MAX_DEPTH));
         }
         self.folder(&inside)?;
-        let store = self.crew.store();
-        let (folders, items) = (store.folders_of_folder(id), store.items_of_folder(id));
-        let (top, names) = (Arc::clone(self.top), Names::default());
-        Ok(Listing::Folder(Box::new(Folder { top, inside, depth, names, folders, items })))
+        let (store, FolderRecord { id, name, .. }) = (self.crew.store(), folder);
+        Ok(Listing::Folder(Box::new(Folder {
+            top: Arc::clone(self.top),
+            folders: store.folders_of_folder(&id),
+            items: store.items_of_folder(&id),
+            id,
+            name,
+            inside,
+            depth,
+            is_for_listing: false,
+            names: Names::default(),
+        })))
     }
 
     /// A page of its folders, and behind the last of them one of its items.
@@ -139,26 +153,71 @@ impl Lister<'_> {
         if let Some(page) = folder.folders.next_records()? {
             let depth = folder.depth + 1;
             let mut below = Vec::with_capacity(page.len());
-            for FolderRecord { id, name, .. } in page {
-                let inside = self.name_in(&mut folder, &name);
-                below.push(self.tree(&id, inside, depth)?);
+            for record in page {
+                folder.is_for_listing = true;
+                let inside = self.name_in(&mut folder, &record.name);
+                below.push(self.tree(record, inside, depth)?);
             }
             // The last that is put there is the next to be taken.
             below.reverse();
             self.crew.list_folders([Listing::Folder(folder)].into_iter().chain(below).collect());
             return Ok(());
         }
-        let Some(page) = folder.items.next_records()? else { return Ok(()) };
-        let mut items = Vec::with_capacity(page.len());
-        for item in page {
-            let inside = self.name_in(&mut folder, &item.name);
-            items.push(Listing::Item { top: Arc::clone(self.top), item, inside });
+        let Some(items) = self.next_items(&mut folder)? else { return Ok(()) };
+        if !std::mem::replace(&mut folder.is_for_listing, true)
+            && is_worth_it(items.iter().map(|(item, _)| item.size))
+            && self.crew.may_have_archives()
+            && self.crew.verify() != Verify::Always
+        {
+            return self.in_one_zip(folder, items);
         }
         if !folder.items.is_last() {
             self.crew.list_folders(vec![Listing::Folder(folder)]);
         }
-        self.crew.list_items(items);
+        self.list_items(items);
         Ok(())
+    }
+
+    /// A page of a folder's items, and what each is called.
+    fn next_items(&self, folder: &mut Folder) -> Result<Option<Vec<(ItemRecord, PathBuf)>>, Stop> {
+        let Some(page) = folder.items.next_records()? else { return Ok(None) };
+        let named = |item: ItemRecord| {
+            let inside = self.name_in(folder, &item.name);
+            (item, inside)
+        };
+        Ok(Some(page.into_iter().map(named).collect()))
+    }
+
+    /// The items of a folder in which there are no folders. The records of files are not asked for: if they have sums,
+    /// which the first item shows, the zip would leave out what is to be checked.
+    fn in_one_zip(
+        &self,
+        mut folder: Box<Folder>,
+        items: Vec<(ItemRecord, PathBuf)>,
+    ) -> Result<(), Stop> {
+        let mut items = items.into_iter();
+        let mut bundle = Bundle::new(self, &folder.name);
+        if let Some((first, inside)) = items.next() {
+            bundle.expect_item_of_files(&first, &inside)?;
+        }
+        let get = self.crew.store().archive_of_folder(&folder.id)?;
+        let archive = if bundle.has_sums() { None } else { self.crew.open_archive(&get) };
+        let Some(archive) = archive else {
+            if !folder.items.is_last() {
+                self.crew.list_folders(vec![Listing::Folder(folder)]);
+            }
+            self.list_items(items);
+            return bundle.ask_for_the_rest();
+        };
+        // Girder goes on meanwhile, as far as it can.
+        items.for_each(|(item, inside)| bundle.expect_item(item, inside));
+        while bundle.has_room() {
+            let Some(page) = self.next_items(&mut folder)? else { return bundle.receive(archive) };
+            page.into_iter().for_each(|(item, inside)| bundle.expect_item(item, inside));
+        }
+        drop(archive);
+        self.crew.list_folders(vec![Listing::Folder(folder)]);
+        bundle.ask_for_the_rest()
     }
 
     fn item(&self, item: &ItemRecord, inside: &Path) -> Result<(), Stop> {
@@ -169,7 +228,7 @@ impl Lister<'_> {
             (Some(file), None) if file.name == item.name => self.file(file, inside.to_owned()),
             (first, second) => {
                 self.folder(inside)?;
-                self.files(inside, first.into_iter().chain(second).map(Ok).chain(files))
+                self.files(item, inside, first.into_iter().chain(second).map(Ok).chain(files))
             }
         }
     }
@@ -177,24 +236,83 @@ impl Lister<'_> {
     /// The files of an item, in a folder of their own.
     fn files<E: Into<Cause>>(
         &self,
+        item: &ItemRecord,
         inside: &Path,
         files: impl Iterator<Item = Result<FileRecord, E>>,
     ) -> Result<(), Stop> {
         let mut names = Names::default();
-        for file in files {
+        let mut named = files.map(|file| {
             let file = file?;
             let inside = inside.join(self.name(&mut names, &file.name, inside));
-            self.file(file, inside)?;
+            Ok((file, inside))
+        });
+        let first = named.by_ref().take(FEWEST).collect::<Result<Vec<_>, Stop>>()?;
+        if is_worth_it(first.iter().map(|(file, _)| file.size)) {
+            let get = self.crew.store().archive_of_item(&item.id)?;
+            if let Some(archive) = self.crew.open_archive(&get) {
+                let mut bundle = Bundle::new(self, &item.name);
+                first.into_iter().for_each(|(file, inside)| bundle.expect_file(file, inside));
+                while bundle.has_room() {
+                    let Some(file) = named.next() else { return bundle.receive(archive) };
+                    let (file, inside) = file?;
+                    bundle.expect_file(file, inside);
+                }
+                drop(archive);
+                bundle.ask_for_the_rest()?;
+                return named
+                    .try_for_each(|file| file.and_then(|(file, inside)| self.file(file, inside)));
+            }
+        }
+        for file in first.into_iter().map(Ok).chain(named) {
+            let (record, inside) = file?;
+            self.file(record, inside)?;
         }
         Ok(())
     }
 
-    fn file(&self, record: FileRecord, inside: PathBuf) -> Result<(), Stop> {
+    /// The files of an item that may have several, as [`item`](Self::item) lays them out: whether it is one of its name.
+    pub(super) fn files_of(
+        &self,
+        item: &ItemRecord,
+        inside: &Path,
+    ) -> Result<(bool, Vec<(FileRecord, PathBuf)>), Stop> {
+        let files = self.crew.store().files_of_item(&item.id).collect::<Result<Vec<_>, _>>()?;
+        let is_alone = matches!(&files[..], [file] if file.name == item.name);
+        if is_alone {
+            return Ok((true, files.into_iter().map(|file| (file, inside.to_owned())).collect()));
+        }
+        self.folder(inside)?;
+        let mut names = Names::default();
+        let named = files.into_iter().map(|file| {
+            let inside = inside.join(self.name(&mut names, &file.name, inside));
+            (file, inside)
+        });
+        Ok((false, named.collect()))
+    }
+
+    /// The sum that a file is to be held against.
+    pub(super) fn sum_of<'f>(&self, file: &'f FileRecord) -> Option<&'f str> {
+        file.sha512.as_deref().filter(|_| self.crew.verify().sums(file.size))
+    }
+
+    /// Has items listed, each in its turn.
+    pub(super) fn list_items(&self, items: impl IntoIterator<Item = (ItemRecord, PathBuf)>) {
+        let items = items.into_iter();
+        let top = || Arc::clone(self.top);
+        let items = items.map(|(item, inside)| Listing::Item { top: top(), item, inside });
+        self.crew.list_items(items.collect());
+    }
+
+    /// The place of what is listed in the plan.
+    pub(super) fn download(&self) -> usize {
+        self.top.download
+    }
+
+    pub(super) fn file(&self, record: FileRecord, inside: PathBuf) -> Result<(), Stop> {
         self.counts()?;
-        let FileRecord { id, name, size, sha512 } = record;
-        let get = self.crew.store().download(&id)?;
-        let sha512 = sha512.filter(|_| self.crew.verify().sums(size));
-        let download = self.top.download;
+        let get = self.crew.store().download(&record.id)?;
+        let sha512 = self.sum_of(&record).map(str::to_owned);
+        let (download, FileRecord { id, name, size, .. }) = (self.top.download, record);
         self.crew.fetch(Wanted { download, id, name, inside, size, sha512, get })
     }
 
@@ -238,7 +356,7 @@ impl Lister<'_> {
         self.crew.found().warns(format!("{given:?} of Girder is called {name:?}{place}"));
     }
 
-    fn counts(&self) -> Result<(), Stop> {
+    pub(super) fn counts(&self) -> Result<(), Stop> {
         let entries = self.top.entries.fetch_add(1, Ordering::Relaxed);
         if entries >= MAX_ENTRIES {
             return Err(self.too_much("files and folders", MAX_ENTRIES));

@@ -6,11 +6,13 @@
 //! it is whole and has been checked.
 
 mod board;
+mod bundle;
 mod checksum;
 mod crew;
 mod direct;
 pub(crate) mod error;
 mod found;
+mod landing;
 mod listing;
 pub(crate) mod names;
 mod small;
@@ -304,7 +306,8 @@ impl Moving {
             .map_or(DownloadCarrier::Unknown, |report| DownloadCarrier::Moved(report.carrier));
         DownloadRecord {
             id: Some(self.id),
-            file_id: self.wanted.id.clone(),
+            file_id: Some(self.wanted.id.clone()),
+            item_id: None,
             path: self.wanted.inside.display().to_string(),
             bytes,
             seconds: self.report.map_or(0.0, |report| report.seconds),

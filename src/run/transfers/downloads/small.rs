@@ -1,19 +1,14 @@
 //! A small file: fetched into memory, checked there, and written at once.
 
-use std::io::Write;
 use std::time::Instant;
 
+use super::Wanted;
 use super::crew::Crew;
-use super::error::DownloadError;
+use super::landing::{Landing, Missed, Origin, Whole};
 use super::listing::Stop;
-use super::{Wanted, failed};
-use crate::event::Finish;
 use crate::http::LaneError;
-use crate::http::Sha512;
-use crate::pump::{Carrier, TransferError};
-use crate::run::error::Cause;
-use crate::run::outcome::{DownloadCarrier, DownloadRecord};
-use crate::volume::{Place, Placed};
+use crate::pump::Carrier;
+use crate::run::outcome::DownloadCarrier;
 
 /// Bytes of a small file. One that is larger is worth the pump's splice.
 pub(super) const MOST: usize = 128 * 1024;
@@ -30,42 +25,11 @@ pub(super) fn fetch(crew: &Crew, wanted: Wanted, buffer: &mut Vec<u8>) -> Result
             return crew.hand_over(wanted);
         }
     }
-    let seconds = began.elapsed().as_secs_f64();
-    let shown = format!("girder:{} → {}", wanted.id, wanted.inside.display());
-    let ledger = crew.ledger();
-    let id = ledger.begin(shown, wanted.size);
-    let mark = format!("{id}-{}", ledger.run());
-    let put = |place: &Place| put(place, &wanted, &mark, buffer);
-    let put = crew.put(wanted.download, put);
-    let finish = if put.is_ok() { Finish::Complete } else { Finish::Failed };
-    let bytes = buffer.len() as u64;
-    ledger.ended(id, bytes, finish);
-    crew.found().records(DownloadRecord {
-        id: Some(id),
-        checked: wanted.sha512.is_some() && put.is_ok(),
-        file_id: wanted.id,
-        path: wanted.inside.display().to_string(),
-        bytes,
-        seconds,
-        carrier: DownloadCarrier::Moved(Carrier::Copy),
-        resumed: 0,
-        finish,
-    });
-    put
-}
-
-/// Checks it, and gives it its place.
-fn put(place: &Place, wanted: &Wanted, mark: &str, bytes: &[u8]) -> Result<(), Cause> {
-    if let Some(expected) = &wanted.sha512
-        && !Sha512::of(bytes).eq_ignore_ascii_case(expected)
-    {
-        return Err(failed(DownloadError::Checksum { file: wanted.label() }));
-    }
-    let unplaced = |source| failed(DownloadError::Place { file: wanted.label(), source });
-    let Placed { mut file, unfinished } = place.create(&wanted.inside, mark).map_err(unplaced)?;
-    file.write_all(bytes).map_err(|error| {
-        let (file, source) = (wanted.label(), TransferError::Write(error));
-        failed(DownloadError::Transfer { file, got: 0, total: wanted.size, source })
-    })?;
-    unfinished.keep(&file).map_err(unplaced)
+    let Wanted { download, id, name, inside, size, sha512, get: _ } = wanted;
+    let (source, carrier) = (Origin::File { id, name }, DownloadCarrier::Moved(Carrier::Copy));
+    let landing = Landing { download, source, inside, size, sha512, carrier, began };
+    landing.land(crew, &mut Whole(buffer)).map_err(|missed| match missed {
+        Missed::Stop(stop) => stop,
+        Missed::Source(never) => match never {},
+    })
 }

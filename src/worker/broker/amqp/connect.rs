@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties, ErrorKind};
 use rustls::ClientConfig;
 
-use super::super::error::BrokerError;
+use super::super::error::{BrokerError, Cause};
 use super::super::settings::Settings;
 use super::link::{ACCESS_REFUSED, Link, NOT_ALLOWED, code};
 use super::{place, wire};
@@ -45,7 +45,11 @@ fn uri(url: &AmqpUrl) -> AMQPUri {
             port: url.port,
         },
         vhost: url.vhost.clone(),
-        query: AMQPQueryString { heartbeat: Some(HEARTBEAT_SECONDS), ..AMQPQueryString::default() },
+        query: AMQPQueryString {
+            heartbeat: Some(HEARTBEAT_SECONDS),
+            frame_max: Some(FRAME_BYTES),
+            ..AMQPQueryString::default()
+        },
     }
 }
 
@@ -75,10 +79,22 @@ fn refusal(url: &AmqpUrl, error: lapin::Error) -> BrokerError {
         Some(NOT_ALLOWED) => {
             BrokerError::Vhost { place, vhost: format!("vhost `{}`", url.vhost), user }
         }
-        _ => BrokerError::Unreachable { place, source: Arc::new(error) },
+        _ => BrokerError::Unreachable { place, source: cause(error) },
+    }
+}
+
+/// lapin's words repeat those of the system.
+fn cause(error: lapin::Error) -> Cause {
+    match error.kind() {
+        ErrorKind::IOError(system) => Arc::clone(system) as Cause,
+        _ => Arc::new(error),
     }
 }
 
 /// Both sides send something this often, and give up after twice the time without anything: a connection whose other
 /// end is gone without a word is found within 50 seconds.
 const HEARTBEAT_SECONDS: u16 = 20;
+
+/// The longest frame: RabbitMQ's own, and py-amqp's. A message's headers have to fit into one. lapin makes two buffers of 32
+/// such frames, 8 MiB; where it hears the length only from the broker, it writes them full of zeroes, and they are resident.
+const FRAME_BYTES: u32 = 131_072;

@@ -70,10 +70,10 @@ impl Control {
             Some(Ok(delivery)) => Ok(message(&delivery.properties, delivery.data)),
             Some(Err(error)) => Err(link.error("hear remote control", error)),
             None => {
-                link.check()?;
+                link.ending.check()?;
                 let why = std::io::Error::other("the queue of remote control was deleted");
                 let end = BrokerError::Lost(Arc::new(why));
-                link.end_with(end.clone());
+                link.ending.with(end.clone());
                 Err(end)
             }
         }

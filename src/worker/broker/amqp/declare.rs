@@ -16,8 +16,7 @@ pub(super) async fn queue(link: &Link, name: &str) -> Result<(), BrokerError> {
     let what = || format!("declare the queue `{name}`");
     let queue = short(name)?;
     let channel = link.channel().await?;
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    match channel.queue_declare(queue.clone(), passive, FieldTable::default()).await {
+    match channel.queue_declare(queue.clone(), passive(), FieldTable::default()).await {
         Ok(_) => return Ok(()),
         Err(error) if code(&error) == Some(NOT_FOUND) => {}
         Err(error) => return Err(link.error(what(), error)),
@@ -29,6 +28,18 @@ pub(super) async fn queue(link: &Link, name: &str) -> Result<(), BrokerError> {
     let declared = channel.queue_declare(queue.clone(), durable, FieldTable::default()).await;
     declared.map_err(|error| link.error(what(), error))?;
     bind(link, &channel, name, name, name).await
+}
+
+/// How many messages wait in a queue.
+pub(super) async fn waiting(link: &Link, name: &str) -> Result<u32, BrokerError> {
+    let (queue, channel) = (short(name)?, link.channel().await?);
+    let found = channel.queue_declare(queue, passive(), FieldTable::default()).await;
+    let found = found.map_err(|error| link.error(format!("look at the queue `{name}`"), error))?;
+    Ok(found.message_count())
+}
+
+fn passive() -> QueueDeclareOptions {
+    QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() }
 }
 
 /// Makes sure that an exchange is there.

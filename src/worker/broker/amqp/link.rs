@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use lapin::{Channel, Connection, ErrorKind, Event};
-use tokio::sync::watch;
 use tracing::warn;
 
+use super::super::ending::Ending;
 use super::super::error::BrokerError;
 use super::publish::Publishers;
 
@@ -15,15 +15,14 @@ use super::publish::Publishers;
 pub(super) struct Link {
     connection: Connection,
     pub(super) publishers: Publishers,
-    /// Why it has ended, once it has.
-    end: watch::Sender<Option<BrokerError>>,
+    pub(super) ending: Ending,
 }
 
 impl Link {
     pub(super) fn new(connection: Connection) -> Arc<Self> {
         let link = Arc::new(Self {
             publishers: Publishers::default(),
-            end: watch::Sender::new(None),
+            ending: Ending::default(),
             connection,
         });
         let mut events = Box::pin(link.connection.events_listener());
@@ -35,7 +34,7 @@ impl Link {
                 match event {
                     // Refusals that close a channel come here as well.
                     Event::Error(error) if !link.connection.status().connected() => {
-                        link.end_with(BrokerError::Lost(Arc::new(error)));
+                        link.ending.with(BrokerError::Lost(Arc::new(error)));
                     }
                     Event::ConnectionBlocked(why) => {
                         warn!("RabbitMQ takes no messages from us for now: {why}");
@@ -56,43 +55,22 @@ impl Link {
     /// What a failed operation means. Whether the whole connection has failed is asked of the connection: an
     /// error of a channel says it in several ways.
     pub(super) fn error(&self, what: impl Into<String>, error: lapin::Error) -> BrokerError {
-        if let Some(end) = self.end.borrow().clone() {
+        if let Err(end) = self.ending.check() {
             return end;
         }
         let whole = !self.connection.status().connected();
         if whole || error.is_io_error() || matches!(error.kind(), ErrorKind::MissingHeartbeatError)
         {
             let end = BrokerError::Lost(Arc::new(error));
-            self.end_with(end.clone());
+            self.ending.with(end.clone());
             return end;
         }
         BrokerError::Refused { what: what.into(), source: Arc::new(error) }
     }
 
-    /// The session is over; the first reason stays.
-    pub(super) fn end_with(&self, error: BrokerError) {
-        self.end.send_if_modified(|end| {
-            let first = end.is_none();
-            end.get_or_insert(error);
-            first
-        });
-    }
-
-    /// Fails if it is over.
-    pub(super) fn check(&self) -> Result<(), BrokerError> {
-        self.end.borrow().clone().map_or(Ok(()), Err)
-    }
-
-    /// Waits for the end.
-    pub(super) async fn ended(&self) -> BrokerError {
-        let mut end = self.end.subscribe();
-        let ended = end.wait_for(Option::is_some).await;
-        ended.ok().and_then(|end| end.clone()).unwrap_or(BrokerError::Closed)
-    }
-
     /// Closes the connection in good order. What is unsettled is RabbitMQ's again.
     pub(super) async fn close(&self) {
-        self.end_with(BrokerError::Closed);
+        self.ending.with(BrokerError::Closed);
         // An error says that it was closed already.
         let _ = self.connection.close(200, "OK".into()).await;
     }
@@ -113,6 +91,6 @@ pub(super) const NOT_ALLOWED: u16 = 530;
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("end", &*self.end.borrow()).finish_non_exhaustive()
+        f.debug_struct("Link").field("ending", &self.ending).finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::delivery::{Delivery, End, Settled};
 use super::error::BrokerError;
 use super::settings::Settings;
-use super::{Address, Session, SharedSession};
+use super::{Address, Session, SharedSession, take};
 use crate::worker::celery::Message;
 use crate::worker::url::AmqpUrl;
 
@@ -63,7 +63,7 @@ impl Session for AmqpSession {
     }
 
     async fn take(&self) -> Result<Delivery, BrokerError> {
-        self.slots.take().await
+        take::take(&self.slots).await
     }
 
     async fn ack(&self, delivery: &Delivery) -> Result<Settled, BrokerError> {
@@ -73,6 +73,7 @@ impl Session for AmqpSession {
     async fn give_back(&self, delivery: &Delivery, end: End) -> Result<Settled, BrokerError> {
         match end {
             End::Head => self.slots.requeue(delivery).await,
+            End::Unseen => self.slots.put_back_unseen(delivery).await,
             End::Tail => self.slots.pass_on(delivery, delivery.queue()).await,
         }
     }
@@ -110,7 +111,7 @@ impl Session for AmqpSession {
     }
 
     async fn ended(&self) -> BrokerError {
-        self.link.ended().await
+        self.link.ending.comes().await
     }
 
     async fn close(&self) {
@@ -121,7 +122,7 @@ impl Session for AmqpSession {
 impl Drop for AmqpSession {
     /// Deliveries that somebody still has must not keep the connection: their messages are RabbitMQ's again.
     fn drop(&mut self) {
-        self.link.end_with(BrokerError::Closed);
+        self.link.ending.with(BrokerError::Closed);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let link = Arc::clone(&self.link);
             runtime.spawn(async move { link.close().await });

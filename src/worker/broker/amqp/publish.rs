@@ -37,7 +37,7 @@ pub(super) async fn publish_as(
     body: &[u8],
     properties: BasicProperties,
 ) -> Result<(), BrokerError> {
-    link.check()?;
+    link.ending.check()?;
     let what = || format!("publish to `{}`", to.routing_key);
     let channel = confirmed(link).await?;
     let options = BasicPublishOptions {
@@ -112,7 +112,7 @@ async fn unconfirmed(
     kind: ExchangeKind,
     durable: bool,
 ) -> Result<Channel, BrokerError> {
-    link.check()?;
+    link.ending.check()?;
     let mut kept = kept.lock().await;
     if let Some(channel) = kept.as_ref().filter(|channel| channel.status().connected()) {
         return Ok(channel.clone());

@@ -8,6 +8,7 @@ use lapin::{Acker, BasicProperties, Channel};
 use super::super::Address;
 use super::super::delivery::{Delivery, Settled};
 use super::super::error::BrokerError;
+use super::declare;
 use super::link::Link;
 use super::properties::untouched;
 use super::publish::publish_as;
@@ -54,6 +55,23 @@ impl Slots {
         self.settled(receipt, sent).await
     }
 
+    /// What RabbitMQ puts back it marks, and what is published comes last. Where nothing waits the last is the first.
+    pub(super) async fn put_back_unseen(
+        &self,
+        delivery: &Delivery,
+    ) -> Result<Settled, BrokerError> {
+        let queue = delivery.queue();
+        let is_alone = declare::waiting(&self.link, queue).await.is_ok_and(|waiting| waiting == 0);
+        if is_alone {
+            match self.pass_on(delivery, queue).await {
+                // A full queue takes nothing new.
+                Err(error) if !error.ends_session() => {}
+                settled => return settled,
+            }
+        }
+        self.requeue(delivery).await
+    }
+
     /// Published and confirmed, then acknowledged. If we die between the two, there are two.
     pub(super) async fn pass_on(
         &self,
@@ -86,7 +104,7 @@ impl Slots {
         if !std::ptr::eq(receipt.link.as_ptr(), Arc::as_ptr(&self.link)) {
             return Ok(Err(Settled::Stale));
         }
-        self.link.check()?;
+        self.link.ending.check()?;
         Ok(if receipt.acker.usable() && receipt.channel.status().connected() {
             Ok(receipt)
         } else {
@@ -102,7 +120,7 @@ impl Slots {
     ) -> Result<Settled, BrokerError> {
         let read = match sent {
             Ok(true) => barrier(&receipt.channel).await,
-            Ok(false) => return self.link.check().map(|()| Settled::Overdue),
+            Ok(false) => return self.link.ending.check().map(|()| Settled::Overdue),
             Err(error) => Err(error),
         };
         match read {

@@ -12,13 +12,15 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer, message};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tracing::debug;
 
 use super::super::Address;
-use super::super::delivery::{Delivery, Unclaimed};
+use super::super::delivery::Delivery;
+use super::super::ending::Ending;
 use super::super::error::BrokerError;
 use super::super::rotation::Rotation;
+use super::super::take::{Source, Taker};
 use super::link::Link;
 use super::properties::{message, short, untouched};
 use super::publish::publish_as;
@@ -32,8 +34,6 @@ pub(super) struct Slots {
     /// Channels that hold nothing.
     free: Mutex<Vec<Channel>>,
 }
-
-type Answer = Result<Unclaimed, BrokerError>;
 
 impl Slots {
     pub(super) fn new(link: Arc<Link>) -> Arc<Self> {
@@ -49,94 +49,9 @@ impl Slots {
         self.queues.send_replace(queues.to_vec());
     }
 
-    /// Waits for a message. A task of its own does the work, so that it ends in good order when the one who waits
-    /// is gone.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Delivery, BrokerError> {
-        let (give, taken) = oneshot::channel();
-        tokio::spawn(Arc::clone(self).fill(give));
-        let unclaimed = taken.await.unwrap_or(Err(BrokerError::Closed))?;
-        unclaimed.claim().ok_or(BrokerError::Bug("a delivery was claimed twice"))
-    }
-
     /// A channel that holds nothing any more.
     pub(super) fn free(&self, channel: Channel) {
         lock(&self.free).push(channel);
-    }
-
-    async fn fill(self: Arc<Self>, mut give: oneshot::Sender<Answer>) {
-        let answer = match self.next(&mut give).await {
-            Ok(Some(delivery)) => Ok(Unclaimed::new(delivery, {
-                let slots = Arc::clone(&self);
-                move |delivery| slots.unwanted(delivery)
-            })),
-            // Nobody waits any more.
-            Ok(None) => return,
-            Err(error) if error.ends_session() => Err(error),
-            // A queue has been deleted, say: the next session declares it again.
-            Err(error) => {
-                let end = BrokerError::Lost(Arc::new(error));
-                self.link.end_with(end.clone());
-                Err(end)
-            }
-        };
-        // If nobody waits any more, it comes back and is dropped: `Unclaimed` gives it back.
-        let _ = give.send(answer);
-    }
-
-    /// Gives back what nobody waits for.
-    fn unwanted(self: Arc<Self>, delivery: Delivery) {
-        tokio::spawn(async move {
-            if let Err(error) = self.requeue(&delivery).await {
-                debug!("an unwanted message goes back with the connection: {error}");
-            }
-        });
-    }
-
-    /// The next message; none if nobody waits for it any more.
-    async fn next(
-        &self,
-        give: &mut oneshot::Sender<Answer>,
-    ) -> Result<Option<Delivery>, BrokerError> {
-        let mut queues = self.queues.subscribe();
-        loop {
-            self.link.check()?;
-            let order = lock(&self.rotation).order(&queues.borrow_and_update());
-            let channel = self.channel().await?;
-            if let Some((queue, taken)) = self.get(&channel, &order).await? {
-                return Ok(Some(self.delivery(queue, taken, channel)));
-            }
-            if give.is_closed() {
-                self.free(channel);
-                return Ok(None);
-            }
-            let mut consumers = self.consume(&channel, &order).await?;
-            let first = tokio::select! {
-                first = first(&mut consumers) => Some(first),
-                () = give.closed() => None,
-                _ = queues.changed() => None,
-                end = self.link.ended() => return Err(end),
-            };
-            let first = match first {
-                Some((queue, Some(Ok(delivery)))) => Some((queue, delivery)),
-                // What follows is not waited for: the channel goes, and RabbitMQ has its messages again.
-                Some((queue, Some(Err(error)))) => {
-                    return Err(self.link.error(format!("consume the queue `{queue}`"), error));
-                }
-                // RabbitMQ has cancelled the consumer: the queue has been deleted.
-                Some((queue, None)) => return Err(BrokerError::NoQueue(queue)),
-                None => None,
-            };
-            let late = self.cancel(&channel, consumers).await?;
-            let mut taken = first.into_iter().chain(late);
-            let chosen = taken.next();
-            for (queue, more) in taken {
-                self.to_tail(&queue, more).await?;
-            }
-            match chosen {
-                Some((queue, chosen)) => return Ok(Some(self.delivery(queue, chosen, channel))),
-                None => self.free(channel),
-            }
-        }
     }
 
     /// A channel on which each consumer has one message at most.
@@ -232,6 +147,64 @@ impl Slots {
         let message = message(&taken.properties, taken.data);
         let receipt = Receipt::new(&self.link, channel, taken.acker, taken.properties);
         Delivery::new(message, queue, taken.redelivered, receipt)
+    }
+}
+
+impl Source for Slots {
+    async fn next(&self, taker: &mut Taker) -> Result<Option<Delivery>, BrokerError> {
+        let mut queues = self.queues.subscribe();
+        loop {
+            self.link.ending.check()?;
+            let order = lock(&self.rotation).order(&queues.borrow_and_update());
+            let channel = self.channel().await?;
+            if let Some((queue, taken)) = self.get(&channel, &order).await? {
+                return Ok(Some(self.delivery(queue, taken, channel)));
+            }
+            if taker.is_gone() {
+                self.free(channel);
+                return Ok(None);
+            }
+            let mut consumers = self.consume(&channel, &order).await?;
+            let first = tokio::select! {
+                first = first(&mut consumers) => Some(first),
+                () = taker.gone() => None,
+                _ = queues.changed() => None,
+                end = self.link.ending.comes() => return Err(end),
+            };
+            let first = match first {
+                Some((queue, Some(Ok(delivery)))) => Some((queue, delivery)),
+                // What follows is not waited for: the channel goes, and RabbitMQ has its messages again.
+                Some((queue, Some(Err(error)))) => {
+                    return Err(self.link.error(format!("consume the queue `{queue}`"), error));
+                }
+                // RabbitMQ has cancelled the consumer: the queue has been deleted.
+                Some((queue, None)) => return Err(BrokerError::NoQueue(queue)),
+                None => None,
+            };
+            let late = self.cancel(&channel, consumers).await?;
+            let mut taken = first.into_iter().chain(late);
+            let chosen = taken.next();
+            for (queue, more) in taken {
+                self.to_tail(&queue, more).await?;
+            }
+            match chosen {
+                Some((queue, chosen)) => return Ok(Some(self.delivery(queue, chosen, channel))),
+                None => self.free(channel),
+            }
+        }
+    }
+
+    /// Not by publishing it anew: the session may end meanwhile, and there would be two.
+    fn unwanted(self: Arc<Self>, delivery: Delivery) {
+        tokio::spawn(async move {
+            if let Err(error) = self.requeue(&delivery).await {
+                debug!("an unwanted message goes back with the connection: {error}");
+            }
+        });
+    }
+
+    fn ending(&self) -> &Ending {
+        &self.link.ending
     }
 }
 

@@ -102,6 +102,7 @@ fn refusal(url: &RedisUrl, error: RedisError) -> BrokerError {
         ErrorKind::Server(redis::ServerErrorKind::ResponseError) => {
             BrokerError::Vhost { place, vhost: format!("database {}", url.db), user }
         }
-        _ => BrokerError::Unreachable { place, source: Arc::new(error) },
+        // Its own words are its cause's words: as text they are said once.
+        _ => BrokerError::Unreachable { place, source: Arc::from(Box::from(error.to_string())) },
     }
 }

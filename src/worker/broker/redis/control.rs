@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use redis::aio::{PubSubSink, PubSubStream};
 use tokio::sync::{Mutex, mpsc};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 use uuid::Uuid;
 
@@ -48,12 +48,14 @@ impl Control {
                     // There is no list before there is a reply.
                     taken.map(Option::unwrap_or_default).unwrap_or_default()
                 };
-                for reply in replies {
-                    pass_on(&heard, &reply);
+                for reply in replies.iter().filter_map(|reply| read(reply)) {
+                    if heard.send(reply).await.is_err() {
+                        return;
+                    }
                 }
                 tokio::select! {
                     () = sleep(LOOK_FOR_REPLIES) => {}
-                    _ = link.ended() => return,
+                    _ = link.ending.comes() => return,
                 }
             }
             let mut removing = redis::cmd("DEL");
@@ -75,7 +77,7 @@ impl Control {
             Ok(made) => made.map_err(|error| link.error("hear remote control", error))?,
             Err(_) => {
                 let end = BrokerError::Silent(CONNECT_TIMEOUT.as_secs());
-                link.end_with(end.clone());
+                link.ending.with(end.clone());
                 return Err(end);
             }
         };
@@ -95,9 +97,9 @@ impl Control {
         tokio::select! {
             command = commands.recv() => match command {
                 Some(command) => Ok(command),
-                None => Err(link.ended().await),
+                None => Err(link.ending.comes().await),
             },
-            end = link.ended() => Err(end),
+            end = link.ending.comes() => Err(end),
         }
     }
 }
@@ -110,40 +112,42 @@ async fn hear(
     mut stream: PubSubStream,
     heard: mpsc::Sender<Message>,
 ) {
-    let mut next_ping = Instant::now() + PING_EVERY;
-    loop {
-        tokio::select! {
-            message = stream.next() => {
-                let Some(message) = message else {
-                    let why = std::io::Error::other("the subscription to remote control has ended");
-                    link.end_with(BrokerError::Lost(Arc::new(why)));
-                    return;
-                };
-                pass_on(&heard, message.get_payload_bytes());
+    let hears = async {
+        while let Some(message) = stream.next().await {
+            // A revoke that is dropped is a job that runs on: what comes too soon waits its turn.
+            if let Some(command) = read(message.get_payload_bytes())
+                && heard.send(command).await.is_err()
+            {
+                break;
             }
-            () = sleep_until(next_ping) => {
-                next_ping = Instant::now() + PING_EVERY;
-                let ping = timeout(ANSWER_TIMEOUT, sink.ping::<redis::Value>());
-                if !matches!(ping.await, Ok(Ok(_))) {
-                    link.end_with(BrokerError::Silent(ANSWER_TIMEOUT.as_secs()));
-                    return;
-                }
-            }
-            _ = link.ended() => return,
         }
+        let why = std::io::Error::other("the subscription to remote control has ended");
+        BrokerError::Lost(Arc::new(why))
+    };
+    // Beside it: who does not answer us may have something to say all the same.
+    let asks = async {
+        loop {
+            sleep(PING_EVERY).await;
+            let ping = timeout(ANSWER_TIMEOUT, sink.ping::<redis::Value>());
+            if !matches!(ping.await, Ok(Ok(_))) {
+                return BrokerError::Silent(ANSWER_TIMEOUT.as_secs());
+            }
+        }
+    };
+    tokio::select! {
+        end = hears => link.ending.with(end),
+        end = asks => link.ending.with(end),
+        _ = link.ending.comes() => {}
     }
 }
 
-/// Leaves what came for who asks for the next command.
-fn pass_on(heard: &mpsc::Sender<Message>, came: &[u8]) {
-    match Envelope::parse(came) {
-        Ok(envelope) => {
-            if heard.try_send(envelope.message).is_err() {
-                debug!("more commands than are answered: one is dropped");
-            }
-        }
-        Err(wrong) => debug!("what came by remote control is no message: {wrong}"),
-    }
+/// The message of what came.
+fn read(came: &[u8]) -> Option<Message> {
+    let envelope = Envelope::parse(came);
+    envelope
+        .inspect_err(|wrong| debug!("what came by remote control is no message: {wrong}"))
+        .ok()
+        .map(|envelope| envelope.message)
 }
 
 /// How long replies are waited for: Celery's own workers wait a second.
@@ -155,5 +159,5 @@ const LOOK_FOR_REPLIES: Duration = Duration::from_millis(250);
 /// Replies that are taken at once.
 const MOST_REPLIES: usize = 100;
 
-/// How many commands wait while the worker is busy.
+/// How many commands have been read while the worker is busy. Those behind them wait in the connection's own memory.
 const MOST_COMMANDS: usize = 1024;

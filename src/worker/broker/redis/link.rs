@@ -2,18 +2,19 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError,
     ServerErrorKind,
 };
-use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::super::ending::Ending;
 use super::super::error::BrokerError;
 use super::super::names::CONNECT_TIMEOUT;
+use super::clock::Clock;
 
 /// A connection to Redis that is up, or was.
 pub(super) struct Link {
@@ -23,8 +24,8 @@ pub(super) struct Link {
     /// Whether Redis is older than 6.2.
     pub(super) is_old: bool,
     place: String,
-    /// Why it has ended, once it has.
-    end: watch::Sender<Option<BrokerError>>,
+    pub(super) clock: Clock,
+    pub(super) ending: Ending,
 }
 
 impl Link {
@@ -36,8 +37,9 @@ impl Link {
     ) -> Result<Arc<Self>, BrokerError> {
         let mut link = Self {
             db: client.get_connection_info().redis_settings().db(),
-            end: watch::Sender::new(None),
+            ending: Ending::default(),
             is_old: false,
+            clock: Clock::new(None),
             client,
             connection,
             place,
@@ -46,7 +48,8 @@ impl Link {
         let info: Result<String, _> =
             link.run("look at its version", redis::cmd("INFO").arg("server")).await;
         link.is_old = info.is_ok_and(|info| is_old(&info));
-        link.check()?;
+        link.clock = Clock::new(link.run("ask for its time", &redis::cmd("TIME")).await.ok());
+        link.ending.check()?;
         let link = Arc::new(link);
         tokio::spawn(Arc::clone(&link).ping());
         Ok(link)
@@ -58,7 +61,7 @@ impl Link {
         what: &str,
         command: &Cmd,
     ) -> Result<T, BrokerError> {
-        self.check()?;
+        self.ending.check()?;
         let answer = command.query_async(&mut self.connection.clone()).await;
         answer.map_err(|error| self.error(what, error))
     }
@@ -69,42 +72,21 @@ impl Link {
         what: &str,
         commands: &Pipeline,
     ) -> Result<T, BrokerError> {
-        self.check()?;
+        self.ending.check()?;
         let answer = commands.query_async(&mut self.connection.clone()).await;
         answer.map_err(|error| self.error(what, error))
     }
 
     /// What a failed command means.
     pub(super) fn error(&self, what: &str, error: RedisError) -> BrokerError {
-        if let Err(end) = self.check() {
+        if let Err(end) = self.ending.check() {
             return end;
         }
         if let Some(end) = ending(&error) {
-            self.end_with(end.clone());
+            self.ending.with(end.clone());
             return end;
         }
         BrokerError::Refused { what: what.to_owned(), source: Arc::new(error) }
-    }
-
-    /// The session is over; the first reason stays.
-    pub(super) fn end_with(&self, error: BrokerError) {
-        self.end.send_if_modified(|end| {
-            let first = end.is_none();
-            end.get_or_insert(error);
-            first
-        });
-    }
-
-    /// Fails if it is over.
-    pub(super) fn check(&self) -> Result<(), BrokerError> {
-        self.end.borrow().clone().map_or(Ok(()), Err)
-    }
-
-    /// Waits for the end.
-    pub(super) async fn ended(&self) -> BrokerError {
-        let mut end = self.end.subscribe();
-        let ended = end.wait_for(Option::is_some).await;
-        ended.ok().and_then(|end| end.clone()).unwrap_or(BrokerError::Closed)
     }
 
     /// Finds out when the other end is gone without a word.
@@ -112,7 +94,7 @@ impl Link {
         loop {
             tokio::select! {
                 () = sleep(PING_EVERY) => {}
-                _ = self.ended() => return,
+                _ = self.ending.comes() => return,
             }
             // An error has been noted.
             let _: Result<String, _> = self.run("answer", &redis::cmd("PING")).await;
@@ -148,11 +130,6 @@ pub(super) fn config(answer: Duration) -> AsyncConnectionConfig {
         .set_response_timeout(Some(answer))
 }
 
-/// The seconds since 1970: what kombu writes beside a taken message.
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
 /// Whether `BLMOVE` is not there yet.
 fn is_old(info: &str) -> bool {
     let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
@@ -185,7 +162,7 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Link");
-        shown.field("place", &self.place).field("db", &self.db).field("end", &*self.end.borrow());
+        shown.field("place", &self.place).field("db", &self.db).field("ending", &self.ending);
         shown.finish_non_exhaustive()
     }
 }

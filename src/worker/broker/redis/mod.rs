@@ -19,6 +19,7 @@ use super::{Address, Session, SharedSession};
 use crate::worker::celery::Message;
 use crate::worker::url::RedisUrl;
 
+mod clock;
 mod connect;
 mod control;
 mod element;
@@ -72,7 +73,7 @@ impl Session for RedisSession {
     }
 
     async fn take(&self) -> Result<Delivery, BrokerError> {
-        self.slots.take().await
+        super::take::take(&self.slots).await
     }
 
     async fn ack(&self, delivery: &Delivery) -> Result<Settled, BrokerError> {
@@ -118,17 +119,17 @@ impl Session for RedisSession {
     }
 
     async fn ended(&self) -> BrokerError {
-        self.link.ended().await
+        self.link.ending.comes().await
     }
 
     async fn close(&self) {
-        self.link.end_with(BrokerError::Closed);
+        self.link.ending.with(BrokerError::Closed);
     }
 }
 
 impl Drop for RedisSession {
     fn drop(&mut self) {
-        self.link.end_with(BrokerError::Closed);
+        self.link.ending.with(BrokerError::Closed);
     }
 }
 

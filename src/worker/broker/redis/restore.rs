@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::super::error::BrokerError;
 use super::element::redelivered;
 use super::keys::{UNACKED, UNACKED_INDEX, UNACKED_MUTEX, bindings, bound, list};
-use super::link::{Link, Orphans, now};
+use super::link::{Link, Orphans};
 use super::scripts::{RESTORE, UNLOCK};
 use crate::worker::celery::Envelope;
 
@@ -30,7 +30,7 @@ pub(super) fn keep_restoring(link: Arc<Link>, visibility_timeout: Duration) {
             next += pause;
             tokio::select! {
                 () = sleep_until(next) => {}
-                _ = link.ended() => return,
+                _ = link.ending.comes() => return,
             }
         }
     });
@@ -59,7 +59,8 @@ async fn restore_overdue(link: &Link, visibility_timeout: Duration) -> Result<()
     if locked.is_none() {
         return Ok(());
     }
-    let restored = restore_older(link, now() - visibility_timeout.as_secs_f64()).await;
+    let latest = link.clock.earliest() - visibility_timeout.as_secs_f64();
+    let restored = restore_older(link, latest).await;
     let mut command = redis::cmd("EVAL");
     command.arg(UNLOCK).arg(1).arg(UNACKED_MUTEX).arg(&lock);
     let unlocked: Result<u64, _> = link.run("unlock what is unacknowledged", &command).await;
@@ -138,5 +139,6 @@ pub(super) async fn bound_queues(
 /// kombu looks every 100 seconds.
 const LONGEST_PAUSE: Duration = Duration::from_secs(100);
 
-/// kombu's, after which a lock that nobody gave up is free.
-const LOCK_MS: u64 = 300_000;
+/// After which a lock that nobody gave up is free: its owner was killed, or lost its connection. kombu waits five
+/// minutes, in which nobody puts anything back.
+const LOCK_MS: u64 = 10_000;

@@ -4,7 +4,7 @@ use super::super::delivery::{Delivery, End, Settled};
 use super::super::error::BrokerError;
 use super::element::{redelivered, sent_to};
 use super::keys::{UNACKED, UNACKED_INDEX, same_step};
-use super::link::{Link, now};
+use super::link::Link;
 use super::scripts::{MOVE, RENEW};
 
 /// What settles a message. It is good for any connection to the same Redis.
@@ -41,6 +41,7 @@ pub(super) async fn give_back(
             let marked = redelivered(&receipt.element);
             put(link, &receipt.tag, &receipt.list, &marked, HEAD).await
         }
+        End::Unseen => put_back_unseen(link, delivery).await,
         End::Tail => put(link, &receipt.tag, &receipt.list, &receipt.element, TAIL).await,
     }
 }
@@ -67,7 +68,7 @@ pub(super) async fn pass_on(
 pub(super) async fn renew(link: &Link, delivery: &Delivery) -> Result<Settled, BrokerError> {
     let mut command = redis::cmd("EVAL");
     command.arg(RENEW).arg(2).arg(UNACKED_INDEX).arg(UNACKED);
-    command.arg(&receipt(delivery)?.tag).arg(now());
+    command.arg(&receipt(delivery)?.tag).arg(link.clock.latest());
     Ok(settled(link.run("renew a message", &command).await?))
 }
 

@@ -2,15 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tracing::{debug, error};
 use uuid::Uuid;
 
-use super::super::delivery::{Delivery, Unclaimed};
+use super::super::delivery::Delivery;
+use super::super::ending::Ending;
 use super::super::error::BrokerError;
 use super::super::rotation::Rotation;
+use super::super::take::{Source, Taker};
 use super::keys::{UNACKED, UNACKED_INDEX, lists};
-use super::link::{Link, Orphans, now};
+use super::link::{Link, Orphans};
 use super::scripts::TAKE;
 use super::settle::{self, Receipt};
 use super::wait::Waits;
@@ -24,8 +26,6 @@ pub(super) struct Slots {
     waits: Waits,
     orphans: Orphans,
 }
-
-type Answer = Result<Unclaimed, BrokerError>;
 
 impl Slots {
     pub(super) fn new(link: Arc<Link>, orphans: Orphans) -> Arc<Self> {
@@ -44,76 +44,15 @@ impl Slots {
         self.queues.send_replace(queues.to_vec());
     }
 
-    /// Waits for a message. A task of its own does the work: a script that runs when the one who waits goes away has
-    /// taken a message all the same.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Delivery, BrokerError> {
-        let (give, taken) = oneshot::channel();
-        tokio::spawn(Arc::clone(self).fill(give));
-        let unclaimed = taken.await.unwrap_or(Err(BrokerError::Closed))?;
-        unclaimed.claim().ok_or(BrokerError::Bug("a delivery was claimed twice"))
-    }
-
-    async fn fill(self: Arc<Self>, mut give: oneshot::Sender<Answer>) {
-        let answer = match self.next(&mut give).await {
-            Ok(Some(delivery)) => Ok(Unclaimed::new(delivery, {
-                let slots = Arc::clone(&self);
-                move |delivery| slots.unwanted(delivery)
-            })),
-            // Nobody waits any more.
-            Ok(None) => return,
-            Err(error) if error.ends_session() => Err(error),
-            // A queue has been deleted, say: the next session declares it again.
-            Err(error) => {
-                let end = BrokerError::Lost(Arc::new(error));
-                self.link.end_with(end.clone());
-                Err(end)
-            }
-        };
-        // If nobody waits any more, it comes back and is dropped: `Unclaimed` gives it back.
-        let _ = give.send(answer);
-    }
-
-    /// Gives back what nobody waits for. It was never seen: it is not marked as redelivered.
-    fn unwanted(self: Arc<Self>, delivery: Delivery) {
-        tokio::spawn(async move {
-            if let Err(error) = settle::put_back_unseen(&self.link, &delivery).await {
-                debug!("an unwanted message goes back with the next session: {error}");
-                if let Some(receipt) = delivery.receipt::<Receipt>() {
-                    self.orphans.add(receipt.tag.clone());
-                }
-            }
-        });
-    }
-
-    /// The next message; none if nobody waits for it any more.
-    async fn next(
-        &self,
-        give: &mut oneshot::Sender<Answer>,
-    ) -> Result<Option<Delivery>, BrokerError> {
-        let mut queues = self.queues.subscribe();
-        loop {
-            self.link.check()?;
-            let order = self.rotation().order(&queues.borrow_and_update());
-            if let Some(delivery) = self.try_take(&order).await? {
-                return Ok(Some(delivery));
-            }
-            let lists = lists(&order).into_iter().map(|(list, _)| list);
-            tokio::select! {
-                () = self.waits.wait(lists.collect()) => {}
-                () = give.closed() => return Ok(None),
-                _ = queues.changed() => {}
-                end = self.link.ended() => return Err(end),
-            }
-        }
-    }
-
     /// Takes the first message of these queues, if there is one.
     async fn try_take(&self, queues: &[String]) -> Result<Option<Delivery>, BrokerError> {
         let lists = lists(queues);
         while !lists.is_empty() {
             let tag = Uuid::new_v4().to_string();
-            let taken: Result<Option<(usize, Vec<u8>)>, _> =
-                self.link.run("take a message", &take_command(&lists, &tag)).await;
+            let taken: Result<Option<(usize, Vec<u8>)>, _> = self
+                .link
+                .run("take a message", &take_command(&lists, self.link.clock.latest(), &tag))
+                .await;
             let taken = taken.inspect_err(|_| self.orphans.add(tag.clone()))?;
             let Some((number, element)) = taken else { return Ok(None) };
             let place = number.checked_sub(1).and_then(|at| lists.get(at));
@@ -145,13 +84,49 @@ impl Slots {
     }
 }
 
-fn take_command(lists: &[(String, String)], tag: &str) -> redis::Cmd {
+impl Source for Slots {
+    async fn next(&self, taker: &mut Taker) -> Result<Option<Delivery>, BrokerError> {
+        let mut queues = self.queues.subscribe();
+        loop {
+            self.link.ending.check()?;
+            let order = self.rotation().order(&queues.borrow_and_update());
+            if let Some(delivery) = self.try_take(&order).await? {
+                return Ok(Some(delivery));
+            }
+            let lists = lists(&order).into_iter().map(|(list, _)| list);
+            tokio::select! {
+                () = self.waits.wait(lists.collect()) => {}
+                () = taker.gone() => return Ok(None),
+                _ = queues.changed() => {}
+                end = self.link.ending.comes() => return Err(end),
+            }
+        }
+    }
+
+    /// It was never seen: it is not marked as redelivered.
+    fn unwanted(self: Arc<Self>, delivery: Delivery) {
+        tokio::spawn(async move {
+            if let Err(error) = settle::put_back_unseen(&self.link, &delivery).await {
+                debug!("an unwanted message goes back with the next session: {error}");
+                if let Some(receipt) = delivery.receipt::<Receipt>() {
+                    self.orphans.add(receipt.tag.clone());
+                }
+            }
+        });
+    }
+
+    fn ending(&self) -> &Ending {
+        &self.link.ending
+    }
+}
+
+fn take_command(lists: &[(String, String)], now: f64, tag: &str) -> redis::Cmd {
     let mut command = redis::cmd("EVAL");
     command.arg(TAKE).arg(lists.len() + 2);
     for (list, _) in lists {
         command.arg(list);
     }
-    command.arg(UNACKED_INDEX).arg(UNACKED).arg(now()).arg(tag);
+    command.arg(UNACKED_INDEX).arg(UNACKED).arg(now).arg(tag);
     for (_, queue) in lists {
         command.arg(serde_json::Value::from(queue.as_str()).to_string());
     }

@@ -75,11 +75,11 @@ impl Waits {
             tokio::select! {
                 found = until_found(&link, &connection, &list) => {
                     if let Err(error) = found {
-                        link.end_with(error);
+                        link.ending.with(error);
                     }
                     ready.notify_waiters();
                 }
-                _ = link.ended() => {}
+                _ = link.ending.comes() => {}
             }
         }));
     }

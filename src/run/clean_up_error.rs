@@ -1,0 +1,61 @@
+//! What a run, or a prune, could not clean up.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::docker::DockerError;
+use crate::run::transfers::host_file::HostFileError;
+use crate::volume::VolumeError;
+
+/// Something that a run made and that is still there.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CleanUpError {
+    /// The container.
+    #[error("cannot remove the container {name}")]
+    Container {
+        /// Its name.
+        name: String,
+        /// Why not.
+        source: DockerError,
+    },
+    /// A FIFO or a temporary directory.
+    #[error("a part of a volume stays")]
+    Volume(#[source] VolumeError),
+    /// A file that is not whole.
+    #[error("an unfinished file stays")]
+    HostFile(#[source] HostFileError),
+    /// What a killed run wrote down of what it made.
+    #[error("cannot read {}, where a run wrote down what it made", path.display())]
+    Record {
+        /// The record, or a folder of them.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A temporary directory has what only root may remove.
+    #[error("a part of a volume stays; this removes it: {command}")]
+    Refused {
+        /// The command that removes it.
+        command: String,
+        /// Why we did not.
+        source: VolumeError,
+    },
+    /// The run was cancelled, and had no more time for it.
+    #[error("{what} could not be removed in time: `gantline prune` removes it")]
+    Late {
+        /// What it is.
+        what: String,
+    },
+    /// A transfer that does not end.
+    #[error("the transfer {label} has not ended")]
+    Transfer {
+        /// `<source> → <sink>`.
+        label: String,
+    },
+    /// We are to blame.
+    #[error("a bug in Gantline: {0}")]
+    Bug(&'static str),
+}
