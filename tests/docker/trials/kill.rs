@@ -93,8 +93,9 @@ const PLACES: u64 = 3;
 #[test]
 fn whenever_a_run_is_killed_nothing_short_looks_whole_and_one_prune_leaves_nothing() {
     let seeds = seeds(10);
-    let site = Site::new();
     let trials = |thread| {
+        // Of its own: a trial removes the image that it is to pull.
+        let site = Site::new();
         let ground = Ground::new();
         let lengths = lengths(&site, &ground, &Kind::ALL, None);
         let reading = Reading::new();

@@ -110,7 +110,7 @@ impl Site {
             _ => None,
         };
         if kind == Kind::Pull {
-            // Another trial may have the image in use.
+            // The container of the trial before may have it in use.
             let _ = std::process::Command::new("docker").args(["rmi", "-f", &self.image]).output();
         }
         let job = self.job(kind, ground, item.as_deref()).document().clone();
