@@ -307,6 +307,7 @@ impl Running {
             let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
         }
         let status = in_time.or_else(|_| exit.recv()).unwrap();
+        let is_heard = stderr.is_some();
         let collected = |reader: Option<JoinHandle<Vec<u8>>>| {
             reader.map(|reader| reader.join().unwrap()).unwrap_or_default()
         };
@@ -318,9 +319,10 @@ impl Running {
                 .ok()
                 .map(|text| serde_json::from_slice(&text).unwrap()),
         };
-        if finished.stderr.contains("`gantline prune` removes it") {
+        let is_left = finished.stderr.contains("`gantline prune` removes it");
+        if is_left || (!is_heard && finished.code == CANCELLED) {
             // An engine that is busy has not removed a container in the second that a signal gives: what
-            // is left is in the record.
+            // is left is in the record, whether or not anybody takes the words.
             invocation.prune();
         }
         let containers = take_containers(id);
@@ -341,6 +343,9 @@ impl Running {
         finished
     }
 }
+
+/// The exit code of a run that was cancelled.
+const CANCELLED: i32 = 130;
 
 /// A user who is not root.
 pub(crate) const NOBODY: u32 = 65534;
