@@ -16,7 +16,8 @@ source tests/env/common.sh
 take_down() {
     local code=$?
     trap - EXIT
-    if [[ -n ${fuzz_build-} ]]; then kill "$fuzz_build" 2>/dev/null || true; fi
+    # With the compilers that it has started.
+    if [[ -n ${fuzz_build-} ]]; then kill -- "-$fuzz_build" 2>/dev/null || true; fi
     tests/env/registry.sh down || true
     tests/env/girder.sh down || true
     tests/env/girder.sh down redis || true
@@ -168,7 +169,7 @@ the_package() {
 # They are built while the tests run, which mostly wait, and at the lowest priority. There is no unsafe code for a sanitizer
 # to watch, and without one they are built and run in a fraction of the time.
 build_fuzz_targets() {
-    RUSTC_BOOTSTRAP=1 nice -n 19 cargo fuzz build --sanitizer none &>"$GANTLINE_TEST_STATE/fuzz.log" &
+    RUSTC_BOOTSTRAP=1 setsid nice -n 19 cargo fuzz build --sanitizer none &>"$GANTLINE_TEST_STATE/fuzz.log" &
     fuzz_build=$!
 }
 
