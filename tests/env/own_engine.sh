@@ -9,13 +9,14 @@
 set -uo pipefail
 # shellcheck source=tests/env/common.sh
 source "$(dirname "$0")/common.sh"
+# shellcheck source=tests/env/obeying.sh
+source "$(dirname "$0")/obeying.sh"
 
 folder=$1
 shift
 options=("$@")
 namespace=gantline-${folder##*/}
 socket=unix://$folder/engine.sock
-pid=
 
 ours() { DOCKER_HOST=$socket docker "$@"; }
 
@@ -25,7 +26,7 @@ start() {
     nsenter --net="/run/netns/$namespace" dockerd --host "$socket" --data-root "$folder/data" \
         --exec-root "$folder/exec" --containerd "$folder/containerd.sock" --pidfile "$folder/engine.pid" --bridge=none --iptables=false \
         "${options[@]}" >>"$folder/log" 2>&1 </dev/null &
-    pid=$!
+    service=$!
     wait_for 60 "the engine of a test does not answer" ours version || tail -n 20 "$folder/log" >&2
 }
 
@@ -44,15 +45,8 @@ END
     wait_for 30 "the containerd of a test does not answer" test -S "$folder/containerd.sock"
 }
 
-stop() {
-    [[ -n $pid ]] || return
-    kill "-$1" "$pid" 2>/dev/null
-    wait "$pid" 2>/dev/null
-    pid=
-}
-
 clean_up() {
-    if [[ -z $pid ]]; then start; fi
+    if [[ -z $service ]]; then start; fi
     ours ps -aq | xargs -r env DOCKER_HOST="$socket" docker rm -f >/dev/null 2>&1
     stop TERM
     kill "$containerd" 2>/dev/null && wait "$containerd" 2>/dev/null
@@ -63,10 +57,7 @@ clean_up() {
             kill -9 "${process#/proc/}" 2>/dev/null
         fi
     done
-    for _ in 1 2 3; do
-        awk -v under="$folder/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
-            xargs -r umount -l 2>/dev/null
-    done
+    for _ in 1 2 3; do unmount "$folder"; done
     ip netns del "$namespace" 2>/dev/null
     rm -rf "$folder"
 }
@@ -78,12 +69,4 @@ ip netns add "$namespace" && ip -n "$namespace" link set lo up || exit 1
 start_containerd
 start
 docker save gantline-test:busybox | ours load >/dev/null || exit 1
-echo done
-while read -r command; do
-    case $command in
-    start) start ;;
-    term) stop TERM ;;
-    kill) stop KILL ;;
-    esac
-    echo done
-done
+obey

@@ -6,6 +6,8 @@
 set -uo pipefail
 # shellcheck source=tests/env/common.sh
 source "$(dirname "$0")/common.sh"
+# shellcheck source=tests/env/obeying.sh
+source "$(dirname "$0")/obeying.sh"
 
 folder=$1
 socket=unix://$folder/engine.sock
@@ -15,8 +17,6 @@ export CONTAINERS_CONF=$folder/containers.conf
 runroot=$(mktemp -d -p /run gantline.XXXXXX)
 ours=(podman --root "$folder/data" --runroot "$runroot" --tmpdir "$folder/tmp" --storage-driver vfs)
 
-service=
-
 start() {
     "${ours[@]}" system service --time=0 "$socket" >>"$folder/log" 2>&1 </dev/null &
     service=$!
@@ -24,18 +24,10 @@ start() {
         { tail -n 20 "$folder/log" >&2; return 1; }
 }
 
-stop() {
-    [[ -n $service ]] || return
-    kill "-$1" "$service" 2>/dev/null
-    wait "$service" 2>/dev/null
-    service=
-}
-
 clean_up() {
     stop TERM
     "${ours[@]}" rm --all --force --time 0 >/dev/null 2>&1
-    awk -v under="$folder/" -v run="$runroot/" 'index($5, under) == 1 || index($5, run) == 1 { print $5 }' \
-        /proc/self/mountinfo | sort -r | xargs -r umount -l 2>/dev/null
+    unmount "$folder" "$runroot"
     rm -rf "$folder" "$runroot"
 }
 
@@ -53,12 +45,4 @@ trap clean_up EXIT
 trap : INT TERM HUP
 start || exit 1
 docker save gantline-test:busybox | DOCKER_HOST=$socket docker load >/dev/null || exit 1
-echo done
-while read -r command; do
-    case $command in
-    start) start ;;
-    term) stop TERM ;;
-    kill) stop KILL ;;
-    esac
-    echo done
-done
+obey
