@@ -70,7 +70,8 @@ fn packed(files: &[(String, Vec<u8>)]) -> (Vec<u8>, Vec<usize>) {
 
 #[test]
 fn what_girders_own_code_wrote_is_what_the_other_tests_write_and_is_read() {
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/girder_archive/three_files");
+    let corpus =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/girder_archive/three_files.bin");
     let bytes = std::fs::read(corpus).unwrap();
     // What the fuzz target is told stands before it.
     let bytes = &bytes[8..];
