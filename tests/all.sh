@@ -187,8 +187,11 @@ the_package() {
 # They are built while the tests run, which mostly wait, and at the lowest priority. There is no unsafe code for a sanitizer
 # to watch, and without one they are built and run in a fraction of the time.
 build_fuzz_targets() {
-    RUSTC_BOOTSTRAP=1 setsid nice -n 19 cargo fuzz build --sanitizer none &>"$GANTLINE_TEST_STATE/fuzz.log" &
+    # As a process group; a session would have a share of the processors of its own, whatever its priority.
+    set -m
+    RUSTC_BOOTSTRAP=1 nice -n 19 cargo fuzz build --sanitizer none &>"$GANTLINE_TEST_STATE/fuzz.log" </dev/null &
     fuzz_build=$!
+    set +m
 }
 
 each_fuzz_target() {
