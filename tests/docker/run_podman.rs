@@ -36,7 +36,9 @@ fn a_job_runs_with_podman_as_with_docker() {
     a_container_that_is_to_stay_stays(&podman);
     a_run_can_be_cancelled(&podman);
     a_run_that_is_killed_takes_its_container_along(&podman);
-    a_run_goes_on_while_the_service_is_started_again(&mut podman);
+    for how in [Stopped::Orderly, Stopped::Killed] {
+        a_run_goes_on_while_the_service_is_started_again(&mut podman, how);
+    }
     assert_eq!(podman.0.containers(), [""; 0]);
 }
 
@@ -103,10 +105,10 @@ fn a_run_that_is_killed_takes_its_container_along(podman: &Podman) {
     assert_eq!(ground.left(), [] as [PathBuf; 0]);
 }
 
-fn a_run_goes_on_while_the_service_is_started_again(podman: &mut Podman) {
+fn a_run_goes_on_while_the_service_is_started_again(podman: &mut Podman, how: Stopped) {
     let reading = Reading::new().bare();
     let run = reading.start(&podman.0);
-    podman.0.stop(Stopped::Orderly);
+    podman.0.stop(how);
     reading.go_on();
     podman.0.start_again();
     let run = run.finish();
