@@ -283,6 +283,52 @@ fn an_image_that_no_engine_has_is_refused_by_name() {
 }
 
 #[test]
+fn an_id_that_would_change_an_address_is_refused_wherever_it_stands() {
+    for (members, at) in [
+        (
+            r#""container_args": [{"type": "GirderFileIdToVolume", "id": "ID"}]"#,
+            "$.container_args[0].id",
+        ),
+        (
+            r#""container_args": [{"type": "GirderItemIdToVolume", "id": "ID"}]"#,
+            "$.container_args[0].id",
+        ),
+        (
+            r#""container_args": [{"type": "GirderFolderIdToVolume", "id": "ID"}]"#,
+            "$.container_args[0].id",
+        ),
+        (
+            r#""container_args": [{"type": "Connect", "input": {"type": "GirderFileIdToStream", "id": "ID"},
+                "output": {"type": "NamedInputPipe", "name": "x"}}]"#,
+            "$.container_args[0].input.id",
+        ),
+        (
+            r#""stream_connectors": [{"type": "Connect", "input": {"type": "ContainerStdOut"},
+                "output": {"type": "GirderStreamToItem", "item_id": "ID", "name": "x"}}]"#,
+            "$.stream_connectors[0].output.item_id",
+        ),
+        (
+            r#""girder_result_hooks": [{"type": "GirderItemMetadata", "item_id": "ID", "metadata": {}}]"#,
+            "$.girder_result_hooks[0].item_id",
+        ),
+        (
+            r#""girder_result_hooks": [{"type": "GirderUploadVolumePathToFolder", "folder_id": "ID",
+                "volumepath": {"type": "VolumePath", "filename": "x"}}]"#,
+            "$.girder_result_hooks[0].folder_id",
+        ),
+    ] {
+        for id in
+            ["", " ", "a b", "a/b", "../user", "..", ".", "a?x=1", "a#b", "%2e%2e", "ü", "5f\\n"]
+        {
+            document(
+                &members.replace("ID", id),
+                &[at, "expected an id of letters, digits, `-` and `_`"],
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_odd_and_no_fault_is_warned_of_by_check() {
     for (members, words) in [
         (
@@ -299,6 +345,10 @@ fn what_is_odd_and_no_fault_is_warned_of_by_check() {
             r#""volumes": [{"type": "TemporaryVolume", "name": "a"},
                 {"type": "TemporaryVolume", "name": "a"}]"#,
             "two temporary volumes named `a`: they are one folder",
+        ),
+        (
+            r#""container_args": [{"type": "GirderFileIdToVolume", "id": "6b02c2bf8ed649d13bc50b4"}]"#,
+            "the id 6b02c2bf8ed649d13bc50b4 has 23 characters: Girder's have 24, all of them 0 to 9 or a to f",
         ),
         (
             r#""entrypoint": "/bin/sh -c""#,

@@ -5,6 +5,7 @@
 //! What no table can say, such as that a named volume exists, is found then.
 
 mod girder_job;
+mod ids;
 mod run_options;
 mod table;
 #[cfg(test)]
@@ -86,6 +87,7 @@ fn job(document: &Node) -> Result<JobSpec, Fault> {
     job.girder_job = girder_job.map(|fields| girder_job::girder_job(&fields)).transpose()?;
     job.volumes = reading.volumes.into_list();
     job.warnings = reading.warnings;
+    job.warnings.extend(ids::odd(document));
     Ok(job)
 }
 
