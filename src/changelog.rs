@@ -27,6 +27,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - A member of a job that has a value of the wrong type, such as a string for `volumes` or for an end of a `Connect`, is
+//!   answered with a line to copy. An id that is nearly one of Girder's is warned of.
 //! - A file of 16 to 256 MiB that comes a long way (20 ms or more there and back) is fetched over four connections from its
 //!   start, in place of after half a second and more.
 //! - A run whose reader has left (`gantline run … | head -1`) waits for an engine that needs long to stop its container.

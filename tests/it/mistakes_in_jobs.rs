@@ -62,7 +62,7 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
         (r#""container_args": [["a"]]"#, &["found an array, expected"]),
         (
             r#""container_args": "echo""#,
-            &["found the string \"echo\", expected an array of arguments"],
+            &["expected an array of arguments, such as `\"container_args\": [\"echo\"]`"],
         ),
         (r#""container_args": [{"input": {}}]"#, &["a transform needs `type`"]),
         // Paths.
@@ -111,7 +111,25 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
                "volumes": [{"type": "TemporaryVolume", "name": "scratch"}]"#,
             &["there is no volume named `scrath`", "did you mean `scratch`?"],
         ),
-        (r#""volumes": "/data:/mnt""#, &["expected an object of volumes or an array of volumes"]),
+        (
+            r#""volumes": "/data:/mnt:ro""#,
+            &[
+                "$.volumes (",
+                "found the string \"/data:/mnt:ro\"",
+                "expected an object of volumes or an array of volumes, such as \
+                 `\"volumes\": [\"/data:/mnt:ro\"]`",
+            ],
+        ),
+        (
+            r#""volumes": "data""#,
+            &["such as `\"volumes\": {\"/data\": {\"bind\": \"/mnt/data\", \"mode\": \"ro\"}}`"],
+        ),
+        (r#""volumes": 1"#, &["found the number 1", "such as `\"volumes\": {\"/data\": {\"bind\""]),
+        (
+            r#""volumes": {"type": "TemporaryVolume", "name": "a"}"#,
+            &["$.volumes (", "such as `\"volumes\": [{\"type\": \"TemporaryVolume\", …}]`"],
+        ),
+        (r#""environment": "A=1""#, &["found a string (not shown)", "such as `\"environment\": {"]),
         (
             r#""volumes": [["/data", "/mnt"]]"#,
             &["$.volumes[0]", "found an array", "`host:container`"],
@@ -153,7 +171,24 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
         (
             r#""container_args": [{"type": "Connect", "input": "5f",
                 "output": {"type": "NamedInputPipe", "name": "x"}}]"#,
-            &["$.container_args[0].input", "found the string \"5f\"", "GirderFileIdToStream"],
+            &[
+                "$.container_args[0].input",
+                "found the string \"5f\"",
+                "such as `\"input\": {\"type\": \"GirderFileIdToStream\", \"id\": \"6b02c2bf8ed649d13bc50b4f\"}`",
+            ],
+        ),
+        (
+            r#""container_args": [{"type": "Connect", "output": "in",
+                "input": {"type": "GirderFileIdToStream", "id": "5f"}}]"#,
+            &[
+                "$.container_args[0].output",
+                "found the string \"in\"",
+                "such as `\"output\": {\"type\": \"NamedInputPipe\", \"name\": \"in\"}`",
+            ],
+        ),
+        (
+            r#""container_args": [{"type": "Connect", "output": [{"type": "HostStdOut"}], "input": 1}]"#,
+            &["$.container_args[0].output", "found an array", "such as `\"output\": {"],
         ),
         (
             r#""container_args": [{"type": "Connect", "input": {"type": "GirderFileIdToVolume", "id": "5f"},
@@ -213,11 +248,21 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
         ),
         (
             r#""girder_result_hooks": {"type": "GirderItemMetadata", "item_id": "5f"}"#,
-            &["found an object of type \"GirderItemMetadata\", expected an array of hooks"],
+            &[
+                "found an object of type \"GirderItemMetadata\", expected an array of hooks",
+                "such as `\"girder_result_hooks\": [{\"type\": \"GirderItemMetadata\", …}]`",
+            ],
         ),
         (
             r#""stream_connectors": {"type": "Connect"}"#,
             &["found an object of type \"Connect\", expected an array"],
+        ),
+        (
+            r#""stream_connectors": ["stdout"]"#,
+            &[
+                "$.stream_connectors[0]",
+                "expected an object of type Connect, such as `\"stream_connectors\": [{\"type\": \"Connect\"",
+            ],
         ),
         (r#""container_args": [{"type": "VolumePath"}]"#, &["VolumePath needs `filename`"]),
         (
@@ -225,7 +270,6 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
             &["known are `filename`, `volume`"],
         ),
         (r#""ports": ["80:80"]"#, &["$.ports", "expected an object of ports"]),
-        (r#""environment": "A=1""#, &["an object of variables or an array of variables"]),
         (r#""net": "host""#, &["did you mean `network`?"]),
         (r#""detach": true"#, &["`detach` cannot be set: a run always waits for its container"]),
         (r#""name": "a b""#, &["expected a container's name"]),

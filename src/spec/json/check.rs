@@ -1,6 +1,7 @@
 //! Holds a value of the document against the table.
 
 use super::Fault;
+use super::example::with_line;
 use super::fields::Fields;
 use super::node::{Node, Value, shortened, too_many};
 use super::number::python_str;
@@ -166,7 +167,8 @@ fn object(
             return Err(Fault::new(value.at, unknown_member(shape, name)));
         };
         if !(member.or_null && matches!(value.value, Value::Null)) {
-            check(value, &member.kind, words)?;
+            let checked = check(value, &member.kind, words);
+            checked.map_err(|fault| with_line(fault, member, value, words))?;
         }
     }
     let there = |name: &str| {
@@ -271,7 +273,7 @@ fn relative<'t>(text: &'t str, expected: &str) -> Option<&'t str> {
 }
 
 /// What `kind` would take, in words.
-fn expectation(kind: &Kind, words: Words) -> String {
+pub(super) fn expectation(kind: &Kind, words: Words) -> String {
     match kind {
         Kind::Bool => "true or false".to_owned(),
         Kind::Number => "a number (one that a 64-bit float can hold)".to_owned(),

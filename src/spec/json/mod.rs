@@ -7,6 +7,7 @@
 
 pub(super) mod check;
 pub(super) mod docker_py;
+mod example;
 pub(super) mod fields;
 pub(super) mod node;
 pub(super) mod number;
