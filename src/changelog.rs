@@ -27,6 +27,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - Paths of `pathlib`, `Decimal` and `UUID` in a message are what `str()` makes of them. What cannot be in a message says how
+//!   it can; a set in `container_args` was passed as if it were a list.
 //! - A member of a job that has a value of the wrong type, such as a string for `volumes` or for an end of a `Connect`, is
 //!   answered with a line to copy. An id that is nearly one of Girder's is warned of.
 //! - A file of 16 to 256 MiB that comes a long way (20 ms or more there and back) is fetched over four connections from its

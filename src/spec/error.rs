@@ -251,6 +251,8 @@ pub enum Hint {
     Known(Vec<String>),
     /// The same, where docker-py's keywords would be right as well: they are too many to list.
     KnownAndKeywords(Vec<String>),
+    /// What whoever sends a message can write in Python.
+    Python(&'static str),
 }
 
 impl Hint {
@@ -324,6 +326,7 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Python(way) => f.write_str(way),
             Self::Nearest(name) => write!(f, "did you mean `{name}`?"),
             Self::Known(names) if names.is_empty() => f.write_str("none is known"),
             Self::Known(names) => write!(f, "known are {}", quoted(names)),

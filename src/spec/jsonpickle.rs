@@ -27,6 +27,7 @@ const ID: &str = "py/id";
 const OBJECT: &str = "py/object";
 const TYPE: &str = "py/type";
 const REDUCE: &str = "py/reduce";
+const FUNCTION: &str = "py/function";
 /// What is told by the object's class and not one of its attributes.
 const TAGS: &str = "py/";
 /// How a key that is not a string begins.
@@ -53,8 +54,19 @@ pub(crate) enum Pickled<'n> {
     Object(Object<'n>),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// A class itself, or what a function made.
+    /// What a class or a function made, without being one of ours.
+    Made(Made<'n>),
+    /// A class itself, a function or a module.
     Other(&'static str),
+}
+
+/// What Python makes by calling something.
+#[derive(Clone, Copy)]
+pub(crate) struct Made<'n> {
+    /// The class or the function, with its module; empty if it was not told.
+    pub(crate) by: &'n str,
+    /// What it is called with.
+    pub(crate) of: &'n [Node],
 }
 
 /// An object of a class.
@@ -119,7 +131,8 @@ impl<'n> Pickle<'n> {
                 bytes.map(Pickled::Bytes).ok_or_else(wrong)
             }
             (TYPE, _) => Ok(Pickled::Other("a Python class")),
-            _ => Ok(Pickled::Other("what a Python function makes")),
+            (REDUCE, Some(parts)) => Ok(Pickled::Made(made(parts))),
+            _ => Ok(Pickled::Other("what only Python has")),
         }
     }
 
@@ -199,15 +212,31 @@ impl<'n> Pickle<'n> {
     }
 }
 
-/// The tag that says what an object of JSON is; jsonpickle looks for them in this order.
 /// Whether a value was written as a tuple.
 pub(super) fn is_tuple(node: &Node) -> bool {
     matches!(&node.value, Value::Object(members) if tag(members) == Some(TUPLE))
 }
 
+/// Whether a value was written as a set.
+pub(super) fn is_set(node: &Node) -> bool {
+    matches!(&node.value, Value::Object(members) if tag(members) == Some(SET))
+}
+
+/// What is called, and the tuple that it is called with.
+fn made(parts: &Node) -> Made<'_> {
+    let part = |at: usize| match parts.items().get(at).map(|part| &part.value) {
+        Some(Value::Object(members)) => members.as_slice(),
+        _ => &[],
+    };
+    let by = tagged(part(0), TYPE).or_else(|| tagged(part(0), FUNCTION));
+    let of = tagged(part(1), TUPLE).map(Node::items).unwrap_or_default();
+    Made { by: by.and_then(Node::as_str).unwrap_or_default(), of }
+}
+
+/// The tag that says what an object of JSON is; jsonpickle looks for them in this order.
 fn tag(members: &[(String, Node)]) -> Option<&'static str> {
     let known = [TUPLE, SET, B64, "py/b85", ID, "py/iterator", OBJECT, TYPE, REDUCE];
-    let others = ["py/function", "py/mod", "py/repr"];
+    let others = [FUNCTION, "py/mod", "py/repr"];
     let there = |tag: &&str| tagged(members, tag).is_some();
     known.into_iter().chain(others).find(there)
 }

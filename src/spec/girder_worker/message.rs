@@ -14,7 +14,7 @@ use crate::spec::JobSpec;
 use crate::spec::document;
 use crate::spec::error::{Hint, Problem, SpecError};
 use crate::spec::json::{Fault, MAX_DEPTH, MAX_NODES, Node, Value, shortened, too_many};
-use crate::spec::jsonpickle::{Object, Pickle, Pickled, key};
+use crate::spec::jsonpickle::{Object, Pickle, Pickled, is_set, key};
 use crate::spec::vocabulary;
 use crate::spec::vocabulary::row::{Class, Row};
 
@@ -189,7 +189,8 @@ impl Translator {
         let Pickled::List(items) = pickle.value(node)? else { return self.value(pickle, node, 1) };
         let argument = |item: &'n Node| match python::str_of(pickle, item)? {
             Some(text) => Ok(Node { at: item.at, value: Value::String(text) }),
-            None => self.value(pickle, item, 2),
+            None if is_set(item) => Err(unknown_class(item.at, "set", SORTED)),
+            None => self.value(pickle, item, 2).map_err(with_str),
         };
         let items = items.iter().map(argument).collect::<Result<_, Fault>>()?;
         Ok(Node { at: node.at, value: Value::Array(items) })
@@ -223,7 +224,12 @@ impl Translator {
                 Value::Object(members.iter().map(member).collect::<Result<_, Fault>>()?)
             }
             Pickled::Object(object) => return self.object(pickle, node, object, depth),
-            Pickled::Bytes(_) => return Err(unexpected(node, "bytes")),
+            Pickled::Made(made) => match python::path(made) {
+                Some(text) => Value::String(text),
+                None if made.by.is_empty() => return Err(unexpected(node, "an object")),
+                None => return Err(unknown_class(node.at, made.by, STRING)),
+            },
+            Pickled::Bytes(_) => return Err(unknown_class(node.at, "bytes", DECODED)),
             Pickled::Other(what) => return Err(unexpected(node, what)),
         };
         Ok(Node { at: node.at, value })
@@ -347,6 +353,23 @@ fn known(object: &Object<'_>) -> Result<(&'static Class, &'static Row), Fault> {
         let hint = Hint::new(name, vocabulary::classes().map(|(class, _)| class.name));
         Fault::new(object.class.at, Problem::UnknownClass { name: shortened(name), hint })
     })
+}
+
+/// What is said in Python of what cannot be in a message, so that it can.
+const STRING: &str = "in Python, `str(…)` makes a string of it";
+const DECODED: &str = "in Python, `.decode()` makes a string of it";
+const SORTED: &str = "it has no order: in Python, `str(sorted(…))` makes a string of it";
+
+fn unknown_class(at: usize, name: &str, way: &'static str) -> Fault {
+    Fault::new(at, Problem::UnknownClass { name: shortened(name), hint: Hint::Python(way) })
+}
+
+/// An argument of a class that is not like one of ours could be its text.
+fn with_str(mut fault: Fault) -> Fault {
+    if let Problem::UnknownClass { hint: hint @ Hint::Known(_), .. } = &mut fault.problem {
+        *hint = Hint::Python(STRING);
+    }
+    fault
 }
 
 /// What Girder calls `jobInfoSpec`.

@@ -2,10 +2,10 @@
 
 use crate::spec::json::number::python_str;
 use crate::spec::json::{Fault, Node, Value};
-use crate::spec::jsonpickle::{KEY, Pickle, Pickled, is_tuple};
+use crate::spec::jsonpickle::{KEY, Made, Object, Pickle, Pickled, is_set, is_tuple};
 
-/// The `str()` of what is neither a string, a number nor an object of a class; `None` of these: they
-/// go their own way.
+/// The `str()` of what is neither a string, a number nor an object of a class whose text is not certain; `None` of these:
+/// they go their own way.
 pub(super) fn str_of<'n>(pickle: &Pickle<'n>, node: &'n Node) -> Result<Option<String>, Fault> {
     match pickle.value(node)? {
         // A transform, as a job document has it.
@@ -13,8 +13,59 @@ pub(super) fn str_of<'n>(pickle: &Pickle<'n>, node: &'n Node) -> Result<Option<S
         Pickled::Scalar(Node { value: Value::Null | Value::Bool(_), .. })
         | Pickled::List(_)
         | Pickled::Dict(_) => repr(pickle, node, DEPTH),
+        Pickled::Made(made) => Ok(path(made).or_else(|| decimal(made))),
+        Pickled::Object(object) => Ok(uuid(object)),
         _ => Ok(None),
     }
+}
+
+/// The text of a path of `pathlib`.
+pub(super) fn path(made: Made<'_>) -> Option<String> {
+    let is_path = ["pathlib.PosixPath", "pathlib.PurePosixPath"].contains(&made.by)
+        || ["pathlib._local.PosixPath", "pathlib._local.PurePosixPath"].contains(&made.by);
+    if !is_path {
+        return None;
+    }
+    let mut joined = String::new();
+    for part in made.of {
+        let part = part.as_str()?;
+        // An absolute part begins anew.
+        if part.starts_with('/') {
+            joined.clear();
+        } else if !joined.is_empty() && !joined.ends_with('/') {
+            joined.push('/');
+        }
+        joined.push_str(part);
+    }
+    // POSIX lets a system give two slashes at the beginning, and no more, a meaning.
+    let slashes = joined.len() - joined.trim_start_matches('/').len();
+    let root = match slashes {
+        2 => "//",
+        0 => "",
+        _ => "/",
+    };
+    let names: Vec<_> = joined.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    let path = format!("{root}{}", names.join("/"));
+    Some(if path.is_empty() { ".".to_owned() } else { path })
+}
+
+/// The text of a `Decimal`, which is made of its own text.
+fn decimal(made: Made<'_>) -> Option<String> {
+    match (made.by, made.of) {
+        ("decimal.Decimal", [text]) => text.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn uuid(object: Object<'_>) -> Option<String> {
+    if object.class_name() != "uuid.UUID" {
+        return None;
+    }
+    let (_, hex) = object.attributes().find(|(name, _)| *name == "hex")?;
+    let hex = hex.as_str().filter(|hex| hex.len() == 32)?;
+    let part = |from: usize, to: usize| hex.get(from..to);
+    let parts = [part(0, 8)?, part(8, 12)?, part(12, 16)?, part(16, 20)?, part(20, 32)?];
+    Some(parts.join("-"))
 }
 
 /// Deeper than any argument; each level costs stack.
@@ -48,6 +99,8 @@ fn repr<'n>(pickle: &Pickle<'n>, node: &'n Node, depth: usize) -> Result<Option<
             Value::String(text) => Some(quoted(text)),
             Value::Array(_) | Value::Object(_) => None,
         },
+        // In an order that Python does not keep.
+        Pickled::List(_) if is_set(node) => None,
         Pickled::List(items) => all(&mut items.iter())?.map(|texts| {
             let list = texts.join(", ");
             match (is_tuple(node), texts.len()) {
@@ -64,7 +117,7 @@ fn repr<'n>(pickle: &Pickle<'n>, node: &'n Node, depth: usize) -> Result<Option<
                 names.zip(texts).map(|(name, text)| format!("{name}: {text}")).collect();
             format!("{{{}}}", entries.join(", "))
         }),
-        Pickled::Object(_) | Pickled::Bytes(_) | Pickled::Other(_) => None,
+        Pickled::Object(_) | Pickled::Made(_) | Pickled::Bytes(_) | Pickled::Other(_) => None,
     })
 }
 
@@ -93,6 +146,10 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn reduced(class: &str, of: &str) -> String {
+        format!(r#"{{"py/reduce": [{{"py/type": "{class}"}}, {{"py/tuple": [{of}]}}]}}"#)
+    }
+
     #[test]
     fn values_are_written_as_python_writes_them() {
         // Right-hand sides: CPython 3.11, str() of what the left-hand side is.
@@ -107,12 +164,36 @@ mod tests {
             (r#"{"py/tuple": [1]}"#, "(1,)"),
             (r#"{"py/tuple": [1, "b"]}"#, "(1, 'b')"),
             (r#"["\n\\\u0001é"]"#, r"['\n\\\x01é']"),
+            // jsonpickle 4.1.4 of Path("/a/b"), Path("a"), Path("."), Decimal("1.50"), UUID(int=5).
+            (&reduced("pathlib.PosixPath", r#""/", "a", "b""#), "/a/b"),
+            (&reduced("pathlib.PosixPath", r#""a""#), "a"),
+            (&reduced("pathlib.PurePosixPath", ""), "."),
+            (&reduced("pathlib._local.PosixPath", r#""a//./b", "c/""#), "a/b/c"),
+            (&reduced("pathlib.PosixPath", r#""a", "/b""#), "/b"),
+            (&reduced("pathlib.PosixPath", r#""//a", "b""#), "//a/b"),
+            (&reduced("pathlib.PosixPath", r#""///a""#), "/a"),
+            (&reduced("decimal.Decimal", r#""1.50""#), "1.50"),
+            (
+                r#"{"py/object": "uuid.UUID", "hex": "00000000000000000000000000000005"}"#,
+                "00000000-0000-0000-0000-000000000005",
+            ),
         ] {
             let node = Node::read(json).unwrap();
             let pickle = Pickle::read(&node).unwrap();
             assert_eq!(str_of(&pickle, &node).unwrap().as_deref(), Some(text), "{json}");
         }
-        for json in ["1", "\"a\"", r#"{"py/object": "a.B"}"#, r#"[{"py/object": "a.B"}]"#] {
+        for json in [
+            "1",
+            "\"a\"",
+            r#"{"py/object": "a.B"}"#,
+            r#"[{"py/object": "a.B"}]"#,
+            // str() of a set has an order that nobody knows.
+            r#"{"py/set": [1]}"#,
+            &reduced("pathlib.PureWindowsPath", r#""c:\\", "a""#),
+            &reduced("pathlib.PosixPath", "1"),
+            &reduced("fractions.Fraction", "1, 3"),
+            r#"{"py/object": "uuid.UUID", "hex": "äääääääääääääääää"}"#,
+        ] {
             let node = Node::read(json).unwrap();
             let pickle = Pickle::read(&node).unwrap();
             assert_eq!(str_of(&pickle, &node).unwrap(), None, "{json}");

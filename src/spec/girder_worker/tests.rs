@@ -328,13 +328,25 @@ fn what_is_not_known_is_refused_with_its_name_and_place() {
 
     for (value, found) in [
         (r#"{"py/type": "builtins.int"}"#, "found a Python class"),
-        (r#"{"py/b64": "AAAA"}"#, "found bytes"),
+        (r#"{"py/b64": "AAAA"}"#, "the class `bytes` cannot be used here; in Python, `.decode()`"),
         (
-            r#"{"py/reduce": [{"py/type": "builtins.frozenset"}, {"py/tuple": [[1]]}]}"#,
-            "Python function",
+            r#"{"py/set": [1, 2]}"#,
+            "`set` cannot be used here; it has no order: in Python, `str(sort",
         ),
-        (r#"{"py/function": "os.system"}"#, "Python function"),
-        (r#"{"py/repr": "os/os"}"#, "Python function"),
+        (
+            r#"{"py/reduce": [{"py/type": "fractions.Fraction"}, {"py/tuple": [1, 3]}]}"#,
+            "`fractions.Fraction` cannot be used here; in Python, `str(…)` makes a string of it",
+        ),
+        (
+            r#"{"py/reduce": [{"py/function": "numpy._core.multiarray.scalar"}, {"py/tuple": []}]}"#,
+            "`numpy._core.multiarray.scalar` cannot be used here; in Python, `str(…)`",
+        ),
+        (
+            r#"{"py/object": "datetime.date", "__reduce__": [{"py/type": "datetime.date"}, ["B+QBAg=="]]}"#,
+            "`datetime.date` cannot be used here; in Python, `str(…)`",
+        ),
+        (r#"{"py/function": "os.system"}"#, "what only Python has"),
+        (r#"{"py/repr": "os/os"}"#, "what only Python has"),
         (r#"{"py/tuple": 1}"#, "found the number 1, expected an array"),
         (r#"{"json://null": 1}"#, "found a key that is not a string"),
         (r#"{"py/id": 3}"#, "there is no object 3 before this, of which there are 3"),
