@@ -27,6 +27,7 @@
 //!
 //! ## The command and the worker
 //!
+//! - `gantline prune --forget ENGINE` forgets the containers of an engine that is gone for good.
 //! - Paths of `pathlib`, `Decimal` and `UUID` in a message are what `str()` makes of them. What cannot be in a message says how
 //!   it can; a set in `container_args` was passed as if it were a list.
 //! - A member of a job that has a value of the wrong type, such as a string for `volumes` or for an end of a `Connect`, is

@@ -335,6 +335,10 @@ pub(super) struct PruneArgs {
     /// What everybody's runs left, and not only this user's: root may remove it
     #[arg(long)]
     pub(super) all: bool,
+    /// Forget the containers of the engine with this address, such as tcp://10.0.0.7:2375, if it cannot be reached: it is
+    /// gone for good
+    #[arg(long, value_name = "ENGINE")]
+    pub(super) forget: Option<String>,
 }
 
 #[derive(Debug, Args)]

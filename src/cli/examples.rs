@@ -78,7 +78,8 @@ Examples:
 pub(super) const PRUNE_EXAMPLES: &str = "\
 Examples:
   gantline prune --dry-run
-  sudo gantline prune --all";
+  sudo gantline prune --all
+  gantline prune --forget tcp://10.0.0.7:2375";
 
 pub(super) const BENCH_EXAMPLES: &str = "\
 Cases:

@@ -2,7 +2,7 @@
 
 use super::args::PruneArgs;
 use super::{Failure, exit, render};
-use crate::run::{Prune, Pruned, chain};
+use crate::run::{Prune, Pruned, chain, quoted};
 use crate::settings::Environment;
 
 /// Removes it, and prints what was removed.
@@ -18,10 +18,21 @@ pub(super) fn prune(args: &PruneArgs, environment: &Environment) -> Result<u8, F
     if args.dry_run {
         prune = prune.dry();
     }
+    if let Some(engine) = &args.forget {
+        prune = prune.forget(engine).map_err(|error| Failure::bad_usage(&error))?;
+    }
     let pruned = prune.run().map_err(|error| Failure::failed(&error))?;
     let printed = render::print(&lines(&pruned, args.dry_run))?;
     for left in &pruned.left {
-        render::say(&format!("{}; this does it: {}", chain(&left.error), left.command));
+        let gone = left.unreachable.as_ref().map_or_else(String::new, |engine| {
+            format!("; if that engine is gone for good: gantline prune --forget {}", quoted(engine))
+        });
+        render::say(&format!("{}; this does it: {}{gone}", chain(&left.error), left.command));
+    }
+    if let Some(engine) = args.forget.as_deref().filter(|_| pruned.forgotten.is_empty()) {
+        render::say(&format!(
+            "nothing is forgotten: no record names a container of {engine} that is away"
+        ));
     }
     for name in &pruned.unrecorded {
         render::say(&format!(
@@ -36,6 +47,7 @@ fn lines(pruned: &Pruned, is_dry: bool) -> String {
     let containers = pruned.containers.iter().map(|name| format!("removed container {name}"));
     let stopped = pruned.stopped.iter().map(|name| format!("stopped container {name}"));
     let paths = pruned.paths.iter().map(|path| format!("removed {}", path.display()));
-    let all = containers.chain(stopped).chain(paths);
+    let forgotten = pruned.forgotten.iter().map(|name| format!("forgotten container {name}"));
+    let all = containers.chain(stopped).chain(forgotten).chain(paths);
     all.map(|line| format!("{would}{line}\n")).collect()
 }

@@ -51,6 +51,7 @@ pub(crate) use self::transfers::{
 pub(crate) use self::{
     by_hand::{ByHand, Done},
     container::binds::missing_sources,
+    quoted::quoted,
     store::NamedStore,
     transfers::split::Frames,
 };

@@ -33,6 +33,7 @@ pub struct Prune {
     scope: Scope,
     removal: Removal,
     label: Option<(String, String)>,
+    gone: Option<Endpoint>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Pruned {
     pub containers: Vec<String>,
     /// Names of containers that their jobs want to keep: they do not run any more.
     pub stopped: Vec<String>,
+    /// Names of containers that went with their engine: no record names them any more.
+    pub forgotten: Vec<String>,
     /// Temporary directories, FIFOs, unfinished files.
     pub paths: Vec<PathBuf>,
     /// What is still there.
@@ -72,6 +75,8 @@ pub struct Left {
     pub error: CleanUpError,
     /// The command that would.
     pub command: String,
+    /// The engine's address, if it could not be reached; see [`Prune::forget`].
+    pub unreachable: Option<String>,
 }
 
 impl Prune {
@@ -82,7 +87,14 @@ impl Prune {
     }
 
     pub(super) fn of_records(engine: Settings, folders: RecordFolders) -> Self {
-        Self { engine, folders, scope: Scope::ThisUser, removal: Removal::Real, label: None }
+        Self {
+            engine,
+            folders,
+            scope: Scope::ThisUser,
+            removal: Removal::Real,
+            label: None,
+            gone: None,
+        }
     }
 
     /// Looks only for runs whose containers are there and have a label of their runner's.
@@ -107,6 +119,16 @@ impl Prune {
         self
     }
 
+    /// Forgets the containers of an engine that is gone for good. One that can be reached keeps none: its containers are
+    /// removed as any others.
+    ///
+    /// # Errors
+    /// [`DockerError::Address`]: this is no engine's address.
+    pub fn forget(mut self, engine: &str) -> Result<Self, DockerError> {
+        self.gone = Some(Endpoint::parse(engine)?);
+        Ok(self)
+    }
+
     /// Removes nothing, and says what would be removed.
     #[must_use]
     pub fn dry(mut self) -> Self {
@@ -123,7 +145,8 @@ impl Prune {
             .enable_all()
             .build()
             .map_err(PruneError::Begin)?;
-        let mut sweep = Sweep { settings: self.engine, removal: self.removal, ..Sweep::default() };
+        let (settings, removal) = (self.engine, self.removal);
+        let mut sweep = Sweep { settings, removal, gone: self.gone, ..Sweep::default() };
         let folders = sweep.folders(&self.folders, self.scope);
         runtime.block_on(async {
             let deadline = Instant::now() + OTHERS_LOOK;
@@ -148,6 +171,8 @@ impl Prune {
 struct Sweep {
     settings: Settings,
     removal: Removal,
+    /// The engine that is gone for good.
+    gone: Option<Endpoint>,
     /// Each engine that was to be met, by its address.
     engines: BTreeMap<String, Option<Client>>,
     /// The runs whose records were seen.
@@ -160,6 +185,7 @@ impl Default for Sweep {
         Self {
             settings: Settings::default(),
             removal: Removal::Dry,
+            gone: None,
             engines: BTreeMap::new(),
             runs: BTreeSet::new(),
             pruned: Pruned::default(),
@@ -199,11 +225,16 @@ impl Sweep {
         for left in record.containers() {
             let is_gone = match self.container(&record, &left).await {
                 Ok(()) => self.removal == Removal::Real,
+                Err(source) if is_unreachable(&source) && self.is_given_up(&left) => {
+                    self.pruned.forgotten.push(left.container.name);
+                    self.removal == Removal::Real
+                }
                 Err(source) => {
                     let LeftContainer { container, .. } = left;
                     let command = remove_command(&container.engine, &container.name);
+                    let unreachable = is_unreachable(&source).then_some(container.engine);
                     let error = CleanUpError::Container { name: container.name, source };
-                    self.pruned.left.push(Left { error, command });
+                    self.pruned.left.push(Left { error, command, unreachable });
                     false
                 }
             };
@@ -226,7 +257,7 @@ impl Sweep {
                 Err(error) => {
                     let error = CleanUpError::Volume(error);
                     let command = path_command(kind, &path, &error);
-                    self.pruned.left.push(Left { error, command });
+                    self.pruned.left.push(Left { error, command, unreachable: None });
                 }
             }
         }
@@ -308,6 +339,12 @@ impl Sweep {
         Ok(())
     }
 
+    /// Whether a container's engine is the one that is gone for good.
+    fn is_given_up(&self, left: &LeftContainer) -> bool {
+        let engine = Endpoint::parse(&left.container.engine).ok();
+        engine.is_some() && engine == self.gone
+    }
+
     /// The engine with this address. It is asked once.
     async fn engine(&mut self, address: &str) -> Result<Client, DockerError> {
         if let Some(Some(engine)) = self.engines.get(address) {
@@ -355,7 +392,13 @@ fn unread(Unread { path, source }: Unread) -> Left {
     Left {
         command: format!("ls -l -- {}", quoted(&path.display().to_string())),
         error: CleanUpError::Record { path, source },
+        unreachable: None,
     }
+}
+
+/// Whether nobody is there who could have the container.
+fn is_unreachable(error: &DockerError) -> bool {
+    matches!(error, DockerError::Connect { .. })
 }
 
 /// Whether who made a container is gone, and it was not to stay.

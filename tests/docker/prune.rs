@@ -236,11 +236,47 @@ fn a_container_that_cannot_be_removed_is_named_with_the_command_and_found_again(
         socket.display()
     );
     assert!(pruned.stderr.contains(&command), "{pruned}");
+    let address = format!("unix://{}", socket.display());
+    let advice = format!("if that engine is gone for good: gantline prune --forget {address}\n");
+    assert!(pruned.stderr.contains(&advice), "{pruned}");
     assert!(exists(&id), "{pruned}");
     std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
     assert!(ground.prune(&[]).contains("removed container gantline-"));
     assert!(!exists(&id));
     assert_eq!(ground.left(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn an_engine_that_is_gone_for_good_is_forgotten_and_one_that_is_there_is_not() {
+    let ground = Ground::new();
+    let mut job = ground.job_everywhere(script_apart("hostname; exec sleep 600"));
+    let ids = ["gone", "there"].map(|name| {
+        let socket = ground.folder(name);
+        std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
+        job["stream_connectors"] = json!([]);
+        let mut run = ground.start(&job, Some(&socket));
+        let id = first_line(&mut run);
+        kill(&mut run);
+        id
+    });
+    fs::remove_file(ground.folder("gone")).unwrap();
+    let address = |name: &str| format!("unix://{}", ground.folder(name).display());
+    let (gone, there) = (address("gone"), address("there"));
+    let before = ground.left();
+    let would = ground.prune(&["--dry-run", "--forget", &gone]);
+    assert_eq!(ground.left(), before, "{would}");
+    // Another engine's address: this one may come back.
+    let pruned = ground.invocation(&["--forget", &there]).finish();
+    assert_eq!(pruned.code, 125, "{pruned}");
+    assert!(pruned.stderr.contains("nothing is forgotten"), "{pruned}");
+    assert!(exists(&ids[0]) && !exists(&ids[1]), "{pruned}");
+    let said = ground.prune(&["--forget", &gone]);
+    assert!(said.starts_with("forgotten container gantline-"), "{said}");
+    assert!(would.contains(&format!("would have {said}")), "{would} {said}");
+    assert!(exists(&ids[0]), "{said}");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{said}");
+    assert_eq!(ground.prune(&[]), "");
+    docker(&["rm", "--force", &ids[0]]);
 }
 
 #[test]
