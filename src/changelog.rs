@@ -27,6 +27,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - Commands that are told to be pasted have names with spaces in quotes. A `TMPDIR` that cannot hold pipes or folders is
+//!   named where that fails.
 //! - `gantline prune --forget ENGINE` forgets the containers of an engine that is gone for good.
 //! - Paths of `pathlib`, `Decimal` and `UUID` in a message are what `str()` makes of them. What cannot be in a message says how
 //!   it can; a set in `container_args` was passed as if it were a list.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Failure, exit, render};
+use crate::run::quoted;
 
 /// Writes the first job, and the schema beside it unless there is one.
 pub(super) fn init(file: &Path) -> Result<u8, Failure> {
@@ -29,11 +30,20 @@ pub(super) fn init(file: &Path) -> Result<u8, Failure> {
             )
         }
     };
+    let name = quoted_file(file);
     let file = file.display();
     render::print(&format!(
         "wrote {file}{beside}\n\
-         next: gantline check {file}, gantline run {file}, gantline help job\n"
+         next: gantline check {name}, gantline run {name}, gantline help job\n"
     ))
+}
+
+/// A file as a shell and a command take it.
+fn quoted_file(file: &Path) -> String {
+    let name = file.display().to_string();
+    // It would be taken for an option.
+    let begin = if name.starts_with('-') { "./" } else { "" };
+    quoted(&format!("{begin}{name}"))
 }
 
 /// Writes a file that is not there yet.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::args::{JobArgs, RunArgs};
 use super::image::would_be;
 use super::{Failure, exit, render};
+use crate::run::quoted;
 use crate::spec::{JobSpec, Problem};
 
 /// The job that `gantline run` is to run.
@@ -27,7 +28,7 @@ pub(super) fn asked_for(args: &RunArgs) -> Result<JobSpec, Failure> {
         (Some(path), _) => read_from(path, Form::Message),
         (None, [path]) => read_from(Path::new(path), Form::Document),
         (None, words) => {
-            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            let words: Vec<_> = words.iter().map(|word| quoted(&word.to_string_lossy())).collect();
             let (words, asks) = (words.join(" "), "gantline run takes one job document");
             Err(bad(format!(
                 "{asks}; to run a command in a container: gantline run --image {words}"

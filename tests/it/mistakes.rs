@@ -41,6 +41,19 @@ fn a_depot_of_a_file_is_told_which_folder_has_it() {
 }
 
 #[test]
+fn a_first_job_is_named_as_a_shell_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, named) in [("my job.json", "'my job.json'"), ("-x.json", "./-x.json")] {
+        let mut command = gantline(&["init", "--", file]);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.starts_with(&format!("wrote {file}")), "{said}");
+        let next = format!("next: gantline check {named}, gantline run {named}, ");
+        assert!(said.contains(&next), "{said}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_told_with_what_would_be_right() {
     for (arguments, words) in [
         // What people type first.
@@ -53,6 +66,11 @@ fn a_wrong_command_line_is_told_with_what_would_be_right() {
             &["run", "bb", "echo", "hi"],
             &["takes one job document", "gantline run --image bb echo hi"],
         ),
+        (
+            &["run", "bb", "echo", "it's mine", "$HOME"],
+            &[r"gantline run --image bb echo 'it'\''s mine' '$HOME'"],
+        ),
+        (&["prune", "--forget", "nonsense"], &["cannot use \"nonsense\" as the engine's address"]),
         (&["run", "/no/such.json"], &["cannot read the job in /no/such.json: No such file"]),
         (&["run", "/etc"], &["cannot read the job in /etc: Is a directory"]),
         (&["run", "-v", "/a:/b", "bb"], &["--image <IMAGE>"]),
