@@ -63,7 +63,7 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
         }
     };
     let signal = taken.as_ref().and_then(Taken::first);
-    let said = display.end(last_words(&ended, signal, args));
+    let said = display.end(last_words(&ended, signal, args, &settings.temporary_folder));
     match &taken {
         Some(taken) => taken.wait_for(&said),
         None => drop(said.recv()),
@@ -163,6 +163,7 @@ fn last_words(
     ended: &Result<Outcome, RunError>,
     signal: Option<i32>,
     args: &RunArgs,
+    temporary: &Path,
 ) -> Vec<String> {
     let report = report_of(ended);
     let why = match ended {
@@ -170,7 +171,14 @@ fn last_words(
         Err(error) if matches!(*error.cause, Cause::NoGirder) && args.image.is_given() => {
             Some(format!("{}; --girder-url names one", chain(error)))
         }
-        Err(error) => Some(chain(error)),
+        Err(error) => match &*error.cause {
+            Cause::Volume(volume) if volume.place().starts_with(temporary) => Some(format!(
+                "{}; TMPDIR is {}: set it to a folder that holds files, pipes and folders",
+                chain(error),
+                temporary.display()
+            )),
+            _ => Some(chain(error)),
+        },
         // As any command whose reader has left: without a word.
         Ok(outcome) if outcome.is_stdout_closed() => None,
         Ok(outcome) if outcome.is_cancelled() && signal.is_none() => {

@@ -94,6 +94,21 @@ pub enum VolumeError {
 }
 
 impl VolumeError {
+    /// The file or folder that it is about.
+    pub(crate) fn place(&self) -> &Path {
+        let (Self::MakeDirectory { folder: path, .. }
+        | Self::MakeFolder { folder: path, .. }
+        | Self::OpenFolder { folder: path, .. }
+        | Self::OpenPlace { folder: path, .. }
+        | Self::Remove { path, .. }
+        | Self::MakeFifo { path, .. }
+        | Self::Find { path, .. }
+        | Self::MakeFile { path, .. }
+        | Self::RemoveFile { path, .. }
+        | Self::RemoveFifo { path, .. }) = self;
+        path
+    }
+
     /// Where something is mounted that stands in the way.
     pub(crate) fn mounted(&self) -> Option<&Path> {
         match self {

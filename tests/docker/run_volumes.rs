@@ -227,6 +227,15 @@ fn a_temporary_folder_may_have_a_colon_in_its_path() {
 }
 
 #[test]
+fn a_temporary_folder_that_takes_no_files_is_told_by_its_variable() {
+    let job = Job::script("true").arg(json!({"type": "TemporaryVolume.default"}));
+    let run = job.invocation().env("TMPDIR", "/proc").finish();
+    assert_eq!(run.code, 125, "{run}");
+    let words = "; TMPDIR is /proc: set it to a folder that holds files, pipes and folders";
+    assert!(run.stderr.contains(words), "{run}");
+}
+
+#[test]
 fn what_is_to_be_mounted_and_is_not_there_is_warned_of() {
     let bound = folder();
     let missing = bound.path().join("missing");
