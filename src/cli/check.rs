@@ -92,11 +92,13 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
     for transfer in &plan.transfers {
         writeln!(out, "  {}", transfer)?;
     }
-    for (what, lines) in [("downloads", plan.downloads()), ("results", plan.hooks())] {
-        if !lines.is_empty() {
-            writeln!(out, "{what}:")?;
-            lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
-        }
+    if !plan.downloads.is_empty() {
+        writeln!(out, "downloads:")?;
+        plan.downloads.iter().try_for_each(|download| writeln!(out, "  {download}"))?;
+    }
+    if !plan.hooks.is_empty() {
+        writeln!(out, "results:")?;
+        plan.hooks.iter().try_for_each(|hook| writeln!(out, "  {}", hook.label()))?;
     }
     let after = if plan.remove_container { "removed" } else { "kept" };
     writeln!(out, "container: {after} after the run")

@@ -57,7 +57,10 @@ impl PlannedArgument {
                 resolved.girder_token.as_ref().map_or("", Secret::expose).to_owned()
             }
         };
-        self.0.iter().map(part).collect::<Vec<_>>().join(",")
+        match &self.0[..] {
+            [one] => part(one),
+            parts => parts.iter().map(part).collect::<Vec<_>>().join(","),
+        }
     }
 
     /// Whether it says where Girder is, or lets the container in.

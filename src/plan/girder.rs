@@ -1,28 +1,32 @@
 //! The part of a plan that is put into volumes from Girder, and taken out of them to it.
 
+use std::collections::hash_map::Entry;
+
 use super::argument::Part;
 use super::planner::Planner;
 use super::{PlanError, PlannedDownload, PlannedHook};
 use crate::spec::{Download, GirderJob, Hook};
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Plans a download once, however often it is asked for, and gives what an argument becomes.
-    pub(crate) fn download(&mut self, download: &Download) -> Result<Part, PlanError> {
+    pub(crate) fn download(&mut self, download: &'a Download) -> Result<Part, PlanError> {
         let (mount, target) = self.mounted(download.volume)?;
-        let what = download.what.clone();
-        let path = format!("{}/{}", target.as_str().trim_end_matches('/'), what.told_path());
-        if let Some(&at) = self.downloads_at.get(&(mount, what.clone())) {
-            return Ok(Part::Download { at, told: path });
-        }
+        let what = &download.what;
+        let told = format!("{}/{}", target.as_str().trim_end_matches('/'), what.told_path());
+        let at = self.downloads.len();
+        match self.downloads_at.entry((mount, what)) {
+            Entry::Occupied(known) => return Ok(Part::Download { at: *known.get(), told }),
+            Entry::Vacant(new) => new.insert(at),
+        };
         // Of what may be mounted it is known only later whether it is downloaded.
         if let Some(named) = what.named_path().filter(|_| !what.may_be_here())
-            && !self.named_paths.insert((mount, named.to_owned()))
+            && !self.named_paths.insert((mount, named))
         {
-            return Err(PlanError::DownloadedTwice { path });
+            return Err(PlanError::DownloadedTwice { path: told });
         }
-        self.downloads_at.insert((mount, what.clone()), self.downloads.len());
-        self.downloads.push(PlannedDownload { what, mount, target, told: path.clone() });
-        Ok(Part::Download { at: self.downloads.len() - 1, told: path })
+        let (what, in_plan) = (what.clone(), told.clone());
+        self.downloads.push(PlannedDownload { what, mount, target, told: in_plan });
+        Ok(Part::Download { at, told })
     }
 
     pub(crate) fn hook(&mut self, hook: &Hook) -> Result<PlannedHook, PlanError> {

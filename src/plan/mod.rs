@@ -110,8 +110,7 @@ impl Plan {
 
     /// What will be downloaded into volumes: `girder:<id> → <path in the container>`.
     pub fn downloads(&self) -> Vec<String> {
-        let label = |download: &PlannedDownload| format!("{} → {}", download.what, download.told);
-        self.downloads.iter().map(label).collect()
+        self.downloads.iter().map(PlannedDownload::to_string).collect()
     }
 
     /// What will be done with results: the hook's name, and where it leads.
@@ -153,7 +152,7 @@ impl Mount {
     }
 }
 
-/// One download into a volume.
+/// One download into a volume. Displayed as `girder:<id> → <path in the container>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlannedDownload {
     pub(crate) what: Downloaded,
@@ -162,6 +161,12 @@ pub(crate) struct PlannedDownload {
     pub(crate) target: ContainerPath,
     /// Its path in the container, as far as it can be told without Girder.
     pub(crate) told: String,
+}
+
+impl fmt::Display for PlannedDownload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.what, self.told)
+    }
 }
 
 /// One result hook.

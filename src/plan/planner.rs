@@ -26,9 +26,9 @@ pub(crate) struct Planner<'a> {
     default_volume: DefaultVolume,
     pub(crate) downloads: Vec<PlannedDownload>,
     /// Where in `downloads` each is, by its mount and what it is.
-    pub(crate) downloads_at: HashMap<(usize, Downloaded), usize>,
+    pub(crate) downloads_at: HashMap<(usize, &'a Downloaded), usize>,
     /// The paths that the job names for files, by their mounts.
-    pub(crate) named_paths: HashSet<(usize, String)>,
+    pub(crate) named_paths: HashSet<(usize, &'a str)>,
     pub(super) fifos: Vec<PlannedFifo>,
     /// Where in `fifos` each is.
     fifos_at: HashMap<(FifoFolder, RelativePath), usize>,
@@ -96,7 +96,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn argument(&mut self, argument: &Argument) -> Result<PlannedArgument, PlanError> {
+    fn argument(&mut self, argument: &'a Argument) -> Result<PlannedArgument, PlanError> {
         match argument {
             Argument::CommaJoined(parts) => {
                 let parts = parts.iter().map(|part| self.part(part));
@@ -106,7 +106,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn part(&mut self, argument: &Argument) -> Result<Part, PlanError> {
+    fn part(&mut self, argument: &'a Argument) -> Result<Part, PlanError> {
         Ok(Part::Text(match argument {
             Argument::Literal(text) => text.clone(),
             Argument::Volume(volume) => self.mounted(*volume)?.1.as_str().to_owned(),

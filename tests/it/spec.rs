@@ -66,6 +66,9 @@ fn a_repeated_member_is_refused_wherever_it_is() {
         argument(r#"{"type": "VolumePath", "filename": "a", "file\u006eame": "b"}"#),
         "$.container_args[0].filename (line 1, column 92): `filename` is there twice"
     );
+    let many: String = (0..20).map(|nth| format!(r#""V{nth}": "", "#)).collect();
+    let error = with(&format!(r#""environment": {{{many}"V7": ""}}"#));
+    assert!(error.ends_with(": `V7` is there twice"), "{error}");
 }
 
 #[test]

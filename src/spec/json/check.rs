@@ -44,7 +44,7 @@ pub(in crate::spec) fn check(node: &Node, kind: &Kind, words: Words) -> Result<(
         }
         (Kind::Typed(role), Value::Object(members)) => typed(node, members, *role, words),
         (Kind::Values { or }, Value::Object(members)) => {
-            if let Some(shape) = named(Fields::of(node).type_name(), *or, words) {
+            if let Some(shape) = (words.named)(Fields::of(node).type_name(), *or) {
                 return object(node, members, (shape, true), words);
             }
             members.iter().try_for_each(|(_, value)| free(value))
@@ -130,7 +130,7 @@ fn typed(node: &Node, members: &[(String, Node)], role: Role, words: Words) -> R
         let problem = Problem::Unexpected { found: kind.describe(false), expected };
         return Err(Fault::new(kind.at, problem));
     };
-    if let Some(shape) = named(name, role, words) {
+    if let Some(shape) = (words.named)(name, role) {
         return object(node, members, (shape, true), words);
     }
     let everywhere = (words.everywhere)();
@@ -147,10 +147,6 @@ fn typed(node: &Node, members: &[(String, Node)], role: Role, words: Words) -> R
         Problem::UnknownType { name: shortened(name), hint }
     };
     Err(Fault::new(kind.at, problem))
-}
-
-fn named(name: &str, role: Role, words: Words) -> Option<&'static Shape> {
-    (words.here)(role).into_iter().find(|shape| shape.name == name)
 }
 
 fn object(
@@ -196,7 +192,7 @@ fn object(
                 let is = |(name, role): &(&str, Role)| {
                     let end = members.iter().find(|(other, _)| other == name);
                     let kind = end.map_or("", |(_, end)| Fields::of(end).type_name());
-                    named(kind, *role, words).is_some()
+                    (words.named)(kind, *role).is_some()
                 };
                 if ends.iter().any(is) {
                     continue;

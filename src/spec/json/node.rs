@@ -21,6 +21,8 @@ pub(in crate::spec) const MAX_DOCUMENT_BYTES: usize = 16 << 20;
 pub(in crate::spec) const MAX_DEPTH: usize = 32;
 /// How many values a document may hold: each costs some 100 bytes once it is read.
 pub(in crate::spec) const MAX_NODES: usize = 1 << 19;
+/// The names of so many members are compared with each other sooner than they are hashed.
+const FEW_MEMBERS: usize = 8;
 
 /// One value of the document.
 pub(crate) struct Node {
@@ -66,9 +68,14 @@ impl Node {
         match &self.value {
             Value::Array(items) => items.iter().try_for_each(Self::without_repetitions),
             Value::Object(members) => {
-                let mut names = HashSet::with_capacity(members.len());
-                members.iter().try_for_each(|(name, node)| {
-                    if !names.insert(name) {
+                let has_few = members.len() <= FEW_MEMBERS;
+                let mut names = HashSet::with_capacity(if has_few { 0 } else { members.len() });
+                members.iter().enumerate().try_for_each(|(at, (name, node))| {
+                    let is_new = match has_few {
+                        true => members.iter().take(at).all(|(other, _)| other != name),
+                        false => names.insert(name),
+                    };
+                    if !is_new {
                         return Err(Fault::new(node.at, Problem::Twice(shortened(name))));
                     }
                     node.without_repetitions()

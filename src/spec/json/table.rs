@@ -221,11 +221,14 @@ pub(in crate::spec) enum Role {
 pub(in crate::spec) struct Words {
     /// Those that may stand in a place.
     pub(in crate::spec) here: fn(Role) -> Vec<&'static Shape>,
+    /// The one of a name, if it may stand in a place.
+    pub(in crate::spec) named: fn(&str, Role) -> Option<&'static Shape>,
     /// All there are, and where each belongs.
     pub(in crate::spec) everywhere: fn() -> Vec<(&'static Shape, &'static str)>,
 }
 
 impl Words {
     /// None: where only docker-py's keywords are read.
-    pub(in crate::spec) const NONE: Self = Self { here: |_| Vec::new(), everywhere: Vec::new };
+    pub(in crate::spec) const NONE: Self =
+        Self { here: |_| Vec::new(), named: |_, _| None, everywhere: Vec::new };
 }

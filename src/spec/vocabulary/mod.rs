@@ -45,11 +45,11 @@ static FAMILIES: &[&[&Row]] = &[
 ];
 
 /// The transforms of this version.
-pub(super) const WORDS: Words = Words { here, everywhere };
+pub(super) const WORDS: Words = Words { here, named, everywhere };
 
 /// Begins to read a document.
 pub(super) fn reading() -> Reading {
-    Reading::new(|name| rows().find(|row| row.shape.name == name))
+    Reading::new(row)
 }
 
 /// Every class of Girder Worker's, and the transform that it is.
@@ -60,6 +60,14 @@ pub(super) fn classes() -> impl Iterator<Item = (&'static Class, &'static Row)> 
 /// Every transform, in the order in which errors tell what is known.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     FAMILIES.iter().copied().flatten().copied()
+}
+
+fn row(name: &str) -> Option<&'static Row> {
+    rows().find(|row| row.shape.name == name)
+}
+
+fn named(name: &str, role: Role) -> Option<&'static Shape> {
+    row(name).filter(|row| row.reads.fits(role)).map(|row| &row.shape)
 }
 
 fn here(role: Role) -> Vec<&'static Shape> {
