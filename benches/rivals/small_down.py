@@ -222,7 +222,9 @@ def depot(setting):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         url = f'http://{address}/api/v1'
-        check(server.stdout.readline(), 'the depot has ended')
+        # It says its address and each file, and serves when all of that has been read.
+        for _ in range(1 + HUGE):
+            check(server.stdout.readline(), 'the depot has ended')
         yield url
     finally:
         server.kill()
