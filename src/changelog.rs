@@ -169,6 +169,8 @@
 //! - Many small files of a folder or an item come in one zip of Girder's, where it has one: in two fifths of the time. In the
 //!   report their `carrier` is `zip`, and what Girder does not tell then is `null` in `file_id`, with `item_id` beside it
 //!   ([when](crate::manual::performance)).
+//! - `gantline bench` measures files as well: many small ones down and up, one that is held against its sum, and one up.
+//!   `--files` says how many small ones there are.
 //! - `gantline bench --against BINARY` compares two builds in turns, and its data have the date, the load and the quartiles;
 //!   the picture says what was moved, and has a legend.
 //! - `gantline help TOPIC` shows the manual, which is in the crate's docs as well ([`manual`](crate::manual)).

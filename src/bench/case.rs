@@ -23,11 +23,19 @@ pub enum Case {
     HttpFile,
     /// A container's stdout, in the engine's frames, into a file of the host.
     StdoutFile,
+    /// A folder of many small files, from the depot, into a volume.
+    ManyDown,
+    /// Many small files into a folder of a store.
+    ManyUp,
+    /// A file whose sum the store tells into a volume, where it is held against that.
+    CheckedDown,
+    /// A file into a folder of a store.
+    Upload,
 }
 
 impl Case {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::HttpFifo,
         Self::HttpsFifo,
         Self::ChunkedFifo,
@@ -36,6 +44,10 @@ impl Case {
         Self::FifoFile,
         Self::HttpFile,
         Self::StdoutFile,
+        Self::ManyDown,
+        Self::ManyUp,
+        Self::CheckedDown,
+        Self::Upload,
     ];
 
     /// Its name on the command line and in the data.
@@ -49,6 +61,10 @@ impl Case {
             Self::FifoFile => "fifo-file",
             Self::HttpFile => "http-file",
             Self::StdoutFile => "stdout-file",
+            Self::ManyDown => "many-down",
+            Self::ManyUp => "many-up",
+            Self::CheckedDown => "checked-down",
+            Self::Upload => "upload",
         }
     }
 
@@ -59,16 +75,37 @@ impl Case {
 
     /// Whether a job can do it with a container: what no container takes part in cannot be.
     pub fn has_container(self) -> bool {
-        self != Self::HttpFile
+        self != Self::HttpFile && !self.is_upload()
+    }
+
+    /// Whether only a job can do it: files come into volumes before a container starts.
+    pub fn needs_container(self) -> bool {
+        self.to() == Destination::Volume
+    }
+
+    /// Whether `gantline upload` does it.
+    pub(super) fn is_upload(self) -> bool {
+        self.to() == Destination::Store
+    }
+
+    /// Whether the command brings the files by itself, as many at once as it takes, and no transfer is told to it.
+    pub fn is_of_files(self) -> bool {
+        self.needs_container() || self.is_upload()
+    }
+
+    /// Whether it is of many small files.
+    pub(super) fn has_many(self) -> bool {
+        matches!(self, Self::ManyDown | Self::ManyUp)
     }
 
     /// Where its bytes come from.
     pub(super) fn from(self) -> Origin {
         match self {
-            Self::HttpFifo | Self::HttpFile => Origin::Depot,
+            Self::HttpFifo | Self::HttpFile | Self::ManyDown => Origin::Depot,
             Self::HttpsFifo => Origin::Tls,
             Self::ChunkedFifo => Origin::Chunked,
-            Self::FileFifo => Origin::File,
+            Self::FileFifo | Self::ManyUp | Self::Upload => Origin::File,
+            Self::CheckedDown => Origin::Store,
             Self::FifoPost | Self::FifoFile => Origin::Fifo,
             Self::StdoutFile => Origin::Stdout,
         }
@@ -79,6 +116,8 @@ impl Case {
         match self {
             Self::FifoFile | Self::HttpFile | Self::StdoutFile => Destination::File,
             Self::FifoPost => Destination::Post,
+            Self::ManyDown | Self::CheckedDown => Destination::Volume,
+            Self::ManyUp | Self::Upload => Destination::Store,
             _ => Destination::Fifo,
         }
     }
@@ -93,6 +132,8 @@ pub(super) enum Origin {
     File,
     Fifo,
     Stdout,
+    /// One that tells sums.
+    Store,
 }
 
 /// Where bytes go.
@@ -101,7 +142,14 @@ pub(super) enum Destination {
     Fifo,
     File,
     Post,
+    /// A container's.
+    Volume,
+    /// One that takes files.
+    Store,
 }
+
+/// Bytes of each of many small files.
+pub(super) const SMALL_FILE: u64 = 2 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -118,9 +118,14 @@ pub enum PeerError {
     /// A transfer has ended otherwise than with everything.
     #[error("a transfer ended as {0}")]
     Finish(&'static str),
-    /// The ordinary run.
-    #[error("gantline run ended with {code}: {message}")]
+    /// Files are brought by the command, and not by a pump alone.
+    #[error("the order is none for a pump")]
+    NotForPump,
+    /// The command as it is used.
+    #[error("gantline {command} ended with {code}: {message}")]
     Run {
+        /// Which.
+        command: &'static str,
         /// Its exit code, or the signal.
         code: String,
         /// What it said.

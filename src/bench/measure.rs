@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::begun::Begun;
-use super::case::{Case, Destination, Origin};
+use super::case::{Case, Destination, Origin, SMALL_FILE};
 use super::child::{Canceller, Crew};
 use super::error::BenchError;
-use super::message::{Container, Message, Moved, Order};
+use super::girder::FILE_ID;
+use super::message::{Container, Message, Moved, Order, source_file};
 use super::other::Other;
 use super::peer::Role;
 use super::store::{Folder, Store};
@@ -30,6 +31,8 @@ pub struct Options {
     pub size: u64,
     /// Transfers at once.
     pub parallel: usize,
+    /// Small files, in the cases that have many.
+    pub files: usize,
     /// How often each case is measured.
     pub runs: usize,
     /// Where the file, the FIFOs and what is written are, until the end.
@@ -47,6 +50,9 @@ pub struct Options {
 /// More would need more connections than the depot serves, and more descriptors than a process has.
 const MOST_PARALLEL: usize = 250;
 
+/// A depot keeps more in mind; a folder for tests needs no more.
+const MOST_FILES: usize = 100_000;
+
 impl Options {
     fn check(&self) -> Result<(), BenchError> {
         let unfit = |text: &str| Err(BenchError::Unfit(text.to_owned()));
@@ -57,6 +63,28 @@ impl Options {
             return Err(BenchError::Unfit(format!(
                 "{} transfers at once cannot be measured, only 1 to {MOST_PARALLEL}",
                 self.parallel
+            )));
+        }
+        if !(1..=MOST_FILES).contains(&self.files) {
+            return Err(BenchError::Unfit(format!(
+                "{} small files cannot be measured, only 1 to {MOST_FILES}",
+                self.files
+            )));
+        }
+        if let Some(case) = self.cases.iter().find(|case| case.is_of_files())
+            && self.parallel > 1
+        {
+            let name = case.as_str();
+            return Err(BenchError::Unfit(format!(
+                "{name} has as many transfers at once as the command takes: measure it without --parallel"
+            )));
+        }
+        if self.image.is_none()
+            && let Some(case) = self.cases.iter().find(|case| case.needs_container())
+        {
+            let name = case.as_str();
+            return Err(BenchError::Unfit(format!(
+                "{name} goes through a container: name its image, such as --image busybox"
             )));
         }
         if self.image.is_some() {
@@ -163,8 +191,8 @@ impl Bench<'_> {
         });
         let system_calls = system_calls.transpose()?;
         self.folder.sweep()?;
-        let bytes = self.options.size * u64::try_from(self.options.parallel).unwrap_or(1);
-        Ok(Measured { case, carrier, bytes, runs, others, system_calls })
+        let (bytes, files) = (order.bytes(), case.has_many().then_some(self.options.files));
+        Ok(Measured { case, carrier, bytes, files, runs, others, system_calls })
     }
 
     /// Starts what a case's source is served by, or its sink.
@@ -172,9 +200,12 @@ impl Bench<'_> {
         let size = self.options.size;
         let (scheme, role) = match case.from() {
             _ if case.to() == Destination::Post => ("http", Role::TakePosts(size)),
+            _ if case.is_upload() => {
+                ("http", Role::TakeFiles(if case.has_many() { SMALL_FILE } else { size }))
+            }
+            Origin::Store => ("http", Role::ServeSummed(source_file(self.folder.path()))),
             Origin::Depot => {
-                let program = &self.options.program;
-                let store = Store::start(program, self.folder, case, self.canceller)?;
+                let store = Store::start(self.options, self.folder, case, self.canceller)?;
                 return Ok(Served::Depot(store));
             }
             Origin::Tls => ("https", Role::ServeTls(self.folder.authority(), size)),
@@ -184,18 +215,22 @@ impl Bench<'_> {
         let mut crew = Crew::new(case, self.canceller);
         crew.spawn("the server", &mut self.command(&role))?;
         let address = address(case, &mut crew)?;
-        Ok(Served::Server(format!("{scheme}://{address}/source"), crew))
+        let place = if case.is_of_files() { "api/v1" } else { "source" };
+        Ok(Served::Server(format!("{scheme}://{address}/{place}"), crew))
     }
 
     fn order(&self, case: Case, served: &Served) -> Order {
-        let (url, girder_file) = match served {
+        let (url, in_girder) = match served {
             Served::Nothing => (None, None),
             Served::Depot(store) => {
                 (Some(store.file()), Some((store.url.clone(), store.id.clone())))
             }
-            Served::Server(url, _) => (Some(url.clone()), None),
+            Served::Server(url, _) => {
+                let in_girder = (case.from() == Origin::Store).then(|| FILE_ID.to_owned());
+                (Some(url.clone()), in_girder.map(|id| (url.clone(), id)))
+            }
         };
-        let container = self.options.image.clone().map(|image| Container { image, girder_file });
+        let container = self.options.image.clone().map(|image| Container { image, in_girder });
         Order {
             case,
             url,
@@ -203,6 +238,7 @@ impl Bench<'_> {
             folder: self.folder.path().to_owned(),
             size: self.options.size,
             parallel: self.options.parallel,
+            files: self.options.files,
             container,
         }
     }
@@ -225,7 +261,7 @@ impl Bench<'_> {
     ) -> Result<(Moved, Run), BenchError> {
         self.folder.sweep()?;
         let mut crew = Crew::new(order.case, self.canceller);
-        let role = if order.container.is_some() { Role::Run } else { Role::Move };
+        let role = if order.is_for_the_command() { Role::Run } else { Role::Move };
         let (name, program) = match (mover, &self.options.against) {
             (Mover::Other, Some(other)) => ("the moving process of the other build", other),
             _ => ("the moving process", &self.options.program),
@@ -233,10 +269,10 @@ impl Bench<'_> {
         let mover = crew.spawn(name, &mut self.command_of(program, under, &role))?;
         crew.tell(mover, order);
         crew.next()?;
-        let peers = match order.container {
-            None => self.peers(order, &mut crew)?,
-            // It is in the container.
-            Some(_) => 0..0,
+        let peers = match order.is_for_the_command() {
+            false => self.peers(order, &mut crew)?,
+            // They are in the container, if there are any.
+            true => 0..0,
         };
         let (mut ends, peers_count) = (Vec::with_capacity(peers.len()), peers.len());
         crew.tell(mover, &());
@@ -269,7 +305,7 @@ impl Bench<'_> {
                 (Origin::Fifo, _) => ("a writer", Role::Write(order.fifo(number), order.size)),
                 (Origin::Stdout, _) => ("a writer", Role::Frames(order.attach(number), order.size)),
                 (_, Destination::Fifo) => ("a reader", Role::Read(order.fifo(number))),
-                (_, Destination::File | Destination::Post) => break,
+                (_, _) => break,
             };
             crew.spawn(name, &mut self.command(&role))?;
         }
@@ -286,7 +322,7 @@ impl Bench<'_> {
         moved: Moved,
         ends: &[(u64, f64)],
     ) -> Result<(Moved, Run), BenchError> {
-        let expected = order.size * u64::try_from(order.parallel).unwrap_or(1);
+        let expected = order.bytes();
         let has_readers = order.case.to() == Destination::Fifo && order.container.is_none();
         let (found, seconds) = if has_readers {
             // What counts is when the readers had it.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::case::Case;
+use super::case::{Case, SMALL_FILE};
 use super::error::PeerError;
 
 /// What the moving process is to move.
@@ -25,7 +25,9 @@ pub(super) struct Order {
     pub(super) size: u64,
     /// Transfers at once.
     pub(super) parallel: usize,
-    /// For the ordinary run: the image, the file's id in the depot and the depot's API.
+    /// Files, where there are many small ones.
+    pub(super) files: usize,
+    /// For the ordinary run.
     pub(super) container: Option<Container>,
 }
 
@@ -33,11 +35,33 @@ pub(super) struct Order {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Container {
     pub(super) image: String,
-    /// The depot's API and the file's id in it.
-    pub(super) girder_file: Option<(String, String)>,
+    /// The store's API, and the id in it of the file, or of the folder of small ones.
+    pub(super) in_girder: Option<(String, String)>,
 }
 
 impl Order {
+    /// Of all transfers.
+    pub(super) fn bytes(&self) -> u64 {
+        let (count, bytes) = match self.case.has_many() {
+            true => (self.files, SMALL_FILE),
+            false => (self.parallel, self.size),
+        };
+        bytes * u64::try_from(count).unwrap_or(1)
+    }
+
+    /// Whether the command itself moves, and not a pump alone.
+    pub(super) fn is_for_the_command(&self) -> bool {
+        self.container.is_some() || self.case.is_of_files()
+    }
+
+    /// What is uploaded: a file, or a folder of small ones.
+    pub(super) fn uploaded(&self) -> PathBuf {
+        match self.case.has_many() {
+            true => small_files(&self.folder),
+            false => self.source_file(),
+        }
+    }
+
     /// The file that is moved, or served.
     pub(super) fn source_file(&self) -> PathBuf {
         source_file(&self.folder)
@@ -62,6 +86,11 @@ impl Order {
 /// The file that is moved or served, in the folder of a measurement.
 pub(super) fn source_file(folder: &Path) -> PathBuf {
     folder.join("store").join("source")
+}
+
+/// The folder of many small files.
+pub(super) fn small_files(folder: &Path) -> PathBuf {
+    folder.join("small")
 }
 
 /// What a child says.

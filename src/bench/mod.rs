@@ -6,7 +6,9 @@
 //! writers are children as well, each in a [`Role`], and so are two small servers (`server`) for
 //! what the depot does not do. One more child moves the bytes, by a pump and nothing else
 //! (`mover`), so that what the kernel counts for it is what moving costs. With an image the bytes
-//! go through a container instead, by `gantline run` itself (`ordinary`).
+//! go through a container instead, by `gantline run` itself (`ordinary`). Files come into volumes only so, and go up
+//! by `gantline upload`: those cases are of many small files, of one with a sum, and of a large one, and the stores
+//! that the depot is not are in `girder`.
 //!
 //! The children are this program again; `message` is what is said between them, `child` starts
 //! them, listens to all of them at once and ends them. A run begins when all are ready, and is over
@@ -22,6 +24,7 @@ mod begun;
 mod case;
 mod child;
 mod error;
+mod girder;
 mod machine;
 mod measure;
 mod message;

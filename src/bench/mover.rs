@@ -80,6 +80,7 @@ impl Ends {
                 Source::Http { client, get: Get::new(url), size: Some(order.size), sum: None }
             }
             Origin::File => Source::File(open(&order.source_file())?),
+            Origin::Store => return Err(PeerError::NotForPump),
             Origin::Fifo => Source::Fifo(fifo(order, number)?),
             Origin::Stdout => {
                 let path = order.attach(number);
@@ -91,6 +92,7 @@ impl Ends {
         let sink = match order.case.to() {
             Destination::Fifo => Sink::Fifo(fifo(order, number)?),
             Destination::File => Sink::File(create(&order.target(number))?),
+            Destination::Volume | Destination::Store => return Err(PeerError::NotForPump),
             Destination::Post => {
                 let (client, url) = http(order)?;
                 Sink::Post { client, post: Post::new(url) }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::PeerError;
 use super::message::{Message, hear, now, say};
-use super::{attach, mover, ordinary, server};
+use super::{attach, girder, mover, ordinary, server};
 use crate::sys::pipe::PIPE_BYTES;
 
 /// What a child process is for.
@@ -15,7 +15,7 @@ use crate::sys::pipe::PIPE_BYTES;
 pub enum Role {
     /// Moves, by a pump of its own.
     Move,
-    /// Moves, by the ordinary run with a container.
+    /// Moves, by the command as it is used: a run with a container, or an upload.
     Run,
     /// Reads a FIFO to its end.
     Read(PathBuf),
@@ -29,6 +29,10 @@ pub enum Role {
     TakePosts(u64),
     /// Serves so many bytes to each GET over TLS; its authority's certificate goes into the file.
     ServeTls(PathBuf, u64),
+    /// Serves a file, and tells its sum.
+    ServeSummed(PathBuf),
+    /// Takes files of so many bytes, and throws them away.
+    TakeFiles(u64),
 }
 
 impl Role {
@@ -43,6 +47,8 @@ impl Role {
             Self::ServeChunked(bytes) => ("serve-chunked", None, Some(bytes)),
             Self::TakePosts(bytes) => ("take-posts", None, Some(bytes)),
             Self::ServeTls(path, bytes) => ("serve-tls", Some(path), Some(bytes)),
+            Self::ServeSummed(path) => ("serve-summed", Some(path), None),
+            Self::TakeFiles(bytes) => ("take-files", None, Some(bytes)),
         };
         let path = path.map(|path| path.clone().into_os_string());
         let bytes = bytes.map(|bytes| bytes.to_string().into());
@@ -62,6 +68,8 @@ impl Role {
             ("serve-chunked", [bytes]) => Self::ServeChunked(number(bytes)?),
             ("take-posts", [bytes]) => Self::TakePosts(number(bytes)?),
             ("serve-tls", [path, bytes]) => Self::ServeTls(path.into(), number(bytes)?),
+            ("serve-summed", [path]) => Self::ServeSummed(path.into()),
+            ("take-files", [bytes]) => Self::TakeFiles(number(bytes)?),
             _ => return None,
         })
     }
@@ -86,6 +94,8 @@ impl Role {
             Self::ServeChunked(bytes) => server::chunked(*bytes, out),
             Self::TakePosts(bytes) => server::posts(*bytes, out),
             Self::ServeTls(path, bytes) => server::tls(path, *bytes, out),
+            Self::ServeSummed(path) => girder::summed(path, out),
+            Self::TakeFiles(bytes) => girder::uploads(*bytes, out),
         };
         if let Err(error) = &played {
             say(out, &Message::Failed(crate::run::chain(error)))?;
@@ -195,6 +205,8 @@ mod tests {
             Role::ServeChunked(7),
             Role::TakePosts(7),
             Role::ServeTls("/a".into(), u64::MAX),
+            Role::ServeSummed("/a".into()),
+            Role::TakeFiles(7),
         ] {
             assert_eq!(Role::parse(&role.arguments()), Some(role));
         }

@@ -41,19 +41,24 @@ fn draw<'a>(measurement: &Measurement, svg: &'a mut String) -> Drawn<'a> {
     root.fill(&WHITE)?;
     let root = root.titled(&title(measurement), (FONT, 15))?;
     let (rates, times) = root.split_vertically((HEIGHT - TITLE_HEIGHT) / 2);
-    let cases = &measurement.cases;
+    // What a small file takes is not to be seen beside what a large one takes.
+    let (mut cases, many): (Vec<_>, Vec<_>) =
+        measurement.cases.iter().partition(|case| case.files.is_none());
+    if cases.is_empty() {
+        cases = many;
+    }
     let rate = |case: &Measured| case.bytes_per_second() / GIBIBYTE;
     let median = match measurement.runs {
         1 => "one run".to_owned(),
         runs => format!("median of {runs} runs"),
     };
-    bars(&rates, cases, "GiB/s", &[Bar { name: &median, colour: RATE, of: &rate }])?;
+    bars(&rates, &cases, "GiB/s", &[Bar { name: &median, colour: RATE, of: &rate }])?;
     // One upon the other: the second is drawn over the foot of the first.
     let all =
         |case: &Measured| case.user_seconds_per_gibibyte() + case.system_seconds_per_gibibyte();
     let user = Bar { name: "user", colour: USER, of: &all };
     let system = Bar { name: "system", colour: SYSTEM, of: &Measured::system_seconds_per_gibibyte };
-    bars(&times, cases, "CPU seconds per GiB", &[user, system])?;
+    bars(&times, &cases, "CPU seconds per GiB", &[user, system])?;
     root.present()?;
     drop((rates, times));
     Ok(())
@@ -90,8 +95,8 @@ struct Bar<'a> {
 }
 
 /// A bar for each case; of several, the first is the highest and has its number written above.
-fn bars<'a>(area: &Area<'a>, cases: &[Measured], label: &str, bars: &[Bar<'_>]) -> Drawn<'a> {
-    let highest = bars.iter().flat_map(|bar| cases.iter().map(bar.of)).fold(0.0, f64::max);
+fn bars<'a>(area: &Area<'a>, cases: &[&Measured], label: &str, bars: &[Bar<'_>]) -> Drawn<'a> {
+    let highest = bars.iter().flat_map(|bar| cases.iter().copied().map(bar.of)).fold(0.0, f64::max);
     // Room for the numbers and the legend; and a scale, although nothing could be measured.
     let top = if highest > 0.0 { highest * 1.35 } else { 1.0 };
     let mut chart = ChartBuilder::on(area)
@@ -116,7 +121,7 @@ fn bars<'a>(area: &Area<'a>, cases: &[Measured], label: &str, bars: &[Bar<'_>]) 
         .label_style((FONT, 14))
         .draw()?;
     for Bar { name, colour, of } in bars {
-        let series = chart.draw_series(cases.iter().enumerate().map(|(at, case)| {
+        let series = chart.draw_series(cases.iter().copied().enumerate().map(|(at, case)| {
             let corners = [(SegmentValue::Exact(at), 0.0), (SegmentValue::Exact(at + 1), of(case))];
             let mut bar = Rectangle::new(corners, colour.filled());
             bar.set_margin(0, 0, 20, 20);
@@ -136,7 +141,7 @@ fn bars<'a>(area: &Area<'a>, cases: &[Measured], label: &str, bars: &[Bar<'_>]) 
     let Some(Bar { of, .. }) = bars.first() else { return Ok(()) };
     let style =
         (FONT, 14).into_font().into_text_style(area).pos(Pos::new(HPos::Center, VPos::Bottom));
-    chart.draw_series(cases.iter().enumerate().map(|(at, case)| {
+    chart.draw_series(cases.iter().copied().enumerate().map(|(at, case)| {
         let number = of(case);
         Text::new(format!("{number:.2}"), (SegmentValue::CenterOf(at), number), style.clone())
     }))?;

@@ -93,7 +93,7 @@ fn line(mut socket: &TcpStream) -> io::Result<String> {
 const HEAD_LINE: usize = 8 << 10;
 
 /// Throws so many bytes away. TCP copies none of them (`MSG_TRUNC`, see tcp(7)).
-fn discard(socket: &TcpStream, mut bytes: u64) -> io::Result<()> {
+pub(super) fn discard(socket: &TcpStream, mut bytes: u64) -> io::Result<()> {
     let mut block = vec![0; 1 << 20];
     while bytes > 0 {
         let most = usize::try_from(bytes).unwrap_or(usize::MAX).min(block.len());
@@ -147,7 +147,8 @@ fn config(authority: &Path) -> Result<ServerConfig, PeerError> {
         .map_err(PeerError::Tls)
 }
 
-fn serve(
+/// Answers each connection in a thread of its own, until the process is ended.
+pub(super) fn serve(
     out: &mut dyn Write,
     answer: impl Fn(&TcpStream) -> io::Result<()> + Send + Sync + 'static,
 ) -> Result<(), PeerError> {
@@ -169,7 +170,7 @@ fn serve(
 }
 
 /// More than our own client's requests ever have.
-const HEAD_BYTES: u64 = 64 << 10;
+pub(super) const HEAD_BYTES: u64 = 64 << 10;
 
 fn take_head(from: &mut impl BufRead) -> io::Result<()> {
     let mut from = from.take(HEAD_BYTES);

@@ -9,12 +9,13 @@ use std::process::{ChildStdin, Command};
 use nix::sys::statvfs::statvfs;
 use uuid::Uuid;
 
-use super::case::Case;
+use super::case::{Case, SMALL_FILE};
 use super::child::{Canceller, Process};
 use super::error::BenchError;
 use super::measure::Options;
-use super::message::source_file;
+use super::message::{small_files, source_file};
 use super::peer::{each_piece, noise};
+use crate::depot;
 use crate::volume::{RecordFolders, TempDirectory};
 
 /// The folder of a measurement. It goes with everything in it, and if the measurement is killed
@@ -29,8 +30,11 @@ impl Folder {
         let failed = |path: &Path, source| BenchError::Prepare { path: path.to_owned(), source };
         let space = statvfs(within).map_err(|errno| failed(within, errno.into()))?;
         let free = space.blocks_available().saturating_mul(space.fragment_size());
-        // The file, and what is made of it.
-        let needed = size.saturating_mul(2);
+        let has_small = options.cases.iter().any(|case| case.has_many());
+        let small = if has_small { options.files } else { 0 };
+        // The files, and what is made of them; a small one takes a page.
+        let of_small = u64::try_from(small).unwrap_or(u64::MAX).saturating_mul(PAGE);
+        let needed = size.saturating_add(of_small).saturating_mul(2);
         if free < needed {
             return Err(BenchError::NoSpace { folder: within.to_owned(), needed, free });
         }
@@ -43,9 +47,14 @@ impl Folder {
         let file = source_file(folder.path());
         let store = file.parent().unwrap_or_else(|| folder.path());
         fs::create_dir(store).map_err(|source| failed(store, source))?;
-        match fill(&file, size, canceller) {
+        let files = small_files(folder.path());
+        fs::create_dir(&files).map_err(|source| failed(&files, source))?;
+        let of_one = fill(&file, size, canceller).map_err(|source| (&file, source));
+        let of_all = of_one
+            .and_then(|()| fill_many(&files, small, canceller).map_err(|source| (&files, source)));
+        match of_all {
             Err(_) if canceller.is_cancelled() => Err(BenchError::Cancelled),
-            filled => filled.map(|()| Self(folder)).map_err(|source| failed(&file, source)),
+            filled => filled.map(|()| Self(folder)).map_err(|(path, source)| failed(path, source)),
         }
     }
 
@@ -93,12 +102,27 @@ fn fill(path: &Path, size: u64, canceller: &Canceller) -> io::Result<()> {
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
+/// Small files of the same bytes: no two in one folder are told apart by them.
+fn fill_many(folder: &Path, files: usize, canceller: &Canceller) -> io::Result<()> {
+    let bytes = noise(usize::try_from(SMALL_FILE).unwrap_or_default());
+    for nth in 0..files {
+        if canceller.is_cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        fs::write(folder.join(format!("{nth:06}")), &bytes)?;
+    }
+    Ok(())
+}
+
+/// What a small file takes of a file system.
+const PAGE: u64 = 4 << 10;
+
 /// `gantline depot` at work.
 #[derive(Debug)]
 pub(super) struct Store {
     /// `http://…/api/v1`.
     pub(super) url: String,
-    /// The file's id.
+    /// The id of the file, or of the folder of small ones.
     pub(super) id: String,
     /// It ends with this, should we be killed.
     _heard: ChildStdin,
@@ -108,25 +132,29 @@ pub(super) struct Store {
 impl Store {
     /// Starts it.
     pub(super) fn start(
-        program: &Path,
+        options: &Options,
         folder: &Folder,
         case: Case,
         canceller: &Canceller,
     ) -> Result<Self, BenchError> {
-        let mut command = Command::new(program);
+        let mut command = Command::new(&options.program);
         let file = source_file(folder.path());
-        command.arg("depot").arg(file.parent().unwrap_or(&file)).args([
-            "--listen",
-            "127.0.0.1:0",
-            "--while-heard",
-        ]);
+        let (served, files) = match case.has_many() {
+            true => (small_files(folder.path()), options.files),
+            false => (file.parent().unwrap_or(&file).to_owned(), 1),
+        };
+        command.arg("depot").arg(served).args(["--listen", "127.0.0.1:0", "--while-heard"]);
         let mut process = Process::spawn(NAME, &mut command, canceller)?;
         let said = || -> Option<(String, String, ChildStdin)> {
             let (heard, output) = process.streams()?;
             let mut lines = output.lines().map_while(Result::ok);
             let url = lines.next()?.strip_prefix("serving on ")?.to_owned();
-            // An id, the size, the path.
-            let id = lines.next()?.split_whitespace().next()?.to_owned();
+            // An id, the size, the path. It serves when all lines have been read.
+            let last = lines.take(files).last()?;
+            let id = match case.has_many() {
+                true => depot::root_folder(),
+                false => last.split_whitespace().next()?.to_owned(),
+            };
             Some((url, id, heard))
         };
         let Some((url, id, heard)) = { said }() else {

@@ -60,6 +60,8 @@ pub struct Measured {
     pub carrier: String,
     /// Bytes of a run, over all transfers.
     pub bytes: u64,
+    /// How many files those are, where there are many small ones.
+    pub files: Option<usize>,
     /// The runs, in their order; at least one.
     pub runs: Vec<Run>,
     /// Those of the other build, if there is one: each beside ours of the same number.
@@ -72,6 +74,11 @@ impl Measured {
     /// The median of the runs.
     pub fn bytes_per_second(&self) -> f64 {
         self.bytes_f64() / self.median(|run| run.seconds)
+    }
+
+    /// Of many small files: the median of the runs.
+    pub fn files_per_second(&self) -> Option<f64> {
+        Some(self.files_f64()? / self.median(|run| run.seconds))
     }
 
     /// User CPU seconds, the median of the runs.
@@ -99,6 +106,10 @@ impl Measured {
         precise(self.bytes)
     }
 
+    fn files_f64(&self) -> Option<f64> {
+        self.files.map(|files| precise(u64::try_from(files).unwrap_or(u64::MAX)))
+    }
+
     fn median(&self, of: impl Fn(&Run) -> f64) -> f64 {
         self.spread(of).median()
     }
@@ -118,12 +129,20 @@ impl Measured {
 
     /// Its line of the table, under [`Measurement::table_head`].
     pub fn table_line(&self) -> String {
+        let rate = match self.files_per_second() {
+            Some(files) => format!("{files:>6.0} files/s"),
+            None => format!("{:>8.2} GiB/s", self.bytes_per_second() / GIBIBYTE),
+        };
+        let (user, system) = match self.files_f64() {
+            Some(files) => (
+                self.median(|run| run.user_seconds) / files * MILLISECONDS,
+                self.median(|run| run.system_seconds) / files * MILLISECONDS,
+            ),
+            None => (self.user_seconds_per_gibibyte(), self.system_seconds_per_gibibyte()),
+        };
         let mut line = format!(
-            "{:<13} {:>8.2} GiB/s {:>8.3} {:>8.3} {:>7.1} MiB  {:<8}",
+            "{:<13} {rate} {user:>8.3} {system:>8.3} {:>7.1} MiB  {:<8}",
             self.case.as_str(),
-            self.bytes_per_second() / GIBIBYTE,
-            self.user_seconds_per_gibibyte(),
-            self.system_seconds_per_gibibyte(),
             precise(self.peak_memory()) / MEBIBYTE,
             self.carrier,
         );
@@ -156,6 +175,8 @@ impl Measured {
             "case": self.case.as_str(),
             "carrier": self.carrier,
             "bytes": self.bytes,
+            "files": self.files,
+            "files_per_second": self.files_per_second(),
             "bytes_per_second": self.bytes_per_second(),
             "cpu_user_seconds_per_gib": self.user_seconds_per_gibibyte(),
             "cpu_system_seconds_per_gib": self.system_seconds_per_gibibyte(),
@@ -251,6 +272,7 @@ impl Measurement {
 
 pub(super) const GIBIBYTE: f64 = 1_073_741_824.0;
 const MEBIBYTE: f64 = 1_048_576.0;
+const MILLISECONDS: f64 = 1000.0;
 
 /// As a number to divide: exact below 8 PiB.
 fn precise(number: u64) -> f64 {
@@ -275,6 +297,7 @@ mod tests {
             case: Case::HttpFifo,
             carrier: "direct".to_owned(),
             bytes: 2 << 30,
+            files: None,
             runs: vec![run(9.0), run(0.5), run(1.0)],
             others: Vec::new(),
             system_calls: Some(4096),
@@ -290,12 +313,32 @@ mod tests {
     }
 
     #[test]
+    fn many_small_files_have_a_rate_of_files_and_the_time_of_one() {
+        let measured = Measured {
+            case: Case::ManyUp,
+            carrier: "upload".to_owned(),
+            bytes: 4000 << 11,
+            files: Some(4000),
+            runs: vec![run(0.5, (0.4, 0.2))],
+            others: Vec::new(),
+            system_calls: None,
+        };
+        assert_eq!(measured.files_per_second(), Some(8000.0));
+        assert_eq!(
+            measured.table_line(),
+            "many-up         8000 files/s    0.100    0.050     3.0 MiB  upload\n"
+        );
+        assert_eq!(measured.to_json()["files"], 4000);
+    }
+
+    #[test]
     fn two_builds_are_compared_by_their_medians_and_pair_by_pair() {
         let run = |seconds| run(seconds, (0.0, 0.0));
         let measured = Measured {
             case: Case::HttpFifo,
             carrier: "direct".to_owned(),
             bytes: 2 << 30,
+            files: None,
             runs: vec![run(1.0), run(2.0), run(3.0)],
             others: vec![run(2.0), run(2.0), run(2.0)],
             system_calls: None,

@@ -82,9 +82,9 @@ pub(super) enum Command {
     ///
     /// Everything that it needs it brings: a store, servers, readers and writers, each a process of
     /// its own. What is measured is the process between them, by itself, without a container; or,
-    /// with --image, `gantline run` with one. Rates and times are medians of the runs; a rate counts
-    /// from the beginning to the last byte that the reader or the file has. The files of a
-    /// measurement are removed at its end.
+    /// with --image, `gantline run` with one. Files go up by `gantline upload`. Rates and times are
+    /// medians of the runs; a rate counts from the beginning to the last byte that the reader or the
+    /// file has. The files of a measurement are removed at its end.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
     /// Print the version, and what is in it.
@@ -352,6 +352,9 @@ pub(super) struct BenchArgs {
     /// How many transfers at once
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) parallel: usize,
+    /// How many files of 2 KiB there are in the cases of many
+    #[arg(long, value_name = "N", default_value_t = 4000)]
+    pub(super) files: usize,
     /// How often each case is measured; with --against 10 unless said otherwise
     #[arg(
         long,

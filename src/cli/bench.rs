@@ -55,8 +55,15 @@ fn options(args: &BenchArgs, environment: &Environment) -> Result<Options, Failu
         message: format!("cannot find this program, to start its other parts: {error}"),
         code: exit::FAILED,
     })?;
-    let all = || Case::ALL.into_iter().filter(|case| args.image.is_none() || case.has_container());
-    let cases = if args.cases.is_empty() { all().collect() } else { args.cases.clone() };
+    let can_be = |case: &Case| {
+        let fits_image = match args.image {
+            Some(_) => case.has_container(),
+            None => !case.needs_container(),
+        };
+        fits_image && (args.parallel == 1 || !case.is_of_files())
+    };
+    let all = || Case::ALL.into_iter().filter(can_be).collect();
+    let cases = if args.cases.is_empty() { all() } else { args.cases.clone() };
     let folder = args.folder.clone().unwrap_or_else(|| environment.temporary_folder());
     // The children have other working directories in mind than a relative path does.
     let folder = std::path::absolute(&folder).unwrap_or(folder);
@@ -66,6 +73,7 @@ fn options(args: &BenchArgs, environment: &Environment) -> Result<Options, Failu
         cases,
         size: args.size,
         parallel: args.parallel,
+        files: args.files,
         runs: args.runs,
         folder,
         record_folder: environment.record_folder(),

@@ -91,11 +91,17 @@ Cases:
   fifo-file      a FIFO that is written into a file
   http-file      plain HTTP into a file
   stdout-file    a container's stdout, in the engine's frames, into a file
+  many-down      a folder of many small files into a volume, until the
+                 container is made; only with --image
+  many-up        many small files, by `gantline upload`
+  checked-down   a file with a sum in its record into a volume, as many-down
+  upload         a file, by `gantline upload`
 
 Columns: GiB a second; seconds of CPU time for each GiB, user and system; the
-most memory held; how the bytes travelled. With --against a second line: the
-ratio of the medians, ours by the other's, and in brackets the least, the
-quartiles and the most of the pairs.
+most memory held; how the bytes travelled. Of many small files: files a
+second; milliseconds of CPU time for each, user and system. With --against a
+second line: the ratio of the medians, ours by the other's, and in brackets
+the least, the quartiles and the most of the pairs.
 
 Examples:
   gantline bench

@@ -36,7 +36,7 @@ mod tree;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use error::DepotError;
@@ -109,6 +109,11 @@ pub struct DepotFile {
     pub size: u64,
     /// Its path in the folder.
     pub path: PathBuf,
+}
+
+/// The id of the folder that a depot serves.
+pub(crate) fn root_folder() -> String {
+    id::Id::of(id::Kind::Folder, Path::new("")).to_string()
 }
 
 impl Depot {

@@ -9,7 +9,8 @@ fn every_case_with_a_container_is_measured_through_one() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data.json");
     let bench = ["bench", "--image", "gantline-test:busybox", "--size", "1000001", "--runs", "1"];
-    let finished = Invocation::of(&bench).arg("--json").arg(&data).finish();
+    let finished =
+        Invocation::of(&bench).arg("--files").arg("30").arg("--json").arg(&data).finish();
     assert_eq!((finished.code, finished.stderr.as_str()), (0, ""), "{finished}");
     let data: Value = serde_json::from_slice(&std::fs::read(data).unwrap()).unwrap();
     assert_eq!(data["image"], "gantline-test:busybox");
@@ -27,8 +28,11 @@ fn every_case_with_a_container_is_measured_through_one() {
         "fifo-post",
         "fifo-file",
         "stdout-file",
+        "many-down",
+        "checked-down",
     ];
-    assert_eq!(cases, names.map(|name| (name, 1_000_001)));
+    let bytes = |name| if name == "many-down" { 30 << 11 } else { 1_000_001 };
+    assert_eq!(cases, names.map(|name| (name, bytes(name))));
 }
 
 #[test]

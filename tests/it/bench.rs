@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-const CASES: [(&str, &str); 8] = [
+const CASES: [(&str, &str); 10] = [
     ("http-fifo", "direct"),
     ("https-fifo", "copy"),
     ("chunked-fifo", "copy"),
@@ -23,6 +23,8 @@ const CASES: [(&str, &str); 8] = [
     ("fifo-file", "direct"),
     ("http-file", "splice"),
     ("stdout-file", "spool"),
+    ("many-up", "upload"),
+    ("upload", "upload"),
 ];
 
 /// A folder of its own for each call, which must be empty afterwards.
@@ -76,7 +78,7 @@ fn json(path: &Path) -> Value {
 
 #[test]
 fn every_case_is_measured_and_the_data_are_complete() {
-    let mut bench = Bench::of(&["--size", "3MiB", "--runs", "2"]);
+    let mut bench = Bench::of(&["--size", "3MiB", "--runs", "2", "--files", "20"]);
     let (data, picture) = (bench.path("data.json"), bench.path("picture.svg"));
     bench.command.arg("--json").arg(&data).arg("--plot").arg(&picture);
     let (code, stdout, stderr, _folder) = bench.finish();
@@ -96,7 +98,10 @@ fn every_case_is_measured_and_the_data_are_complete() {
     for ((case, (name, carrier)), line) in cases.iter().zip(CASES).zip(&lines[1..]) {
         assert_eq!((&case["case"], &case["carrier"]), (&name.into(), &carrier.into()));
         assert!(line.starts_with(name) && line.ends_with(carrier), "{line}");
-        assert_eq!(case["bytes"], 3 << 20);
+        let (has_many, by_command) = (name == "many-up", carrier == "upload");
+        assert_eq!(case["bytes"], if has_many { 20 << 11 } else { 3 << 20 });
+        assert_eq!(case["files"], if has_many { 20.into() } else { Value::Null });
+        assert_eq!(line.contains(" files/s "), has_many, "{line}");
         assert!(case["bytes_per_second"].as_f64().unwrap() > 0.0, "{case}");
         assert!(case["cpu_user_seconds_per_gib"].as_f64().unwrap() >= 0.0, "{case}");
         assert!(case["cpu_system_seconds_per_gib"].as_f64().unwrap() >= 0.0, "{case}");
@@ -108,9 +113,13 @@ fn every_case_is_measured_and_the_data_are_complete() {
         let runs = case["runs"].as_array().unwrap();
         assert_eq!(runs.len(), 2);
         assert!(runs.iter().all(|run| run["seconds"].as_f64().unwrap() > 0.0), "{case}");
-        assert!(runs.iter().all(|run| run["threads"].as_u64().unwrap() > 1), "{case}");
+        let threads = |run: &Value| run["threads"].as_u64();
+        let all_have = runs.iter().all(|run| threads(run).map_or(by_command, |count| count > 1));
+        assert!(all_have, "{case}");
     }
+    // What small files take is not to be seen beside the others.
     let mut words = CASES.map(|(name, _)| name).to_vec();
+    words.retain(|name| *name != "many-up");
     // What was moved, how often and by what, and what the colours mean.
     let title = concat!("gantline ", env!("CARGO_PKG_VERSION"), " bench, 3 MiB: ");
     words.extend([title, "median of 2 runs", "user", "system"]);
@@ -198,6 +207,16 @@ fn several_at_once_and_odd_sizes_arrive_whole() {
 }
 
 #[test]
+fn small_files_alone_have_a_picture_too() {
+    let mut bench = Bench::of(&["--size", "1", "--runs", "1", "--files", "3", "--case", "many-up"]);
+    let picture = bench.path("picture.svg");
+    bench.command.arg("--plot").arg(&picture);
+    let (code, _, stderr, _folder) = bench.finish();
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_is_picture_of(&fs::read_to_string(picture).unwrap(), &["many-up"]);
+}
+
+#[test]
 fn sixty_four_at_once_have_no_thread_each() {
     let mut bench =
         Bench::of(&["--size", "100001", "--runs", "1", "--parallel", "64", "--case", "http-fifo"]);
@@ -220,7 +239,11 @@ fn what_cannot_be_measured_is_bad_usage() {
         (&["--runs", "0"], "zero"),
         (&["--parallel", "0"], "1 to 250"),
         (&["--parallel", "251"], "1 to 250"),
+        (&["--files", "0"], "1 to 100000"),
+        (&["--parallel", "2", "--case", "many-up"], "without --parallel"),
+        (&["--case", "many-down"], "--image busybox"),
         (&["--image", "busybox", "--case", "http-file"], "http-file"),
+        (&["--image", "busybox", "--case", "upload"], "upload has no container"),
         (&["--image", "busybox", "--parallel", "2", "--case", "stdout-file"], "one stdout"),
         (&["--image", "busybox", "--syscalls"], "without a container"),
         (&["--against", "/nowhere/gantline"], "cannot measure against /nowhere/gantline"),
