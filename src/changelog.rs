@@ -27,6 +27,7 @@
 //!
 //! ## The command and the worker
 //!
+//! - On a terminal, a container's last line that has no end (`printf x`) stays: a bar shared the line, and took it away.
 //! - Commands that are told to be pasted have names with spaces in quotes. A `TMPDIR` that cannot hold pipes or folders is
 //!   named where that fails.
 //! - `gantline prune --forget ENGINE` forgets the containers of an engine that is gone for good.

@@ -1,7 +1,7 @@
 //! What is shown of a run while it goes on: bars, lines, or warnings only.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ use crate::sys::pipe::PIPE_BYTES;
 pub(super) struct Display {
     shown: Progress,
     bars: MultiProgress,
+    stdout: Relay<Stdout>,
+    stderr: Relay<Stderr>,
     aside: Aside,
 }
 
@@ -45,7 +47,9 @@ impl Display {
             Progress::Plain => Box::new(Lines::default()),
             Progress::None => Box::new(WarningsOnly),
         })?;
-        Ok(Self { shown, bars, aside })
+        let stdout = Relay::new(bars.clone(), io::stdout());
+        let stderr = Relay::new(bars.clone(), io::stderr());
+        Ok(Self { shown, bars, stdout, stderr, aside })
     }
 
     /// What the run is given: where its events go, and the streams that would be written across the bars,
@@ -53,9 +57,9 @@ impl Display {
     pub(super) fn settings(&self, settings: RunSettings) -> RunSettings {
         let settings = settings.with_events(self.aside.clone());
         let Progress::Auto = self.shown else { return settings };
-        let settings = settings.with_stderr_writer(Relay::new(self.bars.clone(), io::stderr()));
+        let settings = settings.with_stderr_writer(self.stderr.clone());
         match io::stdout().is_terminal() {
-            true => settings.with_stdout_writer(Relay::new(self.bars.clone(), io::stdout())),
+            true => settings.with_stdout_writer(self.stdout.clone()),
             false => settings,
         }
     }
@@ -77,14 +81,18 @@ impl Display {
         }
     }
 
-    /// Shows the rest, takes the bars away and says these last lines. The run must be over. Something comes, or the
+    /// Shows the rest, takes the bars away, and says these last lines behind the container's own. The run must be over. Something comes, or the
     /// other end is gone, when that is done: standard error may take nothing.
     pub(super) fn end(self, lines: Vec<String>) -> Receiver<()> {
-        let Self { bars, aside, .. } = self;
+        let Self { bars, stdout, stderr, aside, .. } = self;
         let (tell, told) = bounded(1);
         aside.end(move || {
             // The terminal is gone: nothing is left to clear.
             let _ = bars.clear();
+            let is_begun = [stdout.write_last(), stderr.write_last()].contains(&true);
+            if is_begun && !lines.is_empty() {
+                let _ = io::stderr().write_all(b"\n");
+            }
             lines.iter().for_each(|line| render::say(line));
             let _ = tell.send(());
         });

@@ -1,49 +1,74 @@
 //! Brings the container's output past the bars when both are on one terminal.
 //!
-//! What the run writes is written while the bars are away. A last line that has no end yet is kept until it
-//! has one: the bars would be drawn behind it, and would wipe it out with themselves.
+//! What the run writes is written while the bars are away. A last line that has no end is kept until it has one, or the
+//! bars are gone: they would be drawn behind it, and would wipe it out with themselves.
 
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::MultiProgress;
 
-/// Writes one stream to a terminal.
+/// Writes one stream to a terminal. Its clones are one.
 #[derive(Debug)]
 pub(super) struct Relay<T> {
     bars: MultiProgress,
+    stream: Arc<Mutex<Stream<T>>>,
+}
+
+#[derive(Debug)]
+struct Stream<T> {
     terminal: T,
     kept: Vec<u8>,
+}
+
+impl<T> Clone for Relay<T> {
+    fn clone(&self) -> Self {
+        Self { bars: self.bars.clone(), stream: Arc::clone(&self.stream) }
+    }
 }
 
 impl<T: Write> Relay<T> {
     /// Writes to `terminal` while `bars` are away.
     pub(super) fn new(bars: MultiProgress, terminal: T) -> Self {
-        Self { bars, terminal, kept: Vec::new() }
+        Self { bars, stream: Arc::new(Mutex::new(Stream { terminal, kept: Vec::new() })) }
     }
 
+    /// Writes what has no end, and says whether there is any. The bars must be gone for good.
+    pub(super) fn write_last(&self) -> bool {
+        let mut stream = self.stream();
+        let kept = stream.kept.len();
+        // The terminal is gone: nobody misses it.
+        let _ = stream.write_kept(kept);
+        kept > 0
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Stream<T>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Write> Stream<T> {
     fn write_kept(&mut self, bytes: usize) -> io::Result<()> {
         let ready: Vec<u8> = self.kept.drain(..bytes).collect();
-        let terminal = &mut self.terminal;
-        self.bars.suspend(|| terminal.write_all(&ready).and_then(|()| terminal.flush()))
+        self.terminal.write_all(&ready)?;
+        self.terminal.flush()
     }
 }
 
 impl<T: Write> Write for Relay<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.kept.extend_from_slice(bytes);
-        let ready = ready(&self.kept);
+        let mut stream = self.stream();
+        stream.kept.extend_from_slice(bytes);
+        let ready = ready(&stream.kept);
         if ready > 0 {
-            self.write_kept(ready)?;
+            self.bars.suspend(|| stream.write_kept(ready))?;
         }
         Ok(bytes.len())
     }
 
-    /// Writes the last line, too: the stream is at its end.
+    /// Whole lines are written already, and the last one waits for [`Relay::write_last`].
     fn flush(&mut self) -> io::Result<()> {
-        match self.kept.len() {
-            0 => Ok(()),
-            all => self.write_kept(all),
-        }
+        Ok(())
     }
 }
 
@@ -71,11 +96,13 @@ mod tests {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         let mut relay = Relay::new(bars, Vec::new());
         relay.write_all(b"one\ntw").unwrap();
-        assert_eq!(relay.terminal, b"one\n");
+        let written = |relay: &Relay<Vec<u8>>| relay.stream().terminal.clone();
+        assert_eq!(written(&relay), b"one\n");
         relay.write_all(b"o\n\xff").unwrap();
-        assert_eq!(relay.terminal, b"one\ntwo\n");
         relay.flush().unwrap();
-        assert_eq!(relay.terminal, b"one\ntwo\n\xff");
+        assert_eq!(written(&relay), b"one\ntwo\n");
+        assert!(relay.clone().write_last() && !relay.write_last());
+        assert_eq!(written(&relay), b"one\ntwo\n\xff");
     }
 
     #[test]
