@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
+use clap::builder::{
+    ArgPredicate, NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser,
+};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::examples::*;
@@ -337,7 +339,7 @@ pub(super) struct PruneArgs {
     pub(super) all: bool,
     /// Forget the containers of the engine with this address, such as tcp://10.0.0.7:2375, if it cannot be reached: it is
     /// gone for good
-    #[arg(long, value_name = "ENGINE")]
+    #[arg(long, value_name = "ENGINE", value_parser = NonEmptyStringValueParser::new())]
     pub(super) forget: Option<String>,
 }
 

@@ -1,5 +1,7 @@
 //! `gantline prune`: what killed runs left.
 
+use std::collections::BTreeSet;
+
 use super::args::PruneArgs;
 use super::{Failure, exit, render};
 use crate::run::{Prune, Pruned, chain, quoted};
@@ -24,10 +26,13 @@ pub(super) fn prune(args: &PruneArgs, environment: &Environment) -> Result<u8, F
     let pruned = prune.run().map_err(|error| Failure::failed(&error))?;
     let printed = render::print(&lines(&pruned, args.dry_run))?;
     for left in &pruned.left {
-        let gone = left.unreachable.as_ref().map_or_else(String::new, |engine| {
-            format!("; if that engine is gone for good: gantline prune --forget {}", quoted(engine))
-        });
-        render::say(&format!("{}; this does it: {}{gone}", chain(&left.error), left.command));
+        render::say(&format!("{}; this does it: {}", chain(&left.error), left.command));
+    }
+    let away: BTreeSet<_> =
+        pruned.left.iter().filter_map(|left| left.unreachable.as_ref()).collect();
+    for engine in away {
+        let engine = quoted(engine);
+        render::say(&format!("if that engine is gone for good: gantline prune --forget {engine}"));
     }
     if let Some(engine) = args.forget.as_deref().filter(|_| pruned.forgotten.is_empty()) {
         render::say(&format!(

@@ -237,7 +237,8 @@ fn a_container_that_cannot_be_removed_is_named_with_the_command_and_found_again(
     );
     assert!(pruned.stderr.contains(&command), "{pruned}");
     let address = format!("unix://{}", socket.display());
-    let advice = format!("if that engine is gone for good: gantline prune --forget {address}\n");
+    let advice =
+        format!("gantline: if that engine is gone for good: gantline prune --forget {address}\n");
     assert!(pruned.stderr.contains(&advice), "{pruned}");
     assert!(exists(&id), "{pruned}");
     std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
