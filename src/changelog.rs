@@ -27,6 +27,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - Python's `NaN`, `None`, `True` and comments in a job are named as what JSON has not. `-v ./data` without a path in the
+//!   container, and a `HostFile` in a folder that is not there, say what is missing.
 //! - On a terminal, a container's last line that has no end (`printf x`) stays: a bar shared the line, and took it away.
 //! - Commands that are told to be pasted have names with spaces in quotes. A `TMPDIR` that cannot hold pipes or folders is
 //!   named where that fails.

@@ -333,6 +333,9 @@ fn argument(word: &OsString, pipes: &mut [Pipe]) -> Result<Value, ImageError> {
 /// As docker's command has it: what begins with a dot is a path of the host.
 fn volume(text: &str) -> Result<Value, ImageError> {
     let (host, rest) = text.split_once(':').unwrap_or((text, ""));
+    if rest.is_empty() && host.starts_with(['.', '~']) {
+        return Err(ImageError::NoMountPoint { found: text.to_owned() });
+    }
     match host.starts_with('.') && !rest.is_empty() {
         true => Ok(format!("{}:{rest}", absolute(host)?).into()),
         false => Ok(text.into()),
@@ -402,6 +405,8 @@ pub(super) enum ImageError {
     PartOfArgument { name: String, found: String },
     #[error("--gpus {found}: expected `all`, how many, or `device=` and ids behind commas")]
     Gpus { found: String },
+    #[error("-v {found}: expected HOST:CONTAINER, with an absolute path in the container")]
+    NoMountPoint { found: String },
     #[error("cannot say where {found} is")]
     Path { found: String },
     #[error("the argument {found:?} is not UTF-8")]

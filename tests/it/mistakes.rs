@@ -70,6 +70,11 @@ fn a_wrong_command_line_is_told_with_what_would_be_right() {
             &["run", "bb", "echo", "it's mine", "$HOME"],
             &[r"gantline run --image bb echo 'it'\''s mine' '$HOME'"],
         ),
+        (
+            &["run", "--image", "bb", "-v", "./data", "ls"],
+            &["-v ./data: expected HOST:CONTAINER, with an absolute path in the container"],
+        ),
+        (&["prune", "--forget", ""], &["a value is required for '--forget <ENGINE>'"]),
         (&["prune", "--forget", "nonsense"], &["cannot use \"nonsense\" as the engine's address"]),
         (&["run", "/no/such.json"], &["cannot read the job in /no/such.json: No such file"]),
         (&["run", "/etc"], &["cannot read the job in /etc: Is a directory"]),

@@ -304,6 +304,13 @@ fn what_is_no_json_is_told_with_what_json_has() {
         (r#"{"image": "i", "container_args": ["a",]}"#, "and no comma behind the last one"),
         (r#"{"image": "i", "container_args": ["a" "b"]}"#, "expected `,` or `]`"),
         (r#"["i"]"#, "found an array, expected an object (a job)"),
+        (
+            r#"{"image": "i", "container_args": [1, NaN]}"#,
+            "column 38: not valid JSON: JSON has no NaN",
+        ),
+        (r#"{"image": "i", "pull_image": True}"#, "JSON has no True: write it as text, or what"),
+        ("{\"image\": \"i\" // mine\n}", "JSON has no comments: a job's member `$comment` is for"),
+        ("# mine\n{\"image\": \"i\"}", "JSON has no comments"),
         (r#""i""#, "found the string \"i\", expected an object (a job)"),
         (r#"{"image": "i", "image": "j"}"#, "`image` is there twice"),
         (r#"{"Image": "i"}"#, "did you mean `image`?"),

@@ -157,7 +157,7 @@ impl Drop for Unfinished {
 #[non_exhaustive]
 pub enum HostFileError {
     /// It cannot be opened.
-    #[error("cannot open {} for writing", path.display())]
+    #[error("cannot open {} for writing{}", path.display(), folder(source))]
     Open {
         /// The path that the job gives.
         path: PathBuf,
@@ -180,6 +180,14 @@ pub enum HostFileError {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+/// Where a file is made, nothing else can be missing.
+fn folder(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => " (its folder must be there)",
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -207,6 +215,13 @@ mod tests {
         unfinished.keep().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_what_is_told() {
+        let error = open(Path::new("/no/such/folder/x"), &Record::none()).err().unwrap();
+        let words = "cannot open /no/such/folder/x for writing (its folder must be there)";
+        assert_eq!(error.to_string(), words);
     }
 
     #[test]

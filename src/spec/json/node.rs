@@ -181,8 +181,18 @@ fn message(error: &serde_json::Error, text: &str) -> String {
     if text.trim().is_empty() {
         return "the document is empty".to_owned();
     }
+    let rest = text.get(offset(error, text)..).unwrap_or_default();
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or_default();
+    let is_python = ["NaN", "Infinity", "-Infinity", "None", "True", "False"]
+        .into_iter()
+        .find(|word| rest.starts_with(word));
+    if let Some(word) = is_python {
+        return format!("JSON has no {word}: write it as text, or what JSON has in its place");
+    }
+    if rest.starts_with(['#', '/']) {
+        return "JSON has no comments: a job's member `$comment` is for them".to_owned();
+    }
     let expected = match words {
         "key must be a string" => ": a name in double quotes, and no comma behind the last member",
         "expected value" => {
