@@ -45,6 +45,7 @@ pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
     if has_exited {
         left.extend(remove_container(live).await.err());
     }
+    live.record.ends();
     left
 }
 

@@ -92,6 +92,16 @@ impl Record {
         }
     }
 
+    /// The run is over. A record that names nothing goes now: who has a clone may still be there when the process ends.
+    pub(crate) fn ends(&self) {
+        let mut state = self.state();
+        if state.left.is_empty()
+            && let Some(place) = state.place.take()
+        {
+            place.remove();
+        }
+    }
+
     /// Why something is not in the record. Says it once.
     pub(crate) fn failure(&self) -> Option<io::Error> {
         self.state().failure.take()
@@ -133,7 +143,7 @@ impl Note {
     }
 }
 
-/// Dropping it removes the record, if it names nothing any more.
+/// Dropping it removes the record, if it names nothing any more and [`Record::ends`] did not.
 #[derive(Debug)]
 struct State {
     place: Option<Place>,

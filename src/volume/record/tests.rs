@@ -88,6 +88,23 @@ fn a_record_is_there_as_long_as_what_it_names_and_the_living_lock_it() {
 }
 
 #[test]
+fn a_record_that_names_nothing_goes_with_its_run_whoever_still_has_it_and_another_stays() {
+    let ground = Ground::new();
+    let another = ground.record().clone();
+    let note = another.intends_path(
+        Kind::File,
+        File::open(&ground.things).unwrap(),
+        &ground.things,
+        Path::new("a"),
+    );
+    another.ends();
+    assert_eq!(ground.files().len(), 1);
+    note.gone();
+    another.ends();
+    assert_eq!(ground.files(), [] as [PathBuf; 0]);
+}
+
+#[test]
 fn what_a_killed_run_made_is_found_and_goes_and_so_does_its_record() {
     let mut ground = Ground::new();
     let directory = TempDirectory::create(&ground.things, ground.record()).unwrap();
