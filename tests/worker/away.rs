@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::held::{HOLDS, Held};
 use crate::jobs::ERROR;
 use crate::place::Kind;
 use crate::site::{Site, script};
@@ -55,10 +56,12 @@ fn a_success_that_girder_could_not_be_told_is_a_failure() {
     let way = Way::to(site.api());
     let environment = [("GIRDER_WORKER_API_URL", &*way.api())];
     let worker = site.starting_worker(&["--girder-patience", "6"], &environment);
-    let job = site.send(&script("echo up; sleep 2"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo up; {HOLDS}")), json!({}));
     job.says("up");
     let id = job.task_id();
     way.closes();
+    held.goes_on();
     let meta = site.result_of(&id).unwrap();
     assert_eq!(meta["status"], "FAILURE", "{meta}");
     let words = meta["result"]["exc_message"][0].as_str().unwrap();

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::held::{HOLDS, Held};
 use crate::jobs::CANCELED;
 use crate::site::{Job, Site, on_both_sites, on_one_site, script};
 use crate::way::Way;
@@ -95,9 +96,11 @@ fn a_job_that_was_being_cancelled_when_its_worker_died_starts_no_container(site:
 
 fn a_job_that_succeeds_in_spite_of_a_cancel_is_canceled_and_has_succeeded(site: &Site) {
     let worker = site.worker(&[]);
-    let job = site.send(&script("echo up; sleep 4"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo up; {HOLDS}")), json!({}));
     job.says("up");
     job.becomes(CANCELING);
+    held.goes_on();
     assert_eq!(job.ended(), CANCELED, "{}", job.log());
     assert_eq!(job.statuses(), [2, CANCELING, CANCELED]);
     assert!(job.log().contains("exited with code 0"), "{}", job.log());
@@ -109,11 +112,14 @@ fn a_job_that_succeeds_in_spite_of_a_cancel_is_canceled_and_has_succeeded(site: 
 
 fn a_job_that_loses_its_token_goes_on(site: &Site) {
     let worker = site.worker(&["--queues", &site.other_queue()]);
-    let job = site.send(&script("echo up; sleep 2; echo more; sleep 2; echo more"), json!({}));
+    let held = Held::new();
+    let text = format!("echo up; {HOLDS}; echo more; sleep 2; echo more");
+    let job = site.send(&held.script(&text), json!({}));
     let asked = json!({"queue": site.queue(), "to": site.other_queue(), "times": 1});
     let sent = site.control("again", &asked);
     job.says("up");
     site.removes_token(sent["token"].as_str().unwrap());
+    held.goes_on();
     if let Some(meta) = site.result(&job) {
         assert_eq!(meta["status"], "SUCCESS", "{meta}");
     }

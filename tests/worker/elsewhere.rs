@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::held::{HOLDS, Held};
 use crate::jobs::{CANCELED, SUCCESS};
 use crate::place::Kind;
 use crate::site::{Site, on_both_sites, script};
@@ -17,11 +18,13 @@ on_both_sites! {
 fn a_job_whose_worker_was_killed_runs_again_on_another_one(site: &Site) {
     let late = ["--acks-late", "--visibility-timeout", "3", "--concurrency", "1"];
     let mut first = site.worker(&late);
-    let job = site.send(&script("echo up; sleep 12; echo down"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo up; {HOLDS}; echo down")), json!({}));
     job.says("up");
     let name = format!("second@{}", site.queue());
     let second = site.worker(&[late.as_slice(), &["--hostname", &name]].concat());
     first.dies();
+    held.goes_on();
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     let log = job.log();
     // The first container was gone when the second one started.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::held::{HOLDS, Held};
 use crate::site::{Site, on_both_sites, printing, script};
 
 /// A container's stdout and stderr are in the log, and the result comes after the job's end.
@@ -153,10 +154,12 @@ fn with_late_acknowledgements_a_stopped_job_runs_again_elsewhere(site: &Site) {
     let first = site.worker(&["--grace", "0", "--stop-timeout", "1", "--acks-late"]);
     // RabbitMQ takes back what is held for too long, and has to be told how long that is.
     assert_eq!(first.log().contains("consumer_timeout"), !site.has_records());
-    let job = site.send(&script("echo up; sleep 4"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo up; {HOLDS}")), json!({}));
     job.says("up");
     first.signal(Signal::SIGTERM);
     first.has_ended(0);
+    held.goes_on();
     assert_eq!(job.statuses(), [2]);
     let second = site.worker(&["--acks-late"]);
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
@@ -169,10 +172,9 @@ fn a_stopped_job_that_girder_does_not_know_runs_again_elsewhere_at_once(site: &S
     let (mut left, queue) = (vec!["--grace", "0", "--stop-timeout", "1"], site.other_queue());
     left.extend(["--acks-late", "--queues", &queue]);
     let first = site.worker(&left);
-    let folder = tempfile::tempdir().unwrap();
-    let ran = folder.path().join("ran");
-    let mut job = script("echo up >>/out/ran; sleep 4; echo down >>/out/ran");
-    job["volumes"] = json!({folder.path().to_str().unwrap(): {"bind": "/out", "mode": "rw"}});
+    let held = Held::new();
+    let ran = held.path().join("ran");
+    let job = held.script(&format!("echo up >>/held/ran; {HOLDS}; echo down >>/held/ran"));
     site.send(&job, json!({}));
     let asked = json!({"queue": site.queue(), "to": queue, "times": 1, "no_job": true});
     site.control("again", &asked);
@@ -180,6 +182,7 @@ fn a_stopped_job_that_girder_does_not_know_runs_again_elsewhere_at_once(site: &S
     site.until(|| said() == "up\n");
     first.signal(Signal::SIGTERM);
     first.has_ended(0);
+    held.goes_on();
     let second = site.worker(&["--acks-late", "--queues", &queue]);
     site.until(|| said() == "up\nup\ndown\n");
     assert!(!second.log().contains("asks the other workers"), "{}", second.log());

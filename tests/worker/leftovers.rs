@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::held::{HOLDS, Held};
 use crate::jobs::{ERROR, SUCCESS};
 use crate::site::{Site, on_both_sites, on_one_site, script};
 use crate::support::disk::Disk;
@@ -54,10 +55,11 @@ fn a_job_whose_message_comes_again_is_not_ended_when_its_worker_died(site: &Site
     let arguments =
         ["--statedb", &state(folder.path()), "--acks-late", "--visibility-timeout", "3"];
     let mut first = site.worker(&arguments);
-    // It runs until it finds that it is the second.
-    let job = site.send(&script("echo up; sleep 5"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo up; {HOLDS}")), json!({}));
     job.says("up");
     first.dies();
+    held.goes_on();
 
     let _second = site.worker(&arguments);
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
@@ -73,15 +75,13 @@ fn what_a_worker_had_not_told_when_it_died_is_told_and_followed_without_a_second
         ["--statedb", &state(folder.path()), "--acks-late", "--visibility-timeout", "3"];
     let way = Way::to(site.api());
     let mut first = site.starting_worker(&arguments, &[("GIRDER_WORKER_API_URL", &*way.api())]);
-    let shared = tempfile::tempdir().unwrap();
-    let text = "echo run >>/shared/runs; echo up; until [ -e /shared/goes ]; do sleep 0.1; done";
-    let mut once = script(text);
-    once["volumes"] = json!({shared.path().to_str().unwrap(): {"bind": "/shared", "mode": "rw"}});
+    let held = Held::new();
+    let once = held.script(&format!("echo run >>/held/runs; echo up; {HOLDS}"));
     let then = json!([script("echo second")]).to_string();
     let job = site.send_with(&once, json!({}), &[("then", &then)]);
     job.says("up");
     way.becomes(State::Forgetting);
-    fs::write(shared.path().join("goes"), "").unwrap();
+    held.goes_on();
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     first.dies();
     assert!(!job.has_child());
@@ -89,7 +89,7 @@ fn what_a_worker_had_not_told_when_it_died_is_told_and_followed_without_a_second
     let second = site.worker(&arguments);
     let child = job.child();
     assert_eq!(child.ended(), SUCCESS, "{}", child.log());
-    assert_eq!(fs::read_to_string(shared.path().join("runs")).unwrap(), "run\n");
+    assert_eq!(fs::read_to_string(held.path().join("runs")).unwrap(), "run\n");
     assert_eq!(job.statuses(), [2, 3]);
     if let Some(meta) = site.result(&job) {
         assert_eq!(meta["status"], "SUCCESS", "{meta}");

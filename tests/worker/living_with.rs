@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::held::{HOLDS, Held};
 use crate::jobs::{ERROR, SOON, SUCCESS};
 use crate::place::Kind;
 use crate::site::{Site, printing, script};
@@ -87,12 +88,14 @@ fn a_worker_is_ready_while_it_takes_jobs_and_ends_when_it_has_drained() {
     let worker = site.worker(&["--http", &address]);
     site.until(|| ask("GET", &address, "/readyz") == (200, "ready\n".to_owned()));
     assert_eq!(ask("GET", &address, "/healthz"), (200, "alive\n".to_owned()));
-    let job = site.send(&script("echo up; sleep 3"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo up; {HOLDS}")), json!({}));
     job.says("up");
     assert_eq!(ask("POST", &address, "/drain").0, 202);
     site.until(|| ask("GET", &address, "/readyz") == (503, "no new jobs are taken\n".to_owned()));
     assert_eq!(ask("GET", &address, "/healthz").0, 200);
     let left = site.send(&script("echo left"), json!({}));
+    held.goes_on();
     assert_eq!(job.ended(), SUCCESS);
     worker.has_ended(0);
     assert_eq!(left.statuses(), [] as [u64; 0]);
@@ -120,10 +123,13 @@ fn only_this_machine_may_drain() {
 fn after_the_first_signal_what_runs_ends_by_itself() {
     let site = Site::new(Kind::Redis);
     let worker = site.worker(&[]);
-    let job = site.send(&script("echo up; sleep 4; echo down"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo up; {HOLDS}; echo down")), json!({}));
     job.says("up");
     worker.signal(Signal::SIGTERM);
+    site.until(|| worker.log().contains("takes no new jobs"));
     let left = site.send(&script("echo left"), json!({}));
+    held.goes_on();
     assert_eq!(job.ended(), SUCCESS);
     assert!(job.log().contains("down\n"));
     worker.has_ended(0);

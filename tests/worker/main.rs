@@ -12,6 +12,7 @@ mod declaring;
 mod deploy;
 mod elsewhere;
 mod from_python;
+mod held;
 mod jobs;
 mod leftovers;
 mod limits;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::held::{HOLDS, Held};
 use crate::jobs::{CANCELED, SUCCESS};
 use crate::site::{Job, Site, on_both_sites, on_one_site, script};
 
@@ -100,10 +101,13 @@ fn the_same_message_twice_at_once_runs_once(site: &Site) {
 
 fn a_job_that_is_deleted_while_it_runs_goes_on(site: &Site) {
     let worker = site.worker(&["--concurrency", "1"]);
-    let job = site.send(&script("echo up; sleep 2; echo more; sleep 2"), json!({}));
+    let held = Held::new();
+    let text = format!("echo up; {HOLDS}; echo more; sleep 2");
+    let job = site.send(&held.script(&text), json!({}));
     job.says("up");
     let id = job.task_id();
     job.delete();
+    held.goes_on();
     has_passed(site);
     if let Some(meta) = site.result_of(&id) {
         assert_eq!(meta["status"], "SUCCESS", "{meta}");
@@ -194,10 +198,13 @@ fn what_girder_makes_no_job_for_runs_without_one(site: &Site) {
 fn without_a_worker_of_ours_python_reads_what_follows(site: &Site) {
     let worker = site.worker(&["--concurrency", "1"]);
     let then = json!([script("echo second"), script("echo third")]).to_string();
-    let first =
-        site.send_with(&script("echo up; sleep 3"), json!({"priority": 3}), &[("then", &*then)]);
+    let held = Held::new();
+    let job = held.script(&format!("echo up; {HOLDS}"));
+    let first = site.send_with(&job, json!({"priority": 3}), &[("then", &*then)]);
     first.says("up");
     worker.signal(nix::sys::signal::Signal::SIGTERM);
+    site.until(|| worker.log().contains("takes no new jobs"));
+    held.goes_on();
     assert_eq!(first.ended(), SUCCESS);
     worker.has_ended(0);
     let taken = site.control("take", &json!({"queue": site.queue()}));

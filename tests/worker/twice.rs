@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::held::{HOLDS, Held};
 use crate::jobs::SUCCESS;
 use crate::place::Kind;
 use crate::site::{Job, Site, Worker, on_both_sites, script};
@@ -32,8 +33,8 @@ fn two_workers(site: &Site, more: &[&str]) -> [Worker; 2] {
 }
 
 /// A job whose message comes to both workers in the same moment.
-fn sent_twice<'a>(site: &'a Site, text: &str) -> Job<'a> {
-    let job = site.send(&script(text), json!({}));
+fn sent_twice<'a>(site: &'a Site, document: &Value) -> Job<'a> {
+    let job = site.send(document, json!({}));
     let asked = json!({"queue": site.queue(), "to": site.other_queue(), "times": 2});
     site.control("again", &asked);
     job
@@ -46,9 +47,11 @@ fn left(workers: &[Worker]) -> usize {
 fn a_message_that_two_workers_get_at_once_runs_on_one(site: &Site) {
     let workers = two_workers(site, &[]);
     for round in 1..=3 {
-        let job = sent_twice(site, "echo once; sleep 2");
-        assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+        let held = Held::new();
+        let job = sent_twice(site, &held.script(&format!("echo once; {HOLDS}")));
         site.until(|| left(&workers) == round);
+        held.goes_on();
+        assert_eq!(job.ended(), SUCCESS, "{}", job.log());
         assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
         assert_eq!(job.statuses(), [2, 3]);
         if let Some(meta) = site.result(&job) {
@@ -62,11 +65,13 @@ fn a_message_that_two_workers_get_at_once_runs_on_one(site: &Site) {
 fn who_leaves_a_job_to_another_runs_it_when_the_other_dies(site: &Site) {
     let late = ["--acks-late", "--visibility-timeout", "3"];
     let mut workers = two_workers(site, &late);
-    let job = sent_twice(site, "echo up; sleep 5; echo down");
+    let held = Held::new();
+    let job = sent_twice(site, &held.script(&format!("echo up; {HOLDS}; echo down")));
     job.says("up");
     site.until(|| left(&workers) == 1);
     let runs = workers.iter().position(|worker| !worker.log().contains(LEFT)).unwrap();
     workers[runs].dies();
+    held.goes_on();
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     let log = job.log();
     assert_eq!((log.matches("up\n").count(), log.matches("down\n").count()), (2, 1), "{log}");
@@ -80,18 +85,20 @@ fn who_loses_only_the_connection_keeps_the_job(site: &Site) {
     let way = Way::to(site.broker());
     let through = way.address(site.broker());
     let first = site.worker(&[late.as_slice(), &["--broker", &through]].concat());
-    let job = site.send(&script("echo once; sleep 20"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo once; {HOLDS}")), json!({}));
     job.says("once");
     let name = format!("second@{}", site.queue());
     let second = site.worker(&[late.as_slice(), &["--hostname", &name]].concat());
     way.closes();
     site.until(|| second.log().contains("asks the other workers"));
     way.opens();
+    site.until(|| second.log().contains("its message is held"));
+    held.goes_on();
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
     assert_eq!(job.statuses(), [2, 3]);
     site.until(|| second.log().contains("the job has ended"));
-    assert!(second.log().contains("its message is held"), "{}", second.log());
     first.ends_well();
     second.ends_well();
     assert_eq!(site.waiting(), 0);
@@ -106,7 +113,8 @@ fn who_does_not_hear_girders_answer_keeps_its_own_job_and_begins_no_others(site:
         &[late.as_slice(), &["--broker", &through]].concat(),
         &[("GIRDER_WORKER_API_URL", &*begins_unheard(site).api())],
     );
-    let job = site.send(&script("echo once; sleep 20"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo once; {HOLDS}")), json!({}));
     job.says("once");
     assert_eq!(job.log().matches("delivered to").count(), 1, "{}", job.log());
     let name = format!("second@{}", site.queue());
@@ -118,6 +126,8 @@ fn who_does_not_hear_girders_answer_keeps_its_own_job_and_begins_no_others(site:
     way.closes();
     site.until(|| second.log().contains("asks the other workers"));
     way.opens();
+    site.until(|| second.log().contains("its message is held"));
+    held.goes_on();
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     let log = job.log();
     assert_eq!((log.matches("once\n").count(), log.matches("delivered to").count()), (1, 2));
@@ -150,13 +160,15 @@ fn a_worker_of_the_same_name_that_lost_its_connection_keeps_its_job() {
     let way = Way::to(site.broker());
     let through = way.address(site.broker());
     let first = site.worker(&[late.as_slice(), &["--broker", &through]].concat());
-    let job = site.send(&script("echo once; sleep 15"), json!({}));
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo once; {HOLDS}")), json!({}));
     job.says("once");
     let second = site.worker(&late);
     way.closes();
     site.until(|| second.log().contains("asks the other workers"));
     way.opens();
     site.until(|| left(std::slice::from_ref(&second)) == 1);
+    held.goes_on();
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
     site.until(|| second.log().contains("the job has ended"));
