@@ -22,7 +22,7 @@ use super::labels::{
     HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
 };
 use super::quoted::quoted;
-use crate::docker::{Client, ContainerSummary, DockerError, Endpoint, Settings};
+use crate::docker::{Client, ContainerId, ContainerSummary, DockerError, Endpoint, Settings};
 use crate::volume::{DeadRecord, Kind, LeftContainer, Owner, RecordFolder, RecordFolders, Unread};
 
 /// What is looked for, and where.
@@ -329,7 +329,7 @@ impl Sweep {
                     remove(&engine, &container.id).await?;
                 }
                 self.pruned.containers.push(name);
-            } else if container.state == "running" {
+            } else if self.runs_or_will(record, &engine, &container.id).await? {
                 if is_real {
                     kill(&engine, &container.id).await?;
                 }
@@ -337,6 +337,30 @@ impl Sweep {
             }
         }
         Ok(())
+    }
+
+    /// Whether a container runs, or does now that an engine has started it which was asked before its run was killed.
+    ///
+    /// Docker's list says `created` of one that it is starting; to look at the one waits until that is done (`containerStart`
+    /// and `ContainerInspect` in moby's daemon take its lock).
+    async fn runs_or_will(
+        &self,
+        record: &DeadRecord,
+        engine: &Client,
+        container: &ContainerId,
+    ) -> Result<bool, DockerError> {
+        let deadline = Instant::now() + MAKING_ENDS.saturating_sub(record.age());
+        loop {
+            let state = match engine.inspect(container).await {
+                Err(error) if error.is_not_found() => return Ok(false),
+                state => state?,
+            };
+            let may_start = state.status == "created" && self.removal == Removal::Real;
+            if !may_start || Instant::now() >= deadline {
+                return Ok(state.running || state.status == "paused");
+            }
+            sleep(LOOKS_AGAIN).await;
+        }
     }
 
     /// Whether a container's engine is the one that is gone for good.

@@ -9,6 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::prune::{Ground, docker, kill};
 use crate::run_jobs::script;
 
@@ -132,4 +134,27 @@ fn a_container_that_another_is_removing_or_the_engine_still_makes_is_gone_when_a
         engine.meets("DELETE ");
         engine.meets("DELETE ");
     }
+}
+
+#[test]
+fn a_container_to_keep_that_is_started_when_its_run_is_dead_is_stopped() {
+    let ground = Ground::new();
+    let socket = ground.folder("engine.sock");
+    let engine = Busy::at(&socket, None);
+    engine.go_on.send(()).unwrap();
+    let mut job = script("sleep 1000");
+    job["remove_container"] = json!(false);
+    let mut run = ground.start(&job, Some(&socket));
+    engine.meets("/start");
+    let process = run.id();
+    kill(&mut run);
+    let pruned = prune(&ground).output().unwrap();
+    let said = String::from_utf8_lossy(&pruned.stdout);
+    let label = format!("label=gantline.pid={process}");
+    let id = docker(&["ps", "-aq", "--filter", &label]);
+    let running = docker(&["inspect", "--format", "{{.State.Running}}", &id]);
+    docker(&["rm", "--force", &id]);
+    assert!(pruned.status.success() && said.contains("stopped container gantline-"), "{pruned:?}");
+    assert_eq!(running, "false");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{said}");
 }
