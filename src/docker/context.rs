@@ -1,8 +1,8 @@
 //! Docker's contexts: engines that have names, as `docker context` keeps them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::endpoint::Endpoint;
 use super::error::DockerError;
+use super::own_file;
 
 /// Why a context cannot be used.
 #[derive(Debug, Error)]
@@ -104,9 +105,8 @@ fn of_named(folder: &Path, name: &str) -> Result<Endpoint, ContextError> {
 /// Reads a JSON file; nothing if it is not there.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ContextError> {
     let failed = |source| ContextError::Read { path: path.to_owned(), source };
-    let mut text = Vec::new();
-    match File::open(path) {
-        Ok(file) => file.take(MOST).read_to_end(&mut text).map_err(failed)?,
+    let text = match own_file::read(path) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         // Whoever may not read it has chosen nothing there.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
@@ -118,9 +118,6 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ContextError> {
         .map(Some)
         .map_err(|_| failed(io::Error::new(io::ErrorKind::InvalidData, "it is no JSON")))
 }
-
-/// More than any of these files has.
-const MOST: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {

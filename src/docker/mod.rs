@@ -26,6 +26,7 @@ pub mod frame;
 mod image;
 mod log;
 mod login_error;
+mod own_file;
 mod proxy;
 mod pull;
 mod reference;

@@ -1,13 +1,10 @@
 //! The proxies of the docker configuration, as variables for a container.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Client, Endpoint};
+use super::{Client, Endpoint, own_file};
 
 impl Client {
     /// The variables that tell a container's programs of the proxies that the docker configuration
@@ -17,7 +14,7 @@ impl Client {
     /// it hears of it.
     pub fn proxies(&self) -> Vec<String> {
         let Some(file) = &self.shared.settings.config_file else { return Vec::new() };
-        let text = match read(file) {
+        let text = match own_file::read(file) {
             Ok(text) => text,
             Err(error) => {
                 tracing::debug!(file = %file.display(), %error, "no proxies");
@@ -27,15 +24,6 @@ impl Client {
         variables(&text, self.endpoint())
     }
 }
-
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(file)?.take(MOST).read_to_end(&mut text)?;
-    Ok(text)
-}
-
-/// More than any such file has.
-const MOST: u64 = 1 << 20;
 
 #[derive(Deserialize)]
 struct Config {

@@ -1,8 +1,7 @@
 //! Docker's configuration file, as far as it is about logins.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -11,6 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 use super::super::login_error::LoginError;
+use super::super::own_file;
 use super::super::reference::Registry;
 use super::Login;
 use super::helper::Helper;
@@ -26,15 +26,11 @@ impl Config {
     /// Reads the file; one that is not there has nothing in it.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, LoginError> {
         let failed = |source| LoginError::Read { path: path.to_owned(), source };
-        let mut text = Vec::new();
-        match File::open(path) {
-            Ok(file) => file.take(MOST + 1).read_to_end(&mut text).map_err(failed)?,
+        let text = match own_file::read(path) {
+            Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        if u64::try_from(text.len()).is_ok_and(|length| length > MOST) {
-            return Err(failed(io::ErrorKind::FileTooLarge.into()));
-        }
         Self::parse(path, &text).map(Some)
     }
 
@@ -80,9 +76,6 @@ impl Config {
             .map(|(username, password)| Login::Password { username, password }))
     }
 }
-
-/// More than any file of logins has.
-const MOST: u64 = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
