@@ -8,7 +8,7 @@ use crossbeam_channel::{bounded, select};
 use super::args::{Destination, UploadArgs};
 use super::signals::Signals;
 use super::{Failure, exit, render};
-use crate::run::{ByHand, Done, NamedStore, UploadRecord, chain};
+use crate::run::{ByHand, ByHandError, Done, NamedStore, UploadRecord, chain};
 use crate::settings::{Environment, Settings};
 use crate::spec::{Hook, Metadata, Secret, UploadOptions, VolumePath, VolumeRef};
 
@@ -25,7 +25,13 @@ pub(super) fn upload(args: &UploadArgs, environment: &Environment) -> Result<u8,
         }
     });
     let taken = taken.map_err(|error| Failure::failed(&error))?;
-    let told = by_hand.start(cancelled).map_err(|error| Failure::failed(&error))?;
+    let told = by_hand.start(cancelled).map_err(|error| match error {
+        ByHandError::NoGirder => Failure {
+            message: format!("{error}: use --girder-url or GIRDER_API_URL"),
+            code: exit::FAILED,
+        },
+        error => Failure::failed(&error),
+    })?;
     let done = select! {
         recv(told) -> done => done.ok(),
         recv(insisted) -> _ => None,

@@ -39,7 +39,7 @@ pub(crate) struct Done {
 /// Why it did not begin.
 #[derive(Debug, Error)]
 pub(crate) enum ByHandError {
-    #[error("no Girder server is named: use --girder-url or GIRDER_API_URL")]
+    #[error("no Girder server is named")]
     NoGirder,
     #[error("cannot use the Girder server")]
     Girder(#[source] Box<dyn Error + Send + Sync>),

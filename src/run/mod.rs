@@ -49,7 +49,7 @@ pub(crate) use self::transfers::{
 };
 #[cfg(feature = "command")]
 pub(crate) use self::{
-    by_hand::{ByHand, Done},
+    by_hand::{ByHand, ByHandError, Done},
     container::binds::missing_sources,
     quoted::quoted,
     store::NamedStore,
