@@ -42,7 +42,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("pump", &["sys", "http", "guard"]),
     ("volume", &["sys", "spec"]),
     ("docker", &["image", "secret"]),
-    ("depot", &["sys"]),
+    ("depot", &["secret", "sys"]),
     ("spec", &["image", "secret"]),
     ("event", &["pump"]),
     ("transfers", &["pump", "http"]),

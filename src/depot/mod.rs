@@ -34,7 +34,6 @@ mod server;
 mod socket;
 mod tree;
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +41,7 @@ use std::sync::Arc;
 pub use error::DepotError;
 pub use server::StopHandle;
 
+use crate::secret::Secret;
 use route::Routes;
 use server::{Limits, Server};
 use tree::Tree;
@@ -69,26 +69,21 @@ impl DepotOptions {
 }
 
 /// The token that a depot asks for. It is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DepotToken(String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DepotToken(Secret);
 
 impl DepotToken {
     /// A token of the user's.
     pub fn new(token: impl Into<String>) -> Self {
-        Self(token.into())
+        Self(Secret::new(token))
     }
 
     /// Compares in a time that does not say where the first difference is.
     fn matches(&self, presented: &str) -> bool {
-        let pairs = self.0.bytes().zip(presented.bytes());
+        let wanted = self.0.expose();
+        let pairs = wanted.bytes().zip(presented.bytes());
         let differences = pairs.fold(0, |all, (ours, theirs)| all | (ours ^ theirs));
-        self.0.len() == presented.len() && differences == 0
-    }
-}
-
-impl fmt::Debug for DepotToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DepotToken(…)")
+        wanted.len() == presented.len() && differences == 0
     }
 }
 
