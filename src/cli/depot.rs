@@ -21,7 +21,15 @@ pub(super) fn serve(args: DepotArgs) -> Result<u8, Failure> {
         ));
     }
     options.token = args.token.map(DepotToken::new);
-    let failed = |error: DepotError| Failure::failed(&error);
+    let failed = |error: DepotError| {
+        let mut failure = Failure::failed(&error);
+        if let DepotError::Listen { source, .. } = &error
+            && source.kind() == io::ErrorKind::AddrInUse
+        {
+            failure.message.push_str("; --listen 127.0.0.1:0 takes a port that is free");
+        }
+        failure
+    };
     let depot = Depot::open(options).map_err(failed)?;
     let mut text = format!("serving on http://{}/api/v1\n", depot.address());
     for file in depot.files().map_err(failed)? {

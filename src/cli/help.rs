@@ -96,6 +96,14 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_names_every_topic_and_command() {
+        let (_, end) = include_str!("../../README.md").split_once("## Read on").unwrap();
+        let missing: Vec<_> =
+            names().filter(|name| *name != "help" && !end.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
     fn no_topic_is_called_as_a_command_is() {
         let cli = Cli::command();
         for (name, ..) in CHAPTERS {

@@ -101,6 +101,18 @@ fn the_first_job_is_one_that_its_schema_describes_and_is_not_overwritten() {
 }
 
 #[test]
+fn a_depot_whose_port_is_taken_says_how_another_is_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let depot = gantline(&["depot", "--listen", &address]).arg(folder.path()).output().unwrap();
+    let said = String::from_utf8(depot.stderr).unwrap();
+    assert_eq!(depot.status.code(), Some(125), "{said}");
+    assert!(said.contains(&address), "{said}");
+    assert!(said.ends_with("; --listen 127.0.0.1:0 takes a port that is free\n"), "{said}");
+}
+
+#[test]
 fn a_depot_that_everybody_reaches_warns_and_one_with_a_token_does_not() {
     let folder = TempDir::with_prefix("gantline-test-").unwrap();
     let first_words = |arguments: &[&str]| {
