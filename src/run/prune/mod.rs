@@ -8,6 +8,8 @@
 //! No engine is needed for what lies in the file system. What cannot be removed stays in the
 //! record, for the next time.
 
+mod commands;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
+use self::commands::{path_command, remove_command};
 use super::clean_up_error::CleanUpError;
 use super::container::stop::{kill, remove};
 use super::labels::{
@@ -23,7 +26,7 @@ use super::labels::{
 };
 use super::quoted::quoted;
 use crate::docker::{Client, ContainerId, ContainerSummary, DockerError, Endpoint, Settings};
-use crate::volume::{DeadRecord, Kind, LeftContainer, Owner, RecordFolder, RecordFolders, Unread};
+use crate::volume::{DeadRecord, LeftContainer, Owner, RecordFolder, RecordFolders, Unread};
 
 /// What is looked for, and where.
 #[derive(Debug, Clone)]
@@ -439,32 +442,6 @@ fn name_of(container: &ContainerSummary) -> String {
     }
 }
 
-/// The command that removes a container of the engine with this address.
-fn remove_command(engine: &str, name: &str) -> String {
-    let host = match Endpoint::parse(engine) {
-        Ok(endpoint) if endpoint == Endpoint::default() => String::new(),
-        _ => format!("--host {} ", quoted(engine)),
-    };
-    format!("docker {host}rm --force --volumes {}", quoted(name))
-}
-
-/// The command that removes a path, for whoever may.
-fn path_command(kind: Kind, path: &Path, error: &CleanUpError) -> String {
-    let path = quoted(&path.display().to_string());
-    let (mounted, is_refused) = match error {
-        CleanUpError::Volume(error) => (error.mounted(), error.is_refused()),
-        _ => (None, false),
-    };
-    if let Some(mounted) = mounted {
-        return format!("umount {}", quoted(&mounted.display().to_string()));
-    }
-    let as_root = if is_refused { "sudo " } else { "" };
-    match kind {
-        Kind::Directory => format!("{as_root}rm -rf --one-file-system -- {path}"),
-        Kind::Fifo | Kind::File => format!("{as_root}rm -f -- {path}"),
-    }
-}
-
 /// Why there was no looking for what was left.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -490,15 +467,5 @@ mod tests {
         assert!(!looks_left(&kept));
         assert!(!looks_left(&labels(("nonsense".to_owned(), "1".to_owned()))));
         assert!(!looks_left(&BTreeMap::new()));
-    }
-
-    #[test]
-    fn commands_are_safe_to_paste() {
-        let default = Endpoint::default().to_string();
-        assert_eq!(remove_command(&default, "x"), "docker rm --force --volumes x");
-        assert_eq!(
-            remove_command("tcp://h:1", "x"),
-            "docker --host tcp://h:1 rm --force --volumes x"
-        );
     }
 }
