@@ -41,7 +41,8 @@
 //!   start, in place of after half a second and more.
 //! - A run whose reader has left (`gantline run … | head -1`) waits for an engine that needs long to stop its container.
 //! - `gantline run --image` refuses what looks like an option of its own and is none; `--` makes it the program's.
-//! - "waiting for the first reader of in" is said for as long as it is so. A file that a pipe has held has no rate in the
+//! - "waiting for the first reader of in" is said for as long as it is so, however little has come; an event tells of
+//!   the reader ([`TransferOpened`](crate::event::Event::TransferOpened)). A file that a pipe has held has no rate in the
 //!   summary.
 //! - Lines of progress fit a terminal on which nothing can be drawn.
 //! - What is wrong is told where it was said: `--girder-url`, `--girder-token`, `GIRDER_API_URL`, `GIRDER_TOKEN` are named, a

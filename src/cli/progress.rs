@@ -15,7 +15,6 @@ use super::relay::Relay;
 use super::{looks, render, words};
 use crate::event::{Event, EventSink, JobProgress, Phase, PullProgress, RunId, TransferId};
 use crate::run::RunSettings;
-use crate::sys::pipe::PIPE_BYTES;
 
 /// What one run is shown by.
 #[derive(Debug)]
@@ -81,8 +80,8 @@ impl Display {
         }
     }
 
-    /// Shows the rest, takes the bars away, and says these last lines behind the container's own. The run must be over. Something comes, or the
-    /// other end is gone, when that is done: standard error may take nothing.
+    /// Shows the rest, takes the bars away, and says these last lines behind the container's own. The run must be over.
+    /// Something comes, or the other end is gone, when that is done: standard error may take nothing.
     pub(super) fn end(self, lines: Vec<String>) -> Receiver<()> {
         let Self { bars, stdout, stderr, aside, .. } = self;
         let (tell, told) = bounded(1);
@@ -148,8 +147,15 @@ impl Bars {
         drawn.doing = Some(phase);
     }
 
-    /// Other pipes wait for a reader.
-    fn opened(&self, drawn: &mut Drawn) {
+    /// Nobody is waited for any more by this transfer, but perhaps by others.
+    fn opened(&self, drawn: &mut Drawn, transfer: TransferId) {
+        if drawn.unopened.remove(&transfer).is_some() {
+            self.says_on(drawn);
+        }
+    }
+
+    /// Says what the run does still, and what for.
+    fn says_on(&self, drawn: &mut Drawn) {
         if let Some(phase) = drawn.doing {
             self.phase(drawn, phase);
         }
@@ -208,13 +214,11 @@ impl EventSink for Bars {
                 drawn.transfers.insert(*transfer, self.transfer(label, *total));
                 if let Some((_, pipe)) = label.split_once("→ fifo:") {
                     drawn.unopened.insert(*transfer, render::harmless(pipe).into_owned());
-                    self.opened(drawn);
+                    self.says_on(drawn);
                 }
             }
+            Event::TransferOpened { transfer } => self.opened(drawn, *transfer),
             Event::TransferAdvanced { transfer, bytes, total } => {
-                if is_read(*bytes) && drawn.unopened.remove(transfer).is_some() {
-                    self.opened(drawn);
-                }
                 let Some(bar) = drawn.transfers.get(transfer) else { return };
                 if let (Some(total), None) = (total, bar.length()) {
                     bar.set_length(*total);
@@ -222,9 +226,7 @@ impl EventSink for Bars {
                 bar.set_position(*bytes);
             }
             Event::TransferEnded { transfer, bytes, .. } => {
-                if drawn.unopened.remove(transfer).is_some() {
-                    self.opened(drawn);
-                }
+                self.opened(drawn, *transfer);
                 let Some(bar) = drawn.transfers.remove(transfer) else { return };
                 bar.set_position(*bytes);
                 bar.abandon();
@@ -243,11 +245,6 @@ const MOST_LAYERS: usize = 12;
 /// Whether the engine has the layer, by its words.
 fn is_there(status: &str) -> bool {
     matches!(status, "Pull complete" | "Already exists")
-}
-
-/// Whether somebody reads a pipe into which so many bytes have gone: it is filled before anybody does.
-pub(super) fn is_read(bytes: u64) -> bool {
-    bytes > PIPE_BYTES as u64
 }
 
 /// The container's own output on our own shows itself, and so does its progress.
@@ -279,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_waits_for_its_reader_until_more_has_gone_than_it_holds() {
+    fn a_pipe_waits_for_its_reader_until_one_has_come_however_much_it_holds() {
         let bars = Bars::new(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()));
         let (run, transfer) = (RunId::random(), TransferId::new(0));
         let says = |event: Event| {
@@ -292,9 +289,10 @@ mod tests {
         let label = "file:/data → fifo:in".to_owned();
         let begun = says(Event::TransferStarted { transfer, label, total: None });
         assert_eq!(begun, "starting the container");
-        says(advanced(PIPE_BYTES as u64));
+        says(advanced(1));
         assert_eq!(says(Event::PhaseStarted(Phase::Stream)), "waiting for the first reader of in");
-        assert_eq!(says(advanced(PIPE_BYTES as u64 + 1)), "the container runs");
+        assert_eq!(says(advanced(2 << 20)), "waiting for the first reader of in");
+        assert_eq!(says(Event::TransferOpened { transfer }), "the container runs");
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl Ledger {
         transfer
     }
 
+    /// Tells that somebody reads the pipe that something goes into.
+    pub(crate) fn opened(&self, transfer: TransferId) {
+        self.tell(&Event::TransferOpened { transfer });
+    }
+
     /// Tells how far something is.
     pub(crate) fn advanced(&self, transfer: TransferId, bytes: u64, total: Option<u64>) {
         self.tell(&Event::TransferAdvanced { transfer, bytes, total });

@@ -77,6 +77,11 @@ pub enum Event {
         /// Bytes, when the source says.
         total: Option<u64>,
     },
+    /// The container has opened the pipe that a transfer fills. Bytes may have gone into it before: a pipe holds a MiB.
+    TransferOpened {
+        /// Which one.
+        transfer: TransferId,
+    },
     /// Bytes have arrived; at most ten times a second and transfer.
     TransferAdvanced {
         /// Which one.

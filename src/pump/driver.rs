@@ -73,6 +73,8 @@ pub(crate) struct Tally {
     pub(super) readings: u32,
     pub(super) began: Instant,
     told: (Instant, u64),
+    /// It was told that the first reader has come.
+    has_told_opened: bool,
 }
 
 impl Driver {
@@ -81,7 +83,13 @@ impl Driver {
         Self {
             line,
             life: Life::Running,
-            tally: Tally { bytes: 0, readings: 1, began: now, told: (now, 0) },
+            tally: Tally {
+                bytes: 0,
+                readings: 1,
+                began: now,
+                told: (now, 0),
+                has_told_opened: false,
+            },
             finish: Finish::Complete,
             is_container_over: false,
             notify,
@@ -264,6 +272,7 @@ impl Driver {
     }
 
     fn tell(&mut self, now: Instant) {
+        self.tell_opened();
         let (when, what) = self.tally.told;
         let bytes = self.delivered();
         let is_first = what == 0;
@@ -272,6 +281,15 @@ impl Driver {
             self.tally.told = (now, bytes);
             let (id, total) = (self.line.id, self.line.total());
             (self.notify)(Notice::Advanced { id, bytes, total });
+        }
+    }
+
+    /// Says that the first reader has come, once.
+    pub(super) fn tell_opened(&mut self) {
+        let Sink::Fifo(fifo) = &self.line.sink else { return };
+        if !self.tally.has_told_opened && !fifo.is_unopened() {
+            self.tally.has_told_opened = true;
+            (self.notify)(Notice::Opened { id: self.line.id });
         }
     }
 

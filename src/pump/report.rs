@@ -18,6 +18,11 @@ pub enum Notice {
         /// Bytes that one reading has, when the source says.
         total: Option<u64>,
     },
+    /// The first reader of its FIFO has come. Until then the FIFO is filled, and `Advanced` says so.
+    Opened {
+        /// The caller's number of the transfer.
+        id: usize,
+    },
     /// It failed. A FIFO that the container reads stays open: kill the container and only then
     /// call [`Flow::container_exited`](super::Flow::container_exited) or
     /// [`Flow::cancel`](super::Flow::cancel), after which `Ended` follows.

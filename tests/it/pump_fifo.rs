@@ -90,6 +90,32 @@ fn a_fifo_that_nobody_opens_is_released_and_noted() {
 }
 
 #[test]
+fn the_first_reader_is_told_of_once_however_little_there_is_and_nobody_is_not() {
+    for (length, readers) in [(0, 1), (5, 1), (5, 2), (3 << 20, 2), (5, 0)] {
+        let fixture = Fixture::new();
+        let (fifo, path) = fixture.fifo("in");
+        let peer = Peer::new(noise(length), &[Act::Whole]);
+        fixture.flow.add(0, peer.source(), Sink::Fifo(fifo)).unwrap();
+        if length > 0 {
+            fixture.advanced(1);
+        }
+        for _ in 0..readers {
+            assert_eq!(fixture.join(reader(path.clone())).len(), length);
+        }
+        fixture.flow.container_exited();
+        let mut opened = 0;
+        loop {
+            match fixture.notices.recv_timeout(crate::pump_peer::DEADLINE).unwrap() {
+                gantline::internal::pump::Notice::Opened { id: 0 } => opened += 1,
+                gantline::internal::pump::Notice::Ended { .. } => break,
+                _ => {}
+            }
+        }
+        assert_eq!(opened, readers.min(1), "{length} bytes, {readers} readers");
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_early_ends_the_transfer() {
     let fixture = Fixture::new();
     let (fifo, path) = fixture.fifo("in");

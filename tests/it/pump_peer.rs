@@ -104,7 +104,7 @@ impl Fixture {
         loop {
             match self.notices.recv_timeout(DEADLINE).expect("no bytes in time") {
                 Notice::Advanced { bytes, .. } if bytes >= wanted => return,
-                Notice::Advanced { .. } => {}
+                Notice::Advanced { .. } | Notice::Opened { .. } => {}
                 other => panic!("waiting for bytes: {other:?}"),
             }
         }

@@ -90,6 +90,9 @@ fn play(seed: u64) {
             Notice::Advanced { id, .. } => {
                 assert!(ends[id].is_none(), "{id} went on after its end")
             }
+            Notice::Opened { id } => {
+                assert!(ends[id].is_none(), "{id} was opened after its end");
+            }
             other => panic!("{other:?}"),
         }
     }

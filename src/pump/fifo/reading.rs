@@ -69,6 +69,7 @@ impl Driver {
             if was_unopened && !fifo.is_unopened() {
                 // What waited for its reader until now was not moving.
                 self.tally.began = context.now;
+                self.tell_opened();
             }
             if reaction == Reaction::Nothing {
                 return Ok(turn);

@@ -193,6 +193,7 @@ impl Transfers {
                 let id = TransferId::new(id);
                 self.ledger.advanced(id, bytes, total.or_else(|| self.size(id)));
             }
+            Notice::Opened { id } => self.ledger.opened(TransferId::new(id)),
             Notice::Refused { id } => self.refused(TransferId::new(id)),
             Notice::Ended { id, report } => {
                 let id = TransferId::new(id);

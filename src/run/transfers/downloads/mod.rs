@@ -140,7 +140,7 @@ impl Fetched {
                 let (file, total) = (moving.wanted.label(), moving.wanted.size);
                 return Err(failed(DownloadError::Transfer { file, got, total, source: error }));
             }
-            Notice::Refused { .. } | Notice::OutputBrokeOff { .. } => {}
+            Notice::Opened { .. } | Notice::Refused { .. } | Notice::OutputBrokeOff { .. } => {}
             Notice::Ended { id, report } => {
                 let id = TransferId::new(id);
                 let Some(mut moving) = transit.under_way.remove(&id) else { return Ok(()) };
