@@ -27,6 +27,8 @@ fn the_containers_lines_are_whole_beside_the_bars() {
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env("TMPDIR", folder.path())
         .env("TERM", "xterm")
+        .env_remove("CI")
+        .env_remove("NO_COLOR")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -24,6 +24,8 @@ const PHASES: [&str; 6] = [
 const BEGINNINGS: [&str; 5] =
     ["waiting for the first reader of in", "file:", "1 of 3", "2 of 3", "3 of 3"];
 
+const WIDTHS: [u16; 3] = [60, 80, 120];
+
 /// What the container prints.
 const ITS_LINES: [&str; 3] = ["before", "after", "3145728"];
 
@@ -113,38 +115,48 @@ fn screen_after(shown: &str, columns: u16, later: u16) -> vt100::Parser {
 
 #[test]
 fn no_line_wraps_and_no_bar_is_left_in_any_width() {
-    for (columns, later) in [(60, 60), (80, 80), (120, 120), (120, 60)] {
-        let shown = shown(columns, later, &[]);
-        for phase in PHASES {
-            assert!(shown.contains(phase), "{columns}: no {phase:?} in {shown:?}");
-        }
-        for words in ["waiting for the first reader of in", "3 of 3, step 3", "データ📦"] {
-            assert!(shown.contains(words), "{columns}: no {words:?} in {shown:?}");
-        }
-        let terminal = screen_after(&shown, columns, later);
-        let left = terminal.screen().contents();
-        let left: Vec<_> =
-            left.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        assert_eq!(left, ITS_LINES, "{columns}, {later}: {shown:?}");
+    for (columns, later) in WIDTHS.map(|columns| (columns, columns)).into_iter().chain([(120, 60)])
+    {
+        assert_shown_and_gone(&shown(columns, later, &[]), columns, later);
     }
+}
+
+/// That each phase was seen, and that no bar is left.
+fn assert_shown_and_gone(shown: &str, columns: u16, later: u16) {
+    for phase in PHASES {
+        assert!(shown.contains(phase), "{columns}: no {phase:?} in {shown:?}");
+    }
+    for words in ["waiting for the first reader of in", "3 of 3, step 3", "データ📦"] {
+        assert!(shown.contains(words), "{columns}: no {words:?} in {shown:?}");
+    }
+    let terminal = screen_after(shown, columns, later);
+    let left = terminal.screen().contents();
+    let left: Vec<_> = left.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    assert_eq!(left, ITS_LINES, "{columns}, {later}: {shown:?}");
 }
 
 #[test]
 fn no_colour_is_sent_where_none_is_wanted() {
-    let shown = shown(80, 80, &[("NO_COLOR", "1")]);
-    let codes = shown.split("\u{1b}[").skip(1);
-    let colours: Vec<_> = codes
-        .filter(|code| {
-            code.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
-        })
-        .collect();
-    assert!(colours.is_empty(), "{shown:?}");
+    for columns in WIDTHS {
+        let shown = shown(columns, columns, &[("NO_COLOR", "1")]);
+        let codes = shown.split("\u{1b}[").skip(1);
+        let colours: Vec<_> = codes
+            .filter(|code| {
+                code.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
+            })
+            .collect();
+        assert!(colours.is_empty(), "{shown:?}");
+        assert_shown_and_gone(&shown, columns, columns);
+    }
 }
 
 #[test]
 fn where_nothing_can_be_drawn_or_nobody_looks_there_are_lines() {
-    for environment in [("TERM", "dumb"), ("CI", "1")] {
-        let shown = shown(80, 80, &[environment]);
+    let environments = [("TERM", "dumb"), ("CI", "1")];
+    for (columns, environment) in
+        WIDTHS.into_iter().flat_map(|columns| environments.map(|one| (columns, one)))
+    {
+        let shown = shown(columns, columns, &[environment]);
         assert!(!shown.contains('\u{1b}'), "{environment:?}: {shown:?}");
         for phase in PHASES {
             let line = format!("gantline: {phase}");
@@ -152,7 +164,7 @@ fn where_nothing_can_be_drawn_or_nobody_looks_there_are_lines() {
         }
         for line in shown.lines() {
             let width: usize = line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
-            assert!(width <= 80, "{environment:?}: {line:?} wraps");
+            assert!(width <= columns.into(), "{environment:?}, {columns}: {line:?} wraps");
         }
         for step in 1..=3 {
             assert!(
