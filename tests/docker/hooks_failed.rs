@@ -131,6 +131,7 @@ fn what_is_no_metadata_is_told_so() {
     for (written, reason) in [
         ("echo '[1]' > r", "it is no JSON object"),
         ("echo '{' > r", "it is no JSON: EOF"),
+        ("head -c 4194305 /dev/zero > r", "it has more than 4194304 bytes"),
         ("rm r; mkdir r", "it is a folder"),
     ] {
         let hook =

@@ -1,7 +1,9 @@
 //! Every limit: just within it, and just beyond.
 
 use crate::spec::json::node::{MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES};
-use crate::spec::limits::{MAX_ARGUMENTS, MAX_HEADERS, MAX_TRANSFERS, MAX_VOLUMES};
+use crate::spec::limits::{
+    MAX_ARGUMENTS, MAX_HEADERS, MAX_HOOKS, MAX_SIZE, MAX_TRANSFERS, MAX_VOLUMES,
+};
 use crate::spec::{JobSpec, Problem, SpecError};
 
 fn error(text: &str) -> SpecError {
@@ -93,6 +95,37 @@ fn transfers_are_counted_wherever_they_are_named() {
     };
     assert!(JobSpec::from_json(&transfers(MAX_TRANSFERS)).is_ok());
     assert_too_many(&transfers(MAX_TRANSFERS + 1), "transfers", MAX_TRANSFERS);
+}
+
+#[test]
+fn the_number_of_hooks_is_limited() {
+    let hook = r#"{"type": "GirderItemMetadata", "item_id": "5f8f7c2a1b2c3d4e5f6a7b8c", "metadata": {"a": 1}}"#;
+    let hooks =
+        |count| format!(r#"{{"image": "i", "girder_result_hooks": {}}}"#, list(hook, count));
+    assert!(JobSpec::from_json(&hooks(MAX_HOOKS)).is_ok());
+    assert_too_many(&hooks(MAX_HOOKS + 1), "hooks", MAX_HOOKS);
+}
+
+#[test]
+fn the_number_of_entries_of_an_option_of_the_engine_is_limited() {
+    let labels = |count| format!(r#"{{"image": "i", "labels": {}}}"#, list(r#""a""#, count));
+    assert!(JobSpec::from_json(&labels(10_000)).is_ok());
+    assert_too_many(&labels(10_001), "labels", 10_000);
+}
+
+#[test]
+fn a_size_is_one_that_every_reader_of_json_keeps() {
+    let sized = |size: u64| {
+        format!(
+            r#"{{"image": "i", "container_args": [{{"type": "Connect",
+                 "input": {{"type": "NamedOutputPipe", "name": "p"}},
+                 "output": {{"type": "GirderStreamToItem", "item_id": "5f8f7c2a1b2c3d4e5f6a7b8c",
+                     "name": "a", "size": {size}}}}}]}}"#
+        )
+    };
+    assert!(JobSpec::from_json(&sized(MAX_SIZE)).is_ok());
+    let error = error(&sized(MAX_SIZE + 1));
+    assert!(error.to_string().contains("size"), "{error}");
 }
 
 #[test]
