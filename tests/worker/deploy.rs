@@ -16,6 +16,8 @@ use crate::site::{Site, printing, script};
 
 const UNIT: &str = include_str!("../../deploy/gantline-worker.service");
 
+const COMPOSE: &str = include_str!("../../deploy/compose.yml");
+
 /// The values of a key of the unit.
 fn values(key: &str) -> Vec<&'static str> {
     let value = |line: &'static str| line.strip_prefix(key)?.strip_prefix('=');
@@ -186,6 +188,35 @@ fn a_worker_in_a_container_runs_a_job_beside_itself() {
     let names: Vec<_> =
         names.filter(|name| name.to_string_lossy().starts_with("gantline-")).collect();
     assert_eq!(names, ["gantline-0"]);
+}
+
+/// A line of compose's service `gantline`, without its key.
+fn composed(key: &str) -> String {
+    let (_, service) = COMPOSE.split_once("\n  gantline:\n").unwrap();
+    let (service, _) = service.split_once("\n  python:\n").unwrap();
+    let mut lines = service.lines();
+    lines.find_map(|line| line.trim().strip_prefix(key)).unwrap().trim().to_owned()
+}
+
+#[test]
+fn what_compose_starts_is_a_worker_that_has_its_folder_and_its_time() {
+    let image = include_str!("../../deploy/Containerfile");
+    let folder = image.split_whitespace().find_map(|word| word.strip_prefix("TMPDIR=")).unwrap();
+    assert_eq!(composed(&format!("- {folder}:")), folder);
+    assert_eq!(composed("- /var/run/docker.sock:"), "/var/run/docker.sock");
+    let grace =
+        image.split_whitespace().find_map(|word| word.strip_prefix("GANTLINE_WORKER_GRACE="));
+    let minutes: u64 = composed("stop_grace_period:").strip_suffix('m').unwrap().parse().unwrap();
+    assert!(minutes * 60 > grace.unwrap().parse().unwrap());
+
+    let site = Site::new(Kind::RabbitMq);
+    let command: Vec<String> = serde_json::from_str(&composed("command:")).unwrap();
+    let own = tempfile::tempdir().unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_gantline"));
+    check.args(command).arg("--check").env("TMPDIR", own.path());
+    check.env("CELERY_BROKER_URL", site.broker());
+    check.env("CELERY_RESULT_BACKEND", composed("- CELERY_RESULT_BACKEND="));
+    ran(&mut check);
 }
 
 /// The engine's socket on this machine.
