@@ -106,6 +106,15 @@ rivals_are_whole() {
     gcc -fsyntax-only -Wall -Wextra -Werror benches/reference/*.c && benches/rivals.sh --list
 }
 
+target_folder() { cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'; }
+
+# With what was built for the tests, and few bytes: that it works, not how fast.
+the_demo() {
+    local target
+    target=$(target_folder)
+    GANTLINE=$target/debug/gantline MIB=16 tests/demo.sh
+}
+
 # What an embedder takes: the library without features, whose dependencies do not grow unnoticed. The tests bring
 # features of their own to the dependencies, so the library is looked at without them first.
 the_library_by_itself() {
@@ -174,7 +183,7 @@ dependencies_are_fit() {
 # are built already; its own code is new each time (`tar -m`), so that nothing is taken from an earlier one.
 the_package() {
     local package=$GANTLINE_TEST_STATE/package target
-    target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+    target=$(target_folder)
     mkdir -p "$package"
     rm -f "$target/package/gantline-"*.crate
     cargo package --locked --allow-dirty --no-verify &&
@@ -245,6 +254,7 @@ check "tests" the_tests
 # Each bench once, untimed, so that none rots.
 check "benches" cargo test --locked --benches
 check "rivals" rivals_are_whole
+check "demo" the_demo
 check "nothing left" nothing_left
 check "package" the_package
 check "doc tests" cargo test --locked --doc

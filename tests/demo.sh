@@ -2,13 +2,14 @@
 # demo.sh: a file of 1 GiB goes from a depot through a named pipe into a container, and arrives as it left.
 # Installs and starts what is missing (Debian 12, as root; Rust must be there). The engine stays, and so does
 # the release build; containers, temporary folders and servers go.
+# GANTLINE is another program in place of that build, MIB another size of the file in MiB: so all.sh runs it in short.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/env/common.sh
 source tests/env/common.sh
 
-size=$((1 << 30))
+size=$((${MIB:-1024} << 20))
 image=gantline-demo
 depot=
 folder=
@@ -38,7 +39,7 @@ make_folder() {
             return
         fi
     done
-    die "no room for a file of 1 GiB in /dev/shm or ${TMPDIR:-/tmp}"
+    die "no room for a file of $((size >> 20)) MiB in /dev/shm or ${TMPDIR:-/tmp}"
 }
 
 # job ARGUMENT…: the document of a job that gets these arguments and, as the last, the path of the pipe.
@@ -68,7 +69,7 @@ rate() { awk -v s="$1" -v n="$size" 'BEGIN { if (s > 0) printf "%.2f GB/s", n / 
 # run NAME ARGUMENT…: runs such a job; what the container prints is what this prints.
 run() {
     job "${@:2}" >"$folder/$1.json"
-    target/release/gantline run --progress none --report "$folder/report.json" "$folder/$1.json"
+    "$GANTLINE" run --progress none --report "$folder/report.json" "$folder/$1.json"
 }
 
 transfer() {
@@ -82,17 +83,20 @@ command -v cargo >/dev/null || die "cargo is missing: install Rust from https://
 need cc openssl
 tests/env/engine.sh up
 tests/env/image.sh "$image"
-echo "Building the release: minutes, the first time; the last crate alone takes one or two"
-CARGO_TARGET_DIR=target cargo build --locked --release
+if [[ -z ${GANTLINE:-} ]]; then
+    echo "Building the release: minutes, the first time; the last crate alone takes one or two"
+    CARGO_TARGET_DIR=target cargo build --locked --release
+    GANTLINE=target/release/gantline
+fi
 
 folder=$(make_folder)
 mkdir "$folder/store"
-echo "Making a file of 1 GiB that looks random"
+echo "Making a file of $((size >> 20)) MiB that looks random"
 # openssl ends with an error when head has had enough.
 { openssl enc -aes-128-ctr -nosalt -K 67616e746c696e65 -iv 0 </dev/zero 2>/dev/null || true; } |
     head -c "$size" >"$folder/store/data.bin"
 
-target/release/gantline depot "$folder/store" --listen 127.0.0.1:0 >"$folder/depot.log" 2>&1 &
+"$GANTLINE" depot "$folder/store" --listen 127.0.0.1:0 >"$folder/depot.log" 2>&1 &
 depot=$!
 if ! wait_for 20 "the depot does not answer" grep -q ' data\.bin$' "$folder/depot.log"; then
     cat "$folder/depot.log" >&2
