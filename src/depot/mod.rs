@@ -35,7 +35,7 @@ mod socket;
 mod tree;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use error::DepotError;
@@ -107,8 +107,9 @@ pub struct DepotFile {
 }
 
 /// The id of the folder that a depot serves.
+#[cfg(feature = "command")]
 pub(crate) fn root_folder() -> String {
-    id::Id::of(id::Kind::Folder, Path::new("")).to_string()
+    id::Id::of(id::Kind::Folder, std::path::Path::new("")).to_string()
 }
 
 impl Depot {

@@ -95,6 +95,7 @@ pub enum VolumeError {
 
 impl VolumeError {
     /// The file or folder that it is about.
+    #[cfg(feature = "command")]
     pub(crate) fn place(&self) -> &Path {
         let (Self::MakeDirectory { folder: path, .. }
         | Self::MakeFolder { folder: path, .. }
