@@ -65,6 +65,7 @@ what_is_left() {
     local container pid
     find "$TMPDIR" -mindepth 1 -maxdepth 4 -printf '%P (%TT)\n'
     for container in $(docker ps -aq --filter label=gantline.pid); do
+        if [[ $there_before == *"$container"* ]]; then continue; fi
         pid=$(docker inspect --format '{{ index .Config.Labels "gantline.pid" }}' "$container" 2>/dev/null) || continue
         if [[ ! -d /proc/$pid ]]; then
             docker inspect --format 'container {{ .Name }} {{ .State.Status }} {{ .Created }} {{ .Path }} {{ .Args }}' "$container"
@@ -233,6 +234,8 @@ if [[ -d fuzz ]]; then
     cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
 fi
 tests/env/engine.sh up
+# An engine that was there may have had some of others.
+there_before=$(docker ps -aq)
 tests/env/image.sh
 exports=$(tests/env/girder.sh up && tests/env/registry.sh up && tests/env/brokers.sh up)
 eval "$exports"
