@@ -11,7 +11,7 @@
 //! moments; they are no part of all checks.
 //!
 //! The end of the log names each test that failed, with its words. One that fails now and then is a fault: of the test, or
-//! of what it tests. At most two are run again, three times each, before the whole is called failed; they are named there too.
+//! of what it tests. One or two are run again, three times each, so that the log says which it is.
 //!
 //! The tour on the crate's first page says where things are. `cargo doc --document-private-items` has the
 //! chapters of the private modules, too.
