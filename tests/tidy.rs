@@ -5,6 +5,8 @@
 
 #[path = "tidy/faults.rs"]
 mod faults;
+#[path = "tidy/paths.rs"]
+mod paths;
 #[path = "tidy/shape.rs"]
 mod shape;
 #[path = "tidy/store.rs"]

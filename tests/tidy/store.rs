@@ -1,6 +1,6 @@
 //! A second store would have its place: few files know the client, the errors and the settings of Girder.
 
-use super::shape::uses;
+use super::paths::uses;
 use super::{Source, assert_clean, sources};
 
 /// What a store tells and is told: data, which says nothing of who the store is.
