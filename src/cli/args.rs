@@ -9,9 +9,12 @@ use clap::builder::{
 };
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
 
+use super::address::listening;
 use super::examples::*;
 use super::image::{self, ImageArgs};
 use super::seconds::at_least;
+#[cfg(feature = "worker")]
+use super::worker_args::WorkerArgs;
 use crate::bench::Case;
 use crate::settings::parse_size;
 
@@ -39,7 +42,7 @@ pub(super) enum Command {
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Show a chapter of the manual, or the options of a command.
-    #[command(after_help = super::help::topics())]
+    #[command(after_help = topics())]
     Help {
         /// The topic, or the command
         topic: Vec<String>,
@@ -71,8 +74,8 @@ pub(super) enum Command {
     /// Girder or from Python, run here as they are. SIGTERM ends it when what runs has ended; a second one stops what
     /// runs. It ends with 1 when the broker cannot be used, and with 2 for bad usage.
     #[cfg(feature = "worker")]
-    #[command(after_help = super::worker::WORKER_EXAMPLES)]
-    Worker(Box<super::worker::WorkerArgs>),
+    #[command(after_help = WORKER_EXAMPLES)]
+    Worker(Box<WorkerArgs>),
     /// Remove what killed runs left: containers, temporary directories, FIFOs, unfinished files.
     ///
     /// A run writes down what it makes before it makes it; what is removed is what stands there, and
@@ -306,12 +309,6 @@ pub(super) struct Destination {
     /// The file's JSON object, as metadata of this item
     #[arg(long, value_name = "ID")]
     pub(super) metadata_of: Option<String>,
-}
-
-/// Where to listen.
-pub(super) fn listening(text: &str) -> Result<SocketAddr, String> {
-    let expected = "expected an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080";
-    text.parse().map_err(|_| expected.to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! What stands below the options in each command's help.
 
+use crate::manual::CHAPTERS;
+
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
   DOCKER_HOST             the engine: unix:///path or tcp://host:port
@@ -113,3 +115,30 @@ Examples:
 pub(super) const BENCH_PEER_EXAMPLES: &str = "\
 Example:
   gantline bench-peer serve-chunked 1048576";
+
+#[cfg(feature = "worker")]
+pub(super) const WORKER_EXAMPLES: &str = "\
+Environment, beside GANTLINE_WORKER_…, one for each option:
+  CELERY_BROKER_URL              the broker
+  GIRDER_WORKER_BROKER           the same, without CELERY_BROKER_URL
+  CELERY_RESULT_BACKEND          where results go
+  GIRDER_WORKER_BACKEND          the same, without CELERY_RESULT_BACKEND
+  GIRDER_WORKER_API_URL          Girder's API as this machine reaches it, in
+                                 place of the address in messages
+  GIRDER_WORKER_LOGGING_LEVEL    debug, info, warning or error
+  and what `gantline --help` lists
+
+Examples:
+  gantline worker
+  gantline worker --check
+  gantline worker --broker amqp://guest:guest@rabbitmq// --others-to python
+  gantline worker --broker redis://redis/0 --backend redis://redis/0 -c 4";
+
+/// The topics, as help shows them.
+pub(super) fn topics() -> String {
+    let mut text = "Topics:\n".to_owned();
+    for (name, about, _) in CHAPTERS {
+        text.push_str(&format!("  {name:<24} {about}\n"));
+    }
+    text + "\nExamples:\n  gantline help job\n  gantline help run"
+}

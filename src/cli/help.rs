@@ -73,15 +73,6 @@ fn unknown(topic: &str) -> Failure {
     Failure { message, code: exit::BAD_JOB }
 }
 
-/// The topics, as help shows them.
-pub(super) fn topics() -> String {
-    let mut text = "Topics:\n".to_owned();
-    for (name, about, _) in CHAPTERS {
-        text.push_str(&format!("  {name:<24} {about}\n"));
-    }
-    text + "\nExamples:\n  gantline help job\n  gantline help run"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 //! [`run`](crate::run), `worker`, [`depot`](crate::depot) and [`bench`](crate::bench).
 
 mod about;
+mod address;
 mod args;
 mod aside;
 mod bench;
@@ -14,6 +15,7 @@ mod check;
 mod depot;
 mod examples;
 mod exit;
+mod failure;
 mod fold;
 mod foreign;
 mod help;
@@ -37,10 +39,13 @@ mod upload;
 mod words;
 #[cfg(feature = "worker")]
 mod worker;
+#[cfg(feature = "worker")]
+mod worker_args;
 
 use std::process::ExitCode;
 
 use self::args::{Cli, Command};
+use self::failure::Failure;
 use crate::guard;
 use crate::run::serve_as_guard_if_asked;
 use crate::settings::Environment;
@@ -111,25 +116,5 @@ fn prepare_process(command: &Command) {
     }
     for error in tried.into_iter().filter_map(Result::err) {
         tracing::debug!(%error, "the system refuses what a process needs");
-    }
-}
-
-/// A command that came to nothing.
-#[derive(Debug)]
-struct Failure {
-    /// One line, without the name of the program.
-    message: String,
-    code: u8,
-}
-
-impl Failure {
-    /// A bad job, or bad usage.
-    fn bad_usage(error: &dyn std::error::Error) -> Self {
-        Self { message: crate::run::chain(error), code: exit::BAD_JOB }
-    }
-
-    /// We or the engine failed.
-    fn failed(error: &dyn std::error::Error) -> Self {
-        Self { message: crate::run::chain(error), code: exit::FAILED }
     }
 }
