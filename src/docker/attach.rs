@@ -11,13 +11,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::client::{Client, within};
 use super::conn::{self, Link};
 use super::container::ContainerId;
 use super::endpoint::Endpoint;
 use super::error::{AnswerError, Call, DockerError};
 use super::request::Request;
 use super::version::ApiVersion;
-use super::{Client, within};
 
 /// A container's stdout and stderr.
 ///

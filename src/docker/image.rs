@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::client::{Client, within};
 use super::error::DockerError;
 use super::reference::Reference;
 use super::request::Request;
-use super::{Client, Settings, reply, system, within};
+use super::{Settings, reply, system};
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ impl Client {
     /// A configuration that cannot be read has none, as docker-py sees it: whoever needs a login of
     /// it hears of it.
     pub fn proxies(&self) -> Vec<String> {
-        let Some(file) = &self.shared.settings.config_file else { return Vec::new() };
+        let Some(file) = &self.settings().config_file else { return Vec::new() };
         let text = match own_file::read(file) {
             Ok(text) => text,
             Err(error) => {

@@ -67,7 +67,7 @@ impl Client {
         let reference = Reference::parse(reference)?;
         let mut login = None;
         let pulled = self.pull_parsed(&reference, (platform, &mut login), progress).await;
-        pulled.map_err(|error| match (&self.shared.settings.config_file, login) {
+        pulled.map_err(|error| match (&self.settings().config_file, login) {
             (Some(_), Some(login)) => login.hidden_in(error.of_pull(&reference, true)),
             (Some(_), None) => error.of_pull(&reference, false),
             // A login would not be looked for.
@@ -95,7 +95,7 @@ impl Client {
         let call = request.call().clone();
         let http = self.on_paper(request)?;
         let link = Link::open(self.endpoint()).await?;
-        let after = self.shared.settings.pull_stall;
+        let after = self.settings().pull_stall;
         let stalled = || DockerError::Stalled { reference: reference.to_string(), after };
         let answered = async { link.send(call.clone(), http).await?.accepted().await };
         let mut reply = timeout(after, answered).await.map_err(|_| stalled())??;
@@ -118,7 +118,7 @@ impl Client {
     }
 
     async fn login(&self, reference: &Reference) -> Result<auth::Found, DockerError> {
-        match &self.shared.settings.config_file {
+        match &self.settings().config_file {
             Some(file) => auth::login(file, &reference.registry(), self.timeout()).await,
             None => Ok(auth::Found::default()),
         }
