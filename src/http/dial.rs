@@ -11,8 +11,8 @@ use rustls::pki_types::ServerName;
 use url::Host;
 
 use super::addresses::Addresses;
-use super::client::Shared;
 use super::request::Request;
+use super::shared::Shared;
 use super::tls::Session;
 use super::transport::{self, Step as Io, Transport};
 use super::tunnel::{Dug, Tunnel};

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-use super::client::Shared;
 use super::dial::{Dial, Dialled};
 use super::framing::Course;
 use super::head::{self, Collector, Head};
@@ -17,6 +16,7 @@ use super::range::{self, RangeError};
 use super::redirect::{Trail, is_redirect};
 use super::refusal::{Refusal, without_a_word};
 use super::request::Request;
+use super::shared::Shared;
 use super::transport::{Step as Io, Transport};
 use super::tunnel;
 use super::{Body, Get, HttpError, Lookup, Validator};

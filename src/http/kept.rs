@@ -4,9 +4,9 @@ use std::fmt;
 
 use url::Url;
 
-use super::client::Shared;
 use super::redirect::is_same_origin;
 use super::request::Request;
+use super::shared::Shared;
 use super::transport::Transport;
 
 /// A connection whose last answer has been read to its end. Dropping it closes it.

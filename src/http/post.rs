@@ -14,12 +14,12 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use url::Url;
 
-use super::client::Shared;
 use super::dial::{Dial, Dialled};
 use super::head::{self, Collector};
 use super::redirect::is_redirect;
 use super::refusal::{Refusal, without_a_word};
 use super::request::{HeaderValue, Request, place};
+use super::shared::Shared;
 use super::transport::{Fault, Step, Transport};
 use super::tunnel;
 use super::{HttpError, Progress, RedirectError};

@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use url::{Position, Url};
 
 use super::HttpError;
-use super::client::Shared;
 use super::proxy::{Proxy, basic};
+use super::shared::Shared;
 use crate::secret;
 /// The value of a header, which may be a token.
 pub use crate::secret::Secret as HeaderValue;

@@ -7,10 +7,10 @@ use mio::net::TcpStream;
 use url::{Position, Url};
 
 use super::HttpError;
-use super::client::Shared;
 use super::head::{self, Collector};
 use super::proxy::Proxy;
 use super::request::place;
+use super::shared::Shared;
 use super::transport::{Step, Transport};
 
 /// A tunnel that is being opened.
