@@ -178,6 +178,11 @@ impl AmqpUrl {
             password: parts.password.unwrap_or_else(|| Secret::new("guest")),
         })
     }
+
+    /// Its host and port.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
 }
 
 impl RedisUrl {
@@ -192,6 +197,11 @@ impl RedisUrl {
             user: parts.user,
             password: parts.password,
         })
+    }
+
+    /// Its host and port.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 }
 

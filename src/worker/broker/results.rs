@@ -125,7 +125,7 @@ pub struct RedisResults {
 impl RedisResults {
     fn new(url: &RedisUrl, ca_file: Option<&Path>) -> Result<Self, BrokerError> {
         let client = broker_redis::client(url, ca_file)?;
-        Ok(Self { client, place: broker_redis::place(url), connection: Mutex::default() })
+        Ok(Self { client, place: url.place(), connection: Mutex::default() })
     }
 
     /// Writes a record as Celery does: it is kept for a day, and who waits for it is told.

@@ -11,7 +11,7 @@ use super::names::CONNECT_TIMEOUT;
 use super::pauses::Pauses;
 use super::settings::Settings;
 use super::{SharedSession, amqp, redis};
-use crate::worker::url::Broker;
+use crate::worker::url::{AmqpUrl, Broker, RedisUrl};
 
 /// Connects to a broker again and again, with growing pauses, at each of its addresses in turn.
 #[derive(Debug)]
@@ -159,8 +159,8 @@ impl Supervisor {
 /// The host and port of one of the addresses.
 fn place(broker: &Broker, tries: usize) -> String {
     let place = match broker {
-        Broker::Amqp(urls) => urls.get(tries % urls.len().max(1)).map(amqp::place),
-        Broker::Redis(urls) => urls.get(tries % urls.len().max(1)).map(redis::place),
+        Broker::Amqp(urls) => urls.get(tries % urls.len().max(1)).map(AmqpUrl::place),
+        Broker::Redis(urls) => urls.get(tries % urls.len().max(1)).map(RedisUrl::place),
     };
     place.unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use super::super::error::{BrokerError, Cause};
 use super::super::settings::Settings;
 use super::link::{ACCESS_REFUSED, Link, NOT_ALLOWED, code};
-use super::{place, wire};
+use super::wire;
 use crate::worker::url::{AmqpUrl, Tls};
 
 /// Connects, logs in, opens the vhost.
@@ -58,7 +58,7 @@ fn tls(url: &AmqpUrl, settings: &Settings) -> Result<Option<Arc<ClientConfig>>, 
     let Some(Tls { verify, check_host_name, ca_file, cert_file, key_file }) = &url.tls else {
         return Ok(None);
     };
-    let refused = |why| BrokerError::Address { place: place(url), why };
+    let refused = |why| BrokerError::Address { place: url.place(), why };
     if !(*verify && *check_host_name) {
         let why = "an amqps connection always checks the broker's certificate; name its authority \
                    with --ca-file";
@@ -73,7 +73,7 @@ fn tls(url: &AmqpUrl, settings: &Settings) -> Result<Option<Arc<ClientConfig>>, 
 /// Why there is no connection. RabbitMQ says 403 to a wrong password, and 530 to a vhost that is not there or not
 /// for this user.
 fn refusal(url: &AmqpUrl, error: lapin::Error) -> BrokerError {
-    let (place, user) = (place(url), url.user.clone());
+    let (place, user) = (url.place(), url.user.clone());
     match code(&error) {
         Some(ACCESS_REFUSED) => BrokerError::Login { place, user },
         Some(NOT_ALLOWED) => {

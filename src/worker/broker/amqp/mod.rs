@@ -40,11 +40,6 @@ pub async fn connect(url: &AmqpUrl, settings: &Settings) -> Result<SharedSession
     }))
 }
 
-/// The host and port of an address.
-pub(super) fn place(url: &AmqpUrl) -> String {
-    format!("{}:{}", url.host, url.port)
-}
-
 /// A connection to RabbitMQ.
 struct AmqpSession {
     link: Arc<link::Link>,

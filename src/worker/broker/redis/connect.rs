@@ -12,7 +12,6 @@ use redis::{
 use super::super::error::BrokerError;
 use super::super::settings::Settings;
 use super::link::{ANSWER_TIMEOUT, Link, config};
-use super::place;
 use crate::worker::url::{RedisUrl, Tls};
 
 /// Connects, logs in, selects the database.
@@ -21,7 +20,7 @@ pub(super) async fn connect(url: &RedisUrl, settings: &Settings) -> Result<Arc<L
     let connection =
         client.get_multiplexed_async_connection_with_config(&config(ANSWER_TIMEOUT)).await;
     let connection = connection.map_err(|error| refusal(url, error))?;
-    Link::open(client, connection, place(url)).await
+    Link::open(client, connection, url.place()).await
 }
 
 /// What makes connections to this address. It does nothing yet.
@@ -40,7 +39,7 @@ pub(in super::super) fn client(
         login = login.set_password(password.expose());
     }
     let bad =
-        |error: RedisError| BrokerError::Address { place: place(url), why: error.to_string() };
+        |error: RedisError| BrokerError::Address { place: url.place(), why: error.to_string() };
     let info = |addr: ConnectionAddr| -> Result<ConnectionInfo, BrokerError> {
         Ok(addr.into_connection_info().map_err(bad)?.set_redis_settings(login))
     };
@@ -72,7 +71,7 @@ fn certificates(
 ) -> Result<TlsCertificates, BrokerError> {
     let read = |file: &Path| {
         fs::read(file).map_err(|error| BrokerError::Address {
-            place: place(url),
+            place: url.place(),
             why: format!("cannot read {}: {error}", file.display()),
         })
     };
@@ -90,7 +89,7 @@ fn certificates(
 
 /// Why there is no connection.
 fn refusal(url: &RedisUrl, error: RedisError) -> BrokerError {
-    let place = place(url);
+    let place = url.place();
     let user = url.user.clone().unwrap_or_else(|| "default".to_owned());
     match error.kind() {
         ErrorKind::AuthenticationFailed => BrokerError::Login { place, user },

@@ -50,11 +50,6 @@ pub async fn connect(url: &RedisUrl, settings: &Settings) -> Result<SharedSessio
     }))
 }
 
-/// The host and port of an address.
-pub(super) fn place(url: &RedisUrl) -> String {
-    format!("{}:{}", url.host, url.port)
-}
-
 /// A connection to Redis; in truth several, since one that waits can do nothing else.
 struct RedisSession {
     link: Arc<link::Link>,
