@@ -12,7 +12,7 @@ use super::celery::{Request, Signal, Task, TimeLimit, Verb};
 use super::ended::StoppedFor;
 use super::job::Job;
 use super::node::Node;
-use super::slot::Taken;
+use super::taken::Taken;
 use crate::spec::girder_worker::TASKS;
 
 /// Does what a command asks for, and has it answered.

@@ -18,11 +18,11 @@ use super::job;
 use super::metrics::Metrics;
 use super::node::{Node, Parts, Stage};
 use super::settings::WorkerSettings;
-use super::slot;
 use super::state::{self, State};
 use super::state_file::{StateFile, StateFileError};
 use super::systemd;
 use super::url::Broker;
+use super::{held, slot};
 use crate::run::{DockerError, Runner};
 
 /// A worker that has not begun.
@@ -229,7 +229,7 @@ async fn end(node: &Rc<Node>, grace: Option<Duration>) -> io::Result<()> {
     let _ = tokio::time::timeout(LAST_WORDS, told).await;
     if let Some(session) = node.session() {
         for taken in node.due.drain() {
-            slot::give_back(node, &taken.delivery, broker::End::Unseen).await;
+            held::give_back(node, &taken.delivery, broker::End::Unseen).await;
         }
         let _ = tokio::time::timeout(LAST_WORDS, session.close()).await;
     }

@@ -31,6 +31,7 @@ mod commands;
 mod connection;
 mod due;
 mod ended;
+mod held;
 mod http;
 mod job;
 mod life;
@@ -43,6 +44,7 @@ mod slot;
 mod state;
 mod state_file;
 mod systemd;
+mod taken;
 mod telling;
 pub mod url;
 

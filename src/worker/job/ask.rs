@@ -20,8 +20,8 @@ use super::labels::TASK_LABEL;
 use crate::run::chain;
 use crate::worker::broker::Settled;
 use crate::worker::celery::{Known, Message, Question};
+use crate::worker::held::renew;
 use crate::worker::node::{Node, Stage};
-use crate::worker::slot::renew;
 
 /// Who has the job of a message that comes again.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::worker::celery::{Follower, GirderHeaders, JobForm, Predecessor};
 use crate::worker::ended::Ended;
 use crate::worker::node::Node;
 use crate::worker::outbox::Letter;
-use crate::worker::slot::Taken;
+use crate::worker::taken::Taken;
 
 /// Publishes what follows a task, and gives the ids of what it published. After a cancel nothing follows.
 pub(super) async fn follow(node: &Node, taken: &Taken, ended: &Ended) -> Vec<String> {

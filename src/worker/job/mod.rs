@@ -16,64 +16,25 @@ mod follow;
 mod girder;
 mod labels;
 mod run;
+mod running;
 mod stop;
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::Notify;
 use tokio::time::sleep_until;
-use uuid::Uuid;
 
 use self::girder::{Begin, GirderSide};
+pub(super) use self::running::Job;
 pub(super) use self::stop::Limits;
-use self::stop::Stopper;
 use super::broker::{Delivery, End};
-use super::celery::{Head, Task, Unreadable};
+use super::celery::{Head, Unreadable};
 use super::ended::Ended;
+use super::held::{give_back, keep};
 use super::node::Node;
 use super::outbox::Letter;
-use super::slot::{Taken, give_back, keep};
-use crate::event::RunId;
-use crate::reporter::Mark;
+use super::taken::Taken;
 use crate::spec::GirderJob;
-
-/// A job that goes on.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) taken: Rc<Taken>,
-    pub(super) since: SystemTime,
-    pub(super) is_acknowledged: Cell<bool>,
-    /// Whether it is not known yet if another worker has it.
-    pub(super) asks: Cell<bool>,
-    pub(super) stopper: Stopper,
-    /// What is left of it in the log in Girder.
-    mark: Mark,
-    /// Told when it is over.
-    over: Notify,
-}
-
-impl Job {
-    /// The task.
-    pub(super) fn task(&self) -> &Task {
-        &self.taken.task
-    }
-
-    /// The id of its run.
-    fn run_id(&self) -> RunId {
-        // Celery's ids are UUIDs, but need not be. Two that differ make two runs.
-        let id = &self.task().head.id;
-        let is_uuid = id.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(id).is_ok();
-        let safe = if is_uuid { &id.replace('-', "") } else { id };
-        RunId::new(safe).unwrap_or_else(|_| RunId::random())
-    }
-}
-
-/// A word that nobody else knows beforehand.
-fn word() -> String {
-    format!("{:08x}", Uuid::new_v4().as_fields().0)
-}
 
 /// What becomes of a message when its job is over.
 enum After {
@@ -107,15 +68,7 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
         )
         .await;
     }
-    let job = Rc::new(Job {
-        taken: Rc::clone(&taken),
-        since: SystemTime::now(),
-        is_acknowledged: Cell::new(false),
-        asks: Cell::new(false),
-        stopper: Stopper::default(),
-        mark: Mark::new(&node.settings.hostname, word()),
-        over: Notify::new(),
-    });
+    let job = Rc::new(Job::new(Rc::clone(&taken), &node.settings.hostname));
     let began = Instant::now();
     let span = tracing::info_span!(
         "job",

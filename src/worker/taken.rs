@@ -1,0 +1,13 @@
+//! A message that was taken from a broker.
+
+use std::rc::Rc;
+
+use super::broker::Delivery;
+use super::celery::Task;
+
+/// A message that is ours, with what we understand of it.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) delivery: Rc<Delivery>,
+    pub(super) task: Task,
+}
