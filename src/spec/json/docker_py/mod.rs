@@ -3,6 +3,7 @@
 //! A keyword is a member of the job document, and says where its value goes in the body of a create
 //! and what is made of it there (`make`). The rest is the document's own: kinds, rules, places.
 
+mod keyword;
 mod keywords;
 mod limits;
 mod make;
@@ -13,43 +14,17 @@ mod system;
 mod units;
 pub(in crate::spec) mod words;
 
+pub(in crate::spec) use keyword::Keyword;
+
 use super::Fault;
 use super::fields::Fields;
 use super::node::{Node, Value};
-use super::table::{Kind, Member};
-use crate::spec::docker_py::{ContainerOptions, Goes};
+use crate::spec::docker_py::ContainerOptions;
 use crate::spec::error::Problem;
 
 /// The tables, each a part of the subject.
 pub(in crate::spec) static KEYWORDS: &[&[Keyword]] =
     &[keywords::CONTAINER, keywords::NETWORK, limits::LIMITS, system::SYSTEM];
-
-/// One keyword of docker-py.
-pub(in crate::spec) struct Keyword {
-    pub(in crate::spec) member: Member,
-    goes: Goes,
-    make: Make,
-}
-
-/// Makes of a value that was checked what the engine is sent.
-type Make = fn(&Node) -> Result<serde_json::Value, Fault>;
-
-impl Keyword {
-    const fn new(name: &'static str, kind: Kind, goes: Goes, about: &'static str) -> Self {
-        let member = Member::optional(name, kind, about).or_null();
-        Self { member, goes, make: make::as_it_is }
-    }
-
-    const fn made_by(mut self, make: Make) -> Self {
-        self.make = make;
-        self
-    }
-
-    const fn example(mut self, json: &'static str) -> Self {
-        self.member = self.member.example(json);
-        self
-    }
-}
 
 /// Takes docker-py's keywords out of an object that was checked.
 pub(in crate::spec) fn options(object: &Node) -> Result<ContainerOptions, Fault> {
@@ -59,7 +34,7 @@ pub(in crate::spec) fn options(object: &Node) -> Result<ContainerOptions, Fault>
         let Some(keyword) = known.find(|keyword| keyword.member.name == name) else { continue };
         let value = match node.value {
             Value::Null => serde_json::Value::Null,
-            _ => (keyword.make)(node)?,
+            _ => keyword.make.unwrap_or(make::as_it_is)(node)?,
         };
         options.put(keyword.member.name, keyword.goes, value);
     }
