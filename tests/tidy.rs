@@ -3,6 +3,8 @@
 
 #![cfg(test)]
 
+#[path = "tidy/bare.rs"]
+mod bare;
 #[path = "tidy/faults.rs"]
 mod faults;
 #[path = "tidy/paths.rs"]

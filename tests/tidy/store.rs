@@ -44,7 +44,7 @@ fn few_files_of_a_run_and_its_hooks_know_the_client_errors_and_settings_of_girde
 fn knows_girder(file: &Source) -> bool {
     let own: Vec<&str> = file.text.split_inclusive(';').filter(|item| !shows(item)).collect();
     let own = Source { text: own.concat(), path: file.path.clone(), module: file.module.clone() };
-    let imported = uses(&own).into_iter().any(|path| {
+    let imported = uses(&own).into_iter().map(|item| item.path).any(|path| {
         let is_a_stores = path.first().is_some_and(|first| first == "crate")
             && path.get(1).is_some_and(|module| module == "store" || module == "girder");
         is_a_stores && path.last().is_none_or(|name| !DATA.contains(&name.as_str()))
