@@ -19,7 +19,7 @@ environment() {
     local wanted venv
     need python3 flock
     python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
-    wanted=$(cat "$here/requirements.txt" "$here/constraints.txt" | sha256sum | cut -c 1-16)
+    wanted=$(cat "$here/requirements.txt" "$here/constraints.txt" "$here/beside.txt" | sha256sum | cut -c 1-16)
     venv=$CACHE/girder-$wanted
     mkdir -p "$CACHE"
     (
@@ -30,6 +30,8 @@ environment() {
         python3 -m venv "$venv"
         "$venv/bin/pip" install -q --disable-pip-version-check \
             -r "$here/requirements.txt" -c "$here/constraints.txt" >&2
+        "$venv/bin/pip" install -q --disable-pip-version-check \
+            --no-deps --target "$venv/beside" -r "$here/beside.txt" >&2
         touch "$venv/complete"
     ) 9>"$CACHE/girder.lock"
     echo "$venv"
