@@ -42,6 +42,17 @@ pub(crate) struct Resolved {
     pub(crate) mounts: Vec<Mount>,
 }
 
+impl Resolved {
+    /// What is shown in place of what is not known before the run, or not to be seen.
+    pub(super) fn placeholders() -> Self {
+        Self {
+            girder_api_url: "<Girder API URL>".to_owned(),
+            girder_token: Some(Secret::new("<Girder token>")),
+            ..Self::default()
+        }
+    }
+}
+
 impl PlannedArgument {
     pub(super) fn of(part: Part) -> Self {
         Self(vec![part])

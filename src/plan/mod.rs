@@ -78,14 +78,14 @@ impl Plan {
     /// [`PlanError`]: the job cannot work as it is written.
     pub fn new(job: &JobSpec, mut name: impl FnMut() -> String) -> Result<Self, PlanError> {
         let plan = Planner::new(job, &mut name)?.plan(&mut name)?;
-        plan.refuse_too_long(&plan.arguments())?;
+        plan.refuse_too_long(&plan.resolve(&Resolved::default()))?;
         Ok(plan)
     }
 
-    /// The container's command, as it will be passed; empty where the address of a Girder server
-    /// or a token for it will be.
+    /// The container's command, as it will be passed; `<Girder API URL>` and `<Girder token>` stand where the
+    /// address of a Girder server and a token for it will be.
     pub fn arguments(&self) -> Vec<String> {
-        self.resolve(&Resolved::default())
+        self.resolve(&Resolved::placeholders())
     }
 
     /// The container's command, with what the run has found out.

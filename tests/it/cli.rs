@@ -62,7 +62,7 @@ fn check_says_what_would_be_mounted_passed_and_moved() {
             "type": "Connect",
             "input": {"type": "GirderFileIdToStream", "id": "5f"},
             "output": {"type": "NamedInputPipe", "name": "in"},
-        }],
+        }, {"type": "GirderApiUrl"}, {"type": "GirderToken"}],
         "girder_client_token": "hidden",
     }));
     assert_eq!(code, 0, "{stderr}");
@@ -72,6 +72,8 @@ fn check_says_what_would_be_mounted_passed_and_moved() {
         "  /data:/mnt/data:ro",
         "  \"wc\"",
         "  \"/mnt/girder_worker/<uuid>/in\"",
+        "  \"<Girder API URL>\"",
+        "  \"<Girder token>\"",
         "  girder:5f → fifo:in",
         "  container:stdout → host:stdout",
         "container: removed after the run",
