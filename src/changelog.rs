@@ -28,6 +28,7 @@
 //! ## The command and the worker
 //!
 //! - `gantline check` shows `<Girder API URL>` and `<Girder token>` where those will be, in place of nothing.
+//! - Each upload in the report has its `seconds`, and the summary says the rate of the largest.
 //! - Python's `NaN`, `None`, `True` and comments in a job are named as what JSON has not. `-v ./data` without a path in the
 //!   container, and a `HostFile` in a folder that is not there, say what is missing.
 //! - On a terminal, a container's last line that has no end (`printf x`) stays: a bar shared the line, and took it away.

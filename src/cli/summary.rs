@@ -44,8 +44,14 @@ fn moved(report: &Report) -> String {
         };
         (format!("{source} → {}", download.path), download.bytes, download.seconds)
     });
-    let all: Vec<_> = transfers.chain(downloads).collect();
-    let uploaded: u64 = report.uploads.iter().map(|upload| upload.bytes).sum();
+    let uploads = report.uploads.iter();
+    let uploads = uploads.map(|upload| (upload.name.clone(), upload.bytes, upload.seconds));
+    let moved = most_of(&transfers.chain(downloads).collect::<Vec<_>>());
+    format!("moved {moved}; uploaded {}", most_of(&uploads.collect::<Vec<_>>()))
+}
+
+/// All bytes, and the rate of what had most of them; each is its label, bytes and seconds.
+fn most_of(all: &[(String, u64, f64)]) -> String {
     let bytes = all.iter().map(|(_, bytes, _)| *bytes).fold(0, u64::saturating_add);
     let most = all.iter().max_by_key(|(_, bytes, _)| *bytes).filter(|(_, bytes, _)| *bytes > 0);
     let most = most.map(|(label, bytes, seconds)| {
@@ -53,10 +59,9 @@ fn moved(report: &Report) -> String {
         // What a pipe has held is there at once.
         let was_held = *bytes <= PIPE_BYTES as u64 && took < MEASURED;
         let rate = (!was_held).then(|| format!(" at {}", plain::rate(*bytes, took)));
-        format!("; most by {label}: {}{}", render::bytes(*bytes), rate.unwrap_or_default())
+        format!(", most by {label}: {}{}", render::bytes(*bytes), rate.unwrap_or_default())
     });
-    let (bytes, uploaded) = (render::bytes(bytes), render::bytes(uploaded));
-    format!("moved {bytes}, uploaded {uploaded}{}", most.unwrap_or_default())
+    format!("{}{}", render::bytes(bytes), most.unwrap_or_default())
 }
 
 fn what(report: &Report) -> String {
@@ -77,6 +82,25 @@ fn what(report: &Report) -> String {
 mod tests {
     use super::*;
     use crate::event::Phase;
+    use crate::run::UploadRecord;
+
+    #[test]
+    fn what_came_and_what_went_up_have_the_rate_of_the_largest() {
+        let upload = |name: &str, bytes, seconds| UploadRecord {
+            name: name.to_owned(),
+            bytes,
+            seconds,
+            item_id: None,
+            file_id: None,
+            job_id: None,
+        };
+        let uploads = vec![upload("small", 1 << 20, 0.2), upload("large.tif", 512 << 20, 4.0)];
+        let report = Report { uploads, ..Report::default() };
+        assert_eq!(
+            moved(&report),
+            "moved 0 B; uploaded 513.00 MiB, most by large.tif: 512.00 MiB at 128.00 MiB/s"
+        );
+    }
 
     #[test]
     fn a_run_is_three_lines() {
@@ -99,7 +123,7 @@ mod tests {
             lines(&report),
             [
                 "busybox: exit code 0, 2.4 s (prepare 0.1, stream 2.3); memory 64.00 MiB, processor 1.2 s",
-                "moved 0 B, uploaded 0 B",
+                "moved 0 B; uploaded 0 B",
                 "run 5f, container 0123456789ab, image sha256:abababababab, Docker 20.10.24: 0 warnings",
             ]
         );

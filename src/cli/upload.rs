@@ -50,7 +50,7 @@ pub(super) fn upload(args: &UploadArgs, environment: &Environment) -> Result<u8,
 }
 
 fn line(uploaded: &UploadRecord) -> String {
-    let UploadRecord { item_id, file_id, job_id, name, bytes } = uploaded;
+    let UploadRecord { item_id, file_id, job_id, name, bytes, .. } = uploaded;
     let place = match (item_id, file_id, job_id) {
         (Some(item), Some(file), _) => format!("item {item}, file {file}"),
         (_, _, Some(job)) => format!("job {job}"),

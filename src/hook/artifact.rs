@@ -1,6 +1,7 @@
 //! Artifacts: files that are attached to the job in Girder.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::error::Failure;
 use super::send::{Content, file_name, guess};
@@ -54,6 +55,7 @@ impl Session {
         let size = content.size();
         let id = self.ledger.begin(format!("{path} → girder:job/{job}"), Some(size));
         let mut part = content.part(0, size, self, Some(id));
+        let began = Instant::now();
         let sent =
             self.client.upload_artifact(job, (name, guess(name).as_deref()), (&mut part, size));
         let stopped = part.stopped();
@@ -67,6 +69,7 @@ impl Session {
                     job_id: Some(job.to_owned()),
                     name: name.to_owned(),
                     bytes: size,
+                    took: began.elapsed(),
                 });
                 Ok(Some(()))
             }

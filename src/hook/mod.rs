@@ -21,10 +21,12 @@ mod whole;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
 pub use self::error::HookError;
+use self::send::Sent;
 pub(crate) use self::stream::{Inlet, Settled, StreamUpload, StreamedFile};
 pub(crate) use self::target::look_at_targets;
 use crate::event::Ledger;
@@ -69,14 +71,16 @@ pub(crate) struct Uploaded {
     pub(crate) job_id: Option<String>,
     pub(crate) name: String,
     pub(crate) bytes: u64,
+    /// From the request with its first byte to the answer that Girder has it.
+    pub(crate) took: Duration,
 }
 
 impl Uploaded {
     /// A file of an item.
-    fn to_item(file: UploadedFile, name: &str, bytes: u64) -> Self {
-        let UploadedFile { record, item_id } = file;
+    fn to_item(sent: Sent, name: &str) -> Self {
+        let Sent { file: UploadedFile { record, item_id }, bytes, took } = sent;
         let name = name.to_owned();
-        Self { item_id, file_id: Some(record.id), job_id: None, name, bytes }
+        Self { item_id, file_id: Some(record.id), job_id: None, name, bytes, took }
     }
 }
 

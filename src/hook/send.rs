@@ -58,16 +58,22 @@ impl Session {
         let label = format!("{} → girder:{parent}", content.path);
         let id = self.ledger.begin(label, Some(content.size));
         let sent = Sending::new(self, content, target).told_as(id).send();
-        let bytes = sent.as_ref().map_or(0, |(_, bytes)| *bytes);
+        let bytes = sent.as_ref().map_or(0, |sent| sent.bytes);
         let finish = match &sent {
             Ok(_) => Finish::Complete,
             Err(HookError::Cancelled { .. }) => Finish::Cancelled,
             Err(_) => Finish::Failed,
         };
         self.ledger.ended(id, bytes, finish);
-        let (file, bytes) = sent?;
-        Ok(Uploaded::to_item(file, target.name, bytes))
+        Ok(Uploaded::to_item(sent?, target.name))
     }
+}
+
+/// A file that was sent.
+pub(super) struct Sent {
+    pub(super) file: UploadedFile,
+    pub(super) bytes: u64,
+    pub(super) took: Duration,
 }
 
 /// What is uploaded while it comes: says when a chunk is there.
@@ -89,12 +95,14 @@ pub(super) struct Sending<'a, 'b> {
     /// None: everything is there.
     pub(super) supply: Option<&'a mut dyn Supply>,
     pub(super) course: Course,
+    /// When its first byte was there to be sent.
+    pub(super) began: Option<Instant>,
 }
 
 impl<'a, 'b> Sending<'a, 'b> {
     pub(super) fn new(session: &'a Session, content: Content, target: &'a Target<'b>) -> Self {
         let course = Course::new(content.size);
-        Self { session, content, target, id: None, supply: None, course }
+        Self { session, content, target, id: None, supply: None, course, began: None }
     }
 
     /// Events tell how far it is.
@@ -108,13 +116,14 @@ impl<'a, 'b> Sending<'a, 'b> {
         Self { supply: Some(supply), ..self }
     }
 
-    pub(super) fn send(mut self) -> Result<(UploadedFile, u64), HookError> {
+    pub(super) fn send(mut self) -> Result<Sent, HookError> {
+        self.began = Some(Instant::now());
         let begun = if self.goes_whole() { self.begin_whole()? } else { self.begin()? };
         self.carry_on(begun)
     }
 
     /// Sends everything into an upload that was begun.
-    pub(super) fn carry_on(mut self, begun: UploadState) -> Result<(UploadedFile, u64), HookError> {
+    pub(super) fn carry_on(mut self, begun: UploadState) -> Result<Sent, HookError> {
         let mut upload = match begun {
             UploadState::Whole(file) => return self.whole(file),
             UploadState::Open(upload) => upload,
@@ -127,6 +136,7 @@ impl<'a, 'b> Sending<'a, 'b> {
                 let _ = self.session.client.discard_upload(&upload);
                 return Err(error);
             }
+            self.began.get_or_insert_with(Instant::now);
             let mut part = self.content.part(offset, length, self.session, self.id);
             let manner = if self.course.has_failed() { Manner::WhenAgreed } else { Manner::AtOnce };
             let body = (&mut part as &mut dyn Payload, length);
@@ -154,7 +164,7 @@ impl<'a, 'b> Sending<'a, 'b> {
     }
 
     /// The file that Girder has made: a shorter one is not what was sent.
-    fn whole(&self, file: UploadedFile) -> Result<(UploadedFile, u64), HookError> {
+    fn whole(&self, file: UploadedFile) -> Result<Sent, HookError> {
         let size = self.content.size;
         match file.record.size {
             Some(found) if found != size => {
@@ -163,7 +173,10 @@ impl<'a, 'b> Sending<'a, 'b> {
                 Err(self.content.failure(failure, found.min(size)))
             }
             _ if self.content.has_changed()? => Err(self.takes_back(file)),
-            _ => Ok((file, size)),
+            _ => {
+                let took = self.began.map(|began| began.elapsed()).unwrap_or_default();
+                Ok(Sent { file, bytes: size, took })
+            }
         }
     }
 

@@ -157,7 +157,7 @@ fn sized_upload(
     let content = file.content(&gathered, size)?;
     let options = UploadOptions::default();
     let target = file.target(&options);
-    let (record, bytes) = match begun {
+    let sent = match begun {
         Some(begun) => {
             Sending::new(session, content, &target).supplied_by(&mut supply).carry_on(begun)?
         }
@@ -166,7 +166,7 @@ fn sized_upload(
             Sending::new(session, content, &target).send()?
         }
     };
-    Ok(Uploaded::to_item(record, &file.name, bytes))
+    Ok(Uploaded::to_item(sent, &file.name))
 }
 
 /// Waits for the chunks, and for the leave to send the last one.

@@ -192,7 +192,7 @@ impl DownloadCarrier {
 }
 
 /// One file that was uploaded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct UploadRecord {
     /// The item that it is in; none of an artifact.
@@ -203,13 +203,16 @@ pub struct UploadRecord {
     pub name: String,
     /// Bytes.
     pub bytes: u64,
+    /// From the request with its first byte to the answer that Girder has it.
+    #[serde(serialize_with = "in_milliseconds")]
+    pub seconds: f64,
     /// The job that it is an artifact of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
 }
 
 /// One result hook, and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct HookRecord {
     /// Its name, and where it leads.
@@ -256,8 +259,8 @@ impl Report {
 
 impl From<Uploaded> for UploadRecord {
     fn from(uploaded: Uploaded) -> Self {
-        let Uploaded { item_id, file_id, job_id, name, bytes } = uploaded;
-        Self { item_id, file_id, job_id, name, bytes }
+        let Uploaded { item_id, file_id, job_id, name, bytes, took } = uploaded;
+        Self { item_id, file_id, job_id, name, bytes, seconds: took.as_secs_f64() }
     }
 }
 

@@ -51,9 +51,8 @@ fn a_file_is_uploaded_to_an_item() {
     assert_eq!((name.as_str(), &record["mimeType"]), ("r.txt", &json!("text/plain")), "{run}");
     let id = record["_id"].as_str().unwrap();
     assert_eq!(girder.content(id), b"result\n");
-    let uploads = &run.report.as_ref().unwrap()["uploads"];
     let expected = json!([{"item_id": item, "file_id": id, "name": "r.txt", "bytes": 7}]);
-    assert_eq!(*uploads, expected, "{run}");
+    assert_eq!(run.uploads(), expected, "{run}");
     assert!(host.path().join("deep/r.txt").exists());
 }
 

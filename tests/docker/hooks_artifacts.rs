@@ -54,7 +54,7 @@ fn a_file_is_attached_to_the_job_under_its_name() {
     let uploads = json!([{
         "item_id": null, "file_id": null, "job_id": JOB, "name": "the log.txt", "bytes": 6,
     }]);
-    assert_eq!(*run.reported("uploads"), uploads, "{run}");
+    assert_eq!(run.uploads(), uploads, "{run}");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn a_fifo_of_known_size_is_uploaded_in_chunks_while_it_is_written() {
     let expected = json!([{
         "item_id": item, "file_id": record["_id"], "name": "big.bin", "bytes": 150_000_001,
     }]);
-    assert_eq!(*run.reported("uploads"), expected, "{run}");
+    assert_eq!(run.uploads(), expected, "{run}");
     let transfer = run.transfer(&format!("girder:item/{item}/big.bin"));
     assert_eq!(transfer["source"], "fifo:out");
     assert_eq!(

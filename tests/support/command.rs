@@ -388,6 +388,16 @@ impl Finished {
         report.get(member).unwrap_or_else(|| panic!("no {member} in the report: {self}"))
     }
 
+    /// The report's uploads without the seconds that each took.
+    pub(crate) fn uploads(&self) -> Value {
+        let mut uploads = self.reported("uploads").clone();
+        for upload in uploads.as_array_mut().unwrap() {
+            let seconds = upload.as_object_mut().unwrap().remove("seconds");
+            assert!(seconds.is_some_and(|seconds| seconds.as_f64() > Some(0.0)), "{self}");
+        }
+        uploads
+    }
+
     /// The report's record of the only transfer into this sink.
     pub(crate) fn transfer(&self, sink: &str) -> &Value {
         let all = self.reported("transfers").as_array().unwrap();
