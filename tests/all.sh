@@ -134,7 +134,7 @@ the_library_by_itself() {
 }
 
 # What the worker takes beside that. And that whatever the command takes, the C that is compiled is ring's alone, and no
-# library of the system is linked: so a static command can be built, which takes too long to be done here.
+# library of the system is linked: so the command can be static (docker::run_static).
 the_workers_dependencies() {
     local most=60 without with compiled everything=(--locked -e normal,build --all-features --prefix none)
     without=$(cargo tree --locked -e normal --no-default-features --prefix none --no-dedupe | sort -u | wc -l)

@@ -57,6 +57,7 @@ mod run_quiet;
 mod run_report;
 mod run_secrets;
 mod run_sources;
+mod run_static;
 mod run_streams;
 mod run_tail;
 mod run_terminal;
