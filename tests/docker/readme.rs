@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,27 @@ fn what_is_pasted_from_the_readme_prints_what_it_says() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let shell = Shell::new().replacing("gantline depot ./data &", &depot(port));
     shell.replacing("127.0.0.1:8080", &format!("127.0.0.1:{port}")).prints_what_it_says(&readme);
+}
+
+#[test]
+fn the_picture_is_what_its_script_draws_in_light_and_dark() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/way_of_a_byte.py");
+    let drawn = Command::new("python3").arg(script).output().unwrap();
+    assert!(drawn.status.success(), "{drawn:?}");
+    let picture = chapter("src/manual/way_of_a_byte.svg");
+    assert!(
+        picture.as_bytes() == drawn.stdout,
+        "draw it anew: python3 src/manual/way_of_a_byte.py > src/manual/way_of_a_byte.svg"
+    );
+    // GitHub shows the one picture by the reader's colours: each of the light ones has a dark one.
+    let (light, dark) = picture.split_once("@media (prefers-color-scheme: dark)").unwrap();
+    let classes = |style: &str| -> BTreeSet<String> {
+        let names = style.lines().flat_map(|line| line.split('.').skip(1));
+        let name = |rest: &str| rest.split(' ').next().unwrap().to_owned();
+        names.filter(|rest| rest.contains(" {")).map(name).collect()
+    };
+    assert_eq!(classes(light), classes(dark.split("</style>").next().unwrap()));
+    assert!(chapter("README.md").contains("](src/manual/way_of_a_byte.svg)"));
 }
 
 /// A depot that is up when the next command begins: who pastes by hand is slower than that.

@@ -72,6 +72,34 @@ fn every_block_of_the_readme_and_the_manual_is_run_or_says_why_not() {
     assert!(run > 30, "{run}");
 }
 
+/// The README says it in words of its own, and benches/README.md, which rivals.sh writes, in those of its cases.
+#[test]
+fn every_figure_of_the_readmes_speed_is_in_the_whole_table() {
+    let text = |name: &str| fs::read_to_string(folder().join("../..").join(name)).unwrap();
+    let (readme, whole) = (text("README.md"), text("benches/README.md"));
+    let short = readme.split("| what | gantline | the other | ratio |").nth(1).unwrap();
+    let rows: Vec<_> = short.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(rows.len(), 6, "{rows:#?}");
+    for row in rows {
+        let mut said = row.to_owned();
+        for (ours, theirs) in [
+            ("4 GiB of a pipe in a container → HTTP", "4 GiB FIFO in a container → chunked HTTP"),
+            ("a pipe in a container", "FIFO in a container"),
+            ("a program that only splices", "splice_in"),
+            ("Girder Worker", "girder_worker"),
+        ] {
+            said = said.replace(ours, theirs);
+        }
+        let [what, numbers @ ..] = &said.trim_matches('|').split(" | ").collect::<Vec<_>>()[..]
+        else {
+            panic!("{row}")
+        };
+        let numbers = format!("| {}", numbers.join(" | "));
+        let stands = |line: &&str| line.contains(what.trim()) && line.contains(numbers.trim_end());
+        assert_eq!(whole.lines().filter(stands).count(), 1, "{said}");
+    }
+}
+
 #[test]
 fn the_chapter_of_types_is_what_the_schema_says() {
     let text = types(&schema());
