@@ -4,6 +4,7 @@
 
 mod client;
 mod depot;
+mod document;
 mod run_files;
 mod run_readers;
 mod run_refusals;

@@ -10,7 +10,9 @@ use tempfile::TempDir;
 use crate::support::command::Finished;
 use crate::support::girder::Girder;
 use crate::support::job::named_output_pipe;
-use crate::support::job::{Job, connect, end, host_file, host_file_to_stream, named_input_pipe};
+use crate::support::job::{
+    Job, bind_mount, connect, end, host_file, host_file_to_stream, named_input_pipe,
+};
 use crate::support::posted::{ACCEPTED, server};
 
 const BYTES: &[u8] = b"what a real Girder has\n";
@@ -23,6 +25,8 @@ struct Place {
     folder: String,
     host: TempDir,
     posted: String,
+    /// What the examples of members need beside them.
+    volumes: Vec<Value>,
 }
 
 impl Place {
@@ -35,7 +39,7 @@ impl Place {
         fs::write(host.path().join("in.bin"), BYTES).unwrap();
         fs::create_dir(host.path().join("data")).unwrap();
         fs::write(host.path().join("data/here"), BYTES).unwrap();
-        Self { girder, file, item, folder, host, posted }
+        Self { girder, file, item, folder, host, posted, volumes: Vec::new() }
     }
 
     /// An example, with what is here.
@@ -49,17 +53,20 @@ impl Place {
             ("https://data.example.org/file.bin", &download),
             ("https://data.example.org/sink", &self.posted),
             ("/srv/", &host),
+            ("\"/scratch\"", &format!("\"{host}scratch\"")),
+            ("/assetstore/ab/cd/abcd", &format!("{host}in.bin")),
         ]
         .into_iter()
         .fold(example.to_string(), |text, (from, to)| text.replace(from, to));
         let mut real: Value = serde_json::from_str(&text).unwrap();
         if real["type"] == "UrlToStream" {
-            real["headers"] = json!({"Girder-Token": self.girder.token()});
+            real["headers"]["Girder-Token"] = self.girder.token().into();
         }
         real
     }
 
     fn run(&self, job: Job) -> Finished {
+        let job = self.volumes.iter().cloned().fold(job, Job::volume);
         let run = job.girder(&self.girder).finish();
         assert_eq!(run.code, 0, "{run}");
         run
@@ -93,6 +100,56 @@ fn the_example_of_every_type_runs_and_moves_its_bytes() {
     }
     let (_, _, bytes) = posted.join().unwrap();
     assert_eq!(bytes, BYTES.len() as u64, "of the POST");
+}
+
+#[test]
+fn the_example_of_every_member_runs_and_moves_the_bytes_of_its_type() {
+    let (url, posted) = server(ACCEPTED);
+    let mut place = Place::new(url);
+    let data = bind_mount(&place.host.path().join("data"), "/mnt/data");
+    place.volumes = vec![json!({"type": "TemporaryVolume", "name": "scratch"}), data];
+    let schema = schema();
+    let mut run = 0;
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        for example in with_each_member(definition) {
+            assert_example(&place, name, place.real(&example));
+            run += 1;
+        }
+    }
+    assert!(run > 20, "{run}");
+    let (head, _, bytes) = posted.join().unwrap();
+    assert!(head.contains("Girder-Token: …"), "{head}");
+    assert_eq!(bytes, BYTES.len() as u64, "of the POST");
+}
+
+/// The example of a type with that of each member which it has not, and those that go together with it.
+fn with_each_member(definition: &Value) -> Vec<Value> {
+    let type_example = &definition["examples"][0];
+    let mut all = Vec::new();
+    for (name, member) in definition["properties"].as_object().unwrap() {
+        let values = match member["examples"].as_array() {
+            Some(examples) => examples.clone(),
+            // An object has those of its own members.
+            None => with_each_member_of_an_object(member),
+        };
+        for value in values.into_iter().filter(|_| type_example.get(name).is_none()) {
+            let mut example = type_example.clone();
+            example[name] = value;
+            if name == "container_path" {
+                example["host_path"] = definition["properties"]["host_path"]["examples"][0].clone();
+            }
+            if name != "host_path" {
+                all.push(example);
+            }
+        }
+    }
+    all
+}
+
+fn with_each_member_of_an_object(member: &Value) -> Vec<Value> {
+    let forms = member["anyOf"].as_array().into_iter().flatten();
+    let members = forms.filter_map(|form| form["properties"].as_object()).flatten();
+    members.map(|(name, member)| json!({name: member["examples"][0]})).collect()
 }
 
 fn assert_example(place: &Place, name: &str, example: Value) {
@@ -155,8 +212,14 @@ fn assert_example(place: &Place, name: &str, example: Value) {
             place.run(hello.stream(end("ContainerStdOut"), example));
         }
         "GirderStreamToItem" => {
-            place.run(hello.stream(end("ContainerStdOut"), example));
-            assert_eq!(place.content(&place.item, "out.bin"), BYTES);
+            let size = example["size"].as_u64();
+            let sized = size.map(|size| Job::script(&format!("head -c {size} /dev/zero")));
+            place.run(sized.unwrap_or(hello).stream(end("ContainerStdOut"), example));
+            let content = place.content(&place.item, "out.bin");
+            match size {
+                Some(size) => assert!(content == vec![0; size.try_into().unwrap()]),
+                None => assert_eq!(content, BYTES),
+            }
         }
         "GirderFileIdToVolume" | "DirectGirderFileIdToVolume" => {
             assert_eq!(place.printed("cat $1", example), BYTES, "{name}");
@@ -177,6 +240,8 @@ fn assert_example(place: &Place, name: &str, example: Value) {
             assert_eq!(uploaded["bytes"], BYTES.len(), "{name}: {run}");
             let item = uploaded["item_id"].as_str().unwrap();
             assert_eq!(place.content(item, "out.csv"), BYTES, "{name}");
+            let file = place.girder.get(&format!("file/{}", uploaded["file_id"].as_str().unwrap()));
+            assert_eq!(file["mimeType"], "text/csv", "{name}");
         }
         // This Girder has no place for artifacts; docker::hooks_artifacts has a server that does.
         "GirderUploadVolumePathJobArtifact" => {

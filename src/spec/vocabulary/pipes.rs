@@ -16,7 +16,7 @@ static NAMED_INPUT_PIPE: Row = Row::new(
     Shape::new(
         "NamedInputPipe",
         "A FIFO that the container reads. As an argument it becomes its path in the container.",
-        PIPE,
+        INPUT_PIPE,
     )
     .with_relations(PIPE_RELATIONS),
     Reads::InputPipe(|fields, reading| pipe(fields, reading, Direction::Input)),
@@ -27,7 +27,7 @@ static NAMED_OUTPUT_PIPE: Row = Row::new(
     Shape::new(
         "NamedOutputPipe",
         "A FIFO that the container writes. As an argument it becomes its path in the container.",
-        PIPE,
+        OUTPUT_PIPE,
     )
     .with_relations(PIPE_RELATIONS),
     Reads::OutputPipe(|fields, reading| pipe(fields, reading, Direction::Output)),
@@ -60,21 +60,27 @@ static PROGRESS_PIPE: Row = Row::new(
     &[("name", "name"), ITS_VOLUME],
 ));
 
-const PIPE: &[Member] = &[
-    Member::required("name", Kind::Text(&rule::ORDINARY_PATH), "The FIFO's file name.")
-        .example(r#""input.fifo""#),
-    VOLUME,
-    Member::optional(
-        "container_path",
-        Kind::Text(&rule::CONTAINER_FOLDER),
-        "Instead of a volume: the folder in the container. It must be mounted there.",
-    )
-    .or_null()
-    .example(r#""/mnt/data""#),
+const INPUT_PIPE: &[Member] =
+    &[FIFO_NAME.example(r#""input.fifo""#), VOLUME, CONTAINER_PATH, HOST_PATH];
+
+const OUTPUT_PIPE: &[Member] =
+    &[FIFO_NAME.example(r#""output.fifo""#), VOLUME, CONTAINER_PATH, HOST_PATH];
+
+const FIFO_NAME: Member =
+    Member::required("name", Kind::Text(&rule::ORDINARY_PATH), "The FIFO's file name.");
+
+const CONTAINER_PATH: Member = Member::optional(
+    "container_path",
+    Kind::Text(&rule::CONTAINER_FOLDER),
+    "Instead of a volume: the folder in the container. It must be mounted there.",
+)
+.or_null()
+.example(r#""/mnt/data""#);
+
+const HOST_PATH: Member =
     Member::optional("host_path", Kind::Text(&rule::HOST_FOLDER), "The same folder on the host.")
         .or_null()
-        .example(r#""/srv/data""#),
-];
+        .example(r#""/srv/data""#);
 
 const PIPE_RELATIONS: &[Relation] = &[
     Relation::Together("container_path", "host_path"),
