@@ -235,7 +235,7 @@ pub enum Cause {
     #[error("cannot attach to the container")]
     Attach(#[source] DockerError),
     /// The container cannot be started.
-    #[error("cannot start the container{}", in_short(.0.start_failure()))]
+    #[error("cannot start the container{}", in_short(.0))]
     Start(#[source] DockerError),
     /// Whoever answered said that the container was started, and it was not.
     #[error(
@@ -364,9 +364,13 @@ impl Cause {
     }
 }
 
-/// What the engine and its runtime say in many words.
-fn in_short(failure: StartFailure) -> &'static str {
-    match failure {
+/// What the engine and its runtime say in many words, where that is about the program. A device that is not there has the
+/// same exit code, as docker has it.
+fn in_short(error: &DockerError) -> &'static str {
+    let is_about_the_program =
+        matches!(error, DockerError::Engine { message, .. } if message.contains("exec"));
+    match error.start_failure() {
+        _ if !is_about_the_program => "",
         StartFailure::NotFound => ": its program, or what runs it, is not there",
         StartFailure::NotExecutable => ": its program may not be executed",
         StartFailure::Other => "",
@@ -418,6 +422,11 @@ mod tests {
                 .contains("container: its program, or what runs it, is not there")
         );
         assert_eq!(refused_start("exec: \"/etc\": permission denied").exit_code(), 126);
+        let device = "error gathering device information while adding custom device \"/dev/sda\": \
+                      no such file or directory";
+        assert_eq!(refused_start(device).exit_code(), 127);
+        let start = "cannot start the container: the engine refused";
+        assert!(chain(&refused_start(device)).starts_with(start));
         assert_eq!(refused_start("no such network").exit_code(), 125);
         assert_eq!(Cause::NoExit.exit_code(), 125);
         assert_eq!(Cause::NoGirder.exit_code(), 2);
