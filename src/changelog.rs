@@ -28,6 +28,7 @@
 //! ## The command and the worker
 //!
 //! - A device or a mount that is not there is no longer told as a program that is not there.
+//! - What is wrong with `-v`, `-m`, `--image` and the other options of `run --image` is told by the option's name.
 //! - `gantline check` shows `<Girder API URL>` and `<Girder token>` where those will be, in place of nothing.
 //! - Each upload in the report has its `seconds`, and the summary says the rate of the largest.
 //! - Python's `NaN`, `None`, `True` and comments in a job are named as what JSON has not. `-v ./data` without a path in the

@@ -11,6 +11,8 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::spec::Problem;
+
 /// What a job without a document is made of.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "A job without a document, as `docker run` takes it")]
@@ -179,6 +181,26 @@ impl ImageArgs {
         }
     }
 
+    /// What is said of a document that cannot be used, to who has written a command line.
+    pub(super) fn complaint(&self, path: &str, problem: &Problem, advice: &str) -> String {
+        let member = path.strip_prefix("$.").unwrap_or_default();
+        let (member, at) = member.split_once('[').unwrap_or((member, ""));
+        let option = OPTIONS.iter().find(|(of, _)| *of == member).map(|(_, option)| *option);
+        let volume = at.strip_suffix(']').and_then(|at| self.volume.get(at.parse::<usize>().ok()?));
+        match (option, volume, problem) {
+            (Some("-v"), Some(text), Problem::Unexpected { .. } | Problem::NotAbsolute { .. }) => {
+                format!(
+                    "-v {text}: expected HOST:CONTAINER or HOST:CONTAINER:MODE, such as /data:/mnt:ro or \
+                     VOLUME:/mnt{advice}"
+                )
+            }
+            (Some(option), ..) => format!("{option}: {problem}{advice}"),
+            (None, ..) => format!(
+                "cannot use the command line: its job document has at {path}: {problem}{advice}"
+            ),
+        }
+    }
+
     fn pipes(&self) -> Result<Vec<Pipe>, ImageError> {
         let inputs = self.inputs.iter().map(|text| Pipe::new(text, true));
         let outputs = self.outputs.iter().map(|text| Pipe::new(text, false));
@@ -193,6 +215,20 @@ impl ImageArgs {
         Ok(pipes)
     }
 }
+
+/// The members of the document that options become.
+const OPTIONS: [(&str, &str); 10] = [
+    ("image", "--image"),
+    ("name", "--name"),
+    ("entrypoint", "--entrypoint"),
+    ("volumes", "-v"),
+    ("environment", "-e"),
+    ("network", "--network"),
+    ("user", "-u"),
+    ("working_dir", "-w"),
+    ("mem_limit", "-m"),
+    ("device_requests", "--gpus"),
+];
 
 /// A pipe of the container's, and what is at its other end.
 struct Pipe {

@@ -18,10 +18,7 @@ pub(super) fn asked_for(args: &RunArgs) -> Result<JobSpec, Failure> {
         let document = document(args)?.to_string();
         return JobSpec::from_json(&document).map_err(|error| {
             let (path, problem) = (&error.place().path, error.problem());
-            let advice = advice(problem);
-            bad(format!(
-                "cannot use the command line: its job document has at {path}: {problem}{advice}"
-            ))
+            bad(args.image.complaint(path, problem, &advice(problem)))
         });
     }
     match (&args.message, args.words.as_slice()) {

@@ -105,7 +105,7 @@ fn a_wrong_command_line_is_told_with_what_would_be_right() {
             &["'--girder-token'", "a `--` of its own"],
         ),
         (&["run", "-d", "--image", "bb", "true"], &["unexpected argument '-d'"]),
-        (&["run", "--image", "BB"], &["$.image", "its name in lower case"]),
+        (&["run", "--image", "BB"], &["gantline: --image: found", "its name in lower case"]),
         (&["run", "--image", "bb", "--in", "x=/y", "cat"], &["--in x is not used: write {x}"]),
         (
             &["run", "--image", "bb", "--in", "x", "{x}"],
@@ -161,8 +161,24 @@ fn a_wrong_command_line_is_told_with_what_would_be_right() {
             &["--out x=-: expected a file", "--out stdout=…"],
         ),
         (&["run", "--image", "bb", "--gpus", "many"], &["--gpus many: expected `all`"]),
-        (&["run", "--image", "bb", "-v", "~/x:/y"], &["$.volumes[0]", "it would be /home/me/x"]),
-        (&["run", "--image", "bb", "-m", "lots"], &["its job document has at $.mem_limit"]),
+        (
+            &["run", "--image", "bb", "-v", "/a:/b", "-v", "~/x:/y"],
+            &["gantline: -v ~/x:/y: expected HOST:CONTAINER", "it would be /home/me/x\n"],
+        ),
+        (
+            &["run", "--image", "bb", "-v", "/a:/b:rx"],
+            &["-v /a:/b:rx: expected", "HOST:CONTAINER:MODE, such as /data:/mnt:ro or VOLUME:/mnt"],
+        ),
+        (
+            &["run", "--image", "bb", "-v", "/a:/m", "-v", "/b:/m"],
+            &["gantline: -v: another volume is mounted at /m already"],
+        ),
+        (&["run", "--image", "bb", "-m", "lots"], &["gantline: -m: found the string \"lots\""]),
+        (
+            &["run", "--image", "bb", "--name", "a b"],
+            &["gantline: --name: found", "a container's name"],
+        ),
+        (&["run", "--image", "bb", "-w", "here"], &["gantline: -w: found", "an absolute path"]),
         // The rest.
         (&["depot"], &["<DIR>"]),
         (

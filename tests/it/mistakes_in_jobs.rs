@@ -95,10 +95,10 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
             r#""volumes": [{"type": "TemporaryVolume", "host_dir": "${HOME}/a"}]"#,
             &["it would be /home/me/a"],
         ),
-        (r#""volumes": ["data"]"#, &["`host:container`"]),
+        (r#""volumes": ["data"]"#, &["`host:container[:mode]` as in"]),
         (
             r#""volumes": ["/data:mnt"]"#,
-            &["`host:container`", "an absolute path of the host and one in the container"],
+            &["as in `/data:/mnt:ro`", "an absolute path of the host and one in the container"],
         ),
         (r#""volumes": {"/data": {"mode": "ro"}}"#, &["docker-py's volume needs `bind`"]),
         (r#""volumes": {"/a": "/m", "/b": "/m"}"#, &["another volume is mounted at /m already"]),
@@ -132,9 +132,12 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
         (r#""environment": "A=1""#, &["found a string (not shown)", "such as `\"environment\": {"]),
         (
             r#""volumes": [["/data", "/mnt"]]"#,
-            &["$.volumes[0]", "found an array", "`host:container`"],
+            &["$.volumes[0]", "found an array", "`host:container[:mode]` as in"],
         ),
-        (r#""volumes": ["/data:/mnt:rx"]"#, &["\"/data:/mnt:rx\"", "`host:container:mode`"]),
+        (
+            r#""volumes": ["/data:/mnt:rx"]"#,
+            &["\"/data:/mnt:rx\"", "`host:container[:mode]` as in `/data:/mnt:ro`"],
+        ),
         (
             r#""volumes": {"/data": {"bind": "/mnt", "mode": "r"}}"#,
             &["$.volumes[\"/data\"].mode", "a mode of docker: `rw` or `ro`"],

@@ -184,7 +184,7 @@ fn values_of_the_wrong_kind_are_refused_with_what_was_found_and_expected() {
         ),
         (
             r#""volumes": [":/a"]"#,
-            r#"$.volumes[0] (line 1, column 28): found the string ":/a", expected `host:container`"#,
+            r#"$.volumes[0] (line 1, column 28): found the string ":/a", expected `host:container[:mode]`"#,
         ),
         (r#""volumes": ["/a:/b:rx"]"#, r#"found the string "/a:/b:rx""#),
         (

@@ -189,8 +189,8 @@ pub(in crate::spec) static PROPAGATION: Rule = Rule {
 };
 
 pub(in crate::spec) static BIND: Rule = Rule {
-    expected: "`host:container` or `host:container:mode`, an absolute path of the host and one in \
-               the container,",
+    expected: "`host:container[:mode]` as in `/data:/mnt:ro`, an absolute path of the host \
+               and one in the container,",
     pattern: concat!(
         "^(?:",
         host!(),
