@@ -27,6 +27,9 @@
 //!
 //! ## The command and the worker
 //!
+//! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:
+//!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns
+//!   of a container's `--init`, which ends before the guard.
 //! - A device or a mount that is not there is no longer told as a program that is not there.
 //! - What is wrong with `-v`, `-m`, `--image` and the other options of `run --image` is told by the option's name.
 //! - `gantline check` shows `<Girder API URL>` and `<Girder token>` where those will be, in place of nothing.

@@ -47,7 +47,7 @@ use std::process::ExitCode;
 use self::args::{Cli, Command};
 use self::failure::Failure;
 use crate::guard;
-use crate::run::serve_as_guard_if_asked;
+use crate::run::{serve_as_guard_if_asked, stand_in_front_if_first};
 use crate::settings::Environment;
 use crate::sys::memory;
 
@@ -116,5 +116,8 @@ fn prepare_process(command: &Command) {
     }
     for error in tried.into_iter().filter_map(Result::err) {
         tracing::debug!(%error, "the system refuses what a process needs");
+    }
+    if has_runs {
+        stand_in_front_if_first();
     }
 }

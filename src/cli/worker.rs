@@ -6,6 +6,7 @@ use super::log::Log;
 use super::run::look_at_temporary_folder;
 use super::worker_args::WorkerArgs;
 use super::{Failure, exit, render};
+use crate::guard::first;
 use crate::run::{Runner, chain};
 use crate::settings::{Environment, Settings};
 use crate::worker::url::{Backend, Broker};
@@ -22,6 +23,13 @@ pub(super) fn work(args: &WorkerArgs, environment: &Environment) -> Result<u8, F
     if args.check {
         worker.check().map_err(|error| unable(&error))?;
         return render::print(&plan(&settings)).map(|_| exit::DONE);
+    }
+    if let Some(first) = first::ends_with_this_one() {
+        tracing::warn!(
+            "{first} is this container's first process, and ends when the worker does, before the worker's guard has \
+             killed anything: should the worker be killed, a program may take a part of a file for the whole. Start \
+             the container without --init (`init: true`): the worker needs none"
+        );
     }
     tracing::info!(
         name = settings.hostname,

@@ -19,7 +19,10 @@
 //!
 //! There is one guard a process, begun when the first FIFO is held. One that is killed is replaced at once: a thread
 //! waits for its end, and tells the next one all that the one before it was told. Without [`want`] there is none.
+//!
+//! A guard outlives no end of its PID namespace. So what has one is never the first process of a container ([`first`]).
 
+pub(crate) mod first;
 mod link;
 mod post;
 mod serve;

@@ -14,13 +14,29 @@ use crate::guard::{self, Watch};
 /// To be called at the beginning of `main`, before there are threads. The guard is this binary, begun anew
 /// when a run first holds a FIFO that its container reads; there this call does not return. It
 /// sleeps, and ends when this process does. A whole control group that is killed (`systemctl kill`, a cgroup's
-/// `cgroup.kill`) takes the guard with it.
+/// `cgroup.kill`, a container that Gantline itself runs in) takes the guard with it.
+///
+/// In the first process of a container, whose end would be the guard's, this binary is begun anew with the same
+/// arguments. There this call returns; here it waits, hands on signals, and ends the process as the other one ends.
 ///
 /// What the dead process leaves otherwise, such as folders and the container that was killed, is found by
 /// `gantline prune`.
 pub fn guard() {
     serve_if_asked();
+    stand_in_front_if_first();
     guard::want();
+}
+
+/// Lets a process below a container's first one do the work, if this is the first. Ends this one when that has ended.
+#[expect(clippy::exit, reason = "the binary's own main is for the process below")]
+pub(crate) fn stand_in_front_if_first() {
+    match guard::first::stand_in_front() {
+        Ok(None) => {}
+        Ok(Some(code)) => process::exit(code.into()),
+        Err(error) => {
+            tracing::warn!(%error, "nothing can be begun below a container's first process")
+        }
+    }
 }
 
 /// Serves, if this process was begun as a guard, and then ends it.

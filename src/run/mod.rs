@@ -43,7 +43,9 @@ mod telling;
 mod transfers;
 
 #[cfg(feature = "command")]
-pub(crate) use self::guarding::serve_if_asked as serve_as_guard_if_asked;
+pub(crate) use self::guarding::{
+    serve_if_asked as serve_as_guard_if_asked, stand_in_front_if_first,
+};
 pub(crate) use self::transfers::{
     downloads::names::Names, filter_progress::FilterProgress, progress_pipe::ProgressLines,
 };

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::prune::{Ground, docker, first_line, kill};
@@ -50,7 +52,10 @@ struct Halfway {
 
 impl Halfway {
     fn reached(ground: &Ground, peer: &Peer) -> Self {
-        let mut run = ground.start(&copy(ground, peer), None);
+        Self::of(ground, ground.start(&copy(ground, peer), None))
+    }
+
+    fn of(ground: &Ground, mut run: Child) -> Self {
         let id = first_line(&mut run);
         let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
         wait_until("the container has the half", || bytes_of(&part) == 300_000);
@@ -109,12 +114,12 @@ fn guard_of(run: &Child) -> PathBuf {
 }
 
 pub(crate) fn kill_guard(guard: &Path) {
-    let process = guard.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    kill_process(guard.file_name().unwrap().to_str().unwrap().parse().unwrap(), Signal::SIGKILL);
+}
+
+fn kill_process(process: u32, signal: Signal) {
     // It may have ended by itself.
-    let _ = nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(process),
-        nix::sys::signal::Signal::SIGKILL,
-    );
+    let _ = nix::sys::signal::kill(Pid::from_raw(process.cast_signed()), signal);
 }
 
 #[test]
@@ -220,6 +225,48 @@ fn a_guard_that_is_killed_is_replaced_while_the_run_goes_on_and_the_next_one_kil
     assert!(!whole.exists());
     ground.prune(&[]);
     assert_eq!(ground.left(), [part]);
+}
+
+/// The command as the first process of a PID namespace, as in a container.
+fn as_first(ground: &Ground, job: &Value) -> Child {
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount-proc", env!("CARGO_BIN_EXE_gantline")]);
+    ground.start_with(command, job)
+}
+
+/// The only child of a process.
+fn child_of(process: u32) -> u32 {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
+    children.trim().parse().unwrap()
+}
+
+#[test]
+fn a_run_that_is_killed_below_a_containers_first_process_is_outlived_by_its_guard() {
+    let (ground, peer) = (Ground::new(), half(300_000));
+    let run = as_first(&ground, &copy(&ground, &peer));
+    let Halfway { mut run, id, part, whole } = Halfway::of(&ground, run);
+    let first = child_of(run.id());
+    kill_process(child_of(first), Signal::SIGKILL);
+    assert_eq!(run.wait().unwrap().code(), Some(137));
+    // The first process has ended, and all others in its namespace with it.
+    assert_eq!(docker(&["inspect", "--format", "{{.State.ExitCode}}", &id]), "137");
+    assert!(!whole.exists());
+    ground.prune(&[]);
+    assert_eq!(ground.left(), [part]);
+}
+
+#[test]
+fn a_containers_first_process_hands_on_signals_and_the_exit_code() {
+    let ground = Ground::new();
+    let job = |script| Job::script(script).set("network_mode", "none").document().clone();
+    assert_eq!(as_first(&ground, &job("exit 7")).wait().unwrap().code(), Some(7));
+    let mut run = as_first(&ground, &job("trap 'echo told; exit' TERM; echo up; sleep 100 & wait"));
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(lines.next().unwrap(), "up");
+    kill_process(child_of(run.id()), Signal::SIGTERM);
+    assert_eq!(lines.next().unwrap(), "told");
+    assert_eq!(run.wait().unwrap().code(), Some(143));
+    assert_eq!(ground.left(), [] as [PathBuf; 0]);
 }
 
 /// How many FIFOs a guard holds.

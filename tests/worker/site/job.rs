@@ -102,9 +102,14 @@ impl Job<'_> {
 
     /// Whether a container of it is there, running or not.
     pub(crate) fn has_container(&self) -> bool {
+        !self.containers().is_empty()
+    }
+
+    /// The ids of its containers, running or not.
+    pub(crate) fn containers(&self) -> Vec<String> {
         let label = format!("label=gantline.task={}", self.task_id());
         let found =
             Command::new("docker").args(["ps", "-aq", "--filter", &label]).output().unwrap();
-        !found.stdout.is_empty()
+        String::from_utf8(found.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 }
