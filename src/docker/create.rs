@@ -98,9 +98,9 @@ pub struct HostConfig {
 
 impl HostConfig {
     /// Mounts a folder of the host; its path may have a colon, which a bind string cannot.
-    pub fn add_mount(&mut self, source: &str, target: &str, access: &str) {
+    pub fn add_mount(&mut self, source: &str, target: &str, is_read_only: bool) {
         let mut mount = json!({"Type": "bind", "Source": source, "Target": target});
-        if access == "ro" {
+        if is_read_only {
             mount["ReadOnly"] = true.into();
         }
         match self.config.get_mut("Mounts") {

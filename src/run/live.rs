@@ -258,32 +258,17 @@ impl Live {
         self.given.labels.clone().into_iter().chain(labels).chain(keep).collect()
     }
 
-    /// docker's bind strings of every mount, but for those of [`mounts`](Self::mounts).
-    pub(super) fn binds(&self) -> Result<Vec<String>, Cause> {
+    /// Every mount.
+    pub(super) fn binds(&self) -> Result<Vec<Bind>, Cause> {
         let bind = |(at, mount): (usize, &Mount)| match mount {
-            Mount::Bind { bind, .. } => Some(Ok(bind.to_string())),
-            Mount::Temporary { target, access, .. } => match self.path_of(at) {
-                Ok(path) => {
-                    Bind::new(&path, target.clone(), *access).ok().map(|b| Ok(b.to_string()))
-                }
-                Err(cause) => Some(Err(cause)),
-            },
+            Mount::Bind { bind, .. } => Ok(bind.clone()),
+            Mount::Temporary { target, access, .. } => {
+                Bind::new(self.path_of(at)?, target.clone(), *access)
+                    .map_err(|_| Cause::Bug("a temporary volume's place cannot be mounted"))
+            }
         };
         let mounts = self.plan.mounts.iter().chain(&self.resolved.mounts);
-        mounts.enumerate().filter_map(bind).collect()
-    }
-
-    /// The mounts whose paths no bind string can have: the host's side, the container's, and the access.
-    pub(super) fn mounts(&self) -> Result<Vec<(String, String, &'static str)>, Cause> {
-        let mut mounts = Vec::new();
-        for (at, mount) in self.plan.mounts.iter().enumerate() {
-            let Mount::Temporary { target, access, .. } = mount else { continue };
-            let path = self.path_of(at)?;
-            if Bind::new(&path, target.clone(), *access).is_err() {
-                mounts.push((path, target.to_string(), *access));
-            }
-        }
-        Ok(mounts)
+        mounts.enumerate().map(bind).collect()
     }
 
     fn path_of(&self, mount: usize) -> Result<String, Cause> {

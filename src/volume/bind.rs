@@ -1,4 +1,4 @@
-//! docker's bind strings: `source:target:mode`.
+//! docker's bind strings: `source:target:mode`. A path of the host with a colon goes as one of the engine's mounts instead.
 
 use std::fmt;
 
@@ -16,27 +16,53 @@ impl Bind {
     /// Mounts `source`, an absolute path of the host or the name of an engine's volume.
     ///
     /// # Errors
-    /// When a path holds a colon: the engine splits the string there, and would mount another
-    /// path than was meant, in another mode.
+    /// When the container's path holds a colon; or the host's does, and the mode is more than a mount of the engine's
+    /// has.
     pub(crate) fn new(
         source: impl Into<String>,
         target: ContainerPath,
         mode: impl Into<String>,
     ) -> Result<Self, PathError> {
         let source = source.into();
-        for path in [source.as_str(), target.as_str()] {
-            if path.contains(':') {
-                return Err(PathError::Colon { path: path.to_owned() });
-            }
+        let mode = mode.into();
+        if target.as_str().contains(':') {
+            return Err(PathError::Colon { path: target.to_string() });
         }
-        Ok(Self { source, target, mode: mode.into() })
+        if source.contains(':') && !matches!(mode.as_str(), "" | "rw" | READ_ONLY) {
+            return Err(PathError::ColonAndMode { path: source, mode });
+        }
+        Ok(Self { source, target, mode })
+    }
+
+    /// What the engine is told.
+    pub(crate) fn told(&self) -> Told<'_> {
+        match self.source.contains(':') {
+            // It would be split there: another path would be mounted, in another mode.
+            true => Told::Mount {
+                source: &self.source,
+                target: self.target.as_str(),
+                is_read_only: self.is_read_only(),
+            },
+            false => Told::Bind(self.to_string()),
+        }
     }
 
     /// Whether the container can only read what is mounted.
     pub(crate) fn is_read_only(&self) -> bool {
-        self.mode.split(',').any(|word| word == "ro")
+        self.mode.split(',').any(|word| word == READ_ONLY)
     }
 }
+
+/// One mount, in the engine's words.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told<'a> {
+    /// An entry of `HostConfig.Binds`.
+    Bind(String),
+    /// One of `HostConfig.Mounts`.
+    Mount { source: &'a str, target: &'a str, is_read_only: bool },
+}
+
+const READ_ONLY: &str = "ro";
 
 impl fmt::Display for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,7 +92,15 @@ mod tests {
 
     #[test]
     fn a_colon_cannot_smuggle_in_another_mount() {
-        assert!(matches!(bind("/data:/etc", "/mnt", "rw"), Err(PathError::Colon { .. })));
         assert!(matches!(bind("/data", "/mnt:rw", "ro"), Err(PathError::Colon { .. })));
+        assert!(matches!(bind("/data:/etc", "/mnt", "ro,z"), Err(PathError::ColonAndMode { .. })));
+        let target = ContainerPath::new("/mnt").unwrap();
+        for (mode, is_read_only) in [("ro", true), ("rw", false), ("", false)] {
+            let bind = Bind::new("/data:/etc", target.clone(), mode).unwrap();
+            let mount = Told::Mount { source: "/data:/etc", target: "/mnt", is_read_only };
+            assert_eq!(bind.told(), mount);
+        }
+        let bind = Bind::new("/data", target, "ro").unwrap();
+        assert_eq!(bind.told(), Told::Bind("/data:/mnt:ro".to_owned()));
     }
 }

@@ -19,7 +19,7 @@ mod temp;
 mod written;
 
 pub(crate) use self::{
-    bind::Bind,
+    bind::{Bind, Told},
     fifo::HostFifo,
     owner::Owner,
     path::{ContainerPath, HostPath, RelativePath},

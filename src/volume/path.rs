@@ -170,6 +170,14 @@ pub enum PathError {
         /// The path.
         path: String,
     },
+    /// The host's path goes as a mount of the engine's, which has no such mode.
+    #[error("{path:?} holds a colon: it can be mounted `rw` or `ro`, and not `{mode}`")]
+    ColonAndMode {
+        /// The path.
+        path: String,
+        /// The mode.
+        mode: String,
+    },
 }
 
 #[cfg(test)]

@@ -227,6 +227,28 @@ fn a_temporary_folder_may_have_a_colon_in_its_path() {
 }
 
 #[test]
+fn a_folder_of_the_host_may_have_a_colon_in_its_path() {
+    let bound = folder();
+    let odd = bound.path().join("a:b");
+    fs::create_dir(&odd).unwrap();
+    let written = odd.join("out:put");
+    let run = Job::script("echo x > /data/file; echo y; touch /only/file 2>&1 || true")
+        .mount(&odd, "/data")
+        .volume(json!({"type": "BindMountVolume", "host_path": odd, "container_path": "/only", "mode": "ro"}))
+        .stream(json!({"type": "ContainerStdOut"}), json!({"type": "HostFile", "path": written}))
+        .finish();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(fs::read_to_string(odd.join("file")).unwrap(), "x\n", "{run}");
+    let text = fs::read_to_string(&written).unwrap();
+    assert!(text.starts_with("y\n") && text.contains("Read-only file system"), "{run}");
+    let run = Job::script("true")
+        .volume(json!({"type": "BindMountVolume", "host_path": odd, "container_path": "/data", "mode": "ro,z"}))
+        .finish();
+    let words = "a:b\" holds a colon: it can be mounted `rw` or `ro`, and not `ro,z`";
+    assert!(run.code == 2 && run.stderr.contains(words), "{run}");
+}
+
+#[test]
 fn a_temporary_folder_that_takes_no_files_is_told_by_its_variable() {
     let job = Job::script("true").arg(json!({"type": "TemporaryVolume.default"}));
     let run = job.invocation().env("TMPDIR", "/proc").finish();

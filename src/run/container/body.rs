@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::docker::CreateContainer;
 use crate::plan::{Plan, Resolved};
+use crate::volume::{Bind, Told};
 
 /// The create of a plan's container.
 ///
@@ -18,7 +19,7 @@ pub(crate) fn create(
     plan: &Plan,
     resolved: &Resolved,
     labels: BTreeMap<String, String>,
-    binds: Vec<String>,
+    binds: &[Bind],
     own_network: Option<&str>,
 ) -> CreateContainer {
     let mut create = docker_py(plan, resolved, labels, binds);
@@ -39,7 +40,7 @@ fn docker_py(
     plan: &Plan,
     resolved: &Resolved,
     labels: BTreeMap<String, String>,
-    binds: Vec<String>,
+    binds: &[Bind],
 ) -> CreateContainer {
     let mut create = CreateContainer::new(&plan.image, plan.resolve(resolved));
     create.entrypoint.clone_from(&plan.entrypoint);
@@ -47,8 +48,15 @@ fn docker_py(
     create.labels = plan.container.labels();
     create.labels.extend(labels);
     create.config = plan.container.config();
-    create.host_config.binds = binds;
     create.host_config.config = plan.container.host_config();
+    for bind in binds {
+        match bind.told() {
+            Told::Bind(text) => create.host_config.binds.push(text),
+            Told::Mount { source, target, is_read_only } => {
+                create.host_config.add_mount(source, target, is_read_only);
+            }
+        }
+    }
     create
 }
 
@@ -57,6 +65,7 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
+    use crate::plan::Mount;
     use crate::spec::{JobSpec, RunOptions};
 
     /// What docker-py 7.2.0 sent for each of its keywords.
@@ -98,8 +107,12 @@ mod tests {
         for case in cases {
             let keywords = case["kwargs"].as_object().unwrap();
             let job = job(keywords);
-            let binds = plan(&job).binds();
-            let create = docker_py(&plan(&job), &Resolved::default(), BTreeMap::new(), binds);
+            let binds = plan(&job).mounts.into_iter().filter_map(|mount| match mount {
+                Mount::Bind { bind, .. } => Some(bind),
+                Mount::Temporary { .. } => None,
+            });
+            let binds: Vec<_> = binds.collect();
+            let create = docker_py(&plan(&job), &Resolved::default(), BTreeMap::new(), &binds);
             let body = serde_json::to_value(&create).unwrap();
             assert_eq!(body, with_modes(case["body"].clone()), "{keywords:?}");
 
@@ -120,7 +133,7 @@ mod tests {
         let keywords = json!({"auto_remove": true, "init": true,
             "restart_policy": {"Name": "on-failure", "MaximumRetryCount": 5}});
         let plan = plan(&job(keywords.as_object().unwrap()));
-        let create = create(&plan, &Resolved::default(), BTreeMap::new(), Vec::new(), None);
+        let create = create(&plan, &Resolved::default(), BTreeMap::new(), &[], None);
         assert_eq!(create.host_config.config, *json!({"Init": true}).as_object().unwrap());
         assert!(plan.warnings().iter().any(|w| w.contains("restart_policy")), "{plan:?}");
     }
@@ -132,7 +145,7 @@ mod tests {
             keywords["stream_connectors"] = json!([
                 {"type": "Connect", "input": {"type": "ContainerStdOut"}, "output": sink}]);
             let plan = plan(&job(keywords.as_object().unwrap()));
-            let create = create(&plan, &Resolved::default(), BTreeMap::new(), Vec::new(), None);
+            let create = create(&plan, &Resolved::default(), BTreeMap::new(), &[], None);
             create.host_config.config.get("LogConfig").cloned()
         };
         let file = json!({"type": "HostFile", "path": "/x"});
@@ -147,7 +160,7 @@ mod tests {
     fn the_runs_labels_stand_beside_the_jobs() {
         let plan = plan(&job(json!({"labels": {"a": "b"}}).as_object().unwrap()));
         let ours = BTreeMap::from([("gantline.run".to_owned(), "1".to_owned())]);
-        let create = create(&plan, &Resolved::default(), ours, Vec::new(), None);
+        let create = create(&plan, &Resolved::default(), ours, &[], None);
         let labels: Vec<_> = create.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(labels, [("a", "b"), ("gantline.run", "1")]);
     }

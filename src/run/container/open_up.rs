@@ -59,7 +59,7 @@ fn create(live: &Live, folder: &Path) -> Result<CreateContainer, Cause> {
     create.labels.remove(KEEP_LABEL);
     create.config.insert("User".to_owned(), json!("0:0"));
     let host = &mut create.host_config;
-    host.add_mount(path, PLACE, "rw");
+    host.add_mount(path, PLACE, false);
     host.network_mode = "none".to_owned();
     for (name, value) in [
         ("CapDrop", json!(["ALL"])),

@@ -291,15 +291,12 @@ impl Recipe {
         loop {
             let network = self.own_network.as_deref();
             let mut create =
-                body::create(&live.plan, &live.resolved, live.labels(), binds.clone(), network);
+                body::create(&live.plan, &live.resolved, live.labels(), &binds, network);
             if let Some(fast) = &live.plan.fast_stdout {
                 fast_stdout::put_before(&mut create, fast, &self.command);
             }
             if live.plan.container.uses_config_proxy() {
                 create.add_variables(engine.proxies().into_iter().map(Into::into).collect());
-            }
-            for (source, target, access) in live.mounts()? {
-                create.host_config.add_mount(&source, &target, access);
             }
             self.attempts.apply(&mut create);
             live.made.container = MadeContainer::Asked;

@@ -151,12 +151,12 @@ pub(in crate::spec) static CONTAINER_FOLDER: Rule = Rule {
 
 /// The host's side of docker's bind syntax.
 pub(in crate::spec) static BIND_HOST: Rule = Rule {
-    expected: "an absolute path of the host without a colon, or the name of an engine's volume",
-    pattern: concat!("^", host!(), "$"),
+    expected: "an absolute path of the host, or the name of an engine's volume",
+    pattern: concat!(r"^(?:/[^\u0000]*|", named_volume!(), ")$"),
     most: MAX_PATH_BYTES,
     is_path: true,
     secret: false,
-    accepts: is_bind_host,
+    accepts: |text| is_bind_host(text) || text.starts_with('/') && !text.contains('\0'),
 };
 
 /// The container's side of docker's bind syntax.
@@ -251,14 +251,14 @@ pub(in crate::spec) static ORDINARY_PATH: Rule = Rule {
 
 /// A file of the host, by its absolute path.
 pub(in crate::spec) static HOST_FILE: Rule = Rule {
-    expected: "an absolute path of a file of the host, without a colon",
-    pattern: r"^/(?!(?:[^:\u0000]*/)?\.{0,2}$)[^:\u0000]*$",
+    expected: "an absolute path of a file of the host",
+    pattern: r"^/(?!(?:[^\u0000]*/)?\.{0,2}$)[^\u0000]*$",
     most: MAX_PATH_BYTES,
     is_path: true,
     secret: false,
     accepts: |text| {
         text.starts_with('/')
-            && !text.contains([':', '\0'])
+            && !text.contains('\0')
             && !matches!(text.rsplit('/').next(), None | Some("" | "." | ".."))
     },
 };
