@@ -36,11 +36,6 @@ pub(super) fn print_ours(bytes: &[u8]) -> Result<u8, Failure> {
 /// Text that may be somebody else's, without what a terminal obeys: control characters, and marks
 /// that change the direction of what follows, are shown as Rust writes them.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    let is_harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
@@ -51,9 +46,29 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().fold(String::with_capacity(text.len()), shown))
 }
 
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The same JSON, without what a terminal obeys: in strings that is written as JSON can, and between them there are
+/// lines at most.
+pub(super) fn harmless_json(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| is_harmful(c) && c != '\n';
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |shown: String, c: char| match is_harmful(c) {
+        true => shown + &format!("\\u{:04x}", u32::from(c)),
+        false => shown + c.encode_utf8(&mut [0; 4]),
+    };
+    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), shown))
+}
+
 /// Prints JSON for people and programs.
 pub(super) fn print_json(value: &Value) -> Result<u8, Failure> {
-    print(&format!("{value:#}\n"))
+    print_ours(harmless_json(&format!("{value:#}\n")).as_bytes())
 }
 
 /// Bytes for people: `512 B`, `64.0 KiB`.
@@ -76,6 +91,17 @@ mod tests {
             ("a\u{202e}b", "a\\u{202e}b"),
         ] {
             assert_eq!(harmless(text), shown);
+        }
+    }
+
+    #[test]
+    fn json_stays_what_it_is_and_holds_nothing_that_a_terminal_obeys() {
+        let value =
+            serde_json::json!({"a\u{9b}31m": ["\u{1b}[2J", "b\u{202e}\u{7f}", "Ünïcode ✓"]});
+        for text in [value.to_string(), format!("{value:#}")] {
+            let shown = harmless_json(&text);
+            assert!(!shown.contains(|c| c != '\n' && is_harmful(c)), "{shown}");
+            assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
         }
     }
 

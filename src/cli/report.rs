@@ -1,7 +1,7 @@
 //! Writes the report to a file: all of it, or nothing.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use tempfile::{Builder, NamedTempFile};
 use thiserror::Error;
 
+use super::render::harmless_json;
 use crate::run::Report;
 
 /// A report that is still to be written. It is opened before the run: one that cannot be written
@@ -63,10 +64,9 @@ impl ReportFile {
     /// Writes it and gives it its name.
     pub(super) fn write(self, report: &Report) -> Result<(), ReportError> {
         self.write_with(|file| {
-            let mut file = BufWriter::new(file);
-            serde_json::to_writer(&mut file, report)?;
-            file.write_all(b"\n")?;
-            file.flush()
+            // It may be shown on a terminal, and names in it are those of a store or a container.
+            let text = serde_json::to_string(report)? + "\n";
+            file.write_all(harmless_json(&text).as_bytes())
         })
     }
 
