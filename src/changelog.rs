@@ -34,6 +34,10 @@
 //! - What is wrong with `-v`, `-m`, `--image` and the other options of `run --image` is told by the option's name.
 //! - `gantline check` shows `<Girder API URL>` and `<Girder token>` where those will be, in place of nothing.
 //! - Each upload in the report has its `seconds`, and the summary says the rate of the largest.
+//! - `--girder-patience` of `gantline run` says for how long a Girder that cannot answer is asked again (6 s); the worker's
+//!   holds for downloads and uploads, too. One 503 after the container's exit failed the run.
+//! - A folder or file of the host may have a colon in its path. It could not be mounted, nor written.
+//! - The JSON of reports and of `gantline schema` holds nothing that a terminal obeys.
 //! - Python's `NaN`, `None`, `True` and comments in a job are named as what JSON has not. `-v ./data` without a path in the
 //!   container, and a `HostFile` in a folder that is not there, say what is missing.
 //! - On a terminal, a container's last line that has no end (`printf x`) stays: a bar shared the line, and took it away.

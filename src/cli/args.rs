@@ -158,6 +158,9 @@ pub(super) struct RunArgs {
     /// How long an engine that goes away while the container runs is waited for
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = at_least::<0>)]
     pub(super) engine_patience: u32,
+    /// How long Girder is asked again while it cannot be reached or cannot answer, in all pauses together
+    #[arg(long, value_name = "SECONDS", default_value_t = 6, value_parser = at_least::<0>)]
+    pub(super) girder_patience: u32,
     /// How long the engine may say nothing of a pull
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = at_least::<1>)]
     pub(super) pull_stall_timeout: u32,

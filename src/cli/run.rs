@@ -111,6 +111,8 @@ fn settings(args: &RunArgs, environment: &Environment) -> Result<Settings, Setti
     settings.downloads.limits.connect = Duration::from_secs(args.connect_timeout.into());
     settings.engine.patience = Duration::from_secs(args.engine_patience.into());
     settings.engine.pull_stall = Duration::from_secs(args.pull_stall_timeout.into());
+    settings.girder =
+        settings.girder.with_patience(Duration::from_secs(args.girder_patience.into()));
     settings.connections = args.connections.into();
     Ok(settings)
 }

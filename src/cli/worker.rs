@@ -125,6 +125,7 @@ fn settings(
 fn runner(args: &WorkerArgs, mut given: Settings) -> Result<Runner, Failure> {
     given.downloads.ca_files.extend(args.ca_file.clone());
     given.engine.patience = seconds(args.engine_patience);
+    given.girder = given.girder.with_patience(seconds(args.girder_patience));
     let builder = given.runner().stop_timeout(seconds(args.stop_timeout));
     builder.build().map_err(|error| Failure::failed(&error))
 }

@@ -17,7 +17,7 @@ use super::reply::{Asked, Reply};
 use super::sender::Sender;
 use super::url::{ApiUrl, is_plain};
 use super::{ApiKey, Credentials, FileRecord, GirderError, Token};
-use crate::http::{Get, HeaderValue, HttpError, Lane, Proxies, Resolver};
+use crate::http::{Backoff, Get, HeaderValue, HttpError, Lane, Proxies, Resolver};
 
 /// A client of one Girder server. Cheap to clone: the clones share connections.
 #[derive(Debug, Clone)]
@@ -35,6 +35,7 @@ pub(super) struct Shared {
     pub(super) token: Option<Token>,
     pub(super) agent: Agent,
     pub(super) timeout: Duration,
+    pub(super) patience: Duration,
     /// Whether the data plane reaches the server in the same way, with the same trust.
     pub(super) is_usual: bool,
     /// False once it has shown that it does not.
@@ -48,6 +49,9 @@ pub struct Options {
     pub ca_files: Vec<PathBuf>,
     /// For one request, from the look-up to the last byte of the answer. Default: 30 s.
     pub timeout: Duration,
+    /// For how long who waits for an answer asks again while the server cannot answer: what the pauses are in all.
+    /// Default: 6 s. The client itself asks once.
+    pub patience: Duration,
     /// What we call ourselves.
     pub user_agent: String,
     /// Anybody is trusted to be the server.
@@ -67,6 +71,7 @@ impl Default for Options {
         Self {
             ca_files: Vec::new(),
             timeout: Duration::from_secs(30),
+            patience: Backoff::PATIENCE,
             user_agent: concat!("gantline/", env!("CARGO_PKG_VERSION")).to_owned(),
             unverified: false,
             certificate: None,
@@ -122,6 +127,7 @@ impl Client {
             token,
             agent,
             timeout,
+            patience: options.patience,
             is_usual,
             takes_whole_files: AtomicBool::new(true),
         });
@@ -139,6 +145,11 @@ impl Client {
     /// The URL of the API, without a slash at its end.
     pub fn api_url(&self) -> &str {
         self.shared.api.as_str()
+    }
+
+    /// For how long a question is asked again, see [`Options`].
+    pub fn patience(&self) -> Duration {
+        self.shared.patience
     }
 
     /// The token that is sent with each request.
@@ -187,7 +198,7 @@ impl Client {
 
     /// A GET that shows our token.
     pub(super) fn get(&self, url: Url) -> Get {
-        let get = Get::new(url);
+        let get = Get { patience: self.shared.patience, ..Get::new(url) };
         match &self.shared.token {
             Some(token) => get.with_header(TOKEN, HeaderValue::new(token.expose())),
             None => get,

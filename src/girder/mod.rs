@@ -16,6 +16,7 @@ mod hosts;
 mod job;
 mod job_status;
 mod listing;
+mod question;
 mod reply;
 mod sender;
 mod upload;

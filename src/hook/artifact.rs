@@ -8,6 +8,7 @@ use super::send::{Content, file_name, guess};
 use super::upload::each_file_in;
 use super::{HookError, Session, Uploaded};
 use crate::event::Finish;
+use crate::store::Backoff;
 use crate::volume::{Written, WrittenFile, find_written};
 
 impl Session {
@@ -54,11 +55,24 @@ impl Session {
         let content = Content::open(path, file)?;
         let size = content.size();
         let id = self.ledger.begin(format!("{path} → girder:job/{job}"), Some(size));
-        let mut part = content.part(0, size, self, Some(id));
         let began = Instant::now();
-        let sent =
-            self.client.upload_artifact(job, (name, guess(name).as_deref()), (&mut part, size));
-        let stopped = part.stopped();
+        let mime_type = guess(name);
+        let mut backoff = Backoff::of_a_question(self.client.patience());
+        let (sent, stopped) = loop {
+            let mut part = content.part(0, size, self, Some(id));
+            let sent =
+                self.client.upload_artifact(job, (name, mime_type.as_deref()), (&mut part, size));
+            let stopped = part.stopped();
+            match &sent {
+                // If only its answer was lost, it is attached twice rather than not at all.
+                Err(error)
+                    if stopped.is_none()
+                        && error.is_transient()
+                        && backoff.may_try_again()
+                        && self.waits(backoff.failed(error.retry_after())) => {}
+                _ => break (sent, stopped),
+            }
+        };
         let finish = if sent.is_ok() { Finish::Complete } else { Finish::Failed };
         self.ledger.ended(id, size, finish);
         match sent {

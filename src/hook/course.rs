@@ -34,8 +34,8 @@ pub(super) enum Onward {
 }
 
 impl Course {
-    pub(super) fn new(size: u64) -> Self {
-        let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    pub(super) fn new(size: u64, patience: Duration) -> Self {
+        let backoff = Backoff::of_a_question(patience);
         Self { size, offset: 0, largest: CHUNK, freed: 0, is_passing: false, backoff }
     }
 
@@ -94,7 +94,7 @@ impl Course {
     /// has failed often enough.
     #[must_use]
     pub(super) fn failed(&mut self, asked: Option<Duration>) -> Option<Duration> {
-        (self.backoff.failures() < ATTEMPTS).then(|| self.backoff.failed(asked))
+        self.backoff.may_try_again().then(|| self.backoff.failed(asked))
     }
 
     /// After a chunk that failed, Girder says that it has so many bytes.
@@ -123,23 +123,17 @@ pub(super) const CHUNK: u64 = 64 * 1024 * 1024;
 /// Girder refuses chunks that are smaller, but for the last.
 const SMALLEST: u64 = 5 * 1024 * 1024;
 
-/// Failures of one chunk before the upload is given up: with their pauses a little more than six
-/// seconds, enough for a proxy's restart.
-const ATTEMPTS: u32 = 6;
-
-/// After the first failure. It doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// Between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn course_of(size: u64) -> Course {
+        Course::new(size, Backoff::PATIENCE)
+    }
+
     #[test]
     fn chunks_follow_each_other_to_the_end() {
-        let mut course = Course::new(CHUNK * 2 + 5);
+        let mut course = course_of(CHUNK * 2 + 5);
         assert_eq!(course.chunk(), (0, CHUNK));
         assert!(course.arrived());
         assert_eq!(course.chunk(), (CHUNK, CHUNK));
@@ -151,7 +145,7 @@ mod tests {
     #[test]
     fn a_chunk_is_sent_again_skipped_or_ends_the_upload_by_what_girder_has() {
         let begun = || {
-            let mut course = Course::new(CHUNK * 3);
+            let mut course = course_of(CHUNK * 3);
             assert!(course.arrived());
             course
         };
@@ -167,27 +161,27 @@ mod tests {
             passing.passing();
             assert_eq!(passing.found(there), Onward::Lost, "{there}");
         }
-        let mut first = Course::new(CHUNK * 3);
+        let mut first = course_of(CHUNK * 3);
         first.passing();
         assert_eq!(first.found(7), Onward::Anew, "the first chunk is still there");
     }
 
     #[test]
     fn when_only_the_last_answer_was_lost_girder_is_asked_for_the_file_again() {
-        let mut course = Course::new(10);
+        let mut course = course_of(10);
         assert_eq!(course.found(10), Onward::Again);
         assert_eq!(course.chunk(), (10, 0));
     }
 
     #[test]
     fn chunks_that_are_too_large_become_smaller_down_to_what_girder_takes() {
-        let mut course = Course::new(CHUNK * 2);
+        let mut course = course_of(CHUNK * 2);
         let mut lengths = vec![];
         while course.was_too_large() {
             lengths.push(course.chunk().1 >> 20);
         }
         assert_eq!(lengths, [32, 16, 8, 5]);
-        let mut small = Course::new(SMALLEST + 2);
+        let mut small = course_of(SMALLEST + 2);
         assert!(small.was_too_large());
         assert_eq!(small.chunk(), (0, SMALLEST));
         assert!(small.arrived());
@@ -197,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_place_is_free_when_all_of_it_was_sent_whatever_the_size_of_chunks() {
-        let mut course = Course::new(CHUNK * 2 + SMALLEST * 2);
+        let mut course = course_of(CHUNK * 2 + SMALLEST * 2);
         while course.was_too_large() {}
         let mut freed = 0;
         while course.arrived() {
@@ -209,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_chunk_may_fail_a_few_times_and_each_has_its_own_count() {
-        let mut course = Course::new(CHUNK * 2);
+        let mut course = course_of(CHUNK * 2);
         let pauses: Vec<_> = std::iter::from_fn(|| course.failed(None)).collect();
         assert_eq!(pauses.len(), 6);
         assert!(pauses.iter().sum::<Duration>() >= Duration::from_millis(6300), "{pauses:?}");
@@ -223,7 +217,7 @@ mod tests {
         for seed in 0..2000 {
             let mut random = fastrand::Rng::with_seed(seed);
             let size = random.u64(1..CHUNK * 4);
-            let (mut course, mut has, mut given_back) = (Course::new(size), 0, 0);
+            let (mut course, mut has, mut given_back) = (course_of(size), 0, 0);
             let is_passing = random.bool();
             if is_passing {
                 course.passing();

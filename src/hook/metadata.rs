@@ -17,14 +17,11 @@ impl Session {
         item: &str,
         metadata: &Metadata,
     ) -> Result<(), HookError> {
-        let merged = match metadata {
-            Metadata::Values(values) => self.client.merge_metadata(item, values),
-            Metadata::File(path) => {
-                let values = read_object(root, &path.filename)?;
-                self.client.merge_metadata(item, &values)
-            }
-        };
-        merged.map_err(|error| HookError::target("item", item, error))
+        let merge = |values| self.ask(("item", item), |store| store.merge_metadata(item, values));
+        match metadata {
+            Metadata::Values(values) => merge(values),
+            Metadata::File(path) => merge(&read_object(root, &path.filename)?),
+        }
     }
 }
 

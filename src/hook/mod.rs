@@ -23,7 +23,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 pub use self::error::HookError;
 use self::send::Sent;
@@ -31,7 +31,7 @@ pub(crate) use self::stream::{Inlet, Settled, StreamUpload, StreamedFile};
 pub(crate) use self::target::look_at_targets;
 use crate::event::Ledger;
 use crate::spec::Hook;
-use crate::store::{Store, UploadedFile};
+use crate::store::{Store, StoreError, UploadedFile};
 
 /// One hook, ready to be carried out.
 #[derive(Debug, Clone)]
@@ -131,6 +131,22 @@ impl Session {
             }
             Hook::ItemMetadata { item_id, metadata } => self.merge(root, item_id, metadata),
         }
+    }
+
+    /// Asks what belongs to a folder or an item, again while the store cannot answer.
+    fn ask<T>(
+        &self,
+        (kind, id): (&str, &str),
+        question: impl Fn(&Store) -> Result<T, StoreError>,
+    ) -> Result<T, HookError> {
+        self.client
+            .ask(&self.cancelled, question)
+            .map_err(|error| HookError::target(kind, id, error))
+    }
+
+    /// Pauses. False: it was cancelled meanwhile.
+    fn waits(&self, pause: Duration) -> bool {
+        self.cancelled.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
     }
 
     fn is_cancelled(&self) -> bool {

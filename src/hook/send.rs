@@ -101,7 +101,7 @@ pub(super) struct Sending<'a, 'b> {
 
 impl<'a, 'b> Sending<'a, 'b> {
     pub(super) fn new(session: &'a Session, content: Content, target: &'a Target<'b>) -> Self {
-        let course = Course::new(content.size);
+        let course = Course::new(content.size, session.client.patience());
         Self { session, content, target, id: None, supply: None, course, began: None }
     }
 
@@ -253,9 +253,9 @@ impl<'a, 'b> Sending<'a, 'b> {
             return Err(self.content.failure(failure, offset));
         };
         tracing::debug!(?failure, offset, "an upload broke off");
-        match self.session.cancelled.recv_timeout(pause) {
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
-            _ => Err(self.content.failure(failure.and_cancelled(), offset)),
+        match self.session.waits(pause) {
+            true => Ok(()),
+            false => Err(self.content.failure(failure.and_cancelled(), offset)),
         }
     }
 }

@@ -100,8 +100,8 @@ impl StreamUpload {
 impl Session {
     /// Finds out whether there is such an item, and whether we may write to it.
     fn look_for(&self, file: &StreamedFile) -> Result<(), HookError> {
-        let found = self.client.check_parent(Parent::Item(&file.item_id));
-        found.map_err(|error| HookError::target("item", &file.item_id, error))
+        let item = &file.item_id;
+        self.ask(("item", item), |store| store.check_parent(Parent::Item(item)))
     }
 
     /// Begins an upload of known size; one of nothing is a file at once, so that has to wait.

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::Receiver;
 
 use super::{Access, HookError};
 use crate::spec::Hook;
-use crate::store::{Backoff, Parent};
+use crate::store::Parent;
 
 /// Sees that each item and folder that these hooks write to is there, and that we may write to it.
 /// Blocks; gives up when `cancelled` is disconnected.
@@ -49,15 +49,6 @@ fn look(
     cancelled: &Receiver<Infallible>,
 ) -> Result<(), HookError> {
     let (kind, id) = parent.to_parts();
-    let mut backoff = Backoff::of_a_question();
-    loop {
-        let error = match access.client.check_parent(parent) {
-            Err(error) if error.is_transient() && backoff.may_try_again() => error,
-            ended => return ended.map_err(|error| HookError::target(kind, id, error)),
-        };
-        let pause = backoff.failed(error.retry_after());
-        if cancelled.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-            return Err(HookError::target(kind, id, error));
-        }
-    }
+    let found = access.client.ask(cancelled, |store| store.check_parent(parent));
+    found.map_err(|error| HookError::target(kind, id, error))
 }

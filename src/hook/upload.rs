@@ -23,12 +23,9 @@ impl Session {
     ) -> Result<(), HookError> {
         let Some(found) = self.found(root, path, options)? else { return Ok(()) };
         // Also finds out whether there is such an item, and whether we may see it.
-        let listed: Result<HashMap<_, _>, _> = self
-            .client
-            .files_of_item(item)
-            .map(|file| file.map(|file| (file.name, file.id)))
-            .collect();
-        let existing = listed.map_err(|error| HookError::target("item", item, error))?;
+        let existing: HashMap<_, _> = self.ask(("item", item), |store| {
+            store.files_of_item(item).map(|file| file.map(|file| (file.name, file.id))).collect()
+        })?;
         match found {
             Written::File(file) => {
                 let (parent, name) = (Parent::Item(item), &file_name(path));
@@ -61,7 +58,7 @@ impl Session {
         options: &UploadOptions,
     ) -> Result<(), HookError> {
         let Some(found) = self.found(root, path, options)? else { return Ok(()) };
-        self.client.folder(folder).map_err(|error| HookError::target("folder", folder, error))?;
+        self.ask(("folder", folder), |store| store.folder(folder))?;
         match found {
             Written::File(file) => {
                 let name = &file_name(path);
@@ -126,8 +123,9 @@ fn tree(
                 true
             }
             Some(Written::Folder(below)) => {
-                let made = lot.session().client.ensure_folder(folder, &name);
-                let made = made.map_err(|error| HookError::target("folder", folder, error))?;
+                let session = lot.session();
+                let made =
+                    session.ask(("folder", folder), |store| store.ensure_folder(folder, &name))?;
                 tree(&path, &below, (&made.id, depth + 1, &mut *seen), lot, warnings)?
             }
             Some(Written::Other(what)) => {

@@ -12,45 +12,56 @@ use std::time::Duration;
 pub struct Backoff {
     first: Duration,
     longest: Duration,
+    /// Of the pauses in all.
+    patience: Duration,
     failures: u32,
+    /// What the pauses have been, without what chance or a server added.
+    paused: Duration,
 }
 
 impl Backoff {
     /// The most that a server is waited for at its own word.
     pub const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
-    /// No attempt has failed yet.
+    /// What is waited for a server in all, unless another patience is asked for: enough for a proxy's restart.
+    pub const PATIENCE: Duration = Duration::from_secs(6);
+
+    /// No attempt has failed yet, and there may be as many as there need to be.
     pub const fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, failures: 0 }
+        Self { first, longest, patience: Duration::MAX, failures: 0, paused: Duration::ZERO }
     }
 
-    /// For who asks a server for something that a run waits for: it gives up after [`ATTEMPTS`](Self::ATTEMPTS), which
-    /// with their pauses are a little more than six seconds, enough for a proxy's restart.
-    pub const fn of_a_question() -> Self {
-        Self::new(Duration::from_millis(100), Duration::from_secs(15))
+    /// For who asks a server for something that a run waits for, and gives up when the pauses have been as long as its
+    /// patience; with none it asks once.
+    pub const fn of_a_question(patience: Duration) -> Self {
+        Self::new(Duration::from_millis(100), Duration::from_secs(15)).with_patience(patience)
     }
 
-    /// Attempts that may fail one after the other.
-    pub const ATTEMPTS: u32 = 6;
+    /// Gives up when the pauses have been so long in all.
+    #[must_use]
+    pub const fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
 
     /// Whether one more attempt may be made.
     pub fn may_try_again(&self) -> bool {
-        self.failures < Self::ATTEMPTS
+        self.paused < self.patience
     }
 
     /// Told that an attempt failed, and what the server asked for; says how long to pause.
     #[must_use]
     pub fn failed(&mut self, asked: Option<Duration>) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.failures));
+        let pause = doubled.min(self.longest);
         self.failures = self.failures.saturating_add(1);
-        lengthened(
-            doubled.min(self.longest).max(asked.unwrap_or_default().min(Self::LONGEST_ASKED)),
-        )
+        self.paused = self.paused.saturating_add(pause);
+        lengthened(pause.max(asked.unwrap_or_default().min(Self::LONGEST_ASKED)))
     }
 
     /// Told that an attempt succeeded, or came further than those before it.
     pub fn succeeded(&mut self) {
         self.failures = 0;
+        self.paused = Duration::ZERO;
     }
 
     /// Attempts that failed since the last that succeeded.
@@ -89,6 +100,26 @@ mod tests {
         assert_eq!(backoff.failures(), 0);
         assert!(is_about(backoff.failed(None), SECOND));
         (0..200).for_each(|_| assert!(backoff.failed(None) <= SECOND * 7));
+    }
+
+    #[test]
+    fn a_question_is_given_up_when_the_pauses_have_been_as_long_as_the_patience() {
+        let attempts = |seconds, asked| {
+            let mut backoff = Backoff::of_a_question(Duration::from_secs(seconds));
+            while backoff.may_try_again() {
+                let _ = backoff.failed(asked);
+            }
+            backoff.failures()
+        };
+        assert_eq!((attempts(0, None), attempts(1, None), attempts(6, None)), (0, 4, 6));
+        // 12.7 s until the pauses do not grow any more.
+        assert_eq!(attempts(600, None), 8 + 39);
+        // What a server asks for is its own.
+        assert_eq!(attempts(6, Some(SECOND * 12)), 6);
+        let mut backoff = Backoff::of_a_question(SECOND);
+        (0..4).for_each(|_| assert!(backoff.failed(None) < SECOND * 2));
+        backoff.succeeded();
+        assert!(backoff.may_try_again());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What is asked for: one GET.
 
 use std::fmt;
+use std::time::Duration;
 
 use url::Url;
 
 use super::redirect::is_same_origin;
 use super::request::{HeaderValue, Request, place};
-use super::{HttpError, Validator};
+use super::{Backoff, HttpError, Validator};
 
 /// One GET. `Debug` shows neither the headers' values nor what may be secret in the URL.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct Get {
     pub is_small: bool,
     /// Redirects are followed, as far as the client allows.
     pub is_redirected: bool,
+    /// For how long a server is asked again that cannot answer, see [`Backoff::of_a_question`](super::Backoff).
+    pub patience: Duration,
 }
 
 impl Get {
@@ -43,6 +46,7 @@ impl Get {
             keep: false,
             is_small: false,
             is_redirected: true,
+            patience: Backoff::PATIENCE,
         }
     }
 

@@ -42,7 +42,7 @@ pub struct Lane {
     gate: Mutex<Gate>,
     /// There may be room.
     left: Condvar,
-    retries: u32,
+    patience: Duration,
 }
 
 struct Gate {
@@ -81,9 +81,9 @@ impl Pool {
     }
 
     /// A lane over these connections. What fails for a while is tried again so many times.
-    pub fn lane(self: &Arc<Self>, window: Window, retries: u32) -> Lane {
+    pub fn lane(self: &Arc<Self>, window: Window, patience: Duration) -> Lane {
         let gate = Mutex::new(Gate { window, under_way: 0, waiting: 0 });
-        Lane { pool: Arc::clone(self), gate, left: Condvar::new(), retries }
+        Lane { pool: Arc::clone(self), gate, left: Condvar::new(), patience }
     }
 
     /// Fetches over a connection that is there. The server may have closed it meanwhile, which is no fault: then
@@ -233,7 +233,7 @@ impl Lane {
     /// # Errors
     /// [`LaneError`]; what is in `body` is of no use.
     pub fn fetch(&self, get: &Get, limit: usize, body: &mut Vec<u8>) -> Result<(), LaneError> {
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_patience(self.patience);
         loop {
             self.enter();
             let began = Instant::now();
@@ -243,7 +243,7 @@ impl Lane {
                 _ => None,
             };
             self.leave(if transient.is_none() { Some(began.elapsed()) } else { None });
-            let Some(error) = transient.filter(|_| backoff.failures() < self.retries) else {
+            let Some(error) = transient.filter(|_| backoff.may_try_again()) else {
                 return fetched;
             };
             self.pool.wait(None, backoff.failed(error.retry_after()))?;

@@ -61,7 +61,7 @@ impl Stores {
 
 /// A file's record. A server that is started again, or is busy, is asked again.
 pub(super) async fn record(client: &Store, file: &str) -> Result<FileRecord, Cause> {
-    let mut backoff = Backoff::of_a_question();
+    let mut backoff = Backoff::of_a_question(client.patience());
     loop {
         let (asking, id) = (client.clone(), file.to_owned());
         let answered = spawn_blocking(move || asking.file(&id)).await;
@@ -71,6 +71,21 @@ pub(super) async fn record(client: &Store, file: &str) -> Result<FileRecord, Cau
             Err(error) => return Err(error.into()),
         };
         tracing::debug!(%error, file, "Girder is asked again");
+        sleep(backoff.failed(error.retry_after())).await;
+    }
+}
+
+/// A store whose server is asked again for a token, if there is a key to be changed for one.
+async fn opened(server: Server, options: &StoreOptions) -> Result<Store, Cause> {
+    let mut backoff = Backoff::of_a_question(server.patience());
+    loop {
+        let (server, options) = (server.clone(), options.clone());
+        let error = match blocking(move || Ok(server.open(&options))).await? {
+            Ok(store) => return Ok(store),
+            Err(error) if error.is_worth_asking_again() && backoff.may_try_again() => error,
+            Err(error) => return Err(error.into()),
+        };
+        tracing::debug!(%error, "Girder is asked again for a token");
         sleep(backoff.failed(error.retry_after())).await;
     }
 }
@@ -144,8 +159,7 @@ impl JobStore {
     pub(super) async fn open(&self) -> Result<Store, Cause> {
         let open = || async {
             let server = self.server.clone().ok_or(Cause::NoGirder)?;
-            let options = self.options.clone();
-            let store = blocking(move || Ok(server.open(&options)?)).await?;
+            let store = opened(server, &self.options).await?;
             Ok(match &self.http {
                 Some(http) => store.sending_over(http.clone()),
                 None => store,

@@ -1,6 +1,8 @@
 //! Which Girder server a job's files come from, and whose token is shown to it.
 
-use super::{Store, StoreError, StoreOptions};
+use std::time::Duration;
+
+use super::{Backoff, Store, StoreError, StoreOptions};
 use crate::girder::{ApiKey, Credentials, Token};
 use crate::spec::{JobSpec, Secret};
 
@@ -9,6 +11,7 @@ use crate::spec::{JobSpec, Secret};
 pub struct GirderSettings {
     url: Option<String>,
     credentials: Option<Credentials>,
+    patience: Option<Duration>,
 }
 
 impl GirderSettings {
@@ -41,11 +44,19 @@ impl GirderSettings {
         self
     }
 
+    /// For how long a server that cannot be reached, or cannot answer, is asked again, by downloads, streams and uploads
+    /// alike: what the pauses between attempts are in all. Default: 6 s.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
     /// The server of who has no job, if one was named.
     #[cfg(feature = "command")]
     pub(crate) fn server(&self) -> Option<Server> {
         let credentials = self.credentials.clone().unwrap_or(Credentials::Anonymous);
-        Some(Server { url: self.url.clone()?, credentials })
+        Some(Server { url: self.url.clone()?, credentials, patience: self.patience })
     }
 
     /// The server of one job. What the job says goes first. Our own token does not go to a server
@@ -60,7 +71,7 @@ impl GirderSettings {
             (None, Some(ours)) if may_have_ours => ours.clone(),
             (None, _) => Credentials::Anonymous,
         };
-        Some(Server { url: url.to_owned(), credentials })
+        Some(Server { url: url.to_owned(), credentials, patience: self.patience })
     }
 }
 
@@ -69,6 +80,7 @@ impl GirderSettings {
 pub(crate) struct Server {
     url: String,
     credentials: Credentials,
+    patience: Option<Duration>,
 }
 
 impl Server {
@@ -77,12 +89,19 @@ impl Server {
         &self.url
     }
 
+    /// For how long it is asked again.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience.unwrap_or(Backoff::PATIENCE)
+    }
+
     /// The server as a store. Blocks: an API key is changed for a token here.
     ///
     /// # Errors
     /// It cannot be reached, or does not take the key.
     pub(crate) fn open(self, options: &StoreOptions) -> Result<Store, StoreError> {
-        Store::with_options(&self.url, self.credentials, options)
+        let patience = self.patience();
+        let options = StoreOptions { patience, ..options.clone() };
+        Store::with_options(&self.url, self.credentials, &options)
     }
 }
 

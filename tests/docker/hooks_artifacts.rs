@@ -15,13 +15,22 @@ const JOB: &str = "0123456789abcdef01234567";
 
 /// Runs a script in `/out` of a volume, with one hook; gives the targets and bodies of the requests.
 fn attaching(text: &str, hook: &Value) -> (Finished, Vec<(String, Vec<u8>)>) {
+    attaching_after(0, text, hook)
+}
+
+/// The same with a server that is too busy for the first requests.
+fn attaching_after(busy: usize, text: &str, hook: &Value) -> (Finished, Vec<(String, Vec<u8>)>) {
     let (sender, attached) = mpsc::channel();
-    let peer = Peer::new(move |_, request, stream| {
+    let peer = Peer::new(move |nth, request, stream| {
         assert_eq!(request.header("Girder-Token"), Some("secret-token"));
         let length = request.header("Content-Length").unwrap().parse().unwrap();
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
         sender.send((request.target().to_owned(), body)).unwrap();
+        if nth < busy {
+            return stream
+                .write_all(b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        }
         stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
     });
     let host = tempfile::tempdir().unwrap();
@@ -67,4 +76,14 @@ fn what_is_marked_is_attached_after_a_failure_and_what_is_not_is_not() {
     let (run, attached) = attaching(text, &hook);
     let bodies: Vec<_> = attached.iter().map(|(_, body)| body.as_slice()).collect();
     assert_eq!((run.code, bodies), (3, vec![&b"a"[..], b"b"]), "{run}");
+}
+
+#[test]
+fn a_girder_that_is_busy_is_asked_again_with_all_bytes() {
+    let hook = json!({"volumepath": {"filename": "r.txt"}, "job_id": JOB});
+    let (run, attached) = attaching_after(2, "printf result > r.txt", &hook);
+    assert_eq!(run.code, 0, "{run}");
+    let bodies: Vec<_> = attached.iter().map(|(_, body)| body.as_slice()).collect();
+    assert_eq!(bodies, [b"result"; 3], "{run}");
+    assert_eq!(run.reported("uploads").as_array().map(Vec::len), Some(1), "{run}");
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::hooks::job;
 use crate::support::command::Invocation;
 use crate::support::girder::Girder;
+use crate::support::in_front::Refusing;
 use crate::support::seeded::hex;
 
 /// What the line to the real Girder does, once.
@@ -100,6 +101,41 @@ fn a_chunk_that_did_not_arrive_is_sent_again_and_only_that() {
 fn an_upload_of_which_half_a_chunk_arrived_is_begun_anew() {
     let sent = upload_over(Breaks::After(75_000_000));
     assert!(sent > 80_000_000 + 67_108_864, "{sent}");
+}
+
+#[test]
+fn a_girder_that_is_busy_when_the_container_has_ended_is_asked_again_unless_it_is_not_to_be() {
+    let girder = Girder::log_in();
+    let (item, folder) = (girder.make_item(girder.folder(), "results"), girder.folder());
+    let to_item = json!({
+        "type": "GirderUploadVolumePathToItem", "volumepath": {"filename": "r"}, "item_id": item,
+    });
+    let to_folder = json!({
+        "type": "GirderUploadVolumePathToFolder", "volumepath": {"filename": "d"}, "folder_id": folder,
+    });
+    let metadata =
+        json!({"type": "GirderItemMetadata", "item_id": item, "metadata": {"key": "value"}});
+    let listing: &str = format!("GET /api/v1/item/{item}/files").leak();
+    let cases: [(&Value, &'static [&'static str]); 3] = [
+        (&to_item, vec![listing].leak()),
+        (&to_folder, &["POST /api/v1/folder?"]),
+        (&metadata, &["PUT /api/v1/item/"]),
+    ];
+    for (hook, requests) in cases {
+        for (patience, code) in [("6", 0), ("0", 125)] {
+            let busy = Refusing::busy_once(&girder, requests);
+            let host = tempfile::tempdir().unwrap();
+            let text = "mkdir -p d/e; echo result | tee r > d/e/r";
+            let mut job = job(&girder, host.path(), text, json!([hook]));
+            job["girder_api_url"] = busy.api().into();
+            let run = Invocation::job(&job).args(&["--girder-patience", patience]).finish();
+            busy.meets_one();
+            assert_eq!(run.code, code, "{requests:?} {run}");
+            assert!(code == 0 || run.stderr.contains("answered with status 503"), "{run}");
+        }
+    }
+    assert_eq!(girder.files(&item).len(), 1);
+    assert_eq!(girder.get(&format!("item/{item}"))["meta"], json!({"key": "value"}));
 }
 
 /// Passes everything on to the real Girder; the two functions see what goes there and what comes back.

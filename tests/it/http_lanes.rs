@@ -21,9 +21,9 @@ const LIMIT: usize = 64 * 1024;
 const LEARNED: usize = 100;
 
 /// A lane of sixteen, and what keeps it from being stopped.
-fn lane(retries: u32) -> (Lane, Stopper) {
+fn lane(patience: Duration) -> (Lane, Stopper) {
     let (pool, stopper) = Pool::new(client()).unwrap();
-    (pool.lane(Window::new(16), retries), stopper)
+    (pool.lane(Window::new(16), patience), stopper)
 }
 
 /// What a server does with a request: bytes that it answers with, and whether it closes behind them.
@@ -106,7 +106,7 @@ fn fetch_nth(lane: &Lane, server: &Server, number: usize) {
 #[test]
 fn one_connection_serves_many_requests_one_after_the_other() {
     let server = Server::answers(Box::new(|_, request| (whole(&body_of(request)), false)));
-    let (lane, _stopper) = lane(0);
+    let (lane, _stopper) = lane(Duration::ZERO);
     (0..50).for_each(|number| fetch_nth(&lane, &server, number));
     assert_eq!(server.connections(), 1);
 }
@@ -119,7 +119,7 @@ fn sixteen_are_asked_at_once_and_no_more() {
         seen.wait_for(17);
         (whole(&body_of(request)), false)
     }));
-    let (lane, _stopper) = lane(0);
+    let (lane, _stopper) = lane(Duration::ZERO);
     thread::scope(|scope| {
         for hand in 0..32 {
             let (lane, server) = (&lane, &server);
@@ -136,7 +136,7 @@ fn sixteen_are_asked_at_once_and_no_more() {
 fn a_connection_that_the_server_has_closed_is_no_fault() {
     // It says that it keeps the connection, and closes it.
     let server = Server::answers(Box::new(|_, request| (whole(&body_of(request)), true)));
-    let (lane, _stopper) = lane(0);
+    let (lane, _stopper) = lane(Duration::ZERO);
     (0..20).for_each(|number| fetch_nth(&lane, &server, number));
     assert_eq!(server.connections(), 20);
 }
@@ -149,7 +149,7 @@ fn a_server_that_refuses_for_a_while_is_asked_again_and_one_that_refuses_for_goo
         2 => (Vec::new(), true),
         _ => (whole(&body_of(request)), false),
     }));
-    let (patient, _stopper) = lane(3);
+    let (patient, _stopper) = lane(Duration::from_secs(1));
     assert_eq!(fetch(&patient, &server.get("5")).unwrap(), body_of("/5 "));
     let server = Server::answers(Box::new(|_, _| {
         (b"HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n".to_vec(), false)
@@ -165,7 +165,7 @@ fn a_server_that_says_for_how_long_it_refuses_is_asked_again_after_that() {
         0 => (b"HTTP/1.1 429 No\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".to_vec(), false),
         _ => (whole(&body_of(request)), false),
     }));
-    let (patient, _stopper) = lane(1);
+    let (patient, _stopper) = lane(Duration::from_secs(1));
     let began = Instant::now();
     fetch_nth(&patient, &server, 5);
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
@@ -187,7 +187,7 @@ fn a_server_that_bears_six_at_once_is_seldom_asked_by_more() {
         counted.fetch_add(1, Ordering::SeqCst);
         (b"HTTP/1.1 429 Slow down\r\nContent-Length: 0\r\n\r\n".to_vec(), false)
     }));
-    let (lane, _stopper) = lane(20);
+    let (lane, _stopper) = lane(Duration::from_secs(30));
     thread::scope(|scope| {
         for hand in 0..16 {
             let (lane, server) = (&lane, &server);
@@ -215,13 +215,13 @@ fn a_body_that_is_longer_than_it_may_be_is_an_error_however_it_is_sent() {
     let until_close = [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &long].concat();
     for answer in [whole(&long), chunked, until_close] {
         let server = Server::answers(Box::new(move |_, _| (answer.clone(), true)));
-        let (lane, _stopper) = lane(0);
+        let (lane, _stopper) = lane(Duration::ZERO);
         let error = fetch(&lane, &server.get("1")).unwrap_err();
         assert!(matches!(error, LaneError::TooLong(LIMIT)), "{error:?}");
     }
     for answer in [whole(&long[1..]), [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &long[1..]].concat()] {
         let server = Server::answers(Box::new(move |_, _| (answer.clone(), true)));
-        let (lane, _stopper) = lane(0);
+        let (lane, _stopper) = lane(Duration::ZERO);
         assert_eq!(fetch(&lane, &server.get("1")).unwrap(), &long[1..]);
     }
 }
@@ -229,7 +229,7 @@ fn a_body_that_is_longer_than_it_may_be_is_an_error_however_it_is_sent() {
 #[test]
 fn who_stops_it_ends_those_that_wait_for_the_server_and_those_that_wait_for_their_turn() {
     let (pool, stopper) = Pool::new(client()).unwrap();
-    let lane = Arc::new(pool.lane(Window::new(2), 6));
+    let lane = Arc::new(pool.lane(Window::new(2), Duration::from_secs(6)));
     let server = Server::answers(Box::new(|_, _| (b"HTTP/1.1 200".to_vec(), false)));
     let waiting: Vec<_> = (0..5)
         .map(|_| {
@@ -249,7 +249,7 @@ fn who_stops_it_ends_those_that_wait_for_the_server_and_those_that_wait_for_thei
 #[test]
 fn a_server_that_says_nothing_is_given_up() {
     let (pool, _stopper) = Pool::new(client_with(impatient())).unwrap();
-    let lane = pool.lane(Window::new(2), 0);
+    let lane = pool.lane(Window::new(2), Duration::ZERO);
     let server = Server::answers(Box::new(|_, _| (Vec::new(), false)));
     let error = fetch(&lane, &server.get("1")).unwrap_err();
     assert!(matches!(error, LaneError::Http(HttpError::TimedOut { .. })), "{error:?}");
@@ -263,7 +263,7 @@ fn a_redirect_is_followed_unless_it_is_not_to_be() {
         let head = format!("HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n");
         (head.into_bytes(), false)
     }));
-    let (lane, _stopper) = lane(0);
+    let (lane, _stopper) = lane(Duration::ZERO);
     for _ in 0..3 {
         assert_eq!(fetch(&lane, &server.get("1")).unwrap(), body_of("/8 "));
     }
@@ -277,7 +277,7 @@ fn a_redirect_is_followed_unless_it_is_not_to_be() {
 fn whatever_a_server_does_the_body_is_exact_or_an_error() {
     for seed in 0..60 {
         let server = Server::answers(Box::new(move |nth, request| misbehave(seed, nth, request)));
-        let (lane, _stopper) = lane(0);
+        let (lane, _stopper) = lane(Duration::ZERO);
         let (mut exact, mut failed) = (0, 0);
         for number in 0..30 {
             let path = number.to_string();
@@ -341,7 +341,7 @@ fn a_long_body_is_read_as_it_comes_and_its_lane_has_room_again_behind_it() {
         false => (whole(&noise(1, 3_000_000)), false),
     }));
     let (pool, _stopper) = Pool::new(client()).unwrap();
-    let lane = pool.lane(Window::new(1), 0);
+    let lane = pool.lane(Window::new(1), Duration::ZERO);
     for _ in 0..2 {
         let mut body = Vec::new();
         lane.open(&server.get("whole")).unwrap().read_to_end(&mut body).unwrap();
@@ -359,7 +359,7 @@ fn a_long_body_that_does_not_come_ends_with_its_pool_or_after_the_time_of_a_stal
     let server =
         Server::answers(Box::new(|_, _| (whole(&noise(1, 100_000))[..500].to_vec(), false)));
     let (pool, stopper) = Pool::new(client()).unwrap();
-    let lane = pool.lane(Window::new(4), 0);
+    let lane = pool.lane(Window::new(4), Duration::ZERO);
     let mut stream = lane.open(&server.get("half")).unwrap();
     thread::scope(|scope| {
         let reading = scope.spawn(|| stream.read_to_end(&mut Vec::new()).unwrap_err());
@@ -371,7 +371,7 @@ fn a_long_body_that_does_not_come_ends_with_its_pool_or_after_the_time_of_a_stal
     let limits = Limits::default().with_stall(Duration::from_millis(200));
     let impatient = client_with(ClientOptions::default().with_limits(limits));
     let (pool, _stopper) = Pool::new(impatient).unwrap();
-    let lane = pool.lane(Window::new(4), 0);
+    let lane = pool.lane(Window::new(4), Duration::ZERO);
     let error = lane.open(&server.get("half")).unwrap().read_to_end(&mut Vec::new()).unwrap_err();
     let error = error.get_ref().and_then(|error| error.downcast_ref());
     assert!(matches!(error, Some(LaneError::Http(HttpError::TimedOut { .. }))), "{error:?}");

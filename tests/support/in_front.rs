@@ -30,6 +30,8 @@ enum Fate {
     Refused,
     /// It is never answered.
     Unanswered,
+    /// The first is answered as a proxy does whose server is being started; those behind it are passed on.
+    BusyOnce,
 }
 
 impl Refusing {
@@ -41,6 +43,11 @@ impl Refusing {
     /// Never answers requests that begin with one of these.
     pub(crate) fn deaf(girder: &Girder, requests: &'static [&'static str]) -> Self {
         Self::with(girder, requests, Fate::Unanswered)
+    }
+
+    /// Answers the first request that begins with one of these with 503.
+    pub(crate) fn busy_once(girder: &Girder, requests: &'static [&'static str]) -> Self {
+        Self::with(girder, requests, Fate::BusyOnce)
     }
 
     fn with(girder: &Girder, requests: &'static [&'static str], fate: Fate) -> Self {
@@ -69,7 +76,14 @@ impl Refusing {
                                 }
                                 break;
                             }
-                            let _ = ours.write_all(EXPIRED.as_bytes());
+                            let answer = match fate {
+                                Fate::BusyOnce => {
+                                    refuses.store(false, Ordering::SeqCst);
+                                    BUSY
+                                }
+                                _ => EXPIRED,
+                            };
+                            let _ = ours.write_all(answer.as_bytes());
                             break;
                         }
                         if theirs.write_all(&buffer[..bytes]).is_err() {
@@ -102,6 +116,9 @@ impl Refusing {
 const EXPIRED: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n\
     Connection: close\r\nContent-Length: 55\r\n\r\n\
     {\"message\": \"You must be logged in.\", \"type\": \"access\"}";
+
+const BUSY: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 fn pass(from: TcpStream, to: TcpStream) {
     pass_with(Duration::ZERO, from, to);

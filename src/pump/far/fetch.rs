@@ -15,18 +15,8 @@ use crate::http::{
 use crate::pump::error::TransferError;
 use crate::pump::took::Took;
 
-/// Requests for the rest of a body that may fail one after the other, without [`PROGRESS`] in between.
-/// With the pauses below that is a little more than six seconds, enough for a proxy's restart.
-const ATTEMPTS: u32 = 6;
-
 /// Bytes after which a source that breaks off has come further.
 const PROGRESS: u64 = 64 << 10;
-
-/// The pause before the first of them; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// The last pauses; there are not enough attempts for more.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// A GET that is begun, resumed, and begun anew for another reader.
 pub(crate) struct Fetch {
@@ -90,6 +80,7 @@ pub(crate) enum Opening {
 impl Fetch {
     /// A source that has not begun. `size` is what the store's record says, if there is one.
     pub(crate) fn new(client: Client, get: Get, size: Option<u64>) -> Self {
+        let backoff = Backoff::of_a_question(get.patience);
         Self {
             client,
             get,
@@ -98,7 +89,7 @@ impl Fetch {
             state: State::Idle,
             validator: None,
             connections: 0,
-            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+            backoff,
             resumed: 0,
             is_broken: false,
             round_trip: Duration::ZERO,
@@ -259,7 +250,7 @@ impl Fetch {
         }
         self.is_broken |= self.is_open();
         self.state = State::Idle;
-        if !error.is_transient() || self.backoff.failures() == ATTEMPTS {
+        if !error.is_transient() || !self.backoff.may_try_again() {
             return Err(match taken {
                 0 => TransferError::Fetch(error),
                 at => TransferError::Interrupted {

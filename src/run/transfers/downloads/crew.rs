@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{
     Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
@@ -82,7 +83,7 @@ impl AtWork {
     pub(super) fn begin(task: Task) -> Result<Self, Cause> {
         let failed = |source| failed(DownloadError::Start { source });
         let (pool, stopper) = Pool::new(task.http).map_err(failed)?;
-        let listings = pool.lane(Window::new(MOST), LISTING_RETRIES);
+        let listings = pool.lane(Window::new(MOST), task.store.patience());
         // As many as Girder tells in a page are found ahead, whatever the size of the folder.
         let (large, for_the_pump) = channel(AHEAD);
         let (failures, failed_with) = unbounded_channel();
@@ -90,8 +91,8 @@ impl AtWork {
             board: Board::new(task.listings),
             store: task.store.over(Arc::new(listings)),
             // What fails goes to the pump, which has more patience.
-            lane: pool.lane(Window::new(MOST), 0),
-            archives: pool.lane(Window::new(ARCHIVES), 0),
+            lane: pool.lane(Window::new(MOST), Duration::ZERO),
+            archives: pool.lane(Window::new(ARCHIVES), Duration::ZERO),
             has_archives: AtomicBool::new(true),
             places: task.places,
             found: task.found,
@@ -292,6 +293,3 @@ const ARCHIVES: u32 = 4;
 
 /// Large files that are listed and that the pump has not begun.
 const AHEAD: usize = 50;
-
-/// How often a listing is asked for again while the server cannot answer: a little more than six seconds.
-const LISTING_RETRIES: u32 = 6;
