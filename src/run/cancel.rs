@@ -45,7 +45,15 @@ impl Canceller {
     }
 }
 
-/// The run's side of a [`Canceller`].
+/// The run's side of a [`Canceller`]: what is done is handed to it, and it says what becomes of that when the run is
+/// cancelled.
+///
+/// | | when the run is cancelled, the work |
+/// |---|---|
+/// | [`unless`](Self::unless) | is dropped at once |
+/// | [`in_time`](Self::in_time) | is dropped when a cancelled run has had its time |
+/// | [`beside`](Self::beside) | goes on, and something else begins |
+/// | [`go_on`](Self::go_on) | is done: it must not be dropped halfway, and what comes after it is left out |
 #[derive(Debug, Clone)]
 pub(crate) struct Cancellation {
     asked: watch::Receiver<Asked>,
@@ -61,9 +69,6 @@ impl Cancellation {
     }
 
     /// Lets `work` go on until it is done or the run is cancelled, to this level; then `work` is dropped.
-    ///
-    /// This is how a run notices that it is cancelled. Work that must not be dropped halfway comes before
-    /// a [`go_on`](Self::go_on).
     pub(crate) async fn unless<T>(
         &self,
         level: Level,
@@ -94,8 +99,25 @@ impl Cancellation {
         self.silence.store(true, Ordering::Relaxed);
     }
 
+    /// Lets `work` go on until it is done. When the run is cancelled, `then` begins beside it, and ends it if that is
+    /// done first. Both are boxed: what waits for them would hold them twice.
+    pub(crate) fn beside<T, U>(
+        &self,
+        work: impl Future<Output = T>,
+        then: impl Future<Output = U>,
+    ) -> impl Future<Output = Result<T, U>> {
+        let (work, then) = (Box::pin(work), Box::pin(then));
+        async move {
+            tokio::select! {
+                biased;
+                done = work => Ok(done),
+                done = async { self.until(Level::Asked).await; then.await } => Err(done),
+            }
+        }
+    }
+
     /// Comes back when the run is cancelled, to this level.
-    pub(crate) async fn until(&self, level: Level) {
+    async fn until(&self, level: Level) {
         let is_reached = |asked: &Asked| match level {
             Level::Asked => asked.first.is_some(),
             Level::Insisted => asked.second.is_some(),
@@ -246,6 +268,22 @@ mod tests {
         canceller.cancel();
         canceller.cancel_unhurried();
         assert_eq!(cancellation.in_time(AT_ONCE, pending::<()>()).await, Err(Cancelled));
+    }
+
+    #[test]
+    fn what_stops_the_work_begins_beside_it_when_somebody_asks() {
+        let (canceller, cancellation) = Canceller::new();
+        let has_begun = std::cell::Cell::new(false);
+        let then = || async { has_begun.set(true) };
+        assert!(!is_ready(cancellation.beside(pending::<()>(), then())));
+        assert!(!has_begun.get());
+        canceller.cancel();
+        assert!(!is_ready(cancellation.beside(pending::<()>(), pending::<()>())));
+        assert!(is_ready(cancellation.beside(pending::<()>(), then())));
+        assert!(has_begun.replace(false));
+        // What is done is done.
+        assert!(is_ready(cancellation.beside(async {}, then())));
+        assert!(!has_begun.get());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! phase failed or was cancelled.
 //!
 //! Many runs share one runner. What one of them is given is in its [`RunSettings`]; who started it
-//! has a [`RunHandle`]. A cancel is noticed in one way, `Cancellation::unless`.
+//! has a [`RunHandle`]. A cancel is noticed by `Cancellation` alone: each wait is handed to it, with what becomes of it then.
 //!
 //! This module is where the engine, Girder and the pump meet: it takes the descriptor out of an
 //! attach and hands it to the pump (`split`), it makes of a Girder file the GET that the pump

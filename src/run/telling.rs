@@ -1,6 +1,5 @@
 //! What a run tells to the job in Girder, and what it says of a container that failed.
 
-use std::future::pending;
 use std::mem::take;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -180,19 +179,16 @@ impl Live {
         let Some(job) = self.job.take() else { return };
         let (teller, cancellation) = (job.teller(), self.cancellation.clone());
         let limit = (self.given.stop_timeout, GIRDER_IS_TOLD);
-        let (sender, mut told) = oneshot::channel();
+        let (sender, told) = oneshot::channel();
         job.finish(move |result| drop(sender.send(result)));
-        let result = tokio::select! {
-            result = &mut told => result.ok(),
-            Err(Cancelled) = cancellation.in_time(limit, pending::<()>()) => {
-                teller.hurry(Duration::ZERO);
-                Some(Err(Untold::Late))
-            }
-        };
+        let result = cancellation.in_time(limit, told).await.unwrap_or_else(|Cancelled| {
+            teller.hurry(Duration::ZERO);
+            Ok(Err(Untold::Late))
+        });
         match result {
-            Some(Err(untold)) => self.warns(chain(&untold)),
-            Some(Ok(())) => {}
-            None => self.warns(chain(&Untold::Bug("the reporter's thread panicked"))),
+            Ok(Err(untold)) => self.warns(chain(&untold)),
+            Ok(Ok(())) => {}
+            Err(_) => self.warns(chain(&Untold::Bug("the reporter's thread panicked"))),
         }
     }
 }

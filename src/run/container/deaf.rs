@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::docker::{Client, DockerError};
-use crate::run::cancel::{Cancellation, Level};
+use crate::run::cancel::Cancellation;
 
 /// Lets a call go on. When the run is told to end, it goes on only for as long as the engine answers others.
 ///
@@ -16,16 +16,12 @@ pub(crate) async fn heard<T>(
     cancellation: &Cancellation,
     call: impl Future<Output = Result<T, DockerError>>,
 ) -> Result<T, DockerError> {
-    tokio::select! {
-        biased;
-        answer = call => answer,
-        silence = silence(engine, cancellation) => Err(silence),
-    }
+    let silence = silence(engine, cancellation);
+    cancellation.beside(call, silence).await.unwrap_or_else(Err)
 }
 
-/// Comes back when the run is to end and the engine says nothing.
+/// Comes back when the engine says nothing.
 async fn silence(engine: &Client, cancellation: &Cancellation) -> DockerError {
-    cancellation.until(Level::Asked).await;
     let patience = if cancellation.has_met_silence() { SHORT } else { ANSWER };
     loop {
         if let Err(error) = engine.ping(patience).await {

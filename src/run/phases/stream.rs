@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::docker::{Client, ContainerId};
 use crate::event::Event;
-use crate::run::cancel::{Cancellation, Level};
+use crate::run::cancel::Cancellation;
 use crate::run::container::absence::patiently;
 use crate::run::container::exit::{Ended, exit_of};
 use crate::run::container::output::{Output, Reopening};
@@ -31,13 +31,9 @@ impl Started {
         let Self { engine, container, exit } = self;
         let (cancellation, grace) = (live.cancellation.clone(), live.given.stop_timeout);
         let ending = exit_of(&engine, &container, exit, &cancellation);
-        let ended = tokio::select! {
-            biased;
-            ended = follow(live, (&engine, &container, &cancellation), ending) => ended?,
-            cause = stop_when_asked(&engine, &container, (&cancellation, grace)) => {
-                return Err(Stop::Failed(cause));
-            }
-        };
+        let follow = follow(live, (&engine, &container, &cancellation), ending);
+        let stop = stop_and_wait(&engine, &container, (&cancellation, grace));
+        let ended = cancellation.beside(follow, stop).await.map_err(Stop::from)??;
         if let Some(away) = ended.away {
             live.warns(format!(
                 "the engine went away while the container ran, and was met again after {:.1} s",
@@ -94,13 +90,12 @@ async fn follow(
     }
 }
 
-/// Comes back only when the container could not be stopped.
-async fn stop_when_asked(
+/// Stops the container. Comes back only when it could not be stopped.
+async fn stop_and_wait(
     engine: &Client,
     container: &ContainerId,
     (cancellation, grace): (&Cancellation, Duration),
 ) -> Cause {
-    cancellation.until(Level::Asked).await;
     if let Err(cause) = stop_of_cancelled(engine, container, (cancellation, grace)).await {
         return cause;
     }
