@@ -19,7 +19,7 @@ use crate::run::blocking::blocking;
 use crate::run::cancel::{Cancelled, Level, PHASES_END};
 use crate::run::container::open_up;
 use crate::run::container::stop::{kill, stop_of_cancelled};
-use crate::run::end::End;
+use crate::run::end::{End, Failed};
 use crate::volume::is_readable;
 
 /// Which hooks are carried out.
@@ -50,7 +50,7 @@ pub(super) async fn look_at_targets(live: &Live) -> Result<(), Cause> {
 /// Carries out the hooks of a run whose container has exited. Each is tried; the first failure is
 /// the run's, the others are warnings. So are all when the container failed: that is told by its
 /// exit code.
-pub(super) async fn perform(live: &mut Live, end: End) -> Result<End, Cause> {
+pub(super) async fn perform(live: &mut Live, end: End) -> Result<End, Failed> {
     live.has_collected = true;
     let which = if end.has_succeeded() { Which::All } else { Which::Marked };
     let done = carry_out(live, which).await;
@@ -62,37 +62,41 @@ pub(super) async fn perform(live: &mut Live, end: End) -> Result<End, Cause> {
         }
     }
     let is_cancelled = end.is_cancelled || done.was_cancelled;
-    failure.map_or(Ok(End { is_cancelled, ..end }), Err)
+    match failure {
+        None => Ok(End { is_cancelled, ..end }),
+        Some(cause) => Err(Failed::new(cause, is_cancelled)),
+    }
 }
 
 /// Carries out the hooks that are marked for it after a run that failed. What they cannot do is a
-/// warning: the failure has its cause already.
-pub(super) async fn rescue(live: &mut Live) {
+/// warning: the failure has its cause already. Whether the run was cancelled while they were carried out.
+pub(super) async fn rescue(live: &mut Live) -> bool {
     if live.has_collected {
-        return;
+        return false;
     }
     let runs = match &live.made.container {
         MadeContainer::Started(container) => Some(container.clone()),
-        MadeContainer::Removing(_) => None,
+        MadeContainer::Exited(..) | MadeContainer::Removing(..) => None,
         MadeContainer::None
         | MadeContainer::Asked
         | MadeContainer::Refused
-        | MadeContainer::Created(_) => return,
+        | MadeContainer::Created(_) => return false,
     };
-    let Some(engine) = live.made.engine.clone() else { return };
+    let Some(engine) = live.made.engine.clone() else { return false };
     if !live.plan.hooks.iter().any(PlannedHook::is_marked) {
-        return;
+        return false;
     }
     live.enters(Phase::Collect);
     // What still runs still writes. Clean-up says what it thinks of an engine that does not kill.
     let limit = (live.given.stop_timeout, PHASES_END);
     if let Some(container) = runs {
         let ending = end(live, &engine, &container);
-        let Ok(Ok(())) = live.cancellation.in_time(limit, Box::pin(ending)).await else { return };
+        let ended = live.cancellation.in_time(limit, Box::pin(ending)).await;
+        let Ok(Ok(())) = ended else { return false };
     }
-    for error in carry_out(live, Which::Marked).await.errors {
-        live.warns(chain(&error));
-    }
+    let done = carry_out(live, Which::Marked).await;
+    done.errors.iter().for_each(|error| live.warns(chain(error)));
+    done.was_cancelled
 }
 
 /// Ends a container that may still run.
@@ -177,7 +181,6 @@ async fn one(live: &mut Live, planned: PlannedHook) -> (Result<Performed, Cause>
         Ok(Ok(made)) => made,
         Ok(Err(cause)) => return (Err(cause), false),
         Err(Cancelled) => {
-            live.report.cancelled = true;
             return (Ok(Performed::none(label)), true);
         }
     };
@@ -186,7 +189,6 @@ async fn one(live: &mut Live, planned: PlannedHook) -> (Result<Performed, Cause>
     if let Ok(performed) = cancellation.unless(level, &mut work).await {
         return (performed, false);
     }
-    live.report.cancelled = true;
     drop(stop);
     // It notices between two reads. One that hangs in a request is left behind.
     let stopped = timeout(STOPS, &mut work).await.unwrap_or_else(|_| {

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use nix::unistd::geteuid;
 use tokio::task::JoinHandle;
 
-use super::cancel::{Cancellation, Cancelled};
+use super::cancel::Cancellation;
 use super::chain::chain;
 use super::clean_up_error::CleanUpError;
-use super::end::End;
+use super::end::{ContainerEnd, Ended, Failed, Stop};
 use super::error::{Cause, RunError};
 use super::failure::Tail;
 use super::labels::{
@@ -115,30 +115,30 @@ pub(super) enum MadeContainer {
     Created(ContainerId),
     /// It runs, or has run.
     Started(ContainerId),
+    /// It has exited.
+    Exited(ContainerId, ContainerEnd),
     /// It has exited, and the engine is removing it.
-    Removing(JoinHandle<Result<(), DockerError>>),
+    Removing(ContainerId, ContainerEnd, JoinHandle<Result<(), DockerError>>),
 }
 
-/// Why the phases did not come to their end.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// Somebody asked for it.
-    Cancelled,
-    /// Something went wrong.
-    Failed(Cause),
-    /// Something had gone wrong in an earlier phase.
-    FailedIn(Phase, Cause),
-}
-
-impl From<Cause> for Stop {
-    fn from(cause: Cause) -> Self {
-        Self::Failed(cause)
+impl MadeContainer {
+    /// Its id, if there is one.
+    pub(super) fn id(&self) -> Option<&ContainerId> {
+        match self {
+            Self::None | Self::Asked | Self::Refused => None,
+            Self::Created(id)
+            | Self::Started(id)
+            | Self::Exited(id, _)
+            | Self::Removing(id, ..) => Some(id),
+        }
     }
-}
 
-impl From<Cancelled> for Stop {
-    fn from(_: Cancelled) -> Self {
-        Self::Cancelled
+    /// How it ended, if it is known.
+    pub(super) fn end(&self) -> Option<ContainerEnd> {
+        match self {
+            Self::Exited(_, end) | Self::Removing(_, end, _) => Some(*end),
+            Self::None | Self::Asked | Self::Refused | Self::Created(_) | Self::Started(_) => None,
+        }
     }
 }
 
@@ -279,7 +279,7 @@ impl Live {
     /// Makes the run's result of how the phases ended, in `phase` the last of them.
     pub(super) fn ended(
         &mut self,
-        ended: Result<End, Stop>,
+        ended: Ended,
         phase: Phase,
         clean_up: Vec<CleanUpError>,
     ) -> Result<Outcome, RunError> {
@@ -290,17 +290,12 @@ impl Live {
         let mut report = std::mem::take(&mut self.report);
         report.transfers = self.transfers.records();
         report.uploads.splice(0..0, self.transfers.arrived().cloned().map(UploadRecord::from));
-        let (phase, cause) = match ended {
-            Ok(_) => return Ok(Outcome::of(report).with_closed_stdout(is_stdout_closed)),
-            Err(Stop::Cancelled) => {
-                report.cancelled = true;
-                return Ok(Outcome::of(report).with_closed_stdout(is_stdout_closed));
-            }
-            Err(Stop::Failed(cause)) => (phase, cause),
-            Err(Stop::FailedIn(earlier, cause)) => (earlier, cause),
+        let Err(Stop::Failed(Failed { cause, phase: earlier, .. })) = ended else {
+            return Ok(Outcome::of(report).with_closed_stdout(is_stdout_closed));
         };
-        report.error = Some(chain(&cause));
-        Err(RunError { phase, cause: Box::new(cause), clean_up, report: Box::new(report) })
+        let phase = earlier.unwrap_or(phase);
+        report.error = Some(chain(&*cause));
+        Err(RunError { phase, cause, clean_up, report: Box::new(report) })
     }
 
     /// The folder of the host that a FIFO is to be made in.

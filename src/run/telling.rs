@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::cancel::{Cancelled, GIRDER_IS_TOLD};
 use super::chain::chain;
-use super::end::End;
+use super::end::{Ended, Failed, Stop, is_cancelled};
 use super::error::Cause;
 use super::failure;
-use super::live::{Live, Stop};
+use super::live::Live;
 use super::settings::Reporting;
 use crate::docker::{self, ContainerId};
 use crate::event::Event;
@@ -128,31 +128,37 @@ impl Live {
         Ok(())
     }
 
-    /// The phases are over: says how the container failed, and how the job in Girder ended.
-    pub(super) fn concludes(&mut self, ended: &Result<End, Stop>) {
+    /// The phases are over: says how the container and the run ended, in the report and to the job in Girder.
+    pub(super) fn concludes(&mut self, ended: &Ended) {
         let bad = self.bad_progress.load(Ordering::Relaxed);
         if bad > 0 {
             let lines = if bad == 1 { "line" } else { "lines" };
             self.warns(format!("{bad} {lines} of the progress pipe said no progress"));
         }
-        if self.report.oom_killed {
+        let container = self.made.container.end();
+        let oom_killed = container.is_some_and(|end| end.oom_killed);
+        if oom_killed {
             self.warns(
                 "the container ran out of memory, and something in it was killed".to_owned(),
             );
         }
-        let exit = self.report.exit_code;
-        self.report.failure = exit.and_then(|code| failure::words(code, self.report.oom_killed));
+        let failure = container.and_then(|end| failure::words(end.exit_code, end.oom_killed));
         let error = match ended {
-            Err(Stop::Failed(cause) | Stop::FailedIn(_, cause)) => Some(chain(cause)),
+            Err(Stop::Failed(Failed { cause, .. })) => Some(chain(&**cause)),
             Ok(_) | Err(Stop::Cancelled) => None,
         };
-        let has_failed = error.is_some() || exit.is_some_and(|code| code != 0);
-        if has_failed {
-            let tail = self.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner);
-            self.report.stderr_tail = tail.lines();
-        }
+        let has_failed = error.is_some() || container.is_some_and(|end| end.exit_code != 0);
+        let stderr_tail = match has_failed {
+            true => self.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner).lines(),
+            false => Vec::new(),
+        };
+        let is_cancelled = is_cancelled(ended);
+        self.report.exit_code = container.map(|end| end.exit_code);
+        self.report.oom_killed = oom_killed;
+        self.report.cancelled = is_cancelled;
+        self.report.failure.clone_from(&failure);
+        self.report.stderr_tail.clone_from(&stderr_tail);
         let Some(teller) = &self.teller else { return };
-        let is_cancelled = self.report.cancelled || matches!(ended, Err(Stop::Cancelled));
         let status = match (is_cancelled && error.is_none(), has_failed) {
             (true, _) => JobStatus::Canceled,
             (false, true) => JobStatus::Error,
@@ -161,11 +167,11 @@ impl Live {
         if is_cancelled {
             teller.log("the run was cancelled\n");
         }
-        for line in self.report.failure.iter().chain(&error) {
+        for line in failure.iter().chain(&error) {
             teller.log(&format!("error: {line}\n"));
         }
-        if !self.report.stderr_tail.is_empty() {
-            let lines = self.report.stderr_tail.join("\n");
+        if !stderr_tail.is_empty() {
+            let lines = stderr_tail.join("\n");
             teller.log(&format!("the last lines of its standard error:\n{lines}\n"));
         }
         if self.job.is_some() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gantline::event::{Event, EventSink, RunId};
 use gantline::internal::docker::DockerError;
 use gantline::run::{Cause, CleanUpError};
-use gantline::{JobSpec, Phase, Runner, RunnerBuilder};
+use gantline::{JobSpec, Phase, RunSettings, Runner, RunnerBuilder};
 use serde_json::json;
 
 use crate::docker_peer::{Peer, SOON, http, id, is_ping, target};
@@ -69,6 +69,26 @@ fn a_run_is_cancelled_while_its_image_is_pulled() {
     assert!(outcome.is_cancelled());
     assert_eq!(outcome.exit_code(), None);
     was_closed.recv_timeout(SOON).expect("the pull goes on");
+    assert!(is_empty(&folder));
+}
+
+#[test]
+fn a_run_whose_time_is_over_before_it_has_a_container_fails_and_says_that_it_was_stopped() {
+    let engine = Peer::on_unix(|request, stream| {
+        if is_ping(request) {
+            return false;
+        }
+        assert!(asked(request) == "POST /images/create", "{request}");
+        stream.wait_for_close();
+        true
+    });
+    let (builder, folder) = runner(&engine, SOON);
+    let settings = RunSettings::default().with_timeout(Duration::from_millis(50));
+    let handle = builder.build().unwrap().start_with(&job(true), settings).unwrap();
+    let error = handle.wait().unwrap_err();
+    assert!(matches!(*error.cause, Cause::TimedOut { .. }), "{error:?}");
+    assert!(error.report.cancelled);
+    assert_eq!((error.report.exit_code, &error.report.container_id), (None, &None));
     assert!(is_empty(&folder));
 }
 

@@ -16,6 +16,7 @@ use crate::run::container::absence::patiently;
 use crate::run::container::deaf::heard;
 use crate::run::container::open_up;
 use crate::run::container::stop::{kill, kill_without_engine, remove};
+use crate::run::end::ContainerEnd;
 use crate::run::labels::RUN_LABEL;
 use crate::run::live::{Live, MadeContainer};
 use crate::run::outcome::KeptRecord;
@@ -28,7 +29,7 @@ use crate::volume::{Note, TempDirectory, VolumeError};
 pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
     live.reserve.clear();
     let mut left = Vec::new();
-    let has_exited = matches!(live.made.container, MadeContainer::Removing(_));
+    let has_exited = matches!(live.made.container, MadeContainer::Removing(..));
     if !has_exited {
         // First whoever reads: an input that is let go looks like the end of a file.
         left.extend(remove_container(live).await.err());
@@ -51,13 +52,17 @@ pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
 
 /// Begins to remove a container that has exited: nothing of what follows needs it. One that is to
 /// stay stays.
-pub(crate) fn begin_removal(live: &mut Live, engine: Client, container: ContainerId) {
+pub(crate) fn begin_removal(
+    live: &mut Live,
+    engine: Client,
+    (container, end): (ContainerId, ContainerEnd),
+) {
     if live.plan.remove_container {
-        let cancellation = live.cancellation.clone();
+        let (cancellation, id) = (live.cancellation.clone(), container.clone());
         let removal = tokio::spawn(async move {
-            patiently(&engine, &cancellation, || remove(&engine, &container)).await
+            patiently(&engine, &cancellation, || remove(&engine, &id)).await
         });
-        live.made.container = MadeContainer::Removing(removal);
+        live.made.container = MadeContainer::Removing(container, end, removal);
     }
 }
 
@@ -71,8 +76,7 @@ async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
     let ((cancellation, limit), name) = (limit(live, CONTAINER_GOES), live.container_name());
     let removed = cancellation.in_time(limit, take_container_away(live)).await;
     let Ok(removed) = removed else {
-        let id = live.report.container_id.clone().map(ContainerId::try_from);
-        if let Some(Ok(id)) = id {
+        if let Some(id) = live.made.container.id().cloned() {
             kill_without_engine(&id).await;
             let note = live.made.container_note.take_if(|_| live.plan.remove_container);
             let late = live.made.engine.clone().zip(note);
@@ -128,7 +132,7 @@ async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
     let Some(engine) = &live.made.engine else { return Ok(()) };
     let cancellation = &live.cancellation;
     let failed = |source| CleanUpError::Container { name: name.clone(), source };
-    match std::mem::take(&mut live.made.container) {
+    match &mut live.made.container {
         MadeContainer::None => Ok(()),
         made @ (MadeContainer::Asked | MadeContainer::Refused) => {
             let mine = [(RUN_LABEL, Some(live.ledger.run().as_str()))];
@@ -142,21 +146,20 @@ async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
             }
             Ok(())
         }
+        MadeContainer::Exited(..) if !live.plan.remove_container => Ok(()),
         MadeContainer::Started(id) if !live.plan.remove_container => {
-            // It has exited, unless the run broke off: then nothing would ever stop it.
-            and_kill(&id, heard(engine, cancellation, kill(engine, &id)).await)
-                .await
-                .map_err(failed)
+            // The run broke off: nothing would ever stop it.
+            and_kill(id, heard(engine, cancellation, kill(engine, id)).await).await.map_err(failed)
         }
-        MadeContainer::Created(id) => {
-            heard(engine, cancellation, remove(engine, &id)).await.map_err(failed)
+        MadeContainer::Created(id) | MadeContainer::Exited(id, _) => {
+            heard(engine, cancellation, remove(engine, id)).await.map_err(failed)
         }
         MadeContainer::Started(id) => {
-            and_kill(&id, heard(engine, cancellation, remove(engine, &id)).await)
+            and_kill(id, heard(engine, cancellation, remove(engine, id)).await)
                 .await
                 .map_err(failed)
         }
-        MadeContainer::Removing(removal) => match removal.await {
+        MadeContainer::Removing(.., removal) => match removal.await {
             Ok(removed) => removed.map_err(failed),
             Err(_) => Err(CleanUpError::Bug("removing a container panicked")),
         },
@@ -205,7 +208,7 @@ async fn remove_directories(live: &mut Live, left: &mut Vec<CleanUpError>) {
     let mounts: Vec<usize> = mounts.map(|(at, _)| at).collect();
     for (mount, directory) in mounts.into_iter().zip(std::mem::take(&mut live.made.directories)) {
         let has_result = live.made.staying.contains(&mount);
-        if has_result || (live.given.keep == Keep::Always && live.report.container_id.is_some()) {
+        if has_result || (live.given.keep == Keep::Always && live.made.container.id().is_some()) {
             let path = directory.keep();
             if !has_result {
                 live.keeps(KeptRecord { path, command: None });

@@ -2,10 +2,10 @@
 
 use crate::pump::Finish;
 use crate::run::chain::chain;
-use crate::run::end::End;
+use crate::run::end::{Ended, Failed};
 use crate::run::error::Cause;
 use crate::run::hooks;
-use crate::run::live::{Live, Stop};
+use crate::run::live::Live;
 use crate::run::phases::wait::Drained;
 use crate::run::transfers::uploads::finish_uploads;
 
@@ -16,7 +16,7 @@ impl Drained {
     /// Whatever a program wrote before it exited is whole, whichever its exit code. What a run
     /// that was cancelled has written is not. Girder gets only what a container made that succeeded,
     /// as hooks are carried out only then.
-    pub(crate) async fn collect(self, live: &mut Live) -> Result<End, Stop> {
+    pub(crate) async fn collect(self, live: &mut Live) -> Ended {
         let Self { end } = self;
         if !end.is_cancelled {
             keep_files(live)?;
@@ -25,10 +25,14 @@ impl Drained {
             Ok(end) => Ok(hooks::perform(live, end).await?),
             // One result that did not arrive is no reason to throw the others away.
             Err(cause) => {
-                if let Err(later) = hooks::perform(live, end).await {
-                    live.warns(chain(&later));
-                }
-                Err(cause.into())
+                let is_cancelled = match hooks::perform(live, end).await {
+                    Ok(end) => end.is_cancelled,
+                    Err(Failed { cause: later, is_cancelled, .. }) => {
+                        live.warns(chain(&*later));
+                        is_cancelled
+                    }
+                };
+                Err(Failed::new(cause, is_cancelled).into())
             }
         }
     }

@@ -17,10 +17,10 @@ use self::prepare::Prepared;
 use self::wait::Drained;
 use crate::event::Phase;
 use crate::run::cancel::PHASES_END;
-use crate::run::end::End;
+use crate::run::end::{End, Ended, Failed, Stop};
 use crate::run::error::{Cause, RunError};
 use crate::run::hooks;
-use crate::run::live::{Live, MadeContainer, Stop};
+use crate::run::live::{Live, MadeContainer};
 use crate::run::outcome::Outcome;
 use crate::run::settings::Keep;
 
@@ -28,10 +28,11 @@ use crate::run::settings::Keep;
 /// for. Gives what is still to be done when its end has been told.
 pub(crate) async fn run(mut live: Live) -> (Result<Outcome, RunError>, Option<Rest>) {
     let limit = TimeLimit::begin(&live);
-    let ended = limit.judge(Box::pin(phases(&mut live)).await);
+    let mut ended = limit.judge(Box::pin(phases(&mut live)).await);
     let phase = live.phase();
-    if ended.is_err() {
-        Box::pin(hooks::rescue(&mut live)).await;
+    if let Err(stop) = ended {
+        let is_cancelled = Box::pin(hooks::rescue(&mut live)).await;
+        ended = Err(stop.cancelled_since(is_cancelled));
     }
     live.concludes(&ended);
     live.enters(Phase::CleanUp);
@@ -66,10 +67,10 @@ impl Rest {
 
 /// Whether somebody wants that, and nothing that the clean-up does changes what is told of the run: a container that
 /// has exited is being removed, and no result stays on this host.
-fn ends_before_clean_up(live: &Live, ended: &Result<End, Stop>) -> bool {
+fn ends_before_clean_up(live: &Live, ended: &Ended) -> bool {
     live.given.cleaned_up.is_some()
         && matches!(ended, Ok(End { is_cancelled: false, .. }))
-        && matches!(live.made.container, MadeContainer::Removing(_))
+        && matches!(live.made.container, MadeContainer::Removing(..))
         && live.made.staying.is_empty()
         && live.given.keep != Keep::Always
 }
@@ -104,20 +105,20 @@ impl TimeLimit {
 
     /// What came of the phases, given that they may have had too little time. Results are in their
     /// place by now, or are not any more.
-    fn judge(self, ended: Result<End, Stop>) -> Result<End, Stop> {
+    fn judge(self, ended: Ended) -> Ended {
         let Self(Some((after, ends))) = self else { return ended };
         let is_over = ends.is_finished();
         ends.abort();
         match ended {
             Ok(End { is_cancelled: true, .. }) | Err(Stop::Cancelled) if is_over => {
-                Err(Stop::Failed(Cause::TimedOut { after }))
+                Err(Failed::new(Cause::TimedOut { after }, true).into())
             }
             ended => ended,
         }
     }
 }
 
-async fn phases(live: &mut Live) -> Result<End, Stop> {
+async fn phases(live: &mut Live) -> Ended {
     live.begins_job()?;
     let (cancellation, grace) = (live.cancellation.clone(), live.given.stop_timeout);
     let drained =

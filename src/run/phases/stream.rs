@@ -9,8 +9,9 @@ use crate::run::container::absence::patiently;
 use crate::run::container::exit::{Ended, exit_of};
 use crate::run::container::output::{Output, Reopening};
 use crate::run::container::stop::{kill, stop_of_cancelled};
+use crate::run::end::{ContainerEnd, Stop};
 use crate::run::error::Cause;
-use crate::run::live::{Live, Stop};
+use crate::run::live::{Live, MadeContainer};
 use crate::run::phases::start::Started;
 use crate::run::transfers::Turn;
 
@@ -41,9 +42,9 @@ impl Started {
             ));
         }
         let is_cancelled = cancellation.go_on().is_err();
-        live.report.cancelled = is_cancelled;
         let exit_code = ended.exit.status_code;
-        live.report.exit_code = Some(exit_code);
+        let end = ContainerEnd { exit_code, oom_killed: false };
+        live.made.container = MadeContainer::Exited(container.clone(), end);
         live.tell(&Event::ContainerExited { exit_code });
         Ok(Exited { engine, container, ended, is_cancelled })
     }

@@ -12,9 +12,9 @@ use crate::run::chain::chain;
 use crate::run::container::absence::patiently;
 use crate::run::container::exit::Ended;
 use crate::run::container::output::Output;
-use crate::run::end::End;
+use crate::run::end::{ContainerEnd, End, Failed, Stop};
 use crate::run::error::{Cause, too_much};
-use crate::run::live::{Live, Stop};
+use crate::run::live::{Live, MadeContainer};
 use crate::run::phases::clean_up::begin_removal;
 use crate::run::phases::stream::Exited;
 use crate::run::transfers::replaced::deliver_replaced;
@@ -66,9 +66,10 @@ impl Exited {
                 false
             }
         };
-        live.report.oom_killed = oom_killed;
-        let end = End { exit_code, oom_killed, is_cancelled };
-        begin_removal(live, engine, container);
+        let end = ContainerEnd { exit_code, oom_killed };
+        live.made.container = MadeContainer::Exited(container.clone(), end);
+        begin_removal(live, engine, (container, end));
+        let end = End { container: end, is_cancelled };
         if let Some(error) = ended.exit.error {
             live.warns(format!("the engine says of the container's end: {error}"));
         }
@@ -84,7 +85,9 @@ impl Exited {
                 live.warns(chain(&cause));
                 Ok(Drained { end })
             }
-            Some((phase, cause)) => Err(Stop::FailedIn(phase, cause)),
+            Some((phase, cause)) => {
+                Err(Failed { phase: Some(phase), ..Failed::new(cause, is_cancelled) }.into())
+            }
         }
     }
 }
@@ -136,7 +139,6 @@ async fn drain(live: &mut Live, rest: &mut Rest, is_cancelled: bool) -> bool {
     let Err(Cancelled) = cancellation.unless(Level::beyond(is_cancelled), written).await else {
         return is_cancelled;
     };
-    live.report.cancelled = true;
     live.transfers.cancel();
     end_transfers(live, rest).await;
     true

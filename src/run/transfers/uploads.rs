@@ -38,7 +38,6 @@ pub(crate) async fn finish_uploads(live: &mut Live, end: End) -> Result<End, Cau
     match cancellation.in_time(limit, settling).await {
         Ok(Ok(settled)) => settled.map(|()| end),
         Ok(Err(Cancelled)) | Err(Cancelled) => {
-            live.report.cancelled = true;
             // Clean-up waits for those that take long.
             for transfer in live.transfers.uploading() {
                 live.transfers.give_up(transfer);
