@@ -20,13 +20,19 @@ fn job(pull: bool) -> JobSpec {
 
 fn runner(engine: &Peer, timeout: Duration) -> (RunnerBuilder, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
+    let [temporary, records] = [TEMPORARY, "records"].map(|name| folder.path().join(name));
+    [&temporary, &records].into_iter().for_each(|path| std::fs::create_dir(path).unwrap());
     let mut settings = engine.settings();
     settings.timeout = timeout;
-    (Runner::builder().engine(settings).temporary_folder(folder.path()), folder)
+    let builder = Runner::builder().engine(settings).temporary_folder(temporary);
+    // Not everything is removed of an engine that fails, and nobody prunes that.
+    (builder.record_folder(records), folder)
 }
 
+const TEMPORARY: &str = "tmp";
+
 fn is_empty(folder: &tempfile::TempDir) -> bool {
-    std::fs::read_dir(folder.path()).unwrap().next().is_none()
+    std::fs::read_dir(folder.path().join(TEMPORARY)).unwrap().next().is_none()
 }
 
 /// What is asked for, without version and query.

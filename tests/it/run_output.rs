@@ -159,7 +159,7 @@ fn file(path: &Path) -> Value {
 
 /// Runs a job whose output goes to our own, or into a sink.
 fn run(engine: &Peer, sink: Option<Value>) -> (Result<Outcome, RunError>, String) {
-    let folder = tempfile::tempdir().unwrap();
+    let [folder, records] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let streams = sink.map(
         |sink| json!({"type": "Connect", "input": {"type": "ContainerStdOut"}, "output": sink}),
     );
@@ -169,6 +169,7 @@ fn run(engine: &Peer, sink: Option<Value>) -> (Result<Outcome, RunError>, String
     });
     let job = JobSpec::from_json(&job.to_string()).unwrap();
     let runner = Runner::builder().engine(engine.settings()).temporary_folder(folder.path());
+    let runner = runner.record_folder(records.path());
     let written = Written::default();
     let settings = RunSettings::new().with_stdout_writer(written.clone());
     let ended = runner.build().unwrap().start_with(&job, settings).unwrap().wait();
