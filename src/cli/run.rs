@@ -174,7 +174,7 @@ fn last_words(
             Some(format!("{}; --girder-url names one", chain(error)))
         }
         Err(error) => match &*error.cause {
-            Cause::Volume(volume) if volume.place().starts_with(temporary) => Some(format!(
+            Cause::Volume(volume) if volume.is_of_folder(temporary) => Some(format!(
                 "{}; TMPDIR is {}: set it to a folder that holds files, pipes and folders",
                 chain(error),
                 temporary.display()

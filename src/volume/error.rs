@@ -26,7 +26,7 @@ pub enum VolumeError {
         source: io::Error,
     },
     /// The folder that is to hold a FIFO cannot be opened.
-    #[error("cannot open the folder {} for the FIFO {name}", folder.display())]
+    #[error("cannot open the folder {}{} for the FIFO {name}", folder.display(), must_be_there(source))]
     OpenFolder {
         /// The folder.
         folder: PathBuf,
@@ -93,21 +93,33 @@ pub enum VolumeError {
     },
 }
 
+/// Nobody makes it.
+fn must_be_there(source: &io::Error) -> &'static str {
+    if source.kind() == io::ErrorKind::NotFound {
+        ", which must be there before the run,"
+    } else {
+        ""
+    }
+}
+
 impl VolumeError {
-    /// The file or folder that it is about.
+    /// Whether what is made in this folder cannot be made.
     #[cfg(feature = "command")]
-    pub(crate) fn place(&self) -> &Path {
+    pub(crate) fn is_of_folder(&self, temporary: &Path) -> bool {
         let (Self::MakeDirectory { folder: path, .. }
         | Self::MakeFolder { folder: path, .. }
-        | Self::OpenFolder { folder: path, .. }
         | Self::OpenPlace { folder: path, .. }
         | Self::Remove { path, .. }
         | Self::MakeFifo { path, .. }
         | Self::Find { path, .. }
         | Self::MakeFile { path, .. }
         | Self::RemoveFile { path, .. }
-        | Self::RemoveFifo { path, .. }) = self;
-        path
+        | Self::RemoveFifo { path, .. }) = self
+        else {
+            // What was made is opened: its FIFO's name has a folder that nobody has made.
+            return false;
+        };
+        path.starts_with(temporary)
     }
 
     /// Where something is mounted that stands in the way.

@@ -255,6 +255,12 @@ fn a_temporary_folder_that_takes_no_files_is_told_by_its_variable() {
     assert_eq!(run.code, 125, "{run}");
     let words = "; TMPDIR is /proc: set it to a folder that holds files, pipes and folders";
     assert!(run.stderr.contains(words), "{run}");
+
+    // It is not to blame for a folder that nobody makes.
+    let run = Job::script("true").arg(json!({"type": "NamedInputPipe", "name": "a/in"})).finish();
+    assert_eq!(run.code, 125, "{run}");
+    let words = "/a, which must be there before the run, for the FIFO in: No such file";
+    assert!(run.stderr.contains(words) && !run.stderr.contains("TMPDIR"), "{run}");
 }
 
 #[test]
