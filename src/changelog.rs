@@ -31,6 +31,8 @@
 //!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns
 //!   of a container's `--init`, which ends before the guard.
 //! - A device or a mount that is not there is no longer told as a program that is not there.
+//! - `gantline run --image` says for each option of docker's that it does not have which member of a job document there is.
+//!   An id in `--in` or `--out` that has lost a digit is warned of before it is taken for a file.
 //! - A pipe in a folder of its volume that nobody has made is no longer told as `TMPDIR`'s fault.
 //! - What is wrong with `-v`, `-m`, `--image` and the other options of `run --image` is told by the option's name.
 //! - `gantline check` shows `<Girder API URL>` and `<Girder token>` where those will be, in place of nothing.

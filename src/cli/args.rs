@@ -45,7 +45,7 @@ pub(super) enum Command {
     #[command(after_help = topics())]
     Help {
         /// The topic, or the command
-        topic: Vec<String>,
+        topic: Option<String>,
     },
     /// Write a first job to change, and its schema beside it, for editors.
     ///

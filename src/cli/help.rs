@@ -9,27 +9,23 @@ use super::{Failure, exit, fold, looks, render};
 use crate::manual::CHAPTERS;
 
 /// Prints what is known of a topic, or what topics there are.
-pub(super) fn help(words: &[String]) -> Result<u8, Failure> {
+pub(super) fn help(topic: Option<&str>) -> Result<u8, Failure> {
     let mut cli = Cli::command();
     // Gives the commands below it their whole names.
     cli.build();
-    let Some(topic) = words.first() else {
+    let Some(topic) = topic else {
         return render::print(&cli.render_long_help().to_string());
     };
-    if let Some((_, _, text)) = CHAPTERS.iter().find(|(name, ..)| name == topic) {
+    if let Some((_, _, text)) = CHAPTERS.iter().find(|(name, ..)| *name == topic) {
         let text = without_comments(text);
         return render::print(&match looks::columns_of(io::stdout()) {
             Some(columns) => fold::fold(&text, columns.into()),
             None => text,
         });
     }
-    let mut command = &mut cli;
-    for word in words {
-        let Some(found) = command.find_subcommand_mut(word) else {
-            return Err(unknown(word));
-        };
-        command = found;
-    }
+    let Some(command) = cli.find_subcommand_mut(topic) else {
+        return Err(unknown(topic));
+    };
     render::print(&command.render_long_help().to_string())
 }
 

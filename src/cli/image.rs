@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use super::foreign;
 use crate::spec::Problem;
 
 /// What a job without a document is made of.
@@ -127,16 +128,19 @@ impl ImageArgs {
             })
         };
         let volumes = self.volume.iter().filter_map(here);
-        volumes.chain(arguments.iter().filter_map(no_pipe)).collect::<Vec<_>>().into_iter()
+        let ids = self.inputs.iter().chain(&self.outputs).filter_map(|pipe| nearly_an_id(pipe));
+        let pipes = arguments.iter().filter_map(no_pipe);
+        volumes.chain(ids).chain(pipes).collect::<Vec<_>>().into_iter()
     }
 
     /// What is to be said where the program is not there: an option that we do not have was taken for it.
     pub(super) fn is_no_option(&self, arguments: &[OsString]) -> Option<String> {
         let first = arguments.first().filter(|_| self.is_given() && self.entrypoint.is_none())?;
         let first = first.to_str().filter(|first| first.starts_with('-'))?;
+        let advice = foreign::of_docker_run(first);
+        let advice = advice.unwrap_or_else(|| "`gantline help run` has the options".to_owned());
         Some(format!(
-            "{first} is no option of `gantline run --image`, so it was taken for the program's name; \
-             `gantline help run` has the options"
+            "{first} is no option of `gantline run --image`, so it was taken for the program's name; {advice}"
         ))
     }
 
@@ -347,8 +351,24 @@ fn container_stream(name: &str) -> Option<&'static str> {
     }
 }
 
+/// What is said of an id that has lost a digit: it is taken for the name of a file.
+fn nearly_an_id(pipe: &str) -> Option<String> {
+    let (_, end) = pipe.split_once('=')?;
+    let id = end.split('/').next().filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let is_near = id.len() != DIGITS && id.len().abs_diff(DIGITS) <= 3 && !Path::new(id).exists();
+    is_near.then(|| {
+        format!(
+            "{pipe} names a path here: an id of Girder's has {DIGITS} digits, and {id} has {}",
+            id.len()
+        )
+    })
+}
+
+/// What an id of Girder's has.
+const DIGITS: usize = 24;
+
 fn is_girder_id(text: &str) -> bool {
-    text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn argument(word: &OsString, pipes: &mut [Pipe]) -> Result<Value, ImageError> {

@@ -51,7 +51,10 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let file = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
     file.map_err(|error| {
         let advice = match error.kind() {
-            io::ErrorKind::AlreadyExists => "; nothing was written over",
+            io::ErrorKind::AlreadyExists => {
+                "; nothing was written over: `gantline init FILE` writes another"
+            }
+            io::ErrorKind::NotFound => "; its folder must be there",
             _ => "",
         };
         Failure {

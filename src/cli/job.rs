@@ -24,6 +24,15 @@ pub(super) fn asked_for(args: &RunArgs) -> Result<JobSpec, Failure> {
     match (&args.message, args.words.as_slice()) {
         (Some(path), _) => read_from(path, Form::Message),
         (None, [path]) => read_from(Path::new(path), Form::Document),
+        (None, [first, more @ ..])
+            if Path::new(first).extension().is_some_and(|end| end == "json") =>
+        {
+            let more: Vec<_> = more.iter().map(|word| quoted(&word.to_string_lossy())).collect();
+            Err(bad(format!(
+                "gantline run takes one job document, and nothing behind it: {}",
+                more.join(" ")
+            )))
+        }
         (None, words) => {
             let words: Vec<_> = words.iter().map(|word| quoted(&word.to_string_lossy())).collect();
             let (words, asks) = (words.join(" "), "gantline run takes one job document");

@@ -60,7 +60,7 @@ pub fn run() -> ExitCode {
             // Help and version go to stdout and are no failure; clap knows which is which.
             let _ = error.print();
             let words: Vec<_> = std::env::args_os().collect();
-            if let Some(advice) = foreign::advice(&words, error.kind()) {
+            if let Some(advice) = foreign::advice(&words, &error) {
                 render::say(&advice);
             }
             return exit::code(if error.use_stderr() { exit::BAD_JOB } else { exit::DONE });
@@ -76,7 +76,7 @@ pub fn run() -> ExitCode {
     let ended = log.and_then(|log| log.begin(&environment)).and_then(|()| match cli.command {
         Command::Run(args) => run::run(&args, &environment),
         Command::Check(args) => check::check(&args, &environment),
-        Command::Help { topic } => help::help(&topic),
+        Command::Help { topic } => help::help(topic.as_deref()),
         Command::Schema => render::print_json(&crate::spec::schema()),
         Command::Init { file } => init::init(&file),
         Command::Version { json } => about::version(json),

@@ -34,6 +34,9 @@ impl Endpoint {
         if address.is_empty() || address == "unix://" {
             return Ok(Self::default());
         }
+        if address.starts_with('/') {
+            return refuse("a socket's path has unix:// before it");
+        }
         let Some((scheme, rest)) = address.split_once("://") else {
             return refuse("expected unix:///path/to/socket or tcp://host:port");
         };
@@ -148,7 +151,8 @@ mod tests {
         assert!(refused("ssh://me@h").contains("SSH are not supported yet"));
         assert!(refused("npipe:////./pipe/docker_engine").contains("Windows"));
         assert!(refused("unix://run/x.sock").contains("begins with /"));
-        assert!(refused("/run/x.sock").contains("expected unix:///path/to/socket"));
+        assert!(refused("/run/x.sock").contains("a socket's path has unix:// before it"));
+        assert!(refused("run/x.sock").contains("expected unix:///path/to/socket"));
         assert!(refused("localhost:2375").contains("tcp://host:port"));
         assert!(refused("ftp://h").contains("expected unix:// or tcp://"));
         assert!(refused("tcp://h:2375/prefix").contains("path behind the port"));

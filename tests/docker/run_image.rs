@@ -46,6 +46,7 @@ fn an_option_of_dockers_that_we_do_not_have_is_no_program() {
     let run = Invocation::of(&IMAGE).args(&["--rm", "-it", "sh"]).finish();
     assert_eq!(run.code, 127, "{run}");
     assert!(run.stderr.contains("-it is no option of `gantline run --image`"), "{run}");
+    assert!(run.stderr.contains("; -it is docker's: a container here has no terminal"), "{run}");
     let run = Invocation::of(&IMAGE).args(&["no-such-program", "-it"]).finish();
     assert!(run.code == 127 && !run.stderr.contains("is no option"), "{run}");
     // What stands behind `--` is the program's.

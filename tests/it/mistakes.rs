@@ -32,6 +32,22 @@ fn a_pipe_in_the_arguments_that_no_option_makes_is_warned_of() {
 }
 
 #[test]
+fn an_id_that_has_lost_a_digit_is_warned_of_before_it_is_taken_for_a_file() {
+    let warned = |pipe: &str| {
+        let (code, _, stderr) =
+            said(&["run", "--print-job", "--image", "i", "--out", pipe, "cat", "{x}"], "");
+        assert_eq!(code, 0, "{stderr}");
+        stderr
+    };
+    let words = "x=6b02c2bf8ed649d13bc50b4/f names a path here: an id of Girder's has 24 digits, and \
+                 6b02c2bf8ed649d13bc50b4 has 23\n";
+    assert!(warned("x=6b02c2bf8ed649d13bc50b4/f").ends_with(words));
+    for right in ["x=6b02c2bf8ed649d13bc50b4f/f", "x=/6b02c2bf8ed649d13bc50b4", "x=cafe"] {
+        assert_eq!(warned(right), "");
+    }
+}
+
+#[test]
 fn a_depot_of_a_file_is_told_which_folder_has_it() {
     let (code, _, stderr) = said(&["depot", "/etc/hostname"], "");
     assert_eq!(code, 125, "{stderr}");
@@ -86,6 +102,10 @@ fn a_wrong_command_line_is_told_with_what_would_be_right() {
         ),
         (&["run", "-p", "80:80", "job.json"], &["'-p'", "gantline run --image IMAGE"]),
         (&["run", "--rm", "bb"], &["--image <IMAGE>"]),
+        (
+            &["run", "job.json", "extra", "a b"],
+            &["takes one job document, and nothing behind it: extra 'a b'"],
+        ),
         (&["ps"], &["'ps'", "`ps` is docker's"]),
         (&["run", "--message", "m.json", "job.json"], &["cannot be used with"]),
         (&["rum"], &["'run'"]),
@@ -104,7 +124,23 @@ fn a_wrong_command_line_is_told_with_what_would_be_right() {
             &["run", "--image", "bb", "--entrypoint", "echo", "--girder-tokn", "x"],
             &["'--girder-token'", "a `--` of its own"],
         ),
-        (&["run", "-d", "--image", "bb", "true"], &["unexpected argument '-d'"]),
+        (
+            &["run", "-d", "--image", "bb", "true"],
+            &["unexpected argument '-d'", "-d is docker's: a run always waits for its container"],
+        ),
+        (
+            &["run", "--image", "bb", "--cpus", "2", "true"],
+            &["--cpus is docker's: a job document has `nano_cpus` for it, and --print-job makes"],
+        ),
+        (&["run", "-p", "80:80", "--image", "bb"], &["-p is docker's: a job document has `ports`"]),
+        (
+            &["run", "-it", "--image", "bb", "sh"],
+            &["-i is docker's: a container here has no terminal"],
+        ),
+        (
+            &["run", "--env-file=x", "--image", "bb"],
+            &["--env-file is docker's: each variable is given by -e NAME=VALUE"],
+        ),
         (&["run", "--image", "BB"], &["gantline: --image: found", "its name in lower case"]),
         (&["run", "--image", "bb", "--in", "x=/y", "cat"], &["--in x is not used: write {x}"]),
         (
@@ -209,6 +245,7 @@ fn a_wrong_command_line_is_told_with_what_would_be_right() {
         (&["help", "nonsense"], &["there is no help about \"nonsense\""]),
         (&["help", "jobs"], &["about job, types, report", "did you mean job?"]),
         (&["help", "type"], &["did you mean types?"]),
+        (&["help", "depot", "run"], &["unexpected argument 'run'"]),
         (&["bench", "--size", "huge"], &["--size"]),
     ] {
         let (code, stdout, stderr) = said(arguments, "");
@@ -238,6 +275,7 @@ fn a_wrong_environment_is_told_by_the_variables_name() {
             "GANTLINE_LOG is \"debgu\": \"debgu\" is none of error, warn, info",
         ),
         ("DOCKER_HOST", "https://h:1", "cannot use DOCKER_HOST"),
+        ("DOCKER_HOST", "/run/docker.sock", "a socket's path has unix:// before it"),
         ("DOCKER_HOST", "ssh://h", "forward the socket with ssh -L"),
         (
             "DOCKER_TLS_VERIFY",
@@ -286,6 +324,10 @@ fn a_schema_that_is_there_is_not_said_to_be_written() {
     };
     assert!(wrote("a.json").starts_with("wrote a.json, and job.schema.json beside it\n"));
     assert!(wrote("b.json").starts_with("wrote b.json; job.schema.json is beside it already\n"));
+    let again = gantline(&["init", "a.json"]).current_dir(folder.path()).output().unwrap();
+    let again = (again.status.code(), String::from_utf8(again.stderr).unwrap());
+    let words = "nothing was written over: `gantline init FILE` writes another\n";
+    assert!(again.0 == Some(125) && again.1.ends_with(words), "{again:?}");
     std::fs::write(&schema, "{}").unwrap();
     let words = "wrote c.json; job.schema.json is another one and was left as it is";
     assert!(wrote("c.json").starts_with(words));

@@ -301,6 +301,12 @@ fn a_wrong_document_is_told_with_what_would_be_right() {
 fn what_is_no_json_is_told_with_what_json_has() {
     for (text, words) in [
         ("", "the document is empty"),
+        (r#"{"image": "i""#, "EOF while parsing an object: its `}` is missing"),
+        (
+            r#"{"image": "i", "container_args": ["a""#,
+            "EOF while parsing a list: its `]` is missing",
+        ),
+        (r#"{"image": "i"#, "EOF while parsing a string: its last double quote is missing"),
         ("image: busybox", "expected value: text in double quotes, a number, true, false, null"),
         (r#"{"image": "i",}"#, "a name in double quotes, and no comma behind the last member"),
         ("{'image': 'i'}", "key must be a string: a name in double quotes"),

@@ -199,6 +199,9 @@ fn message(error: &serde_json::Error, text: &str) -> String {
             ": text in double quotes, a number, true, false, null, a list or an object, and no comma \
              behind the last one"
         }
+        "EOF while parsing an object" => ": its `}` is missing",
+        "EOF while parsing a list" => ": its `]` is missing",
+        "EOF while parsing a string" => ": its last double quote is missing",
         _ => "",
     };
     format!("{words}{expected}")
