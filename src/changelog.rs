@@ -27,6 +27,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - Lines of progress on a terminal (`--progress plain`, `TERM=dumb`, `CI`) do not share a line with what the container
+//!   prints. `gantline upload --metadata-of` says what it has done.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:
 //!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns
 //!   of a container's `--init`, which ends before the guard.

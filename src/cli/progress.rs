@@ -51,11 +51,15 @@ impl Display {
         Ok(Self { shown, bars, stdout, stderr, aside })
     }
 
-    /// What the run is given: where its events go, and the streams that would be written across the bars,
-    /// which are those that go to a terminal.
+    /// What the run is given: where its events go, and the streams that would be written across the bars or the
+    /// lines, which are those that go to a terminal.
     pub(super) fn settings(&self, settings: RunSettings) -> RunSettings {
         let settings = settings.with_events(self.aside.clone());
-        let Progress::Auto = self.shown else { return settings };
+        match self.shown {
+            Progress::Auto => {}
+            Progress::Plain if io::stderr().is_terminal() => {}
+            Progress::Plain | Progress::None => return settings,
+        }
         let settings = settings.with_stderr_writer(self.stderr.clone());
         match io::stdout().is_terminal() {
             true => settings.with_stdout_writer(self.stdout.clone()),

@@ -1,7 +1,7 @@
-//! Brings the container's output past the bars when both are on one terminal.
+//! Brings the container's output past the bars, or between our lines, when both are on one terminal.
 //!
 //! What the run writes is written while the bars are away. A last line that has no end is kept until it has one, or the
-//! bars are gone: they would be drawn behind it, and would wipe it out with themselves.
+//! bars are gone: they would be drawn behind it, and would wipe it out with themselves. A line of ours would go on in it.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -43,7 +43,12 @@ pub(super) fn upload(args: &UploadArgs, environment: &Environment) -> Result<u8,
     warnings.iter().for_each(|warning| render::say(&format!("warning: {warning}")));
     let printed = render::print(&uploads.iter().map(line).collect::<String>())?;
     match ended {
-        Ok(()) => Ok(printed),
+        Ok(()) => match &args.destination.metadata_of {
+            Some(item) => {
+                render::print(&format!("{}: metadata of item {item}\n", args.path.display()))
+            }
+            None => Ok(printed),
+        },
         Err(_) if signal.is_some() => Ok(exit::of_signal(signal)),
         Err(error) => Err(Failure { message: chain(&error), code: exit::FAILED }),
     }

@@ -42,13 +42,14 @@ fn command(run: &Finished) -> String {
 }
 
 /// Has a shell do what was said.
-fn type_in(command: &str, token: &str) {
+fn type_in(command: &str, token: &str) -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_gantline")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).env("PATH", path).env("GIRDER_TOKEN", token);
     let output = shell.env_remove("GIRDER_API_URL").output().unwrap();
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
@@ -134,7 +135,8 @@ fn metadata_that_girder_does_not_take_is_kept_too() {
         .finish();
     assert_eq!(run.code, 125, "{run}");
     refusing.relents();
-    type_in(&command(&run), girder.token());
+    let said = type_in(&command(&run), girder.token());
+    assert!(said.ends_with(&format!("/m.json: metadata of item {item}\n")), "{said}");
     assert_eq!(girder.get(&format!("item/{item}"))["meta"], json!({"a": 5}), "{run}");
 }
 

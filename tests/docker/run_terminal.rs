@@ -52,6 +52,27 @@ fn the_containers_lines_are_whole_beside_the_bars() {
 }
 
 #[test]
+fn lines_of_progress_do_not_share_a_line_with_the_containers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("job.json");
+    std::fs::write(&path, job(&["printf", "no end"]).to_string()).unwrap();
+    let command = format!("{} run {}", env!("CARGO_BIN_EXE_gantline"), path.display());
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("TMPDIR", folder.path())
+        .env("TERM", "dumb")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
+    assert_eq!(lines.last(), Some(&"no end"), "{shown}");
+    let ours = &lines[..lines.len() - 1];
+    assert!(ours.len() > 5 && ours.iter().all(|line| line.starts_with("gantline: ")), "{shown}");
+}
+
+#[test]
 fn a_signal_is_answered_on_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("job.json");
