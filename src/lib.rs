@@ -94,7 +94,7 @@
 //! | 3 | [`event`], [`store`], [`transfers`] |
 //! | 2 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 1 | [`spec`], [`http`], `guard` |
-//! | 0 | [`sys`], [`secret`], `image` |
+//! | 0 | [`sys`], [`secret`], `backoff`, `image` |
 //!
 //! # What holds everywhere
 //!
@@ -112,6 +112,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod backoff;
 #[cfg(feature = "command")]
 mod bench;
 pub mod changelog;

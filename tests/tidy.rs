@@ -50,11 +50,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("spec", &["image", "secret"]),
     ("event", &["pump"]),
     ("transfers", &["pump", "http"]),
+    ("backoff", &[]),
     ("sys", &[]),
     ("guard", &[]),
     ("secret", &[]),
     ("image", &[]),
-    ("http", &["sys", "secret"]),
+    ("http", &["backoff", "sys", "secret"]),
 ];
 
 /// These see everything, or nothing: the tour, what fuzz targets call, chapters without code.

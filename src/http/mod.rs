@@ -32,7 +32,6 @@
 //! knows what has been delivered.
 
 mod addresses;
-mod backoff;
 mod body;
 pub(crate) mod chunked;
 mod client;
@@ -66,7 +65,7 @@ mod tunnel;
 mod validator;
 mod window;
 
-pub use backoff::Backoff;
+pub use crate::backoff::Backoff;
 pub use body::{Body, Read};
 pub use chunked::ChunkError;
 pub use client::Client;
