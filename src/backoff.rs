@@ -9,7 +9,7 @@ use std::time::Duration;
 /// [`LONGEST_ASKED`](Self::LONGEST_ASKED). By chance each pause is up to a quarter longer: those whom a server has
 /// sent away at the same moment do not come back at the same moment.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     /// Of the pauses in all.
@@ -21,36 +21,36 @@ pub struct Backoff {
 
 impl Backoff {
     /// The most that a server is waited for at its own word.
-    pub const LONGEST_ASKED: Duration = Duration::from_secs(60);
+    pub(crate) const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
     /// What is waited for a server in all, unless another patience is asked for: enough for a proxy's restart.
-    pub const PATIENCE: Duration = Duration::from_secs(6);
+    pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 
     /// No attempt has failed yet, and there may be as many as there need to be.
-    pub const fn new(first: Duration, longest: Duration) -> Self {
+    pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, patience: Duration::MAX, failures: 0, paused: Duration::ZERO }
     }
 
     /// For who asks a server for something that a run waits for, and gives up when the pauses have been as long as its
     /// patience; with none it asks once.
-    pub const fn of_a_question(patience: Duration) -> Self {
+    pub(crate) const fn of_a_question(patience: Duration) -> Self {
         Self::new(Duration::from_millis(100), Duration::from_secs(15)).with_patience(patience)
     }
 
     /// Gives up when the pauses have been so long in all.
     #[must_use]
-    pub const fn with_patience(self, patience: Duration) -> Self {
+    pub(crate) const fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
     /// Whether one more attempt may be made.
-    pub fn may_try_again(&self) -> bool {
+    pub(crate) fn may_try_again(&self) -> bool {
         self.paused < self.patience
     }
 
     /// Told that an attempt failed, and what the server asked for; says how long to pause.
     #[must_use]
-    pub fn failed(&mut self, asked: Option<Duration>) -> Duration {
+    pub(crate) fn failed(&mut self, asked: Option<Duration>) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.failures));
         let pause = doubled.min(self.longest);
         self.failures = self.failures.saturating_add(1);
@@ -59,13 +59,13 @@ impl Backoff {
     }
 
     /// Told that an attempt succeeded, or came further than those before it.
-    pub fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
         self.paused = Duration::ZERO;
     }
 
     /// Attempts that failed since the last that succeeded.
-    pub fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 }

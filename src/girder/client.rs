@@ -17,7 +17,8 @@ use super::reply::{Asked, Reply};
 use super::sender::Sender;
 use super::url::{ApiUrl, is_plain};
 use super::{ApiKey, Credentials, FileRecord, GirderError, Token};
-use crate::http::{Backoff, Get, HeaderValue, HttpError, Lane, Proxies, Resolver};
+use crate::backoff::Backoff;
+use crate::http::{Get, HeaderValue, HttpError, Lane, Proxies, Resolver};
 
 /// A client of one Girder server. Cheap to clone: the clones share connections.
 #[derive(Debug, Clone)]

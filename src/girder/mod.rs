@@ -24,8 +24,6 @@ mod url;
 mod whole;
 mod wire;
 
-/// How whoever asks again pauses.
-pub use crate::http::Backoff;
 /// What the bytes of an upload come from.
 pub use crate::http::Payload;
 /// What a file's record has of its bytes.

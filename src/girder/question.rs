@@ -5,7 +5,8 @@ use std::convert::Infallible;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::{Backoff, Client, GirderError};
+use super::{Client, GirderError};
+use crate::backoff::Backoff;
 
 impl Client {
     /// Asks until the server answers, or the client's [`patience`](Self::patience) is over. Blocks; gives up when

@@ -13,6 +13,7 @@ use nix::sys::signal::SigSet;
 
 use super::link::Link;
 use super::{Message, Watch};
+use crate::backoff::Backoff;
 
 /// The guard of this process, and what it is to hold.
 #[derive(Debug)]
@@ -134,12 +135,12 @@ impl Post {
 fn attend(mut socket: OwnedFd) {
     // Signals are for the threads that were there before.
     let _ = SigSet::all().thread_block();
-    let mut pause = SHORTEST_PAUSE;
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let since = Instant::now();
         wait_for_end(&socket);
         if since.elapsed() > LONGEST_PAUSE {
-            pause = SHORTEST_PAUSE;
+            backoff.succeeded();
         }
         tracing::warn!("the guard is gone, and another one is begun: until then, {UNGUARDED}");
         socket = loop {
@@ -152,16 +153,14 @@ fn attend(mut socket: OwnedFd) {
                 Err(error) => tracing::warn!(%error, "no guard can be begun: {UNGUARDED}"),
             }
             drop(post);
-            thread::park_timeout(pause);
-            pause = LONGEST_PAUSE.min(pause * 2);
+            thread::park_timeout(backoff.failed(None));
         };
         // Whoever kills each of them has no work made for the whole machine.
-        thread::park_timeout(pause);
-        pause = LONGEST_PAUSE.min(pause * 2);
+        thread::park_timeout(backoff.failed(None));
     }
 }
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 

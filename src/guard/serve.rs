@@ -11,6 +11,7 @@ use rustix::cmsg_space;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send};
 
 use super::{MESSAGE_BYTES, Message, Watch};
+use crate::backoff::Backoff;
 
 /// How long is tried to kill a container whose engine does not answer: as long as an engine may be
 /// away while a machine is looked after. Until then, its program waits for more bytes.
@@ -76,14 +77,13 @@ impl Held {
 /// An engine that is away tells nobody when it is back, so it is asked again and again.
 fn kill_all(mut watched: Vec<Watch>, mut kill: impl FnMut(&Watch) -> bool) {
     let end = Instant::now() + PATIENCE;
-    let mut pause = *PAUSES.start();
+    let mut backoff = Backoff::new(*PAUSES.start(), *PAUSES.end());
     loop {
         watched.retain(|watch| !kill(watch));
         if watched.is_empty() || Instant::now() >= end {
             return;
         }
-        thread::park_timeout(pause);
-        pause = (pause * 2).min(*PAUSES.end());
+        thread::park_timeout(backoff.failed(None));
     }
 }
 

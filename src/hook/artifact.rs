@@ -7,8 +7,8 @@ use super::error::Failure;
 use super::send::{Content, file_name, guess};
 use super::upload::each_file_in;
 use super::{HookError, Session, Uploaded};
+use crate::backoff::Backoff;
 use crate::event::Finish;
-use crate::store::Backoff;
 use crate::volume::{Written, WrittenFile, find_written};
 
 impl Session {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::store::Backoff;
+use crate::backoff::Backoff;
 
 /// The course of one upload. It is asked for a [`chunk`](Self::chunk), and told what became of it.
 #[derive(Debug)]

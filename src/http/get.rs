@@ -7,7 +7,8 @@ use url::Url;
 
 use super::redirect::is_same_origin;
 use super::request::{HeaderValue, Request, place};
-use super::{Backoff, HttpError, Validator};
+use super::{HttpError, Validator};
+use crate::backoff::Backoff;
 
 /// One GET. `Debug` shows neither the headers' values nor what may be secret in the URL.
 #[derive(Clone)]
@@ -30,7 +31,7 @@ pub struct Get {
     pub is_small: bool,
     /// Redirects are followed, as far as the client allows.
     pub is_redirected: bool,
-    /// For how long a server is asked again that cannot answer, see [`Backoff::of_a_question`](super::Backoff).
+    /// For how long a server is asked again that cannot answer, see `Backoff::of_a_question`.
     pub patience: Duration,
 }
 

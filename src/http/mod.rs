@@ -65,7 +65,6 @@ mod tunnel;
 mod validator;
 mod window;
 
-pub use crate::backoff::Backoff;
 pub use body::{Body, Read};
 pub use chunked::ChunkError;
 pub use client::Client;

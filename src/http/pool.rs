@@ -13,9 +13,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use url::Url;
 
-use super::{
-    Backoff, Body, Client, Exchange, Get, HttpError, Kept, Progress, Read, Response, Window,
-};
+use super::{Body, Client, Exchange, Get, HttpError, Kept, Progress, Read, Response, Window};
+use crate::backoff::Backoff;
 
 /// Connections to servers that keep them, at most [`MOST`], each for [`IDLE`].
 pub struct Pool {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::backlog::Waiting;
-use crate::girder::Backoff;
+use crate::backoff::Backoff;
 
 /// Keeps the pace of updates.
 #[derive(Debug)]

@@ -12,8 +12,9 @@ use super::blocking::blocking;
 use super::error::Cause;
 use super::settings::RunSettings;
 #[cfg(feature = "command")]
+use crate::backoff::Backoff;
 use crate::http::Proxies;
-use crate::http::{self, Backoff, ClientOptions};
+use crate::http::{self, ClientOptions};
 use crate::spec::JobSpec;
 #[cfg(feature = "command")]
 use crate::store::StoreError;

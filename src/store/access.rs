@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Backoff, Store, StoreError, StoreOptions};
+use super::{Store, StoreError, StoreOptions};
+use crate::backoff::Backoff;
 use crate::girder::{ApiKey, Credentials, Token};
 use crate::spec::{JobSpec, Secret};
 

@@ -12,7 +12,6 @@ pub(crate) use self::access::Server;
 /// What a store refused, or why it could not be asked.
 pub use crate::girder::GirderError as StoreError;
 pub(crate) use crate::girder::{
-    Archive, ArchiveError, Backoff, Client as Store, FileRecord, FolderRecord, ItemRecord, Manner,
-    NewFile, Options as StoreOptions, Pages, Parent, Payload, Sha512, UploadId, UploadState,
-    UploadedFile,
+    Archive, ArchiveError, Client as Store, FileRecord, FolderRecord, ItemRecord, Manner, NewFile,
+    Options as StoreOptions, Pages, Parent, Payload, Sha512, UploadId, UploadState, UploadedFile,
 };

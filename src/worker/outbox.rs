@@ -17,6 +17,7 @@ use super::broker::{
     Address, BrokerError, Delivery, Outcome, Over, Results, Settled, SharedSession,
 };
 use super::celery::Message;
+use crate::backoff::Backoff;
 
 /// What is told.
 pub(super) enum Letter {
@@ -181,18 +182,23 @@ impl std::fmt::Debug for Outbox {
 }
 
 /// How long the place for results has been away.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Absence {
     since: Option<Instant>,
-    tries: u32,
+    backoff: Backoff,
+}
+
+impl Default for Absence {
+    fn default() -> Self {
+        Self { since: None, backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE) }
+    }
 }
 
 impl Absence {
     /// The pause before the next try; none if it has been away for too long.
     fn next_pause(&mut self, now: Instant) -> Option<Duration> {
         let since = *self.since.get_or_insert(now);
-        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.tries)).min(LONGEST_PAUSE);
-        self.tries = self.tries.saturating_add(1);
+        let pause = self.backoff.failed(None);
         (now.saturating_duration_since(since) < PATIENCE).then_some(pause)
     }
 }
@@ -223,8 +229,10 @@ mod tests {
             pauses.push(pause.as_millis());
             now += pause;
         }
-        assert_eq!(pauses[..7], [500, 1000, 2000, 4000, 8000, 10000, 10000]);
-        assert!(now - began >= PATIENCE && now - began < PATIENCE + LONGEST_PAUSE);
+        for (pause, least) in pauses.iter().zip([500, 1000, 2000, 4000, 8000, 10000, 10000]) {
+            assert!((least..=least + least / 4).contains(pause), "{pauses:?}");
+        }
+        assert!(now - began >= PATIENCE && now - began < PATIENCE + LONGEST_PAUSE * 5 / 4);
         assert_eq!(absence.next_pause(now), None, "the next one is tried once");
     }
 }

@@ -7,7 +7,6 @@ use super::{Source, assert_clean, sources};
 const DATA: &[&str] = &[
     "Archive",
     "ArchiveError",
-    "Backoff",
     "FileRecord",
     "FolderRecord",
     "ItemRecord",

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
+use crate::backoff::Backoff;
 use crate::http::{
-    Backoff, Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read, Validator,
+    Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read, Validator,
 };
 use crate::pump::error::TransferError;
 use crate::pump::took::Took;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::backoff::Backoff;
 use crate::docker::{Client, DockerError};
-use crate::http::Backoff;
 use crate::run::cancel::{Cancellation, Level};
 use crate::run::container::deaf::heard;
 

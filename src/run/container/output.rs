@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
+use crate::backoff::Backoff;
 use crate::docker::{Client, ContainerId, DockerError, Endpoint, Log};
 use crate::pump::{Brings, OutputEnd, Successor};
 use crate::run::cancel::Cancellation;
@@ -111,13 +112,13 @@ const SOON: Duration = Duration::from_millis(100);
 /// Opens connections while the container runs, one after the other.
 pub(crate) struct Reopening {
     output: Output,
-    pause: Duration,
+    pauses: Backoff,
     work: Option<Pin<Box<dyn Future<Output = Successor> + Send>>>,
 }
 
 impl Reopening {
     pub(crate) fn new(output: Output) -> Self {
-        Self { output, pause: FIRST_PAUSE, work: None }
+        Self { output, pauses: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), work: None }
     }
 
     /// Comes back with the next connection, when the one before it is over. May be dropped and asked again.
@@ -126,7 +127,8 @@ impl Reopening {
             return pending().await;
         }
         let work = self.work.get_or_insert_with(|| {
-            let (output, pause) = (self.output.clone(), self.pause);
+            // Each that is over is a failure: the container runs.
+            let (output, pause) = (self.output.clone(), self.pauses.failed(None));
             Box::pin(async move {
                 // As a rule the exit comes now.
                 tokio::time::sleep(pause).await;
@@ -142,7 +144,6 @@ impl Reopening {
         });
         let successor = work.await;
         self.work = None;
-        self.pause = LONGEST_PAUSE.min(self.pause * 2);
         successor
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::backoff::Backoff;
 use crate::docker::{Client, ContainerId, DockerError};
 use crate::plan::Mount;
 use crate::run::cancel::{CLEAN_UP_ENDS, CONTAINER_GOES, Cancellation, Cancelled};
@@ -106,8 +107,8 @@ impl LateRemoval {
     /// Removes it, as soon as the engine does.
     pub(crate) async fn carry_out(self) {
         let Self { engine, container, note } = self;
-        let mut pause = FIRST_PAUSE;
-        while pause <= LONGEST_PAUSE {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_patience(PATIENCE);
+        loop {
             match remove(&engine, &container).await {
                 Ok(()) => {
                     tracing::info!(%container, "removed after its run");
@@ -115,8 +116,10 @@ impl LateRemoval {
                 }
                 Err(error) => tracing::debug!(%container, %error, "is tried again"),
             }
-            sleep(pause).await;
-            pause *= 2;
+            if !backoff.may_try_again() {
+                break;
+            }
+            sleep(backoff.failed(None)).await;
         }
         tracing::warn!(%container, "cannot be removed: `gantline prune` does when this process has ended");
     }
@@ -124,8 +127,10 @@ impl LateRemoval {
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The last of the pauses, which are each twice the one before: a quarter of an hour in all.
 const LONGEST_PAUSE: Duration = Duration::from_secs(512);
+
+/// How long the pauses are in all, at least: an engine's host is started again in less.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
     let name = live.container_name();

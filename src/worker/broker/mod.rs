@@ -73,7 +73,6 @@ mod delivery;
 mod ending;
 mod error;
 mod names;
-mod pauses;
 pub mod redis;
 mod results;
 mod rotation;

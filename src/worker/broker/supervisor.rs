@@ -4,13 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
 
 use super::error::BrokerError;
 use super::names::CONNECT_TIMEOUT;
-use super::pauses::Pauses;
 use super::settings::Settings;
 use super::{SharedSession, amqp, redis};
+use crate::backoff::Backoff;
 use crate::worker::url::{AmqpUrl, Broker, RedisUrl};
 
 /// Connects to a broker again and again, with growing pauses, at each of its addresses in turn.
@@ -18,7 +17,7 @@ use crate::worker::url::{AmqpUrl, Broker, RedisUrl};
 pub struct Supervisor {
     broker: Broker,
     settings: Settings,
-    pauses: Pauses,
+    backoff: Backoff,
     /// The pause before the next try.
     pause: Duration,
     /// Which try this is: it chooses the address.
@@ -60,7 +59,7 @@ impl Supervisor {
         Self {
             broker,
             settings,
-            pauses: Pauses::default(),
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             pause: Duration::ZERO,
             tries: 0,
             since: None,
@@ -123,11 +122,13 @@ impl Supervisor {
         if error.is_permanent() && !self.been_up {
             return Err(error);
         }
-        if let Some(since) = self.since.take() {
-            self.pauses.connected(since.elapsed());
+        // After a short session the pauses go on as they were: a broker that takes connections and drops them is not
+        // asked in a loop.
+        if self.since.take().is_some_and(|since| since.elapsed() >= LONGEST_PAUSE) {
+            self.backoff.succeeded();
         }
         self.tries = self.tries.wrapping_add(1);
-        self.pause = self.pauses.next_pause(chance());
+        self.pause = self.backoff.failed(None);
         self.state.send_replace(State::Down { why: chain(&error), pause: self.pause });
         Ok(())
     }
@@ -156,6 +157,13 @@ impl Supervisor {
     }
 }
 
+/// With what chance adds, at most a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(800);
+
+/// With what chance adds, at most half a minute: a broker that is back is met within it, and one that is away for a day is
+/// not asked all the time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24);
+
 /// The host and port of one of the addresses.
 fn place(broker: &Broker, tries: usize) -> String {
     let place = match broker {
@@ -179,10 +187,4 @@ fn chain(error: &BrokerError) -> String {
         cause = error.source();
     }
     text
-}
-
-/// From 0 to 1.
-fn chance() -> f64 {
-    let (high, _) = Uuid::new_v4().as_u64_pair();
-    high as f64 / u64::MAX as f64
 }
