@@ -134,6 +134,32 @@ fn only_the_command_prints() {
 }
 
 #[test]
+fn only_the_command_names_its_options() {
+    // Whole commands for a shell, and an argument of a container's.
+    const OTHERS: [&str; 6] =
+        ["says(\"--", "docker ", "\"--host ", "rm -rf ", "prlimit ", "\"--level\""];
+    let names_one = |code: &str| {
+        let mut rest = code.split("--").skip(1);
+        rest.any(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+    };
+    let mut wrong = Vec::new();
+    for file in sources("src") {
+        if ["bench", "cli", "worker"].contains(&&*file.module) {
+            continue;
+        }
+        for (line, code) in file.product() {
+            if names_one(code) && !OTHERS.iter().any(|other| code.contains(other)) {
+                wrong.push(format!(
+                    "{}:{line}: who embeds the library has no options: the command adds such words",
+                    file.path
+                ));
+            }
+        }
+    }
+    assert_clean(wrong);
+}
+
+#[test]
 fn only_the_settings_and_the_command_read_the_environment() {
     let words = ["env::var(", "env::var_os(", "env::vars(", "env::vars_os("];
     let words = words.iter().chain(&["env::args(", "env::temp_dir(", "env::home_dir("]);
