@@ -43,6 +43,21 @@ fn the_picture_is_what_its_script_draws_in_light_and_dark() {
     assert!(chapter("README.md").contains("](src/manual/way_of_a_byte.svg)"));
 }
 
+#[test]
+fn the_readme_says_which_glibc_the_command_needs() {
+    let symbols = Command::new("objdump").args(["-T", env!("CARGO_BIN_EXE_gantline")]).output();
+    let symbols = String::from_utf8(symbols.unwrap().stdout).unwrap();
+    let versions = symbols.split("GLIBC_2.").skip(1);
+    let number = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok();
+    let needed = versions.filter_map(number).max().expect("it is linked with glibc");
+    let system = std::fs::read_to_string("/etc/os-release").unwrap();
+    let is_debian_12 = system.contains("ID=debian") && system.contains("VERSION_ID=\"12\"");
+    let words = "Built on Debian 12, the command runs where glibc is 2.";
+    let readme = chapter("README.md");
+    let said = readme.split(words).nth(1).and_then(number);
+    assert!(said == Some(needed) || (said.is_some() && !is_debian_12), "{said:?}, {needed}");
+}
+
 /// A depot that is up when the next command begins: who pastes by hand is slower than that.
 fn depot(port: u16) -> String {
     format!(

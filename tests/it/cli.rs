@@ -84,6 +84,18 @@ fn check_says_what_would_be_mounted_passed_and_moved() {
 }
 
 #[test]
+fn a_path_that_begins_with_a_dot_is_mounted_from_where_we_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().canonicalize().unwrap();
+    for (volume, behind) in [(".:/x", ":/x"), ("./a:/x:ro", "/a:/x:ro"), ("../b:/x", "/../b:/x")] {
+        let mut command = gantline(&["run", "--print-job", "--image", "i", "-v", volume]);
+        let output = command.current_dir(&here).output().unwrap();
+        let job: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(job["volumes"], json!([format!("{}{behind}", here.display())]), "{volume}");
+    }
+}
+
+#[test]
 fn check_refuses_a_bad_job_with_its_place() {
     let (code, stdout, stderr) = check(&json!({
         "image": "busybox",
@@ -111,6 +123,29 @@ fn check_prints_the_plan_of_every_message() {
         let planned = plan.starts_with("image: my/image (") && refusal.is_empty();
         assert!(planned, "{name}: {plan} {refusal}");
         assert_eq!((plan, refusal), said(&["check", "-"], document), "{name}");
+    }
+}
+
+#[cfg(feature = "worker")]
+#[test]
+fn a_message_is_taken_in_each_form_that_it_is_found_in() {
+    let body = r#"[["busybox"], {"container_args": ["hello"]}, {}]"#;
+    let headers = json!({"task": "girder_worker.docker.tasks.docker_run", "id": "i"});
+    // base64 of the body, as `base64` of coreutils gives it.
+    let encoded = "W1siYnVzeWJveCJdLCB7ImNvbnRhaW5lcl9hcmdzIjogWyJoZWxsbyJdfSwge31d";
+    let json: Value = serde_json::from_str(body).unwrap();
+    for message in [
+        json!({"headers": headers, "body": json}),
+        json!({"headers": headers, "body": encoded, "content-type": "application/json",
+            "content-encoding": "utf-8", "properties": {"body_encoding": "base64"}}),
+        json!({"payload": encoded, "payload_encoding": "base64",
+            "properties": {"headers": headers, "content_type": "application/json"}}),
+        json!({"task": headers["task"], "args": json[0], "kwargs": json[1]}),
+        json,
+    ] {
+        let (code, plan, stderr) = said(&["check", "--message", "-"], &message.to_string());
+        assert_eq!(code, 0, "{message}: {stderr}");
+        assert!(plan.starts_with("image: busybox (") && plan.contains("  \"hello\"\n"), "{plan}");
     }
 }
 
