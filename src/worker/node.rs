@@ -218,6 +218,17 @@ impl Node {
         }
     }
 
+    /// Waits until what runs is stopped.
+    pub(super) async fn stops(&self) {
+        // The sender lives as long as this is borrowed.
+        let _ = self.stage.subscribe().wait_for(|stage| *stage == Stage::Stops).await;
+    }
+
+    /// Whether what runs is stopped.
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.stage.borrow() == Stage::Stops
+    }
+
     /// Counts a task that was received.
     pub(super) fn received(&self, task: &Task) {
         *self.received.borrow_mut().entry(task.head.task.clone()).or_default() += 1;

@@ -74,6 +74,17 @@ impl Node {
         }
     }
 
+    /// A job is over, and Girder could not be told: the next start tells it, whether or not its message was to come
+    /// again.
+    pub(super) fn leaves_untold(&self, task_id: &str) {
+        let mut running = self.state.running.borrow_mut();
+        for job in running.iter_mut().filter(|job| job.task_id == task_id) {
+            job.comes_again = false;
+        }
+        drop(running);
+        self.save_state();
+    }
+
     /// Has the file written, some time.
     pub(super) fn save_state(&self) {
         if self.state.file.is_some() {

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use tokio::task::{spawn_blocking, spawn_local};
 
-use super::girder::tell_and_finish;
+use super::girder::{is_missed, tell_and_finish};
 use super::labels::{NODE_LABEL, TASK_LABEL};
 use crate::girder::JobStatus;
-use crate::reporter::{JobReporter, ReporterOptions, Untold};
+use crate::reporter::{JobReporter, ReporterOptions};
 use crate::run::chain;
 use crate::spec::GirderJob;
 use crate::worker::node::Node;
@@ -46,14 +46,14 @@ async fn tell_end(node: &Node, task_id: &str, job: &GirderJob) {
             let teller = reporter.teller();
             teller.log("error: the worker died\n");
             teller.status(JobStatus::Error);
-            tell_and_finish(reporter).await
+            tell_and_finish(node, reporter).await
         }
         Err(error) => {
             tracing::warn!("{}", chain(&error));
             Ok(())
         }
     };
-    if !matches!(told, Err(Untold::Unreachable(_))) {
+    if !is_missed(&told) {
         node.forgets(task_id);
     }
 }

@@ -11,11 +11,14 @@
 //! | it was deleted | REVOKED |
 //! | 401, 403 | FAILURE: the token does not do |
 //! | nothing, for as long as we are patient | FAILURE |
+//! | nothing, and somebody revokes the task meanwhile | REVOKED |
+//! | nothing, and the worker is stopped meanwhile | goes back to its queue |
 
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::ask::{Holder, holder};
 use super::stop::Stopper;
@@ -54,28 +57,29 @@ impl GirderSide {
             Ok(Some(reporter)) => reporter,
             Err(words) => return Begin::NoContainer(After::Tell(Ended::unusable(words))),
         };
-        match begun(&reporter, Some(job.mark.clone())).await {
-            Begun::Elsewhere if again => {
+        match answer(node, job, reporter, Some(job.mark.clone())).await {
+            Ok((_, Begun::Elsewhere)) if again => {
                 if let Some(begin) = at_work(holder(node, job).await) {
                     return begin;
                 }
                 // Of the reporter that has heard of another worker nothing more is told.
                 match started() {
-                    Ok(Some(reporter)) => {
-                        let begun = begun(&reporter, None).await;
-                        Self::go_on(node, reporter, begun)
-                    }
+                    Ok(Some(reporter)) => match answer(node, job, reporter, None).await {
+                        Ok((reporter, begun)) => Self::go_on(node, reporter, begun),
+                        Err(after) => Begin::NoContainer(after),
+                    },
                     Ok(None) => Begin::Runs(None),
                     Err(words) => Begin::NoContainer(After::Tell(Ended::unusable(words))),
                 }
             }
-            Begun::Ended(status) if again => end_of_other(node, job, status).await,
-            begun => Self::go_on(node, reporter, begun),
+            Ok((_, Begun::Ended(status))) if again => end_of_other(node, job, status).await,
+            Ok((reporter, begun)) => Self::go_on(node, reporter, begun),
+            Err(after) => Begin::NoContainer(after),
         }
     }
 
     /// What Girder's answer means.
-    fn go_on(node: &Node, reporter: JobReporter, begun: Begun) -> Begin {
+    fn go_on(node: &Rc<Node>, reporter: JobReporter, begun: Begun) -> Begin {
         let no_container = |ended| Begin::NoContainer(After::Tell(ended));
         match begun {
             Begun::Running => {
@@ -105,7 +109,7 @@ impl GirderSide {
                     format!("Girder could not be told that the job runs: {}", chain(&*error));
                 let ended = Ended::unusable(words);
                 // If it comes back all the same, the job does not stay as running for ever.
-                tell_end(&reporter.teller(), &ended);
+                tell_end_behind(node, reporter, &ended);
                 no_container(ended)
             }
             Begun::Closed => no_container(Ended::unusable("bug: a closed reporter".to_owned())),
@@ -118,17 +122,24 @@ impl GirderSide {
     }
 
     /// Tells the rest of the log and the last status, and waits until Girder has them. A job whose
-    /// success Girder could not be told has failed.
-    pub(super) async fn end(self, after: After, mark: &Mark) -> After {
+    /// success Girder could not be told has failed. If the worker is stopped meanwhile, a job that is not
+    /// acknowledged is for another worker.
+    pub(super) async fn end(self, node: &Node, job: &Job, after: After) -> After {
         match &after {
             After::Tell(ended) => tell_end(&self.teller, ended),
             // Whoever gets the message knows by it that nobody need be asked.
-            After::GiveBack => self.teller.log(&mark.leaves()),
+            After::GiveBack => self.teller.log(&job.mark.leaves()),
             After::Acknowledge => {}
         }
-        let told = tell_and_finish(self.reporter).await;
+        let told = tell_and_finish(node, self.reporter).await;
+        job.is_untold.set(is_missed(&told));
         match (after, told) {
-            (After::Tell(Ended::Succeeded), Err(untold @ Untold::Unreachable(_))) => {
+            (After::Tell(Ended::Succeeded | Ended::Failed(_)), Err(_))
+                if job.is_untold.get() && !job.is_acknowledged.get() && node.is_stopped() =>
+            {
+                After::GiveBack
+            }
+            (After::Tell(Ended::Succeeded), Err(untold)) if job.is_untold.get() => {
                 After::Tell(Ended::unusable(chain(&untold)))
             }
             (after, _) => after,
@@ -158,34 +169,74 @@ fn at_work(holder: Holder) -> Option<Begin> {
     }
 }
 
-/// Ends a job in Girder that never started.
-pub(super) async fn end_unstarted(node: &Node, girder: &GirderHeaders, ended: &Ended, line: &str) {
+/// Ends a job in Girder that never started. False if the worker is stopped before Girder could be told.
+pub(super) async fn end_unstarted(
+    node: &Node,
+    girder: &GirderHeaders,
+    ended: &Ended,
+    line: &str,
+) -> bool {
     let reporter = match start(node, girder, &Stopper::default()) {
-        Ok(None) => return,
+        Ok(None) => return true,
         Ok(Some(reporter)) => reporter,
-        Err(words) => return tracing::warn!("{words}"),
+        Err(words) => {
+            tracing::warn!("{words}");
+            return true;
+        }
     };
     // Girder lets an error follow only what ran.
-    if matches!(ended, Ended::Failed(_)) && !matches!(begun(&reporter, None).await, Begun::Running)
-    {
-        return;
+    if matches!(ended, Ended::Failed(_)) {
+        let begun = tokio::select! {
+            begun = begun(&reporter, None) => begun,
+            () = node.stops() => {
+                reporter.teller().hurry(Duration::ZERO);
+                return false;
+            }
+        };
+        if !matches!(begun, Begun::Running) {
+            return true;
+        }
     }
     let teller = reporter.teller();
     teller.log(&format!("{line}\n"));
     teller.status(ended.status());
-    let _ = tell_and_finish(reporter).await;
+    !is_missed(&tell_and_finish(node, reporter).await) || !node.is_stopped()
 }
 
-/// Waits until Girder has been told everything. If it could not be, the log says so.
-pub(super) async fn tell_and_finish(reporter: JobReporter) -> Result<(), Untold> {
-    let (sender, told) = oneshot::channel();
+/// Waits until Girder has been told everything; for a moment only, when the worker is stopped. If it could not be, the
+/// log says so.
+pub(super) async fn tell_and_finish(node: &Node, reporter: JobReporter) -> Result<(), Untold> {
+    let (sender, mut told) = oneshot::channel();
+    let teller = reporter.teller();
     reporter.finish(move |result| drop(sender.send(result)));
-    let told = told.await;
+    let told = tokio::select! {
+        told = &mut told => told,
+        () = node.stops() => {
+            teller.hurry(LAST_WORDS);
+            // A request that is under way has a time of its own.
+            timeout(LAST_WORDS + MOMENT, told).await.unwrap_or(Ok(Err(Untold::Late)))
+        }
+    };
     let told = told.unwrap_or_else(|_| Err(Untold::Bug("the reporter's thread panicked")));
     if let Err(untold) = &told {
         tracing::warn!("{}", chain(untold));
     }
     told
+}
+
+/// Whether Girder does not know of a job's end, and would take it if it came back.
+pub(super) fn is_missed(told: &Result<(), Untold>) -> bool {
+    matches!(told, Err(Untold::Unreachable(_) | Untold::Late))
+}
+
+/// Tells the end of a job that nobody waits for. The worker does not end before, unless it is stopped.
+fn tell_end_behind(node: &Rc<Node>, reporter: JobReporter, ended: &Ended) {
+    tell_end(&reporter.teller(), ended);
+    let (node, held) = (Rc::clone(node), node.holds());
+    tokio::task::spawn_local(async move {
+        let _ = tell_and_finish(&node, reporter).await;
+        drop(held);
+    });
 }
 
 fn start(
@@ -223,6 +274,27 @@ fn note_waiting(node: &Node, reporter: &JobReporter) {
     }
 }
 
+/// What Girder says to it that the job runs; what becomes of the message if that is not waited for any longer.
+async fn answer(
+    node: &Rc<Node>,
+    job: &Job,
+    reporter: JobReporter,
+    mark: Option<Mark>,
+) -> Result<(JobReporter, Begun), After> {
+    tokio::select! {
+        biased;
+        begun = begun(&reporter, mark) => return Ok((reporter, begun)),
+        () = node.is_revoked(&job.task().head.id) => {}
+        () = node.stops() => {
+            // From now on it is for another worker to say how the job is.
+            reporter.teller().hurry(Duration::ZERO);
+            return Err(After::GiveBack);
+        }
+    }
+    tell_end_behind(node, reporter, &Ended::Revoked);
+    Err(After::Tell(Ended::Revoked))
+}
+
 /// Tells Girder that the job runs; with a mark, only if no other worker runs it.
 async fn begun(reporter: &JobReporter, mark: Option<Mark>) -> Begun {
     let (sender, begun) = oneshot::channel();
@@ -247,3 +319,9 @@ fn tell_end(teller: &JobTeller, ended: &Ended) {
 
 /// How often a job that says nothing is looked at, for a cancel that the broker lost.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// For what Girder is still told when the worker is stopped.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// For the reporter's thread to say so.
+const MOMENT: Duration = Duration::from_millis(500);

@@ -101,7 +101,10 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     }
     let is_given_back = matches!(after, After::GiveBack);
     node.jobs.borrow_mut().remove(&task.head.id);
-    node.forgets(&task.head.id);
+    match job.is_untold.get() && !is_given_back {
+        true => node.leaves_untold(&task.head.id),
+        false => node.forgets(&task.head.id),
+    }
     job.over.notify_waiters();
     if is_given_back {
         // Of a job in Girder its log says that it runs here no more. Of any other only its message can.
@@ -145,7 +148,7 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
     }
     let after = run::run(node, job, girder.as_ref()).await;
     match girder {
-        Some(girder) => girder.end(after, &job.mark).await,
+        Some(girder) => girder.end(node, job, after).await,
         None => after,
     }
 }
@@ -164,7 +167,11 @@ pub(super) async fn revoked(node: &Rc<Node>, taken: &Taken) {
 /// A task whose job never starts.
 async fn conclude_unstarted(node: &Rc<Node>, taken: &Taken, ended: Ended, line: &str) {
     let end = girder::end_unstarted(node, &taken.task.head.girder, &ended, line);
-    keep(node, &taken.delivery, || true, end).await;
+    let is_told = keep(node, &taken.delivery, || true, end).await;
+    // Of a revoke nobody but us may know: whoever got its message would run the job.
+    if !is_told && ended != Ended::Revoked {
+        return give_back(node, &taken.delivery, End::Head).await;
+    }
     let children = follow::follow(node, taken, &ended).await;
     conclude(node, &taken.task.head, &ended, (Duration::ZERO, children));
     tracing::info!(task = taken.task.head.id, outcome = ended.outcome(), "the job did not run");
@@ -182,7 +189,9 @@ pub(super) async fn refuse(node: Rc<Node>, delivery: Rc<Delivery>, unreadable: U
         let ended = Ended::unusable(words.clone());
         let line = format!("error: {words}");
         let end = girder::end_unstarted(&node, &head.girder, &ended, &line);
-        keep(&node, &delivery, || true, end).await;
+        if !keep(&node, &delivery, || true, end).await {
+            return give_back(&node, &delivery, End::Head).await;
+        }
         conclude(&node, head, &ended, (Duration::ZERO, Vec::new()));
     }
     node.outbox.post(Letter::Ack(delivery));

@@ -14,7 +14,7 @@ use crate::run::{Cause, Outcome, RunError, RunHandle, RunSettings, chain};
 use crate::spec::JobSpec;
 use crate::worker::ended::{Ended, StoppedFor};
 use crate::worker::metrics::Direction;
-use crate::worker::node::{Node, Stage};
+use crate::worker::node::Node;
 
 /// Runs the job of a task to its end.
 pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSide>) -> After {
@@ -99,12 +99,12 @@ async fn attempt(
 /// Waits until the engine keeps up with removing containers, unless the job is to be stopped: then its run begins, and
 /// ends as one that is stopped.
 async fn keep_up(node: &Node, job: &Job) {
-    let (mut stops, mut stage) = (job.stopper.changes(), node.stage.subscribe());
+    let mut stops = job.stopper.changes();
     tokio::select! {
         () = node.keeps_up_with_clean_ups() => {}
         _ = stops.wait_for(Option::is_some) => {}
         () = node.is_revoked(&job.task().head.id) => {}
-        _ = stage.wait_for(|stage| *stage == Stage::Stops) => {}
+        () = node.stops() => {}
     }
 }
 
@@ -121,7 +121,6 @@ async fn watch(
     let mut stops = job.stopper.changes();
     // It may have been asked for before.
     stops.mark_changed();
-    let mut stage = node.stage.subscribe();
     let watched = async {
         tokio::join!(
             limits.watch(&job.stopper),
@@ -130,9 +129,8 @@ async fn watch(
                 job.stopper.stop(StoppedFor::Cancel);
             },
             async {
-                if stage.wait_for(|stage| *stage == Stage::Stops).await.is_ok() {
-                    job.stopper.stop(StoppedFor::Shutdown);
-                }
+                node.stops().await;
+                job.stopper.stop(StoppedFor::Shutdown);
             },
             async {
                 let mut has_killed = false;

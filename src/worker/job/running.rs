@@ -22,6 +22,8 @@ pub(crate) struct Job {
     /// Whether it is not known yet if another worker has it.
     pub(crate) asks: Cell<bool>,
     pub(crate) stopper: Stopper,
+    /// Whether Girder could not be told of its end.
+    pub(super) is_untold: Cell<bool>,
     /// What is left of it in the log in Girder.
     pub(super) mark: Mark,
     /// Told when it is over.
@@ -36,6 +38,7 @@ impl Job {
             since: SystemTime::now(),
             is_acknowledged: Cell::new(false),
             asks: Cell::new(false),
+            is_untold: Cell::new(false),
             stopper: Stopper::default(),
             mark: Mark::new(hostname, word()),
             over: Notify::new(),
