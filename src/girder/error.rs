@@ -237,6 +237,12 @@ impl GirderError {
         matches!(self, Self::TooLarge { .. })
     }
 
+    /// Whether somebody else has answered in Girder's place: the address is wrong, or a proxy has lost its server for
+    /// a while. Who knows that the address is right may ask again.
+    pub fn is_of_another(&self) -> bool {
+        matches!(self, Self::NotAnApi { status: 404, .. })
+    }
+
     /// Whether the same request may well succeed a little later.
     pub fn is_transient(&self) -> bool {
         match self {

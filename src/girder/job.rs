@@ -113,7 +113,7 @@ impl JobClient {
         let request = self.addressed(request).body(update.to_form());
         let request = request.map_err(|error| self.unusable(error.to_string()))?;
         let answer = self.agent.run(self.timed(request));
-        let answer = reply(answer, &self.asked(true), self.timeout, MAX_RECORD)?;
+        let answer = self.girders(reply(answer, &self.asked(true), self.timeout, MAX_RECORD)?)?;
         match answer.status {
             // What stands in for Girder may say nothing.
             200..300 => Ok(serde_json::from_slice::<Answer>(&answer.body).ok().map(Into::into)),
@@ -133,6 +133,7 @@ impl JobClient {
         let request = request.map_err(|error| self.unusable(error.to_string()))?;
         let asked = self.asked(false);
         let answer = reply(self.agent.run(self.timed(request)), &asked, self.timeout, MAX_JOB)?;
+        let answer = self.girders(answer)?;
         answer.record::<Answer>(&asked).map(Into::into)
     }
 
@@ -153,6 +154,7 @@ impl JobClient {
         let request = request.map_err(|error| self.unusable(error.to_string()))?;
         let asked = self.asked(true);
         let answer = reply(self.agent.run(self.timed(request)), &asked, self.timeout, MAX_RECORD)?;
+        let answer = self.girders(answer)?;
         let mut made = answer.record::<serde_json::Value>(&asked)?;
         match made.get_mut("jobInfoSpec").map(serde_json::Value::take) {
             Some(spec) if spec.is_object() => Ok(spec),
@@ -188,6 +190,21 @@ impl JobClient {
             Err(error) => error,
             Ok(_) => self.unusable(format!("status {}", answer.status)),
         }
+    }
+
+    /// The answer, if it is Girder's. A proxy whose server is away for a moment may say 404, and in JSON as well; Girder
+    /// says of which type an error is.
+    fn girders(&self, answer: Reply) -> Result<Reply, GirderError> {
+        #[derive(Deserialize)]
+        struct Girders {
+            #[serde(rename = "type")]
+            _type: String,
+        }
+        if answer.status == 404 && serde_json::from_slice::<Girders>(&answer.body).is_err() {
+            let (server, hint) = (self.api.as_str().to_owned(), self.api.hint());
+            return Err(GirderError::NotAnApi { server, status: answer.status, hint });
+        }
+        Ok(answer)
     }
 
     /// What a 400 means.

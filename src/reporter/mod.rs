@@ -34,7 +34,7 @@
 //!   job in Girder, the owner is told so, once. A job that nothing is told of is looked at from
 //!   time to time, for that. What a refused status means is decided in `status`.
 //! - A Girder that is away is asked again with growing pauses, as long as the job runs; what comes
-//!   meanwhile is kept, within the log's bounds. Who waits for the beginning or the end waits for
+//!   meanwhile is kept, within the log's bounds. So is one in whose place a proxy says 404. Who waits for the beginning or the end waits for
 //!   [`patience`](ReporterOptions::patience); who does not want to work for a Girder that does not
 //!   come back says so with [`absence`](ReporterOptions::absence). A Girder that refuses an update
 //!   gets no other.
@@ -92,6 +92,9 @@ pub struct ReporterOptions {
     /// How long Girder may be away while the job runs, before the owner is told to stop it. Default:
     /// as long as the job runs.
     pub absence: Option<Duration>,
+    /// Whether the job's address is known to be right, as one that Girder itself has given: a proxy's 404 is waited out
+    /// then. Default: not before Girder has taken an update.
+    pub knows_address: bool,
     /// Counts the requests that failed and are sent again.
     pub retries: Arc<AtomicU64>,
 }
@@ -99,8 +102,8 @@ pub struct ReporterOptions {
 impl Default for ReporterOptions {
     fn default() -> Self {
         let (patience, look) = (Duration::from_secs(20), Duration::from_secs(30));
-        let (absence, retries) = (None, Arc::default());
-        Self { girder: girder::Options::default(), patience, look, absence, retries }
+        let (absence, knows_address, retries) = (None, false, Arc::default());
+        Self { girder: girder::Options::default(), patience, look, absence, knows_address, retries }
     }
 }
 
@@ -155,13 +158,14 @@ impl JobReporter {
         let client = JobClient::new(job.url.as_url(), &job.method, headers, &girder)
             .map_err(|error| ReporterError::Unusable(Box::new(error)))?;
         let desk = Arc::new(Desk::default());
-        let ReporterOptions { patience, look, absence, retries, .. } = options;
+        let ReporterOptions { patience, look, absence, knows_address, retries, .. } = options;
         let sender = Sender {
             client,
             desk: Arc::clone(&desk),
             pace: Pace::new(patience, look, absence),
             stop: Some(Box::new(stop)),
             retries,
+            knows_address,
             refusals: 0,
         };
         let thread = thread::Builder::new().name("gantline-job".to_owned());

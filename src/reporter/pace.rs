@@ -106,6 +106,11 @@ impl Pace {
         self.has_given_up = false;
     }
 
+    /// Whether Girder has taken something.
+    pub(super) fn has_taken(&self) -> bool {
+        self.took.is_some()
+    }
+
     /// The job is stopped, since Girder is away.
     pub(super) fn gives_up(&mut self) {
         self.has_given_up = true;

@@ -21,6 +21,8 @@ pub(super) struct Sender {
     pub(super) stop: Option<Box<dyn FnOnce(Stop) + Send>>,
     /// Requests that failed and are sent again.
     pub(super) retries: Arc<AtomicU64>,
+    /// Whether the job's address is known to be right.
+    pub(super) knows_address: bool,
     /// Statuses that Girder did not take.
     pub(super) refusals: u32,
 }
@@ -51,7 +53,7 @@ impl Sender {
                 Turn::End => return None,
                 Turn::Wait(until) => state = desk.wait(state, until),
                 Turn::GiveUpBeginning => {
-                    let begun = state.failure.clone().map(status::refused);
+                    let begun = state.failure.clone().map(Begun::Unreachable);
                     drop(state);
                     self.tell_begun(begun.unwrap_or(Begun::Closed));
                     state = desk.lock();
@@ -206,7 +208,7 @@ impl Sender {
     fn ask_for_size(&self) -> Result<(), GirderError> {
         let size = match self.client.record() {
             Ok(record) => record.log_size().unwrap_or_default(),
-            Err(error) if error.is_transient() => return Err(error),
+            Err(error) if self.may_pass(&error) => return Err(error),
             Err(error) => {
                 // Updates say what there is to say about it.
                 tracing::debug!(%error, "Girder does not say how long the job's log is");
@@ -219,7 +221,7 @@ impl Sender {
 
     fn failed(&mut self, error: GirderError) {
         tracing::debug!(%error, "an update of the job failed");
-        let is_over = !error.is_transient();
+        let is_over = !self.may_pass(&error);
         if !is_over {
             self.retries.fetch_add(1, Ordering::Relaxed);
         }
@@ -235,6 +237,13 @@ impl Sender {
         if is_over {
             self.tell_begun(status::refused(error));
         }
+    }
+
+    /// Whether it is waited until the same request is taken. A first answer that is not Girder's says that the address
+    /// is wrong, unless it is known to be right.
+    fn may_pass(&self, error: &GirderError) -> bool {
+        let is_right = self.knows_address || self.pace.has_taken();
+        error.is_transient() || (is_right && error.is_of_another())
     }
 
     /// Tells who waits for it how the job has begun. The desk is not locked meanwhile.
@@ -270,9 +279,8 @@ impl Sender {
         drop(state);
         if let Some(begun) = begun {
             begun(match &told {
-                Err(Untold::Refused(error) | Untold::Unreachable(error)) => {
-                    status::refused(Arc::clone(error))
-                }
+                Err(Untold::Refused(error)) => status::refused(Arc::clone(error)),
+                Err(Untold::Unreachable(error)) => Begun::Unreachable(Arc::clone(error)),
                 _ => Begun::Closed,
             });
         }

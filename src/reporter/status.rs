@@ -41,11 +41,10 @@ pub(super) fn begun(found: JobStatus) -> Begun {
     }
 }
 
-/// What it means to who begins that Girder will not be asked again.
+/// What it means to who begins that Girder refuses to be told.
 pub(super) fn refused(error: Arc<GirderError>) -> Begun {
     match &*error {
         GirderError::NotFound { .. } => Begun::Deleted,
-        error_ if error_.is_transient() => Begun::Unreachable(error),
         _ => Begun::Refused(error),
     }
 }

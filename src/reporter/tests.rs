@@ -89,13 +89,20 @@ const DELETED: i64 = -1;
 
 /// A reporter to such a Girder, what comes there, and whether the job was cancelled.
 fn start(script: Script) -> (JobReporter, Receiver<Came>, Receiver<Stop>) {
+    start_with(script, ReporterOptions::default())
+}
+
+fn start_with(
+    script: Script,
+    options: ReporterOptions,
+) -> (JobReporter, Receiver<Came>, Receiver<Stop>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/api/v1/job/5f", listener.local_addr().unwrap());
     let (sender, came) = unbounded();
     thread::spawn(move || script.serve(&listener, &sender));
     let (sender, stopped) = unbounded();
     let stop = move |why| sender.send(why).unwrap();
-    let reporter = JobReporter::start(&job(&url), ReporterOptions::default(), stop).unwrap();
+    let reporter = JobReporter::start(&job(&url), options, stop).unwrap();
     (reporter, came, stopped)
 }
 
@@ -365,4 +372,26 @@ fn who_has_no_time_left_does_not_wait() {
     let began = Instant::now();
     reporter.flush().unwrap_err();
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_proxys_404_is_waited_out_where_the_address_is_known_to_be_right() {
+    let away = || Script::all(&[(404, 0), (200, 2), (404, 0), (200, 3)]);
+    let (reporter, _came, _) = start(away());
+    let begun = reporter.begin();
+    let Begun::Refused(error) = begun else { panic!("{begun:?}") };
+    assert!(error.to_string().contains("there is no Girder API"), "{error}");
+
+    let options = ReporterOptions { knows_address: true, ..ReporterOptions::default() };
+    let (reporter, _came, _) = start_with(away(), options);
+    assert!(matches!(reporter.begin(), Begun::Running));
+    reporter.teller().status(JobStatus::Success);
+    reporter.flush().unwrap();
+
+    // Girder has answered there.
+    let (reporter, came, _) = start(Script::all(&[(200, 2), (404, 0), (200, 3)]));
+    assert!(matches!(reporter.begin(), Begun::Running));
+    reporter.teller().status(JobStatus::Success);
+    reporter.flush().unwrap();
+    assert_eq!(forms(&came).len(), 3);
 }

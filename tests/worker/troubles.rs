@@ -11,7 +11,7 @@ use crate::jobs::{CANCELED, SUCCESS};
 use crate::place::Kind;
 use crate::python;
 use crate::site::{Job, Site, on_both_sites, on_one_site, script};
-use crate::way::{State, Way};
+use crate::way::{NO_PAGE, State, Way};
 
 on_both_sites! {
     a_broker_that_is_cut_off_costs_no_job_and_doubles_none,
@@ -22,8 +22,21 @@ on_one_site! {
     a_girder_that_refuses_for_a_while_costs_no_line,
     a_girder_that_says_nothing_for_a_while_costs_no_line,
     a_girder_that_fails_for_a_while_costs_no_line,
+    a_proxy_that_says_404_for_a_while_costs_no_line,
     of_a_log_of_20_mib_first_and_last_line_are_kept,
     early_lines_and_a_burst_are_all_kept,
+}
+
+fn a_proxy_that_says_404_for_a_while_costs_no_line(site: &Site) {
+    let way = Way::refusing(site.api(), "/api/v1/job/", 2, NO_PAGE);
+    let worker = site.starting_worker(&[], &[("GIRDER_WORKER_API_URL", &*way.api())]);
+    let job = site.send(&script(&lines(20)), json!({}));
+    job.says("line 5.");
+    assert_eq!(way.to_refuse(), 0);
+    way.refuses(2);
+    has_said(&job, 20);
+    assert_eq!(way.to_refuse(), 0);
+    worker.ends_well();
 }
 
 /// For how many seconds something is away.

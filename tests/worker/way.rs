@@ -18,6 +18,8 @@ struct Shared {
     what: &'static str,
     state: Mutex<(State, Vec<TcpStream>)>,
     held: AtomicUsize,
+    /// So many of them are answered so in place of being kept.
+    refused: Mutex<(usize, &'static str)>,
     updates: AtomicUsize,
     forgotten: AtomicUsize,
 }
@@ -45,12 +47,23 @@ impl Way {
 
     /// One that keeps requests with this in them, and their connections, for itself.
     pub(crate) fn holding(url: &str, what: &'static str) -> Self {
+        Self::refusing(url, what, 0, "")
+    }
+
+    /// One that answers the first requests with this in them itself, so often.
+    pub(crate) fn refusing(
+        url: &str,
+        what: &'static str,
+        times: usize,
+        answer: &'static str,
+    ) -> Self {
         let far = authority(url).to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Mutex::new((State::Open, Vec::new()));
         let [held, updates, forgotten] = [const { AtomicUsize::new(0) }; 3];
-        let shared = Arc::new(Shared { what, state, held, updates, forgotten });
+        let refused = Mutex::new((times, answer));
+        let shared = Arc::new(Shared { what, state, held, refused, updates, forgotten });
         let passing = Arc::clone(&shared);
         thread::spawn(move || {
             for near in listener.incoming() {
@@ -83,6 +96,16 @@ impl Way {
     /// How many answers were lost.
     pub(crate) fn forgotten(&self) -> usize {
         self.shared.forgotten.load(Ordering::Relaxed)
+    }
+
+    /// Answers so many more requests itself.
+    pub(crate) fn refuses(&self, times: usize) {
+        self.shared.refused.lock().unwrap().0 += times;
+    }
+
+    /// How many it will answer itself.
+    pub(crate) fn to_refuse(&self) -> usize {
+        self.shared.refused.lock().unwrap().0
     }
 
     /// Cuts all connections, and takes no more.
@@ -120,7 +143,9 @@ impl Shared {
                 let [to_near, from_near] = [&near, &near].map(|stream| stream.try_clone().unwrap());
                 state.1.extend([near, far]);
                 let there = Arc::clone(self);
-                thread::spawn(move || pass(from_near, to_far, |bytes| there.keeps(bytes)));
+                let mut answered = to_near.try_clone().unwrap();
+                let is_kept = move |bytes: &[u8]| there.keeps(bytes, &mut answered);
+                thread::spawn(move || pass(from_near, to_far, is_kept));
                 let back = Arc::clone(self);
                 let mut forgotten = to_near.try_clone().unwrap();
                 let is_kept = move |_: &[u8]| back.is_silent() || back.forgets(&mut forgotten);
@@ -145,10 +170,21 @@ impl Shared {
     }
 
     /// Whether these bytes of a request are not passed on.
-    fn keeps(&self, bytes: &[u8]) -> bool {
+    fn keeps(&self, bytes: &[u8], near: &mut TcpStream) -> bool {
         let has = |what: &str| bytes.windows(what.len()).any(|part| part == what.as_bytes());
         self.updates.fetch_add(has("PUT /api/v1/job/").into(), Ordering::Relaxed);
-        let is_held = has(self.what);
+        let mut is_held = has(self.what);
+        if is_held
+            && let (left, answer) = &mut *self.refused.lock().unwrap()
+            && !answer.is_empty()
+        {
+            is_held = *left > 0;
+            if is_held {
+                *left -= 1;
+                let _ = near.write_all(answer.as_bytes());
+                let _ = near.shutdown(Shutdown::Write);
+            }
+        }
         self.held.fetch_add(is_held.into(), Ordering::Relaxed);
         is_held || matches!(self.state.lock().unwrap().0, State::Silent | State::Mute)
     }
@@ -185,5 +221,9 @@ fn fail(mut near: TcpStream) {
     let _ = near.write_all(FAILURE.as_bytes());
 }
 
-const FAILURE: &str =
+/// What a proxy says whose server is away for a moment.
+pub(crate) const NO_PAGE: &str = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\
+    Content-Length: 19\r\nConnection: close\r\n\r\n404 page not found\n";
+
+pub(crate) const FAILURE: &str =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

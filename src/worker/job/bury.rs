@@ -39,6 +39,7 @@ async fn tell_end(node: &Node, task_id: &str, job: &GirderJob) {
     let options = ReporterOptions {
         patience: node.settings.girder_patience,
         girder: node.settings.girder_options(),
+        knows_address: true,
         ..ReporterOptions::default()
     };
     let told = match JobReporter::start(job, options, |_| ()) {

@@ -251,6 +251,7 @@ fn start(
         girder: node.settings.girder_options(),
         look: LOOK,
         absence: Some(patience),
+        knows_address: true,
         retries: node.health.metrics.girder_retries(),
         ..ReporterOptions::default()
     };
