@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::held::{HOLDS, Held};
 use crate::jobs::{CANCELED, SUCCESS};
 use crate::site::{Job, Site, on_both_sites, on_one_site, script};
+use crate::way::{FAILURE, Way};
 
 on_both_sites! {
     the_same_message_twice_runs_once,
@@ -21,6 +22,7 @@ on_one_site! {
     a_job_that_is_deleted_while_it_runs_goes_on,
     a_failure_is_the_result_of_the_rest_of_its_chain,
     what_girder_makes_no_job_for_runs_without_one,
+    what_girder_cannot_make_a_job_for_at_once_has_one_all_the_same,
 }
 
 /// It ends when it is told to.
@@ -191,6 +193,19 @@ fn what_girder_makes_no_job_for_runs_without_one(site: &Site) {
     assert_eq!(site.result_of(child).unwrap()["status"], "SUCCESS");
     assert!(!job.has_child());
     assert!(worker.log().contains("has no job in Girder"), "{}", worker.log());
+    worker.ends_well();
+}
+
+fn what_girder_cannot_make_a_job_for_at_once_has_one_all_the_same(site: &Site) {
+    let way = Way::refusing(site.api(), "POST /api/v1/job", 3, FAILURE);
+    let environment = [("GIRDER_WORKER_API_URL", &*way.api())];
+    let worker = site.starting_worker(&["--concurrency", "1"], &environment);
+    let then = json!([script("echo second")]).to_string();
+    let job = site.send_with(&script("echo first"), json!({}), &[("then", &then)]);
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    let child = job.child();
+    assert_eq!(child.ended(), SUCCESS, "{}", child.log());
+    assert_eq!(way.to_refuse(), 0);
     worker.ends_well();
 }
 

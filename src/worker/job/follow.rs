@@ -1,11 +1,14 @@
 //! What follows a task: published before its result, each with a job in Girder of its own.
 
-use std::time::SystemTime;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::girder::{GirderError, JobClient, Token};
 use crate::run::chain;
 use crate::worker::celery::{Follower, GirderHeaders, JobForm, Predecessor};
@@ -56,7 +59,8 @@ pub(super) async fn follow(node: &Node, taken: &Taken, ended: &Ended) -> Vec<Str
     children
 }
 
-/// Has Girder make a job; `None` if the message did not come from a Girder.
+/// Has Girder make a job; `None` if the message did not come from a Girder. One that is away is waited for as long as
+/// at a job's end, unless the worker is stopped. If only its answer is lost, it has made a job that nobody begins.
 async fn make_job(
     node: &Node,
     girder: &GirderHeaders,
@@ -67,14 +71,32 @@ async fn make_job(
     };
     let headers = vec![("Girder-Token".to_owned(), Token::new(token.expose()))];
     let options = node.settings.girder_options();
-    let made = spawn_blocking(move || {
-        JobClient::new(address.as_url(), "POST", headers, &options)?.create(&form.fields)
-    });
-    match made.await {
-        Ok(made) => made.map(Some),
-        Err(error) => {
-            tracing::error!(%error, "making a job in Girder panicked");
-            Ok(None)
+    let client = JobClient::new(address.as_url(), "POST", headers, &options)?;
+    let (began, patience) = (Instant::now(), node.settings.girder_patience);
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    loop {
+        let (client, fields) = (client.clone(), form.fields.clone());
+        let error = match spawn_blocking(move || client.create(&fields)).await {
+            Ok(Ok(spec)) => return Ok(Some(spec)),
+            Ok(Err(error)) => error,
+            Err(error) => {
+                tracing::error!(%error, "making a job in Girder panicked");
+                return Ok(None);
+            }
+        };
+        let left = patience.saturating_sub(began.elapsed());
+        if left.is_zero() || !(error.is_transient() || error.is_of_another()) {
+            return Err(error);
+        }
+        node.health.metrics.girder_retries().fetch_add(1, Ordering::Relaxed);
+        tokio::select! {
+            () = sleep(backoff.failed(error.retry_after()).min(left)) => {}
+            () = node.stops() => return Err(error),
         }
     }
 }
+
+/// Between the first two attempts to have Girder make a job.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
