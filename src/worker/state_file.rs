@@ -124,7 +124,10 @@ impl StateFile {
                 OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
             file.write_all(&text)?;
             file.sync_data()?;
-            fs::rename(&fresh, &self.path)
+            fs::rename(&fresh, &self.path)?;
+            // Until the folder is written a crash of the machine brings the old one back.
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
         };
         write().map_err(failed)
     }

@@ -192,8 +192,10 @@ fn a_disk_that_stands_still_holds_a_job_up_and_no_answer(site: &Site) {
     for _ in 0..3 {
         assert_eq!(site.inspect(&["ping"])["ping"]["ok"], "pong", "{}", worker.log());
     }
-    // It is not remembered yet, and nobody would know of its container.
+    // It is not remembered yet: nobody would know of its container, nor of the job, if its message were gone.
     assert!(!job.has_container());
+    let active = &site.inspect(&["active"])["active"];
+    assert_eq!(active[0]["acknowledged"], false, "{active}");
     drop(frozen);
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     worker.ends_well();

@@ -4,7 +4,8 @@
 //!
 //! 1. Girder is told that the job runs. What it answers decides whether a container is started at all
 //!    ([`girder`]).
-//! 2. The message is acknowledged, unless acknowledgements are late.
+//! 2. The job is written down, if there is a state file, and the message is acknowledged, unless acknowledgements are
+//!    late.
 //! 3. The run. It is stopped by whichever comes first: a revoke, a cancel in Girder, a time limit, the worker's end
 //!    ([`stop`]).
 //! 4. The whole of the log, then the job's last status. Who waits for the result finds the job as it ended.
@@ -142,15 +143,30 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
         Begin::Runs(girder) => girder,
         Begin::NoContainer(after) => return after,
     };
-    if !node.settings.acks_late {
-        job.is_acknowledged.set(true);
-        node.acks.post(Letter::Ack(Rc::clone(&job.taken.delivery)));
-    }
-    let after = run::run(node, job, girder.as_ref()).await;
+    node.remembers(job, job.run_id().as_str());
+    let after = match node.settings.acks_late || acknowledge(node, job).await {
+        true => run::run(node, job, girder.as_ref()).await,
+        false => After::GiveBack,
+    };
     match girder {
         Some(girder) => girder.end(node, job, after).await,
         None => after,
     }
+}
+
+/// Acknowledges a job's message. Not before the job is written down: when its message is gone nobody else knows of it.
+/// False if the worker is stopped while a disk stands still.
+async fn acknowledge(node: &Node, job: &Job) -> bool {
+    let is_saved = tokio::select! {
+        biased;
+        () = node.state_is_saved() => true,
+        () = node.stops() => false,
+    };
+    if is_saved {
+        job.is_acknowledged.set(true);
+        node.acks.post(Letter::Ack(Rc::clone(&job.taken.delivery)));
+    }
+    is_saved
 }
 
 /// Step 5.

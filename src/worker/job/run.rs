@@ -23,7 +23,6 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         Ok(spec) => spec,
         Err(error) => return After::Tell(Ended::unusable(chain(&error))),
     };
-    node.remembers(job, job.run_id().as_str());
     // One that died may have left its container, on this engine; but not before the message came for the first time.
     if job.taken.delivery.is_redelivered() {
         remove_left(node, &task.head.id).await;
