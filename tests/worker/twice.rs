@@ -17,6 +17,7 @@ on_both_sites! {
     who_leaves_a_job_to_another_runs_it_when_the_other_dies,
     who_loses_only_the_connection_keeps_the_job,
     who_does_not_hear_girders_answer_keeps_its_own_job_and_begins_no_others,
+    who_gives_back_what_may_run_elsewhere_lets_the_next_ask_as_well,
 }
 
 /// What a worker says that leaves a job to another one.
@@ -102,6 +103,40 @@ fn who_loses_only_the_connection_keeps_the_job(site: &Site) {
     first.ends_well();
     second.ends_well();
     assert_eq!(site.waiting(), 0);
+}
+
+/// Of a job without one in Girder only the message says that it may run elsewhere.
+fn who_gives_back_what_may_run_elsewhere_lets_the_next_ask_as_well(site: &Site) {
+    let queue = site.other_queue();
+    let late = ["--acks-late", "--visibility-timeout", "3", "--queues", &queue];
+    let way = Way::to(site.broker());
+    let through = way.address(site.broker());
+    let first = site.worker(&[late.as_slice(), &["--broker", &through]].concat());
+    let held = Held::new();
+    let ran = held.path().join("ran");
+    let said = || std::fs::read_to_string(&ran).unwrap_or_default();
+    site.send(&held.script(&format!("echo up >>/held/ran; {HOLDS}")), json!({}));
+    let asked = json!({"queue": site.queue(), "to": queue, "times": 1, "no_job": true});
+    site.control("again", &asked);
+    site.until(|| said() == "up\n");
+    let next = |name: &str| {
+        let name = format!("{name}@{}", site.queue());
+        site.worker(&[late.as_slice(), &["--hostname", &name]].concat())
+    };
+    let second = next("second");
+    way.closes();
+    site.until(|| second.log().contains("asks the other workers"));
+    second.ends_well();
+    let third = next("third");
+    site.until(|| third.log().contains("asks the other workers"));
+    way.opens();
+    site.until(|| left(std::slice::from_ref(&third)) == 1);
+    held.goes_on();
+    site.until(|| third.log().contains("the job has ended"));
+    assert_eq!(said(), "up\n");
+    first.ends_well();
+    third.ends_well();
+    assert_eq!(site.waiting_in(&queue), 0);
 }
 
 /// Girder takes the first update of a worker, and fails before it has answered.

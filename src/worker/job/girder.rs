@@ -26,6 +26,7 @@ use super::{After, Job};
 use crate::girder::{GirderError, JobStatus};
 use crate::reporter::{Begun, JobReporter, JobTeller, Mark, ReporterOptions, Stop, Untold};
 use crate::run::chain;
+use crate::worker::broker::End;
 use crate::worker::celery::{GirderHeaders, parse_time};
 use crate::worker::ended::{Ended, StoppedFor};
 use crate::worker::node::Node;
@@ -128,7 +129,7 @@ impl GirderSide {
         match &after {
             After::Tell(ended) => tell_end(&self.teller, ended),
             // Whoever gets the message knows by it that nobody need be asked.
-            After::GiveBack => self.teller.log(&job.mark.leaves()),
+            After::GiveBack(_) => self.teller.log(&job.mark.leaves()),
             After::Acknowledge => {}
         }
         let told = tell_and_finish(node, self.reporter).await;
@@ -137,7 +138,7 @@ impl GirderSide {
             (After::Tell(Ended::Succeeded | Ended::Failed(_)), Err(_))
                 if job.is_untold.get() && !job.is_acknowledged.get() && node.is_stopped() =>
             {
-                After::GiveBack
+                After::GiveBack(End::Head)
             }
             (After::Tell(Ended::Succeeded), Err(untold)) if job.is_untold.get() => {
                 After::Tell(Ended::unusable(chain(&untold)))
@@ -165,7 +166,8 @@ fn at_work(holder: Holder) -> Option<Begin> {
     match holder {
         Holder::Nobody => None,
         Holder::Ended => Some(Begin::NoContainer(After::Acknowledge)),
-        Holder::NotOurs => Some(Begin::NoContainer(After::GiveBack)),
+        // It may run elsewhere: whoever gets the message is to ask as well.
+        Holder::NotOurs => Some(Begin::NoContainer(After::GiveBack(End::Head))),
     }
 }
 
@@ -289,7 +291,7 @@ async fn answer(
         () = node.stops() => {
             // From now on it is for another worker to say how the job is.
             reporter.teller().hurry(Duration::ZERO);
-            return Err(After::GiveBack);
+            return Err(After::GiveBack(End::Head));
         }
     }
     tell_end_behind(node, reporter, &Ended::Revoked);

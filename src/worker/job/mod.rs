@@ -43,8 +43,8 @@ enum After {
     Tell(Ended),
     /// Somebody else has told it; the message is only acknowledged.
     Acknowledge,
-    /// The message is for another worker: ours ends.
-    GiveBack,
+    /// The message is for another worker, at this end of its queue: ours ends.
+    GiveBack(End),
 }
 
 /// Lives through a job.
@@ -89,7 +89,7 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     let outcome = match &after {
         After::Tell(ended) => ended.outcome(),
         After::Acknowledge => "elsewhere",
-        After::GiveBack => "given back",
+        After::GiveBack(_) => "given back",
     };
     let took = began.elapsed();
     node.health.metrics.job_ended(&task.head.task, outcome, took);
@@ -100,16 +100,13 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
         conclude(node, &task.head, ended, (took, children));
         node.ended(&task.head.id);
     }
-    let is_given_back = matches!(after, After::GiveBack);
     node.jobs.borrow_mut().remove(&task.head.id);
-    match job.is_untold.get() && !is_given_back {
+    match job.is_untold.get() && !matches!(after, After::GiveBack(_)) {
         true => node.leaves_untold(&task.head.id),
         false => node.forgets(&task.head.id),
     }
     job.over.notify_waiters();
-    if is_given_back {
-        // Of a job in Girder its log says that it runs here no more. Of any other only its message can.
-        let end = if task.head.girder.job.is_some() { End::Head } else { End::Unseen };
+    if let After::GiveBack(end) = after {
         give_back(node, &taken.delivery, end).await;
     } else if !job.is_acknowledged.get() {
         node.outbox.post(Letter::Ack(Rc::clone(&taken.delivery)));
@@ -146,12 +143,18 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
     node.remembers(job, job.run_id().as_str());
     let after = match node.settings.acks_late || acknowledge(node, job).await {
         true => run::run(node, job, girder.as_ref()).await,
-        false => After::GiveBack,
+        false => After::GiveBack(end_of_ours(girder.as_ref())),
     };
     match girder {
         Some(girder) => girder.end(node, job, after).await,
         None => after,
     }
+}
+
+/// Where the message of a job goes that was ours alone, and is so no more. Of a job in Girder its log says that it
+/// runs here no more. Of any other only its message can.
+fn end_of_ours(girder: Option<&GirderSide>) -> End {
+    if girder.is_some() { End::Head } else { End::Unseen }
 }
 
 /// Acknowledges a job's message. Not before the job is written down: when its message is gone nobody else knows of it.

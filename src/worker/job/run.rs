@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::girder::GirderSide;
 use super::labels::{NODE_LABEL, TASK_LABEL};
-use super::{After, Job};
+use super::{After, Job, end_of_ours};
 use crate::event::{Event, RunId};
 use crate::run::{Cause, Outcome, RunError, RunHandle, RunSettings, chain};
 use crate::spec::JobSpec;
@@ -42,7 +42,7 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         && node.settings.acks_late
         && ran.as_ref().is_ok_and(Outcome::is_cancelled)
     {
-        return After::GiveBack;
+        return After::GiveBack(end_of_ours(girder));
     }
     After::Tell(Ended::of_run(&ran, stopped))
 }
