@@ -227,10 +227,13 @@ async fn end(node: &Rc<Node>, grace: Option<Duration>) -> io::Result<()> {
     // What runs has ended; a broker that is away does not keep us for ever.
     let told = async { tokio::join!(node.outbox.is_empty(), node.acks.is_empty()) };
     let _ = tokio::time::timeout(LAST_WORDS, told).await;
-    if let Some(session) = node.session() {
+    let back = async {
         for taken in node.due.drain() {
             held::give_back(node, &taken.delivery, broker::End::Unseen).await;
         }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, back).await;
+    if let Some(session) = node.session() {
         let _ = tokio::time::timeout(LAST_WORDS, session.close()).await;
     }
     Ok(())

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::time::{sleep, sleep_until};
 
 use super::broker::{Delivery, End, Settled, SharedSession};
-use super::held::{give_back, renew};
+use super::held::{AFTER_A_REFUSAL, give_back, renew, settle};
 use super::job;
 use super::node::{Node, Stage};
 use super::taken::Taken;
@@ -130,24 +130,10 @@ async fn wait(node: Rc<Node>, taken: Taken, eta: SystemTime) {
 
 /// Gives a message whose time has come to a slot that is free. If none is, another worker may have one.
 async fn hand_over(node: &Rc<Node>, taken: Rc<Taken>) {
-    let mut stage = node.stage.subscribe();
-    let mut sessions = node.sessions.subscribe();
-    loop {
-        if node.due.has_room() {
-            return node.due.push(taken);
-        }
-        let session = sessions.borrow_and_update().clone();
-        if let Some(session) = session {
-            match session.give_back(&taken.delivery, End::Unseen).await {
-                Ok(_) => return,
-                Err(error) => tracing::debug!(%error, "kept for the next session"),
-            }
-        }
-        tokio::select! {
-            _ = sessions.changed() => {}
-            _ = stage.wait_for(|stage| *stage != Stage::Serves) => return,
-        }
+    if node.due.has_room() {
+        return node.due.push(taken);
     }
+    give_back(node, &taken.delivery, End::Unseen).await;
 }
 
 /// Why a message is not kept any longer.
@@ -222,8 +208,7 @@ fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
             () = sleep_until(at.into()) => {}
             _ = stage.wait_for(|stage| *stage != Stage::Serves) => {}
         }
-        let Some(session) = node.session() else { return };
-        let settled = match &node.settings.others_to {
+        let settles = async |session: SharedSession| match &node.settings.others_to {
             Some(queue) => match session.pass_on(&delivery, queue).await {
                 Err(error) if !error.ends_session() => {
                     tracing::warn!(%error, "cannot pass a message on; it stays in its queue");
@@ -234,14 +219,9 @@ fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
             },
             None => session.give_back(&delivery, End::Tail).await,
         };
-        if let Err(error) = settled {
-            tracing::debug!(%error, "a message comes again by itself");
-        }
+        settle(&node, &delivery, settles).await;
     });
 }
-
-/// After the broker refused something and goes on.
-const AFTER_A_REFUSAL: Duration = Duration::from_secs(5);
 
 /// How long a clock that was set is not noticed.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);

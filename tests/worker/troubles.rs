@@ -198,6 +198,23 @@ fn results_wait_for_their_place() {
     assert_eq!(site.waiting(), 0);
 }
 
+/// RabbitMQ takes it back by itself.
+#[test]
+fn what_a_worker_has_in_hand_when_redis_goes_is_put_back_when_it_comes() {
+    let site = Site::new(Kind::Redis);
+    let way = Way::to(site.broker());
+    let worker = site.worker(&["--broker", &way.address(site.broker())]);
+    site.send_other("slicer_cli_web.image_job.ingest_from_docker");
+    site.until(|| worker.log().contains("left in the queue") && site.waiting() == 0);
+    way.closes();
+    // Longer than such a message is held.
+    thread::park_timeout(Duration::from_secs(6));
+    way.opens();
+    site.until(|| worker.log().matches("connected to the broker").count() == 2);
+    worker.ends_well();
+    assert_eq!(site.waiting(), 1);
+}
+
 fn of_a_log_of_20_mib_first_and_last_line_are_kept(site: &Site) {
     let way = Way::to(site.api());
     let environment = [("GIRDER_WORKER_API_URL", &*way.api())];
