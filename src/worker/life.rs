@@ -141,6 +141,7 @@ impl Worker {
                 tokio::join!(
                     node.outbox.carry(node.sessions.subscribe(), &node.results),
                     node.acks.carry(node.sessions.subscribe(), &node.results),
+                    node.revokes.carry(node.sessions.subscribe(), &node.results),
                 )
             }
         });
@@ -225,8 +226,15 @@ async fn end(node: &Rc<Node>, grace: Option<Duration>) -> io::Result<()> {
     }
     node.tells_offline();
     // What runs has ended; a broker that is away does not keep us for ever.
-    let told = async { tokio::join!(node.outbox.is_empty(), node.acks.is_empty()) };
-    let _ = tokio::time::timeout(LAST_WORDS, told).await;
+    let all = [&node.acks, &node.outbox, &node.revokes];
+    let told = async {
+        for letters in all {
+            letters.is_empty().await;
+        }
+    };
+    if tokio::time::timeout(LAST_WORDS, told).await.is_err() {
+        all.iter().for_each(|letters| letters.gives_up());
+    }
     let back = async {
         for taken in node.due.drain() {
             held::give_back(node, &taken.delivery, broker::End::Unseen).await;

@@ -50,8 +50,10 @@ pub(super) struct Node {
     held: Cell<usize>,
     /// What is told of tasks, and of the worker.
     pub(super) outbox: Outbox,
-    /// Acknowledgements that wait for no result.
+    /// Acknowledgements that wait for no result, and tasks that follow.
     pub(super) acks: Outbox,
+    /// What is told of tasks that were revoked, and that nobody has begun.
+    pub(super) revokes: Outbox,
     pub(super) health: Health,
     pub(super) others: RefCell<Others>,
     /// The tasks that run, by their ids.
@@ -115,6 +117,7 @@ impl Node {
             held: Cell::new(0),
             outbox: Outbox::default(),
             acks: Outbox::default(),
+            revokes: Outbox::default(),
             health,
             others: RefCell::default(),
             jobs: RefCell::default(),

@@ -44,13 +44,17 @@ async fn next(node: &Rc<Node>) -> Option<Rc<Taken>> {
         let session = sessions.borrow_and_update().clone();
         let delivery = {
             let _waits = node.due.waits();
+            let takes = async {
+                node.outbox.has_room().await;
+                take(session).await
+            };
             tokio::select! {
                 biased;
                 _ = stage.changed() => continue,
                 _ = wanted.changed() => continue,
                 _ = sessions.changed() => continue,
                 taken = node.due.next() => return Some(taken),
-                taken = take(session) => taken,
+                taken = takes => taken,
             }
         };
         let Some(delivery) = delivery else {

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use super::broker::Over;
 use super::celery::{
-    Fellow, Head, Load, Message, Meta, PythonError, Status, Task, TaskEvent, Teller, WorkerEvent,
+    Fellow, Head, Load, Message, Meta, PythonError, Revoked, Status, Task, TaskEvent, Teller,
+    WorkerEvent,
 };
 use super::ended::Ended;
 use super::node::Node;
@@ -133,12 +134,14 @@ impl Node {
         if !matches!(self.settings.backend, Backend::Redis(_)) {
             return;
         }
-        self.outbox.post(Letter::Result(Told {
+        let told = Letter::Result(Told {
             task_id: id.to_owned(),
             reply_to: None,
             meta: meta(id, &Ended::Revoked).to_json(),
             over: Over::Nothing,
-        }));
+        });
+        // All workers tell the same.
+        self.revokes.post_of(Revoked::MOST, told);
     }
 
     /// A later step of a chain never runs: it ended as the task did.

@@ -198,6 +198,35 @@ fn results_wait_for_their_place() {
     assert_eq!(site.waiting(), 0);
 }
 
+#[test]
+fn a_chain_goes_on_while_the_place_for_results_is_away() {
+    let site = Site::new(Kind::Redis);
+    let way = Way::to(site.broker());
+    let worker = site.worker(&["--backend", &way.address(site.broker())]);
+    way.closes();
+    let then = json!([script("echo second"), script("echo third")]).to_string();
+    let first = site.send_with(&script("echo first"), json!({}), &[("then", &then)]);
+    assert_eq!(first.child().child().ended(), SUCCESS);
+    assert!(!site.has_result(&first));
+    way.opens();
+    assert_eq!(site.result(&first).unwrap()["status"], "SUCCESS");
+    worker.ends_well();
+}
+
+#[test]
+fn what_a_worker_could_not_tell_the_broker_before_its_end_is_in_its_log() {
+    let site = Site::new(Kind::Redis);
+    let way = Way::to(site.broker());
+    let worker = site.worker(&["--backend", &way.address(site.broker())]);
+    way.closes();
+    let job = site.send(&script("echo once"), json!({}));
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    worker.signal(nix::sys::signal::Signal::SIGTERM);
+    site.until(|| worker.log().contains("the worker ends before its result was told"));
+    assert!(worker.log().contains(&job.task_id()));
+    worker.has_ended(0);
+}
+
 /// RabbitMQ takes it back by itself.
 #[test]
 fn what_a_worker_has_in_hand_when_redis_goes_is_put_back_when_it_comes() {

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -39,6 +40,7 @@ pub(super) async fn follow(node: &Node, taken: &Taken, ended: &Ended) -> Vec<Str
         tracing::error!("what follows the task cannot be written: {}", chain(&error));
         Vec::new()
     });
+    let (sent, carried) = watch::channel(());
     let mut children = Vec::new();
     for mut follower in followers {
         if let Some(form) = follower.job.take() {
@@ -52,9 +54,13 @@ pub(super) async fn follow(node: &Node, taken: &Taken, ended: &Ended) -> Vec<Str
         }
         let Follower { id, exchange, routing_key, message, .. } = follower;
         tracing::info!(child = id, "publishes what follows");
-        let message = Box::new(message);
-        node.outbox.post(Letter::Task { exchange, routing_key, message });
+        let (message, _carried) = (Box::new(message), sent.clone());
+        node.acks.post(Letter::Task { exchange, routing_key, message, _carried });
         children.push(id);
+    }
+    // The result comes after them.
+    if !children.is_empty() {
+        node.outbox.post(Letter::After(carried));
     }
     children
 }
