@@ -46,8 +46,12 @@ pub(super) struct Node {
     pub(super) queues: watch::Sender<Vec<String>>,
     pub(super) wanted_slots: watch::Sender<usize>,
     slots: Cell<usize>,
-    /// Messages that are held beside the slots, or are on their way back.
+    /// What goes on beside the slots, and has to end before the worker does.
     held: Cell<usize>,
+    /// Messages that are held beside the slots, or are on their way back.
+    beside: watch::Sender<usize>,
+    /// Tells one message that waits for its time that there are too many.
+    pub(super) crowded: Notify,
     /// What is told of tasks, and of the worker.
     pub(super) outbox: Outbox,
     /// Acknowledgements that wait for no result, and tasks that follow.
@@ -115,6 +119,8 @@ impl Node {
             wanted_slots: watch::Sender::new(settings.concurrency),
             slots: Cell::new(0),
             held: Cell::new(0),
+            beside: watch::Sender::new(0),
+            crowded: Notify::new(),
             outbox: Outbox::default(),
             acks: Outbox::default(),
             revokes: Outbox::default(),
@@ -198,10 +204,35 @@ impl Node {
         self.slots.get() == 0 && self.held.get() == 0
     }
 
-    /// A message is held beside the slots until this is dropped.
+    /// Something goes on beside the slots until this is dropped.
     pub(super) fn holds(self: &Rc<Self>) -> Held {
         self.held.set(self.held.get() + 1);
         Held(Rc::clone(self))
+    }
+
+    /// A message is held beside the slots until this is dropped.
+    pub(super) fn holds_message(self: &Rc<Self>) -> HeldMessage {
+        self.beside.send_modify(|beside| *beside += 1);
+        HeldMessage(self.holds())
+    }
+
+    /// Whether there are as many messages beside the slots as may be.
+    pub(super) fn is_crowded(&self) -> bool {
+        *self.beside.borrow() >= MOST_BESIDE
+    }
+
+    /// Waits until one more message may be held beside the slots. Until then those whose time has not come go back, the
+    /// one first that has waited longest.
+    pub(super) async fn has_room_beside(&self) {
+        let mut beside = self.beside.subscribe();
+        while *beside.borrow_and_update() >= MOST_BESIDE {
+            self.crowded.notify_one();
+            tokio::select! {
+                _ = beside.changed() => {}
+                // The one that was told may have had another reason to go.
+                () = tokio::time::sleep(TELLS_ANOTHER) => {}
+            }
+        }
     }
 
     /// Changes how many jobs may run at once.
@@ -336,6 +367,15 @@ impl Node {
 }
 
 /// A message that is held beside the slots.
+pub(super) struct HeldMessage(Held);
+
+impl Drop for HeldMessage {
+    fn drop(&mut self) {
+        self.0.0.beside.send_modify(|beside| *beside = beside.saturating_sub(1));
+    }
+}
+
+/// What goes on beside the slots.
 pub(super) struct Held(Rc<Node>);
 
 impl Drop for Held {
@@ -344,6 +384,12 @@ impl Drop for Held {
         self.0.slots_changed.notify_one();
     }
 }
+
+/// Messages that are held beside the slots; those that take one each may add one more each. RabbitMQ has a channel for
+/// each, and no more than 2047 unless it is told to.
+const MOST_BESIDE: usize = 1000;
+
+const TELLS_ANOTHER: Duration = Duration::from_secs(1);
 
 /// Replies that wait for the broker.
 const MOST_REPLIES: usize = 1000;

@@ -2,7 +2,7 @@
 //!
 //! A worker has as many slots as jobs may run at once. No message is held without one, but for two kinds
 //! that hold no job up: those whose time has not come ([`wait`]), and those that are somebody else's
-//! ([`leave_to_others`]).
+//! ([`leave_to_others`]). Of these there is a bound as well: beyond it those that wait for their time take turns.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +13,7 @@ use super::broker::{Delivery, End, Settled, SharedSession};
 use super::held::{AFTER_A_REFUSAL, give_back, renew, settle};
 use super::job;
 use super::node::{Node, Stage};
+use super::others::PASS;
 use super::taken::Taken;
 
 /// What a message is.
@@ -46,6 +47,7 @@ async fn next(node: &Rc<Node>) -> Option<Rc<Taken>> {
             let _waits = node.due.waits();
             let takes = async {
                 node.outbox.has_room().await;
+                node.has_room_beside().await;
                 take(session).await
             };
             tokio::select! {
@@ -118,7 +120,7 @@ fn sort(node: &Rc<Node>, delivery: Delivery) -> Sorted {
 
 /// Keeps a message until its time has come, and then gives it to a free slot.
 async fn wait(node: Rc<Node>, taken: Taken, eta: SystemTime) {
-    let _held = node.holds();
+    let _held = node.holds_message();
     let id = taken.task.head.id.clone();
     let taken = Rc::new(taken);
     node.waiting.borrow_mut().insert(id.clone(), Rc::clone(&taken));
@@ -174,6 +176,7 @@ async fn keep_until(node: &Node, taken: &Taken, eta: SystemTime) -> Kept {
                 }
                 _ = renewal.tick() => false,
                 () = node.session_changes() => false,
+                () = makes_room(node, began) => return Kept::GoesBack(End::Tail),
             }
         };
         if !is_ours && renew(node, &taken.delivery).await != Settled::Done {
@@ -181,6 +184,18 @@ async fn keep_until(node: &Node, taken: &Taken, eta: SystemTime) -> Kept {
         }
         if let Some(over) = over {
             return over;
+        }
+    }
+}
+
+/// Waits until a message has to make room for others. Each is kept for as long as a pass takes, so that a queue of
+/// nothing else is not gone through without a pause.
+async fn makes_room(node: &Node, began: Instant) {
+    loop {
+        node.crowded.notified().await;
+        sleep_until((began + PASS).into()).await;
+        if node.is_crowded() {
+            return;
         }
     }
 }
@@ -204,7 +219,7 @@ fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
         None => node.others.borrow_mut().goes_back_at(&id, now),
     };
     let node = Rc::clone(node);
-    let held = node.holds();
+    let held = node.holds_message();
     tokio::task::spawn_local(async move {
         let _held = held;
         let mut stage = node.stage.subscribe();

@@ -14,6 +14,7 @@ on_both_sites! {
     a_cancel_ends_a_chain,
     a_callback_runs_after_a_success_with_a_parent,
     without_a_worker_of_ours_python_reads_what_follows,
+    more_jobs_whose_time_has_not_come_than_are_held_take_turns_and_hold_nothing_up,
 }
 
 on_one_site! {
@@ -133,6 +134,22 @@ fn a_revoke_before_its_time_cancels_a_job_that_waits(site: &Site) {
         assert_eq!((status, words), (json!("REVOKED"), json!(["revoked"])));
     }
     assert!(!job.log().contains("container"), "{}", job.log());
+}
+
+fn more_jobs_whose_time_has_not_come_than_are_held_take_turns_and_hold_nothing_up(site: &Site) {
+    let queue = site.other_queue();
+    let later = site.send(&script("echo never"), json!({"countdown": 1000}));
+    site.control("again", &json!({"queue": site.queue(), "to": queue, "times": 1100}));
+    let now = site.send(&script("echo now"), json!({}));
+    site.control("again", &json!({"queue": site.queue(), "to": queue, "times": 1}));
+    let worker = site.worker(&["--concurrency", "1", "--queues", &queue]);
+    assert_eq!(now.ended(), SUCCESS, "{}", now.log());
+    for _ in 0..3 {
+        assert!((1..=100).contains(&site.waiting_in(&queue)));
+    }
+    assert_eq!(later.statuses(), [] as [u64; 0]);
+    worker.ends_well();
+    assert_eq!(site.waiting_in(&queue), 1100);
 }
 
 fn a_cancel_ends_a_chain(site: &Site) {

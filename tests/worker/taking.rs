@@ -7,7 +7,7 @@ use gantline::internal::worker::broker::{BrokerError, End, Settled};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::place::{Place, connect, number, on_both, soon};
+use crate::place::{Kind, Place, connect, number, on_both, run, soon};
 use crate::{proxy, python};
 
 on_both! {
@@ -270,4 +270,21 @@ async fn a_session_that_is_closed_ends_its_takes(place: Place) {
     assert!(matches!(session.ended().await, BrokerError::Closed));
     place.send(1).await;
     assert_eq!(soon(python.line()).await[0]["redelivered"], false);
+}
+
+#[test]
+fn messages_beyond_rabbitmqs_channels_wait_for_those_that_are_held() {
+    run(Kind::RabbitMq, async |place: Place| {
+        let session = place.serve().await;
+        place.send(2100).await;
+        let mut held = Vec::new();
+        while let Ok(taken) = timeout(Duration::from_secs(3), session.take()).await {
+            held.push(taken.unwrap());
+        }
+        assert!((1900..2047).contains(&held.len()), "{}", held.len());
+        let first = held.remove(0);
+        assert_eq!(session.ack(&first).await.unwrap(), Settled::Done);
+        drop(first);
+        soon(session.take()).await.unwrap();
+    });
 }

@@ -201,7 +201,7 @@ async fn conclude_unstarted(node: &Rc<Node>, taken: &Taken, ended: Ended, line: 
 
 /// A message that cannot be read: whoever waits for its result is told, and so is its job.
 pub(super) async fn refuse(node: Rc<Node>, delivery: Rc<Delivery>, unreadable: Unreadable) {
-    let _held = node.holds();
+    let _held = node.holds_message();
     let words = unreadable.to_string();
     tracing::warn!(task = delivery.message().id(), "{words}");
     if let Some(head) = &unreadable.head {

@@ -52,6 +52,14 @@ impl Link {
         channel.map_err(|error| self.error("open a channel", error))
     }
 
+    /// How many channels the connection may have.
+    pub(super) fn most_channels(&self) -> usize {
+        match self.connection.configuration().channel_max() {
+            0 => usize::from(u16::MAX),
+            most => usize::from(most),
+        }
+    }
+
     /// What a failed operation means. Whether the whole connection has failed is asked of the connection: an
     /// error of a channel says it in several ways.
     pub(super) fn error(&self, what: impl Into<String>, error: lapin::Error) -> BrokerError {

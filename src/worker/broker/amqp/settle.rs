@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::{Acker, BasicProperties, Channel};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::Address;
 use super::super::delivery::{Delivery, Settled};
@@ -19,6 +20,7 @@ pub(super) struct Receipt {
     /// The connection. As long as this is kept, no other has its address.
     link: Weak<Link>,
     channel: Channel,
+    _room: OwnedSemaphorePermit,
     acker: Acker,
     properties: BasicProperties,
 }
@@ -26,11 +28,11 @@ pub(super) struct Receipt {
 impl Receipt {
     pub(super) fn new(
         link: &Arc<Link>,
-        channel: Channel,
+        (channel, room): (Channel, OwnedSemaphorePermit),
         acker: Acker,
         properties: BasicProperties,
     ) -> Self {
-        Self { link: Arc::downgrade(link), channel, acker, properties }
+        Self { link: Arc::downgrade(link), channel, _room: room, acker, properties }
     }
 }
 

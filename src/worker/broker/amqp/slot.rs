@@ -12,7 +12,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer, message};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::debug;
 
 use super::super::Address;
@@ -33,11 +33,16 @@ pub(super) struct Slots {
     rotation: Mutex<Rotation>,
     /// Channels that hold nothing.
     free: Mutex<Vec<Channel>>,
+    /// For channels that hold something: RabbitMQ has only so many on a connection.
+    room: Arc<Semaphore>,
 }
 
 impl Slots {
     pub(super) fn new(link: Arc<Link>) -> Arc<Self> {
         Arc::new(Self {
+            room: Arc::new(Semaphore::new(
+                link.most_channels().saturating_sub(FOR_THE_REST).max(1),
+            )),
             link,
             queues: watch::Sender::default(),
             rotation: Mutex::default(),
@@ -142,10 +147,15 @@ impl Slots {
         settled.map(drop).map_err(|error| self.link.error("give a message back", error))
     }
 
-    fn delivery(&self, queue: String, taken: message::Delivery, channel: Channel) -> Delivery {
+    fn delivery(
+        &self,
+        queue: String,
+        taken: message::Delivery,
+        (channel, room): (Channel, OwnedSemaphorePermit),
+    ) -> Delivery {
         lock(&self.rotation).served(&queue);
         let message = message(&taken.properties, taken.data);
-        let receipt = Receipt::new(&self.link, channel, taken.acker, taken.properties);
+        let receipt = Receipt::new(&self.link, (channel, room), taken.acker, taken.properties);
         Delivery::new(message, queue, taken.redelivered, receipt)
     }
 }
@@ -155,10 +165,16 @@ impl Source for Slots {
         let mut queues = self.queues.subscribe();
         loop {
             self.link.ending.check()?;
+            let room = tokio::select! {
+                room = Arc::clone(&self.room).acquire_owned() => room,
+                () = taker.gone() => return Ok(None),
+                end = self.link.ending.comes() => return Err(end),
+            };
+            let room = room.map_err(|_| BrokerError::Bug("the room for channels is gone"))?;
             let order = lock(&self.rotation).order(&queues.borrow_and_update());
             let channel = self.channel().await?;
             if let Some((queue, taken)) = self.get(&channel, &order).await? {
-                return Ok(Some(self.delivery(queue, taken, channel)));
+                return Ok(Some(self.delivery(queue, taken, (channel, room))));
             }
             if taker.is_gone() {
                 self.free(channel);
@@ -188,7 +204,9 @@ impl Source for Slots {
                 self.to_tail(&queue, more).await?;
             }
             match chosen {
-                Some((queue, chosen)) => return Ok(Some(self.delivery(queue, chosen, channel))),
+                Some((queue, chosen)) => {
+                    return Ok(Some(self.delivery(queue, chosen, (channel, room))));
+                }
                 None => self.free(channel),
             }
         }
@@ -228,6 +246,10 @@ async fn first(
     })
     .await
 }
+
+/// Channels for all but messages that are taken: to publish, to declare, for remote control; and those that are being
+/// closed.
+const FOR_THE_REST: usize = 20;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
