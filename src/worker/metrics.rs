@@ -121,6 +121,11 @@ impl Metrics {
         self.job_seconds.observe(took.as_secs_f64());
     }
 
+    /// A job that was taken is not run for now.
+    pub(super) fn job_left(&self) {
+        self.running.dec();
+    }
+
     /// A job has ended that never began.
     pub(super) fn job_ended_unstarted(&self, task: &str, outcome: &'static str) {
         self.jobs.get_or_create(&JobLabels { task: task.to_owned(), outcome }).inc();

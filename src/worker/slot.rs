@@ -1,9 +1,10 @@
 //! A slot: takes a message, sees to it until its job is over, and takes the next.
 //!
-//! A worker has as many slots as jobs may run at once. No message is held without one, but for two kinds
-//! that hold no job up: those whose time has not come ([`wait`]), and those that are somebody else's
-//! ([`leave_to_others`]). Of these there is a bound as well: beyond it those that wait for their time take turns.
+//! A worker has as many slots as jobs may run at once. No message is held without one, but for three kinds
+//! that hold no job up: those whose time has not come ([`wait`]), those that are somebody else's
+//! ([`leave_to_others`]), and those whose job may run elsewhere ([`ask`](super::job)). Of these there is a bound as well: beyond it those that wait for their time take turns.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -108,7 +109,7 @@ fn sort(node: &Rc<Node>, delivery: Delivery) -> Sorted {
         return Sorted::SeenTo;
     }
     node.received(&task);
-    let taken = Taken { delivery, task };
+    let taken = Taken { delivery, task, is_nobodys: Cell::new(false) };
     match taken.task.eta {
         Some(eta) if eta > SystemTime::now() => {
             tokio::task::spawn_local(wait(Rc::clone(node), taken, eta));
@@ -127,19 +128,19 @@ async fn wait(node: Rc<Node>, taken: Taken, eta: SystemTime) {
     let kept = keep_until(&node, &taken, eta).await;
     node.waiting.borrow_mut().remove(&id);
     match kept {
-        Kept::Due => hand_over(&node, taken).await,
+        Kept::Due => hand_over(&node, taken, End::Unseen).await,
         Kept::Revoked => job::revoked(&node, &taken).await,
         Kept::GoesBack(end) => give_back(&node, &taken.delivery, end).await,
         Kept::Lost => {}
     }
 }
 
-/// Gives a message whose time has come to a slot that is free. If none is, another worker may have one.
-async fn hand_over(node: &Rc<Node>, taken: Rc<Taken>) {
+/// Gives a message that was held to a slot that is free. If none is, it goes back: another worker may have one.
+pub(super) async fn hand_over(node: &Node, taken: Rc<Taken>, end: End) {
     if node.due.has_room() {
         return node.due.push(taken);
     }
-    give_back(node, &taken.delivery, End::Unseen).await;
+    give_back(node, &taken.delivery, end).await;
 }
 
 /// Why a message is not kept any longer.

@@ -1,5 +1,6 @@
 //! A message that was taken from a broker.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::broker::Delivery;
@@ -10,4 +11,6 @@ use super::celery::Task;
 pub(super) struct Taken {
     pub(super) delivery: Rc<Delivery>,
     pub(super) task: Task,
+    /// Whether it is known that its job runs nowhere else, though the message comes again.
+    pub(super) is_nobodys: Cell<bool>,
 }

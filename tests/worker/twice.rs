@@ -95,11 +95,15 @@ fn who_loses_only_the_connection_keeps_the_job(site: &Site) {
     site.until(|| second.log().contains("asks the other workers"));
     way.opens();
     site.until(|| second.log().contains("its message is held"));
+    // It takes no slot of the second.
+    let next = site.send(&script("echo next"), json!({}));
+    assert_eq!(next.ended(), SUCCESS, "{}", next.log());
+    assert_eq!(job.statuses(), [2]);
     held.goes_on();
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
     assert_eq!(job.statuses(), [2, 3]);
-    site.until(|| second.log().contains("the job has ended"));
+    site.until(|| second.log().contains("outcome=\"elsewhere\""));
     first.ends_well();
     second.ends_well();
     assert_eq!(site.waiting(), 0);

@@ -20,7 +20,6 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::ask::{Holder, holder};
 use super::stop::Stopper;
 use super::{After, Job};
 use crate::girder::{GirderError, JobStatus};
@@ -48,32 +47,20 @@ pub(super) enum Begin {
 impl GirderSide {
     /// Tells Girder that the job runs, and heeds its answer.
     pub(super) async fn begin(node: &Rc<Node>, job: &Rc<Job>) -> Begin {
-        let again = job.taken.delivery.is_redelivered();
-        let started = || start(node, &job.task().head.girder, &job.stopper);
-        let reporter = match started() {
-            Ok(None) if again => {
-                return at_work(holder(node, job).await).unwrap_or(Begin::Runs(None));
-            }
+        let is_nobodys = job.taken.is_nobodys.get();
+        let again = job.taken.delivery.is_redelivered() && !is_nobodys;
+        let reporter = match start(node, &job.task().head.girder, &job.stopper) {
+            Ok(None) if again => return Begin::NoContainer(After::Ask(None)),
             Ok(None) => return Begin::Runs(None),
             Ok(Some(reporter)) => reporter,
             Err(words) => return Begin::NoContainer(After::Tell(Ended::unusable(words))),
         };
-        match answer(node, job, reporter, Some(job.mark.clone())).await {
-            Ok((_, Begun::Elsewhere)) if again => {
-                if let Some(begin) = at_work(holder(node, job).await) {
-                    return begin;
-                }
-                // Of the reporter that has heard of another worker nothing more is told.
-                match started() {
-                    Ok(Some(reporter)) => match answer(node, job, reporter, None).await {
-                        Ok((reporter, begun)) => Self::go_on(node, reporter, begun),
-                        Err(after) => Begin::NoContainer(after),
-                    },
-                    Ok(None) => Begin::Runs(None),
-                    Err(words) => Begin::NoContainer(After::Tell(Ended::unusable(words))),
-                }
+        let mark = (!is_nobodys).then(|| job.mark.clone());
+        match answer(node, job, reporter, mark).await {
+            Ok((_, Begun::Elsewhere)) if again => Begin::NoContainer(After::Ask(None)),
+            Ok((_, Begun::Ended(status))) if again => {
+                Begin::NoContainer(end_of_other(node, job, status).await)
             }
-            Ok((_, Begun::Ended(status))) if again => end_of_other(node, job, status).await,
             Ok((reporter, begun)) => Self::go_on(node, reporter, begun),
             Err(after) => Begin::NoContainer(after),
         }
@@ -130,7 +117,7 @@ impl GirderSide {
             After::Tell(ended) => tell_end(&self.teller, ended),
             // Whoever gets the message knows by it that nobody need be asked.
             After::GiveBack(_) => self.teller.log(&job.mark.leaves()),
-            After::Acknowledge => {}
+            After::Acknowledge | After::Ask(_) => {}
         }
         let told = tell_and_finish(node, self.reporter).await;
         job.is_untold.set(is_missed(&told));
@@ -150,24 +137,10 @@ impl GirderSide {
 
 /// What becomes of a message that comes again when its job in Girder has succeeded or failed. What follows the task and
 /// its result are told after Girder: a worker that died in between has told neither.
-async fn end_of_other(node: &Rc<Node>, job: &Job, status: JobStatus) -> Begin {
-    let id = &job.task().head.id;
-    if node.results.have(id).await == Some(true) {
-        return Begin::NoContainer(After::Acknowledge);
-    }
-    at_work(holder(node, job).await).unwrap_or_else(|| {
-        tracing::warn!(?status, "its worker died before it told the result, which is told now");
-        Begin::NoContainer(After::Tell(Ended::in_girder(status)))
-    })
-}
-
-/// How a job begins whose message comes again; `None` if it is ours.
-fn at_work(holder: Holder) -> Option<Begin> {
-    match holder {
-        Holder::Nobody => None,
-        Holder::Ended => Some(Begin::NoContainer(After::Acknowledge)),
-        // It may run elsewhere: whoever gets the message is to ask as well.
-        Holder::NotOurs => Some(Begin::NoContainer(After::GiveBack(End::Head))),
+async fn end_of_other(node: &Node, job: &Job, status: JobStatus) -> After {
+    match node.results.have(&job.task().head.id).await {
+        Some(true) => After::Acknowledge,
+        _ => After::Ask(Some(status)),
     }
 }
 

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::sleep_until;
 
+use self::ask::Holder;
 use self::girder::{Begin, GirderSide};
 pub(super) use self::running::Job;
 pub(super) use self::stop::Limits;
@@ -34,7 +35,9 @@ use super::ended::Ended;
 use super::held::{give_back, keep};
 use super::node::Node;
 use super::outbox::Letter;
+use super::slot::hand_over;
 use super::taken::Taken;
+use crate::girder::JobStatus;
 use crate::spec::GirderJob;
 
 /// What becomes of a message when its job is over.
@@ -43,6 +46,8 @@ enum After {
     Tell(Ended),
     /// Somebody else has told it; the message is only acknowledged.
     Acknowledge,
+    /// Whether another worker has the job is to be found out, beside the slots; it has ended so in Girder, if it has.
+    Ask(Option<JobStatus>),
     /// The message is for another worker, at this end of its queue: ours ends.
     GiveBack(End),
 }
@@ -50,12 +55,14 @@ enum After {
 /// Lives through a job.
 pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     let task = &taken.task;
-    outlast(node, &taken).await;
     hear_hello(node, &taken).await;
-    if node.has_ended(&task.head.id) {
-        tracing::info!(task = task.head.id, "delivered again after its end");
-        node.acks.post(Letter::Ack(Rc::clone(&taken.delivery)));
+    // Its message came twice. To begin it again would take the first one's container away.
+    if node.jobs.borrow().contains_key(&task.head.id) {
+        tokio::task::spawn_local(outlast(Rc::clone(node), taken));
         return;
+    }
+    if node.has_ended(&task.head.id) {
+        return acknowledge_again(node, &taken);
     }
     if node.revoked.borrow_mut().contains(&task.head.id, SystemTime::now()) {
         return revoked(node, &taken).await;
@@ -86,16 +93,36 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
         let work = work(node, &job).instrument(span.clone());
         keep(node, &taken.delivery, is_held, work).await
     };
+    let begun = Begun { job, began, span };
+    match after {
+        After::Ask(ended) => {
+            drop(tokio::task::spawn_local(find_out(Rc::clone(node), begun, ended)));
+        }
+        after => end(node, begun, after).await,
+    }
+}
+
+/// A job that was taken by a slot.
+struct Begun {
+    job: Rc<Job>,
+    began: Instant,
+    span: tracing::Span,
+}
+
+/// Step 5, and the end of the message.
+async fn end(node: &Rc<Node>, Begun { job, began, span }: Begun, after: After) {
+    let (taken, task) = (&job.taken, job.task());
+    let is_held = || !job.is_acknowledged.get();
     let outcome = match &after {
         After::Tell(ended) => ended.outcome(),
-        After::Acknowledge => "elsewhere",
+        After::Acknowledge | After::Ask(_) => "elsewhere",
         After::GiveBack(_) => "given back",
     };
     let took = began.elapsed();
     node.health.metrics.job_ended(&task.head.task, outcome, took);
     span.in_scope(|| tracing::info!(outcome, seconds = took.as_secs_f64(), "the job has ended"));
     if let After::Tell(ended) = &after {
-        let follow = follow::follow(node, &taken, ended);
+        let follow = follow::follow(node, taken, ended);
         let children = keep(node, &taken.delivery, is_held, follow).await;
         conclude(node, &task.head, ended, (took, children));
         node.ended(&task.head.id);
@@ -113,9 +140,9 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     }
 }
 
-/// Waits for the end of the same task, if it runs here: its message came twice. To begin it again would take the first
-/// one's container away.
-async fn outlast(node: &Rc<Node>, taken: &Taken) {
+/// Waits beside the slots for the end of the same task, which runs here.
+async fn outlast(node: Rc<Node>, taken: Rc<Taken>) {
+    let _held = node.holds_message();
     let id = &taken.task.head.id;
     let over = async {
         loop {
@@ -123,7 +150,43 @@ async fn outlast(node: &Rc<Node>, taken: &Taken) {
             running.over.notified().await;
         }
     };
-    keep(node, &taken.delivery, || true, over).await;
+    keep(&node, &taken.delivery, || true, over).await;
+    match node.has_ended(id) {
+        true => acknowledge_again(&node, &taken),
+        false => hand_over(&node, Rc::clone(&taken), End::Head).await,
+    }
+}
+
+/// Acknowledges a message whose task has ended here.
+fn acknowledge_again(node: &Node, taken: &Taken) {
+    tracing::info!(task = taken.task.head.id, "delivered again after its end");
+    node.acks.post(Letter::Ack(Rc::clone(&taken.delivery)));
+}
+
+/// Finds out beside the slots who has a job whose message comes again.
+async fn find_out(node: Rc<Node>, begun: Begun, ended: Option<JobStatus>) {
+    use tracing::Instrument;
+    let _held = node.holds_message();
+    let job = Rc::clone(&begun.job);
+    let holder = ask::holder(&node, &job).instrument(begun.span.clone());
+    let after = match (keep(&node, &job.taken.delivery, || true, holder).await, ended) {
+        (Holder::Ended, _) => After::Acknowledge,
+        // It may run elsewhere: whoever gets the message is to ask as well.
+        (Holder::NotOurs, _) => After::GiveBack(End::Head),
+        (Holder::Nobody, Some(status)) => {
+            tracing::warn!(?status, "its worker died before it told the result, which is told now");
+            After::Tell(Ended::in_girder(status))
+        }
+        (Holder::Nobody, None) => {
+            job.taken.is_nobodys.set(true);
+            node.jobs.borrow_mut().remove(&job.task().head.id);
+            node.health.metrics.job_left();
+            job.over.notify_waiters();
+            let end = end_of_ours(job.task().head.girder.job.is_some());
+            return hand_over(&node, Rc::clone(&job.taken), end).await;
+        }
+    };
+    end(&node, begun, after).await;
 }
 
 /// Waits for what the others know to be revoked. Of a job in Girder, Girder says it.
@@ -143,7 +206,7 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
     node.remembers(job, job.run_id().as_str());
     let after = match node.settings.acks_late || acknowledge(node, job).await {
         true => run::run(node, job, girder.as_ref()).await,
-        false => After::GiveBack(end_of_ours(girder.as_ref())),
+        false => After::GiveBack(end_of_ours(girder.is_some())),
     };
     match girder {
         Some(girder) => girder.end(node, job, after).await,
@@ -153,8 +216,8 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
 
 /// Where the message of a job goes that was ours alone, and is so no more. Of a job in Girder its log says that it
 /// runs here no more. Of any other only its message can.
-fn end_of_ours(girder: Option<&GirderSide>) -> End {
-    if girder.is_some() { End::Head } else { End::Unseen }
+fn end_of_ours(has_job_in_girder: bool) -> End {
+    if has_job_in_girder { End::Head } else { End::Unseen }
 }
 
 /// Acknowledges a job's message. Not before the job is written down: when its message is gone nobody else knows of it.

@@ -42,7 +42,7 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
         && node.settings.acks_late
         && ran.as_ref().is_ok_and(Outcome::is_cancelled)
     {
-        return After::GiveBack(end_of_ours(girder));
+        return After::GiveBack(end_of_ours(girder.is_some()));
     }
     After::Tell(Ended::of_run(&ran, stopped))
 }
