@@ -10,7 +10,7 @@ use crate::guard::first;
 use crate::run::{Runner, chain};
 use crate::settings::{Environment, Settings};
 use crate::worker::url::{Backend, Broker};
-use crate::worker::{Worker, WorkerSettings};
+use crate::worker::{GIRDERS_OWN, Worker, WorkerSettings};
 
 /// Takes messages until it is told to end.
 pub(super) fn work(args: &WorkerArgs, environment: &Environment) -> Result<u8, Failure> {
@@ -110,8 +110,8 @@ fn settings(
     settings.stop_timeout = seconds(args.stop_timeout);
     settings.girder_api_url = api_url.map(str::to_owned);
     settings.run_options = given.run_options.clone();
-    if settings.queues.iter().any(|queue| queue == "local") {
-        let message = "--queues: \"local\" is Girder's own: name others".to_owned();
+    if settings.queues.iter().any(|queue| queue == GIRDERS_OWN) {
+        let message = format!("--queues: {GIRDERS_OWN:?} is Girder's own: name others");
         return Err(Failure { message, code: exit::BAD_JOB });
     }
     refuse_odd_names(&settings)?;

@@ -12,6 +12,7 @@ use super::celery::{Request, Signal, Task, TimeLimit, Verb};
 use super::ended::StoppedFor;
 use super::job::Job;
 use super::node::Node;
+use super::settings::GIRDERS_OWN;
 use super::taken::Taken;
 use crate::spec::girder_worker::TASKS;
 
@@ -138,6 +139,13 @@ fn answer(node: &Rc<Node>, session: &SharedSession, verb: Verb) -> Value {
 async fn add_consumer(node: &Node, session: &SharedSession, queue: String) -> Value {
     if node.queues.borrow().contains(&queue) {
         return ok(&format!("already consuming from {queue}"));
+    }
+    if queue == GIRDERS_OWN {
+        return json!({"error": format!("the queue {queue:?} is Girder's own: name another")});
+    }
+    if node.settings.others_to.as_deref() == Some(&queue) {
+        let words = format!("to the queue {queue:?} this worker passes on what it cannot run");
+        return json!({"error": words});
     }
     if let Err(error) = session.declare(&queue).await {
         return json!({"error": crate::run::chain(&error)});

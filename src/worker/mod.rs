@@ -49,4 +49,5 @@ mod telling;
 pub mod url;
 
 pub use life::{Worker, WorkerError};
+pub(crate) use settings::GIRDERS_OWN;
 pub use settings::WorkerSettings;

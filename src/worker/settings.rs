@@ -85,3 +85,6 @@ impl WorkerSettings {
         }
     }
 }
+
+/// The queue in which Girder's own worker runs what only it can: no worker of ours listens there.
+pub(crate) const GIRDERS_OWN: &str = "local";

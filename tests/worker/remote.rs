@@ -203,6 +203,8 @@ fn slots_and_queues_change_while_the_worker_runs(site: &Site) {
     let left = site.send(&script("echo left"), json!({}));
     site.until(|| site.waiting() == 1);
     assert_eq!(left.statuses(), [] as [u64; 0]);
+    let refused = ask("add_consumer", json!({"queue": "local"}));
+    assert_eq!(refused, json!({"error": "the queue \"local\" is Girder's own: name another"}));
     let back = ask("add_consumer", json!({"queue": queue}));
     assert_eq!(back, json!({"ok": format!("add consumer {queue}")}));
     assert_eq!(left.ended(), SUCCESS);
