@@ -91,9 +91,15 @@ async fn take(session: Option<SharedSession>) -> Option<Delivery> {
 fn sort(node: &Rc<Node>, delivery: Delivery) -> Sorted {
     let delivery = Rc::new(delivery);
     let message = delivery.message();
-    let name = message.task_name().unwrap_or_default().to_owned();
+    let named = message.task_name().map(str::to_owned);
+    let id = message.id().unwrap_or_default().to_owned();
+    // A task of protocol 1 has its name in its body.
+    let (name, id) = match named {
+        Some(name) => (name, id),
+        None => message.names_of_protocol_1().unwrap_or_default(),
+    };
     if !node.is_ours(&name) && !name.is_empty() {
-        leave_to_others(node, delivery, &name);
+        leave_to_others(node, delivery, (&name, &id));
         return Sorted::SeenTo;
     }
     let task = match message.task() {
@@ -105,13 +111,15 @@ fn sort(node: &Rc<Node>, delivery: Delivery) -> Sorted {
     };
     if let Some(what) = task.embed.beyond_us() {
         tracing::debug!(id = task.head.id, what, "for a Python worker");
-        leave_to_others(node, delivery, &name);
+        leave_to_others(node, delivery, (&name, &id));
         return Sorted::SeenTo;
     }
     node.received(&task);
     let taken = Taken { delivery, task, is_nobodys: Cell::new(false) };
+    let now = SystemTime::now();
     match taken.task.eta {
-        Some(eta) if eta > SystemTime::now() => {
+        // What has expired is told so now.
+        Some(eta) if eta > now && taken.task.expires.is_none_or(|expires| expires > now) => {
             tokio::task::spawn_local(wait(Rc::clone(node), taken, eta));
             Sorted::SeenTo
         }
@@ -202,8 +210,7 @@ async fn makes_room(node: &Node, began: Instant) {
 }
 
 /// Lets somebody else have a message: in the queue for it, or at the tail of its own.
-fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
-    let id = delivery.message().id().unwrap_or_default().to_owned();
+fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, (task, id): (&str, &str)) {
     let now = Instant::now();
     if node.others.borrow_mut().is_new(task) {
         match &node.settings.others_to {
@@ -217,7 +224,7 @@ fn leave_to_others(node: &Rc<Node>, delivery: Rc<Delivery>, task: &str) {
     node.health.metrics.passed_on(node.others.borrow().counted_as(task));
     let at = match node.settings.others_to {
         Some(_) => now,
-        None => node.others.borrow_mut().goes_back_at(&id, now),
+        None => node.others.borrow_mut().goes_back_at(id, now),
     };
     let node = Rc::clone(node);
     let held = node.holds_message();

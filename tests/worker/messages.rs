@@ -8,6 +8,17 @@ use crate::site::{Site, on_both_sites, script};
 on_both_sites! {
     what_cannot_be_read_is_an_error_of_its_job,
     a_task_that_a_chord_waits_for_is_left_to_others,
+    a_task_of_protocol_1_is_left_to_others,
+}
+
+fn a_task_of_protocol_1_is_left_to_others(site: &Site) {
+    let others = site.other_queue();
+    site.declare(&others);
+    let worker = site.worker(&["--others-to", &others]);
+    site.send_body(&json!({"task": "somebodys.task", "id": "an-id", "args": [], "kwargs": {}}));
+    site.until(|| site.waiting_in(&others) == 1);
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
 }
 
 fn what_cannot_be_read_is_an_error_of_its_job(site: &Site) {

@@ -187,6 +187,11 @@ impl Site {
         self.post("docker_run", &[("task", task), ("options", &options)], &json!({}));
     }
 
+    /// Sends a message of this body, without headers, to the test's queue.
+    pub(crate) fn send_body(&self, body: &Value) {
+        self.python("send", &json!({"queue": self.queue, "body": body}));
+    }
+
     fn post(&self, path: &str, query: &[(&str, &str)], body: &Value) -> Value {
         ureq::post(format!("{}/{path}", self.girder.api()))
             .query_pairs(query.iter().copied())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
+use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
@@ -164,6 +165,18 @@ impl Message {
             Ok(task) => Ok(task),
             Err(problem) => Err(Unreadable { head: Some(Box::new(head)), problem }),
         }
+    }
+
+    /// The name and the id of a task of Celery's protocol 1, which has them in its body. Celery 5 still reads it.
+    pub fn names_of_protocol_1(&self) -> Option<(String, String)> {
+        #[derive(Deserialize)]
+        struct Names {
+            task: String,
+            #[serde(default)]
+            id: String,
+        }
+        let Names { task, id } = serde_json::from_str(&self.body_text().ok()?).ok()?;
+        Some((task, id))
     }
 
     fn read(&self, head: &Head) -> Result<Task, Problem> {

@@ -176,6 +176,8 @@ fn a_message_of_protocol_1_is_no_task() {
     };
     let unreadable = message.task().unwrap_err();
     assert_eq!(unreadable, Unreadable { head: None, problem: Problem::NoTask("task") });
+    assert_eq!(message.names_of_protocol_1(), Some(("t".to_owned(), "i".to_owned())));
+    assert_eq!(plain().names_of_protocol_1(), None);
 }
 
 #[test]
