@@ -1,5 +1,8 @@
 //! A Girder that goes away, and does not come back for as long as the worker is patient.
 
+use std::thread;
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -17,6 +20,22 @@ on_both_sites! {
 on_one_site! {
     a_worker_that_is_stopped_gives_back_a_job_whose_end_girder_could_not_be_told,
     an_end_that_girder_could_not_be_told_is_told_by_the_next_start,
+    a_job_that_expires_while_girder_is_away_does_not_start,
+}
+
+fn a_job_that_expires_while_girder_is_away_does_not_start(site: &Site) {
+    let way = Way::to(site.api());
+    way.closes();
+    let environment = [("GIRDER_WORKER_API_URL", &*way.api())];
+    let worker = site.starting_worker(&["--concurrency", "1"], &environment);
+    site.until(|| worker.log().contains("connected to the broker"));
+    let job = site.send(&script("echo never"), json!({"expires": 3}));
+    site.until(|| site.waiting() == 0);
+    thread::park_timeout(Duration::from_secs(3));
+    way.opens();
+    assert_eq!(job.ended(), CANCELED);
+    assert!(!job.log().contains("never"), "{}", job.log());
+    worker.ends_well();
 }
 
 fn a_worker_that_is_stopped_gives_back_a_job_whose_start_girder_could_not_be_told(site: &Site) {

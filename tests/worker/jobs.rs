@@ -137,6 +137,25 @@ fn a_message_of_another_task_goes_to_the_queue_that_is_named_for_it(site: &Site)
     site.send_other("slicer_cli_web.image_job.ingest_from_docker");
     site.until(|| site.waiting_in(&others) == 1);
     assert_eq!(site.waiting(), 0);
+    // It would pass it on for ever.
+    let asked = json!({"command": "add_consumer", "arguments": {"queue": others},
+        "destination": [site.node()]});
+    let answer = site.control("broadcast", &asked);
+    let words = answer[site.node()]["error"].as_str().unwrap();
+    assert!(words.contains("passes on"), "{answer}");
+    assert_eq!(site.waiting_in(&others), 1);
+}
+
+/// RabbitMQ itself throws away what expires in its queue.
+#[test]
+fn a_job_that_expired_before_its_time_is_told_when_it_is_taken() {
+    let site = Site::new(crate::place::Kind::Redis);
+    let job = site.send(&script("echo never"), json!({"countdown": 1000, "expires": 1}));
+    std::thread::park_timeout(Duration::from_millis(1500));
+    let worker = site.worker(&[]);
+    assert_eq!(job.ended(), CANCELED);
+    assert!(job.log().contains("expired"), "{}", job.log());
+    worker.ends_well();
 }
 
 fn a_worker_that_is_stopped_ends_its_job_as_an_error(site: &Site) {

@@ -191,6 +191,25 @@ fn begins_unheard(site: &Site) -> Arc<Way> {
     way
 }
 
+/// Without a job in Girder, the first second is for what the other workers know to be revoked.
+#[test]
+fn two_copies_that_come_with_the_connection_run_once() {
+    let site = Site::of_one_broker();
+    let (queue, held) = (site.other_queue(), Held::new());
+    site.send(&held.script(&format!("echo up >>/held/ran; {HOLDS}")), json!({}));
+    let asked = json!({"queue": site.queue(), "to": queue, "times": 2, "no_job": true});
+    site.control("again", &asked);
+    let worker = site.worker(&["--concurrency", "2", "--queues", &queue]);
+    let ran = || std::fs::read_to_string(held.path().join("ran")).unwrap_or_default();
+    site.until(|| ran() == "up\n" && site.waiting_in(&queue) == 0);
+    // This is the trouble itself.
+    thread::park_timeout(Duration::from_secs(3));
+    held.goes_on();
+    site.until(|| worker.log().contains("delivered again after its end"));
+    assert_eq!(ran(), "up\n");
+    worker.ends_well();
+}
+
 /// Redis has nothing against two workers of one name.
 #[test]
 fn a_worker_of_the_same_name_that_lost_its_connection_keeps_its_job() {

@@ -30,7 +30,7 @@ use self::girder::{Begin, GirderSide};
 pub(super) use self::running::Job;
 pub(super) use self::stop::Limits;
 use super::broker::{Delivery, End};
-use super::celery::{Head, Unreadable};
+use super::celery::{Head, Task, Unreadable};
 use super::ended::Ended;
 use super::held::{give_back, keep};
 use super::node::Node;
@@ -67,7 +67,7 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     if node.revoked.borrow_mut().contains(&task.head.id, SystemTime::now()) {
         return revoked(node, &taken).await;
     }
-    if task.expires.is_some_and(|expires| expires <= SystemTime::now()) {
+    if is_expired(task) {
         return conclude_unstarted(
             node,
             &taken,
@@ -204,14 +204,21 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
         Begin::NoContainer(after) => return after,
     };
     node.remembers(job, job.run_id().as_str());
-    let after = match node.settings.acks_late || acknowledge(node, job).await {
-        true => run::run(node, job, girder.as_ref()).await,
-        false => After::GiveBack(end_of_ours(girder.is_some())),
+    let after = if is_expired(job.task()) {
+        After::Tell(Ended::Expired)
+    } else if node.settings.acks_late || acknowledge(node, job).await {
+        run::run(node, job, girder.as_ref()).await
+    } else {
+        After::GiveBack(end_of_ours(girder.is_some()))
     };
     match girder {
         Some(girder) => girder.end(node, job, after).await,
         None => after,
     }
+}
+
+fn is_expired(task: &Task) -> bool {
+    task.expires.is_some_and(|expires| expires <= SystemTime::now())
 }
 
 /// Where the message of a job goes that was ours alone, and is so no more. Of a job in Girder its log says that it
