@@ -29,6 +29,15 @@
 //!
 //! - Lines of progress on a terminal (`--progress plain`, `TERM=dumb`, `CI`) do not share a line with what the container
 //!   prints. `gantline upload --metadata-of` says what it has done.
+//! - A worker that is stopped no longer waits for a Girder that is away: what it could not tell goes back to its queue, or is
+//!   told by its next start. A revoke ends a job whose start Girder has not heard of.
+//! - A proxy that says 404 in Girder's place is waited out by the worker; the job was given up. The job of a chain's next step
+//!   is asked for again; it had none after one 503.
+//! - A message is acknowledged when `--statedb` has its job. One that may run elsewhere is held beside the slots, and keeps
+//!   its mark when it is given back. Of jobs whose time has not come a thousand are held, and the rest takes turns:
+//!   RabbitMQ's channels ran out. What a worker could not tell at its end is in its log.
+//! - `add_consumer` refuses Girder's queue `local` and the one of `--others-to`. Tasks of Celery's protocol 1 are left to
+//!   others; they were acknowledged and gone.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:
 //!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns
 //!   of a container's `--init`, which ends before the guard.

@@ -138,6 +138,7 @@ fn a_revoke_before_its_time_cancels_a_job_that_waits(site: &Site) {
 
 fn more_jobs_whose_time_has_not_come_than_are_held_take_turns_and_hold_nothing_up(site: &Site) {
     let queue = site.other_queue();
+    site.declare(&queue);
     let later = site.send(&script("echo never"), json!({"countdown": 1000}));
     site.control("again", &json!({"queue": site.queue(), "to": queue, "times": 1100}));
     let now = site.send(&script("echo now"), json!({}));

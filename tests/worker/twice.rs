@@ -196,6 +196,7 @@ fn begins_unheard(site: &Site) -> Arc<Way> {
 fn two_copies_that_come_with_the_connection_run_once() {
     let site = Site::of_one_broker();
     let (queue, held) = (site.other_queue(), Held::new());
+    site.declare(&queue);
     site.send(&held.script(&format!("echo up >>/held/ran; {HOLDS}")), json!({}));
     let asked = json!({"queue": site.queue(), "to": queue, "times": 2, "no_job": true});
     site.control("again", &asked);
