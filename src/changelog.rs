@@ -57,6 +57,8 @@
 //! - On a terminal, a container's last line that has no end (`printf x`) stays: a bar shared the line, and took it away.
 //! - Commands that are told to be pasted have names with spaces in quotes. A `TMPDIR` that cannot hold pipes or folders is
 //!   named where that fails.
+//! - A container that cannot be killed when its run ends (its engine is away, and we are not root or in a container) no
+//!   longer sees an end in the middle of what it reads: a guard holds its inputs, tries on, and is named in a warning.
 //! - `gantline prune --forget ENGINE` forgets the containers of an engine that is gone for good.
 //! - Paths of `pathlib`, `Decimal` and `UUID` in a message are what `str()` makes of them. What cannot be in a message says how
 //!   it can; a set in `container_args` was passed as if it were a list.

@@ -52,7 +52,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("transfers", &["pump", "http"]),
     ("backoff", &[]),
     ("sys", &[]),
-    ("guard", &["backoff"]),
+    ("guard", &["backoff", "sys"]),
     ("secret", &[]),
     ("image", &[]),
     ("http", &["backoff", "sys", "secret"]),

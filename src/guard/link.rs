@@ -5,8 +5,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
 use rustix::cmsg_space;
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
@@ -61,6 +63,25 @@ impl Link {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Closes the socket, which lets the guard do its work. Gives its process.
+    pub(super) fn leave(self) -> Option<u32> {
+        let Self { socket, child } = self;
+        drop(socket);
+        let mut child = child?;
+        let id = child.id();
+        // Until somebody takes notice of its end it is a zombie. Ours may come first.
+        let attendant = thread::Builder::new().name("gantline-guard".to_owned());
+        let attending = attendant.spawn(move || {
+            // Signals are for the threads that were there before.
+            let _ = SigSet::all().thread_block();
+            child.wait()
+        });
+        if let Err(error) = attending {
+            tracing::debug!(%error, "nobody takes notice of a guard's end");
+        }
+        Some(id)
     }
 
     /// Says something, with a descriptor. A guard that does not hear is killed.

@@ -20,6 +20,8 @@
 //! There is one guard a process, begun when the first FIFO is held. One that is killed is replaced at once: a thread
 //! waits for its end, and tells the next one all that the one before it was told. Without [`want`] there is none.
 //!
+//! A container that could not be killed when its run ended has a guard for itself ([`entrust`]).
+//!
 //! A guard outlives no end of its PID namespace. So what has one is never the first process of a container ([`first`]).
 
 pub(crate) mod first;
@@ -94,4 +96,10 @@ impl Drop for Watched {
 /// Has the guard kill a container should we die. None: there is no guard.
 pub(crate) fn watch(engine: &str, container: &str) -> Option<Watched> {
     post::lock().watch(engine, container).map(Watched)
+}
+
+/// Has a guard of its own keep what a container reads from open until it has killed the container, also when this process
+/// has ended. Gives its process. None: there is no guard.
+pub(crate) fn entrust(engine: &str, container: &str, ends: &[OwnedFd]) -> Option<u32> {
+    post::lock().entrust(engine, container, ends)
 }

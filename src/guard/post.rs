@@ -102,6 +102,25 @@ impl Post {
         }
     }
 
+    /// Begins a guard that is told of one container and then left: for it, that is our end.
+    pub(super) fn entrust(&self, engine: &str, container: &str, ends: &[OwnedFd]) -> Option<u32> {
+        if let Guard::None = self.guard {
+            return None;
+        }
+        let watch = Watch { number: 0, engine: engine.to_owned(), container: container.to_owned() };
+        let begun = Link::begin().and_then(|mut link| {
+            link.tell(&Message::Watch(watch), None)?;
+            for (number, end) in (1..).zip(ends) {
+                link.tell(&Message::Keep(number), Some(end.as_fd()))?;
+            }
+            Ok(link.leave())
+        });
+        begun.unwrap_or_else(|error| {
+            tracing::warn!(%error, "no guard can be begun for a container that may still run");
+            None
+        })
+    }
+
     fn begin_first(&mut self) {
         let begun = self.begin().and_then(|socket| {
             let attendant = thread::Builder::new().name("gantline-guard".to_owned());

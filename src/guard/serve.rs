@@ -12,9 +12,11 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 
 use super::{MESSAGE_BYTES, Message, Watch};
 use crate::backoff::Backoff;
+use crate::sys::pipe;
 
 /// How long is tried to kill a container whose engine does not answer: as long as an engine may be
-/// away while a machine is looked after. Until then, its program waits for more bytes.
+/// away while a machine is looked after. While anybody reads from what is held, it goes on after that: a program that
+/// waits for more bytes does no harm, and one that sees an end takes a part for the whole.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Between two tries.
@@ -27,7 +29,9 @@ pub(crate) fn serve(socket: &impl AsFd, kill: impl FnMut(&Watch) -> bool) {
     let mut held = Held::default();
     while let Ok(true) = held.hear(socket) {}
     if !held.descriptors.is_empty() {
-        kill_all(held.watched.into_values().collect(), kill);
+        let Held { descriptors, watched } = held;
+        let is_read = || descriptors.values().any(|end| pipe::has_reader(end).unwrap_or(true));
+        kill_all(watched.into_values().collect(), kill, PATIENCE, is_read);
     }
 }
 
@@ -75,12 +79,17 @@ impl Held {
 }
 
 /// An engine that is away tells nobody when it is back, so it is asked again and again.
-fn kill_all(mut watched: Vec<Watch>, mut kill: impl FnMut(&Watch) -> bool) {
-    let end = Instant::now() + PATIENCE;
+fn kill_all(
+    mut watched: Vec<Watch>,
+    mut kill: impl FnMut(&Watch) -> bool,
+    patience: Duration,
+    is_read: impl Fn() -> bool,
+) {
+    let end = Instant::now() + patience;
     let mut backoff = Backoff::new(*PAUSES.start(), *PAUSES.end());
     loop {
         watched.retain(|watch| !kill(watch));
-        if watched.is_empty() || Instant::now() >= end {
+        if watched.is_empty() || (Instant::now() >= end && !is_read()) {
             return;
         }
         thread::park_timeout(backoff.failed(None));
@@ -89,6 +98,7 @@ fn kill_all(mut watched: Vec<Watch>, mut kill: impl FnMut(&Watch) -> bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::io::{PipeReader, Read, Write};
     use std::sync::mpsc;
 
@@ -158,6 +168,19 @@ mod tests {
         }
         rustix::io::ioctl_fionbio(&reader, false).unwrap();
         assert_eq!(reader.read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_container_that_cannot_be_killed_is_given_up_when_nobody_reads_any_more() {
+        let watch = Watch { number: 1, engine: String::new(), container: String::new() };
+        let (mut tries, reads) = (0, Cell::new(true));
+        let kill = |_: &Watch| {
+            tries += 1;
+            reads.set(tries < 3);
+            false
+        };
+        kill_all(vec![watch], kill, Duration::ZERO, || reads.get());
+        assert_eq!(tries, 3);
     }
 
     #[test]

@@ -49,6 +49,14 @@ pub enum CleanUpError {
         /// What it is.
         what: String,
     },
+    /// The container may still run: nobody could kill it. What it reads has no end until it is dead.
+    #[error("the container {name} may still run: what it reads is kept open until it is dead, {}", held_by(*holder))]
+    MayRun {
+        /// Its name.
+        name: String,
+        /// The process that keeps it open, and goes on trying to kill the container, if it is not this one.
+        holder: Option<u32>,
+    },
     /// A transfer that does not end.
     #[error("the transfer {label} has not ended")]
     Transfer {
@@ -58,4 +66,13 @@ pub enum CleanUpError {
     /// We are to blame.
     #[error("a bug in Gantline: {0}")]
     Bug(&'static str),
+}
+
+fn held_by(holder: Option<u32>) -> String {
+    match holder {
+        Some(process) => {
+            format!("by process {process} (gantline-guard), which kills it when the engine answers")
+        }
+        None => "by this process".to_owned(),
+    }
 }

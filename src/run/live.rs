@@ -32,7 +32,7 @@ use crate::guard::Watched;
 use crate::plan::{FifoFolder, Mount, Plan, Resolved};
 use crate::reporter::{JobReporter, JobTeller};
 use crate::run::container::usage::Usage;
-use crate::run::phases::clean_up::LateRemoval;
+use crate::run::phases::late::LateRemoval;
 use crate::run::transfers::Transfers;
 use crate::run::transfers::host_file::Unfinished;
 use crate::run::transfers::relay::Relay;

@@ -10,6 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::prune::Ground;
+use crate::run_guard::wait_until;
 use crate::support::command::{Finished, Invocation, Running};
 use crate::support::engine::{OwnEngine, Stopped};
 use crate::support::gate::{GATE, Gate};
@@ -176,6 +177,27 @@ fn a_container_is_killed_when_its_engine_does_not_come_back() {
     assert!(run.stderr.contains("was not met again within 2 s"), "{run}");
     reading.assert_not_whole(&run);
     assert!(!runs(&container), "{run}");
+}
+
+/// Who may not kill another user's processes has nobody but the engine to do it.
+#[test]
+fn a_container_that_nobody_can_kill_sees_no_end_until_its_engine_is_back_and_kills_it() {
+    let mut engine = OwnEngine::start(LIVE_RESTORE).for_its_group();
+    let reading = Reading::new();
+    let run = reading.invocation(&engine).args(&["--engine-patience", "2"]).keeps_record();
+    let run = started(&engine, &reading.gate, run.by_nobody());
+    let container = engine.containers().remove(0);
+    engine.stop(Stopped::Killed);
+    let run = run.finish();
+    assert_eq!(run.code, 125, "{run}");
+    assert!(run.stderr.contains("was not met again within 2 s"), "{run}");
+    let (_, holder) = run.stderr.split_once("is kept open until it is dead, by process ").unwrap();
+    let guard = Path::new("/proc").join(holder.split(' ').next().unwrap());
+    assert!(guard.exists() && runs(&container), "{run}");
+    engine.start_again();
+    wait_until("the container is dead", || !runs(&container));
+    wait_until("its guard has ended", || !guard.exists());
+    reading.assert_not_whole(&run);
 }
 
 #[test]

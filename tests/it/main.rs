@@ -57,6 +57,7 @@ mod run_engine;
 mod run_many;
 mod run_output;
 mod run_stops;
+mod run_unkilled;
 #[cfg(feature = "command")]
 mod shells;
 mod spec;

@@ -33,7 +33,7 @@ const DEAF: [(&str, bool); 15] = [
 ];
 
 /// What is asked for, without version, query and id.
-fn asked(request: &str) -> String {
+pub(crate) fn asked(request: &str) -> String {
     let target = target(request);
     let (method, path) = target.split_once(' ').unwrap();
     let path = path.split('?').next().unwrap().trim_start_matches("/v1.41");

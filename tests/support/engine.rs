@@ -1,6 +1,8 @@
 //! An engine of one test, which may be stopped in the middle of whatever it does.
 
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Lines, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -57,6 +59,12 @@ impl OwnEngine {
     /// What `DOCKER_HOST` is for it.
     pub(crate) fn host(&self) -> String {
         format!("unix://{}/engine.sock", self.folder.path().display())
+    }
+
+    /// Lets users who are in its socket's group come to it.
+    pub(crate) fn for_its_group(self) -> Self {
+        fs::set_permissions(self.folder.path(), Permissions::from_mode(0o711)).unwrap();
+        self
     }
 
     /// Stops it; what runs in it may run on.

@@ -43,13 +43,23 @@ pub(crate) async fn kill(engine: &Client, container: &ContainerId) -> Result<(),
 }
 
 /// Kills a container's processes without its engine, which is not there: whoever reads what we write must
-/// not take its end for the file's. On another machine, or as another user, there is nothing to be done.
-pub(crate) async fn kill_without_engine(container: &ContainerId) {
+/// not take its end for the file's. On another machine, in a PID namespace of our own, or as another user, there is nothing
+/// to be done. Whether some were killed, and with them the container.
+pub(crate) async fn kill_without_engine(container: &ContainerId) -> bool {
     let id = container.to_string();
     match spawn_blocking(move || cgroup::kill_container(&id)).await {
-        Ok(Ok(killed)) => tracing::debug!(%container, killed, "killed without its engine"),
-        Ok(Err(error)) => tracing::warn!(%container, %error, "cannot kill it without its engine"),
-        Err(error) => tracing::error!(%error, "killing a container panicked"),
+        Ok(Ok(killed)) => {
+            tracing::debug!(%container, killed, "killed without its engine");
+            killed > 0
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%container, %error, "cannot kill it without its engine");
+            false
+        }
+        Err(error) => {
+            tracing::error!(%error, "killing a container panicked");
+            false
+        }
     }
 }
 

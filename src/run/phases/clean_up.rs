@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use crate::backoff::Backoff;
-use crate::docker::{Client, ContainerId, DockerError};
+use crate::docker::{Client, ContainerId};
 use crate::plan::Mount;
 use crate::run::cancel::{CLEAN_UP_ENDS, CONTAINER_GOES, Cancellation, Cancelled};
 use crate::run::clean_up_error::CleanUpError;
@@ -21,6 +20,7 @@ use crate::run::end::ContainerEnd;
 use crate::run::labels::RUN_LABEL;
 use crate::run::live::{Live, MadeContainer};
 use crate::run::outcome::KeptRecord;
+use crate::run::phases::late::{keep_inputs_open, remove_later};
 use crate::run::quoted::quoted;
 use crate::run::settings::Keep;
 use crate::run::transfers::Turn;
@@ -33,7 +33,7 @@ pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
     let has_exited = matches!(live.made.container, MadeContainer::Removing(..));
     if !has_exited {
         // First whoever reads: an input that is let go looks like the end of a file.
-        left.extend(remove_container(live).await.err());
+        remove_container(live, &mut left).await;
     }
     end_transfers(live, &mut left).await;
     let markers = std::mem::take(&mut live.made.markers);
@@ -45,7 +45,7 @@ pub(crate) async fn clean_up(live: &mut Live) -> Vec<CleanUpError> {
     }
     remove_directories(live, &mut left).await;
     if has_exited {
-        left.extend(remove_container(live).await.err());
+        remove_container(live, &mut left).await;
     }
     live.record.ends();
     left
@@ -73,64 +73,33 @@ fn limit(live: &Live, spare: Duration) -> (Cancellation, (Duration, Duration)) {
 }
 
 /// What cannot be removed in time stays in the record, until it is removed later.
-async fn remove_container(live: &mut Live) -> Result<(), CleanUpError> {
+async fn remove_container(live: &mut Live, left: &mut Vec<CleanUpError>) {
     let ((cancellation, limit), name) = (limit(live, CONTAINER_GOES), live.container_name());
-    let removed = cancellation.in_time(limit, take_container_away(live)).await;
-    let Ok(removed) = removed else {
-        if let Some(id) = live.made.container.id().cloned() {
-            kill_without_engine(&id).await;
-            let note = live.made.container_note.take_if(|_| live.plan.remove_container);
-            let late = live.made.engine.clone().zip(note);
-            live.made.late = late.map(|(engine, note)| LateRemoval { engine, container: id, note });
-        }
-        // The guard, if there is one, sees to it when this process ends.
-        std::mem::forget(live.made.watched.take());
-        return Err(CleanUpError::Late { what: format!("the container {name}") });
+    let started = match &live.made.container {
+        MadeContainer::Started(id) => Some(id.clone()),
+        _ => None,
     };
-    removed?;
-    if let Some(note) = live.made.container_note.take() {
-        note.gone();
-    }
-    Ok(())
-}
-
-/// A container for whose removal its run had no time. A process that lives on leaves it to no prune; one that ends has it
-/// in the record.
-#[derive(Debug)]
-pub(crate) struct LateRemoval {
-    engine: Client,
-    container: ContainerId,
-    note: Note,
-}
-
-impl LateRemoval {
-    /// Removes it, as soon as the engine does.
-    pub(crate) async fn carry_out(self) {
-        let Self { engine, container, note } = self;
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_patience(PATIENCE);
-        loop {
-            match remove(&engine, &container).await {
-                Ok(()) => {
-                    tracing::info!(%container, "removed after its run");
-                    return note.gone();
-                }
-                Err(error) => tracing::debug!(%container, %error, "is tried again"),
+    let removed = cancellation.in_time(limit, take_container_away(live)).await;
+    // One that may run is killed without its engine as well, before its inputs end: an engine that is away does not kill
+    // it, and one that was killed while it started the container knows nothing of what runs.
+    let is_killed = match &started {
+        Some(id) => kill_without_engine(id).await,
+        None => false,
+    };
+    match removed {
+        Ok(Ok(())) => return live.made.container_note.take().into_iter().for_each(Note::gone),
+        Ok(Err(error)) => left.push(error),
+        Err(Cancelled) => {
+            if let Some(id) = live.made.container.id().cloned() {
+                remove_later(live, id);
             }
-            if !backoff.may_try_again() {
-                break;
-            }
-            sleep(backoff.failed(None)).await;
+            left.push(CleanUpError::Late { what: format!("the container {name}") });
         }
-        tracing::warn!(%container, "cannot be removed: `gantline prune` does when this process has ended");
+    }
+    if let Some(id) = started.filter(|_| !is_killed) {
+        left.extend(keep_inputs_open(live, id));
     }
 }
-
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-
-const LONGEST_PAUSE: Duration = Duration::from_secs(512);
-
-/// How long the pauses are in all, at least: an engine's host is started again in less.
-const PATIENCE: Duration = Duration::from_secs(900);
 
 async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
     let name = live.container_name();
@@ -154,31 +123,16 @@ async fn take_container_away(live: &mut Live) -> Result<(), CleanUpError> {
         MadeContainer::Exited(..) if !live.plan.remove_container => Ok(()),
         MadeContainer::Started(id) if !live.plan.remove_container => {
             // The run broke off: nothing would ever stop it.
-            and_kill(id, heard(engine, cancellation, kill(engine, id)).await).await.map_err(failed)
+            heard(engine, cancellation, kill(engine, id)).await.map_err(failed)
         }
-        MadeContainer::Created(id) | MadeContainer::Exited(id, _) => {
+        MadeContainer::Created(id) | MadeContainer::Started(id) | MadeContainer::Exited(id, _) => {
             heard(engine, cancellation, remove(engine, id)).await.map_err(failed)
-        }
-        MadeContainer::Started(id) => {
-            and_kill(id, heard(engine, cancellation, remove(engine, id)).await)
-                .await
-                .map_err(failed)
         }
         MadeContainer::Removing(.., removal) => match removal.await {
             Ok(removed) => removed.map_err(failed),
             Err(_) => Err(CleanUpError::Bug("removing a container panicked")),
         },
     }
-}
-
-/// A container that may run is killed without its engine as well, before its inputs end: an engine that is away does
-/// not kill it, and one that was killed while it started the container knows nothing of what runs.
-async fn and_kill(
-    container: &ContainerId,
-    gone: Result<(), DockerError>,
-) -> Result<(), DockerError> {
-    kill_without_engine(container).await;
-    gone
 }
 
 async fn end_transfers(live: &mut Live, left: &mut Vec<CleanUpError>) {

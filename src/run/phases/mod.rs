@@ -3,6 +3,7 @@
 
 pub(crate) mod clean_up;
 pub(crate) mod collect;
+pub(crate) mod late;
 pub(crate) mod prepare;
 pub(crate) mod start;
 pub(crate) mod stream;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use self::clean_up::LateRemoval;
+use self::late::LateRemoval;
 use self::prepare::Prepared;
 use self::wait::Drained;
 use crate::event::Phase;
