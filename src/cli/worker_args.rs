@@ -106,3 +106,20 @@ pub(super) struct WorkerArgs {
     #[arg(long)]
     pub(super) check: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Args as _;
+
+    use super::*;
+
+    #[test]
+    fn every_option_can_come_from_the_environment_under_its_own_name() {
+        let command = WorkerArgs::augment_args(clap::Command::new("worker"));
+        for option in command.get_arguments().filter(|option| option.get_id() != "check") {
+            let name = option.get_long().unwrap().replace('-', "_").to_uppercase();
+            let variable = option.get_env().and_then(|variable| variable.to_str());
+            assert_eq!(variable, Some(&*format!("GANTLINE_WORKER_{name}")));
+        }
+    }
+}

@@ -101,4 +101,16 @@ fn a_worker_whose_name_is_taken_or_that_may_not_connect_ends_with_one_line() {
     ended_with(&other, "refuses the login of `guest`");
     let other = format!("{}nowhere", site.broker().trim_end_matches('/').to_owned() + "/");
     ended_with(&other, "has no vhost `nowhere`");
+    let other = format!("{}/999999", crate::place::server(Kind::Redis));
+    ended_with(&other, "has no database 999999");
+}
+
+#[test]
+fn girder_workers_logging_level_is_the_workers() {
+    let site = Site::of_one_broker();
+    let worker = site.starting_worker(&[], &[("GIRDER_WORKER_LOGGING_LEVEL", "WARNING")]);
+    let job = site.send(&crate::site::script("echo once"), serde_json::json!({}));
+    assert_eq!(job.ended(), crate::jobs::SUCCESS);
+    assert_eq!(worker.log(), "");
+    worker.ends_well();
 }

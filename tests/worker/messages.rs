@@ -9,6 +9,21 @@ on_both_sites! {
     what_cannot_be_read_is_an_error_of_its_job,
     a_task_that_a_chord_waits_for_is_left_to_others,
     a_task_of_protocol_1_is_left_to_others,
+    a_compressed_message_and_one_of_slicer_cli_webs_task_run,
+}
+
+fn a_compressed_message_and_one_of_slicer_cli_webs_task_run(site: &Site) {
+    let worker = site.worker(&["--queues", &site.other_queue()]);
+    let slicer = "slicer_cli_web.girder_worker_plugin.direct_docker_run.run";
+    for (name, value) in [("compression", "zlib"), ("task", slicer)] {
+        let job = site.send(&script("echo it runs"), json!({}));
+        let asked =
+            json!({"queue": site.queue(), "to": site.other_queue(), "times": 1, (name): value});
+        site.control("again", &asked);
+        assert_eq!(job.ended(), SUCCESS, "{name}: {}", job.log());
+        assert!(job.log().contains("it runs\n"), "{name}: {}", job.log());
+    }
+    worker.ends_well();
 }
 
 fn a_task_of_protocol_1_is_left_to_others(site: &Site) {

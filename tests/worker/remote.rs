@@ -212,6 +212,33 @@ fn slots_and_queues_change_while_the_worker_runs(site: &Site) {
     worker.has_ended(0);
 }
 
+#[test]
+fn events_tell_of_failures_and_cancels() {
+    let site = Site::of_one_broker();
+    let _worker = site.worker(&["--events"]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    for (kind, text) in [("task-failed", "exit 3"), ("task-revoked", "echo up; sleep 100")] {
+        let options = json!({"hostname": site.node(), "wanted": kind});
+        let mut seeing = python::start_script("control.py", site.broker(), "task_events", options);
+        let ready = async { crate::place::soon(seeing.line()).await };
+        assert_eq!(runtime.block_on(ready), "ready");
+        let job = site.send(&script(text), json!({}));
+        if kind == "task-revoked" {
+            job.says("up");
+            job.cancel();
+        }
+        let seen = runtime.block_on(async { crate::place::soon(seeing.line()).await });
+        let last = seen.as_array().unwrap().last().unwrap();
+        assert_eq!((&last["type"], &last["uuid"]), (&json!(kind), &json!(job.task_id())), "{seen}");
+        if kind == "task-failed" {
+            assert!(last["exception"].as_str().unwrap().starts_with("DockerException("), "{last}");
+        } else {
+            assert_eq!(last["terminated"], true, "{last}");
+        }
+    }
+}
+
 fn events_of_tasks_are_sent_when_they_are_wanted(site: &Site) {
     let _worker = site.worker(&[]);
     let ask = |command: &str| {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::held::{HOLDS, Held};
-use crate::jobs::{CANCELED, SUCCESS};
+use crate::jobs::{CANCELED, ERROR, SUCCESS};
 use crate::site::{Job, Site, on_both_sites, on_one_site, script};
 use crate::way::{FAILURE, Way};
 
@@ -24,6 +24,9 @@ on_one_site! {
     a_failure_is_the_result_of_the_rest_of_its_chain,
     what_girder_makes_no_job_for_runs_without_one,
     what_girder_cannot_make_a_job_for_at_once_has_one_all_the_same,
+    the_same_message_of_a_job_that_failed_starts_nothing,
+    what_cannot_be_transferred_is_a_runtime_error_with_its_causes,
+    when_the_result_is_out_girder_knows_the_end,
 }
 
 /// It ends when it is told to.
@@ -212,6 +215,48 @@ fn what_girder_makes_no_job_for_runs_without_one(site: &Site) {
     assert!(!job.has_child());
     assert!(worker.log().contains("has no job in Girder"), "{}", worker.log());
     worker.ends_well();
+}
+
+fn the_same_message_of_a_job_that_failed_starts_nothing(site: &Site) {
+    let job = site.send(&script("echo once; exit 3"), json!({}));
+    site.control("again", &json!({"queue": site.queue(), "times": 2}));
+    let first = site.worker(&["--concurrency", "1"]);
+    assert_eq!(job.ended(), ERROR);
+    first.ends_well();
+    let second = site.worker(&["--concurrency", "1"]);
+    has_passed(site);
+    assert_eq!((job.log().matches("once\n").count(), job.statuses()), (1, vec![2, ERROR]));
+    assert_eq!(site.result(&job).unwrap()["result"]["exc_type"], "DockerException");
+    second.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+fn what_cannot_be_transferred_is_a_runtime_error_with_its_causes(site: &Site) {
+    let worker = site.worker(&["--concurrency", "1"]);
+    let mut document = script("true");
+    let file = "0".repeat(24);
+    document["container_args"] = json!(["cat", {"type": "GirderFileIdToVolume", "id": file}]);
+    let job = site.send(&document, json!({}));
+    assert_eq!(job.ended(), ERROR);
+    let meta = site.result(&job).unwrap();
+    let (exception, words) = (&meta["result"], meta["traceback"].as_str().unwrap());
+    assert_eq!(
+        (&exception["exc_type"], &exception["exc_module"]),
+        (&json!("RuntimeError"), &json!("builtins"))
+    );
+    assert!(words.contains(&format!("there is no file {file}")), "{words}");
+    assert!(job.log().contains(words.lines().last().unwrap()), "{}", job.log());
+    worker.ends_well();
+}
+
+fn when_the_result_is_out_girder_knows_the_end(site: &Site) {
+    let _worker = site.worker(&["--concurrency", "1"]);
+    for _ in 0..3 {
+        let job = site.send(&script("echo the last line"), json!({}));
+        site.until(|| site.has_result(&job));
+        assert_eq!(job.statuses(), [2, SUCCESS]);
+        assert!(job.log().contains("the last line\n"), "{}", job.log());
+    }
 }
 
 fn what_girder_cannot_make_a_job_for_at_once_has_one_all_the_same(site: &Site) {

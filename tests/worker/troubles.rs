@@ -16,6 +16,7 @@ use crate::way::{NO_PAGE, State, Way};
 on_both_sites! {
     a_broker_that_is_cut_off_costs_no_job_and_doubles_none,
     a_worker_waits_for_a_broker_that_is_not_there_yet,
+    a_worker_whose_broker_goes_takes_the_next_of_its_list,
 }
 
 on_one_site! {
@@ -225,6 +226,18 @@ fn what_a_worker_could_not_tell_the_broker_before_its_end_is_in_its_log() {
     site.until(|| worker.log().contains("the worker ends before its result was told"));
     assert!(worker.log().contains(&job.task_id()));
     worker.has_ended(0);
+}
+
+fn a_worker_whose_broker_goes_takes_the_next_of_its_list(site: &Site) {
+    let ways = [Way::to(site.broker()), Way::to(site.broker())];
+    let list = ways.each_ref().map(|way| way.address(site.broker())).join(";");
+    let worker = site.worker(&["--broker", &list]);
+    ways[0].closes();
+    site.until(|| worker.log().matches("connected to the broker").count() == 2);
+    let job = site.send(&script("echo once"), json!({}));
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
 }
 
 /// RabbitMQ takes it back by itself.

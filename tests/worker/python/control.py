@@ -3,10 +3,10 @@
 broadcast {command, arguments, destination, pattern, matcher}   a command to all; each one's answer
 worker {queue, hostname, revoked}                               a worker that knows these ids to be revoked, until it is killed
 task_events {hostname, wanted, count}                            the events of a worker's tasks, until this one has come so often
-again {queue, times, to, token, client_token, body, content_type, chord, no_job}  takes a message and sends it again, so often, to
-                                                                 another queue, with other tokens, with another body, as a
-                                                                 chord's, without a job in Girder; its id, those of the rest of its chain, its
-                                                                 job's token
+again {queue, times, to, token, client_token, body, content_type, chord, no_job, task, compression}  takes a message and sends it
+                                                                 again, so often, to another queue, with other tokens, with another body, as
+                                                                 a chord's, without a job in Girder, for another task, compressed; its id,
+                                                                 those of the rest of its chain, its job's token
 take {queue}                                                    takes a task as kombu and Celery read it
 """
 import json
@@ -91,6 +91,8 @@ def again(url, options):
     chain = [step['options']['task_id'] for step in parts(body)[2].get('chain') or []]
     if 'token' in options:
         message.headers['jobInfoSpec']['headers']['Girder-Token'] = options['token']
+    if 'task' in options:
+        message.headers['task'] = options['task']
     if options.get('no_job'):
         del message.headers['jobInfoSpec']
     if 'client_token' in options:
@@ -102,7 +104,8 @@ def again(url, options):
             producer.publish(options.get('body', json.dumps(body)), content_type=options.get('content_type', message.content_type),
                              content_encoding='utf-8', headers=message.headers, exchange='', routing_key=options.get('to', queue.name),
                              declare=[queue], correlation_id=message.properties.get('correlation_id'),
-                             reply_to=message.properties.get('reply_to'), delivery_mode=2)
+                             reply_to=message.properties.get('reply_to'), delivery_mode=2,
+                             compression=options.get('compression'))
     token = message.headers.get('jobInfoSpec', {}).get('headers', {}).get('Girder-Token')
     return {'id': message.headers['id'], 'chain': chain, 'token': token}
 
