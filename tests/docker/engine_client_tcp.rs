@@ -1,11 +1,13 @@
 //! An engine on a TCP port: here the machine's own one, behind a proxy that copies bytes.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use gantline::internal::docker::{Client, Endpoint};
 use tokio::net::{TcpListener, UnixStream};
 
 use crate::engine_client_support::{Container, block_on, client, settings};
+use crate::support::job::Job;
 
 /// Copies between a port and the engine's socket, as long as the runtime lives.
 async fn proxy() -> SocketAddr {
@@ -43,4 +45,35 @@ fn a_container_lives_over_tcp() {
         assert_eq!(code, 4);
         container.remove(&client).await;
     });
+}
+
+#[test]
+fn a_job_runs_with_the_engine_of_dockers_context() {
+    let folder = tempfile::tempdir().unwrap();
+    let docker = |arguments: &[&str]| {
+        let mut docker = Command::new("docker");
+        let docker = docker.args(arguments).env("DOCKER_CONFIG", folder.path());
+        let output =
+            docker.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    for (name, host) in [
+        ("here", "unix:///var/run/docker.sock"),
+        ("gone", "unix:///no/such.sock"),
+        ("shell", "ssh://me@far"),
+    ] {
+        docker(&["context", "create", name, "--docker", &format!("host={host}")]);
+    }
+    docker(&["context", "use", "gone"]);
+    for (chosen, code, words) in [
+        ("here", 0, ""),
+        ("", 125, "/no/such.sock"),
+        ("shell", 2, "SSH"),
+        ("none", 2, "\"none\""),
+    ] {
+        let run = Job::script("true").invocation().env("DOCKER_CONFIG", folder.path());
+        let run = run.env("DOCKER_HOST", "").env("DOCKER_CONTEXT", chosen).finish();
+        assert_eq!(run.code, code, "{chosen:?} {run}");
+        assert!(run.stderr.contains(words), "{chosen:?} {run}");
+    }
 }

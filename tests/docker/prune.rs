@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::run_jobs::{job, script, script_apart};
-use crate::support::command::{Finished, Invocation};
+use crate::support::command::{Finished, Invocation, NOBODY};
 use crate::support::job::{bind_mount, connect, host_file, host_file_to_stream};
 
 /// Where the runs of one test make and note things.
@@ -324,4 +326,30 @@ fn the_container_that_a_killed_run_was_to_keep_is_stopped_and_kept() {
     docker(&["rm", "--force", &id]);
     assert_eq!(running, "false");
     assert_eq!(ground.left(), [] as [PathBuf; 0], "{said}");
+}
+
+#[test]
+fn what_another_users_run_left_stays_unless_everybodys_is_asked_for() {
+    let ground = Ground::new();
+    let program = ground.folder("gantline");
+    fs::copy(env!("CARGO_BIN_EXE_gantline"), &program).unwrap();
+    let group = fs::metadata("/var/run/docker.sock").unwrap().gid();
+    for folder in ["", "tmp", "records"] {
+        chown(ground.folder(folder), Some(NOBODY), Some(group)).unwrap();
+    }
+    let mut theirs = Command::new(program);
+    theirs.uid(NOBODY).gid(group).env("HOME", ground.folder("tmp"));
+    let mut job = script_apart("hostname; sleep 100");
+    job["volumes"] = json!([{"type": "TemporaryVolume", "name": "v"}]);
+    let mut run = ground.start_with(theirs, &job);
+    let id = first_line(&mut run);
+    kill(&mut run);
+
+    assert_eq!(ground.prune(&[]), "");
+    assert!(exists(&id) && !ground.left().is_empty(), "{:?}", ground.left());
+    let would = ground.prune(&["--all", "--dry-run"]);
+    assert!(would.contains("would have removed container gantline-") && exists(&id), "{would}");
+    let removed = ground.prune(&["--all"]);
+    assert!(!exists(&id), "{removed}");
+    assert_eq!(ground.left(), [] as [PathBuf; 0], "{removed}");
 }

@@ -268,3 +268,54 @@ fn a_server_that_never_begins_to_answer_is_given_up_in_the_time_that_was_said() 
     assert!(run.stderr.contains("the response has no whole head"), "{run}");
     assert_eq!(peer.requests().len(), 7, "{run}");
 }
+
+/// A Girder that has one file, whose bytes come as they should not.
+fn girder_whose_file(
+    download: impl Fn(&mut TcpStream) -> io::Result<()> + Send + 'static,
+) -> (Peer, &'static str) {
+    let id = "0123456789abcdef01234567";
+    let record = format!(r#"{{"_id":"{id}","_modelType":"file","name":"f","size":4}}"#);
+    let peer = Peer::new(move |_, request, stream| {
+        if request.target().ends_with("/download") {
+            return download(stream);
+        }
+        let length = record.len();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{record}"
+        )
+    });
+    (peer, id)
+}
+
+#[test]
+fn bytes_in_a_coding_that_nobody_asked_for_are_no_file() {
+    let coded = |stream: &mut TcpStream| {
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd")
+    };
+    let streamed = json!({"type": "GirderFileIdToStream", "id": "0123456789abcdef01234567"});
+    let placed = json!({"type": "GirderFileIdToVolume", "id": "0123456789abcdef01234567"});
+    for argument in [connect(streamed, named_input_pipe("in")), placed] {
+        let (peer, _) = girder_whose_file(coded);
+        let job = Job::script("cat $1; echo ended").arg(argument);
+        let run = job.set("girder_api_url", peer.url().replace("/file", "/api/v1")).finish();
+        assert_eq!((run.code, run.text()), (125, ""), "{run}");
+        assert!(run.stderr.contains("gzip"), "{run}");
+    }
+}
+
+#[test]
+fn a_file_that_stalls_is_given_up_in_the_time_that_was_said_and_nobody_sees_an_end() {
+    let (peer, id) = girder_whose_file(|stream| {
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")?;
+        wait_for_close(stream);
+        Ok(())
+    });
+    let file = json!({"type": "GirderFileIdToStream", "id": id});
+    let job = Job::script("cat $1; echo ended").arg(connect(file, named_input_pipe("in")));
+    let job = job.set("girder_api_url", peer.url().replace("/file", "/api/v1"));
+    let run = job.invocation().args(&["--stall-timeout", "1", "--girder-patience", "0"]).finish();
+    assert_killed(&run);
+    let asked = peer.requests().iter().filter(|r| r.target().ends_with("/download")).count();
+    assert_eq!(asked, 1, "{run}");
+}

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::support::girder::Girder;
 use crate::support::job::{Job, connect, end, host_file, named_input_pipe, named_output_pipe};
+use crate::support::posted::{ACCEPTED, server};
 use crate::support::seeded::hex;
 
 /// Shell: so many random bytes to `$1`, and their hash to standard error.
@@ -136,6 +138,32 @@ fn a_file_that_takes_the_place_of_an_output_is_the_output() {
         assert_eq!(transfer["bytes"], expected.len(), "{run}");
         let warnings = run.reported("warnings").to_string();
         assert!(warnings.contains("replaced its output FIFO by a file"), "{run}");
+    }
+}
+
+#[test]
+fn a_file_that_takes_the_place_of_an_output_is_posted_and_comes_into_its_item() {
+    let (url, serving) = server(ACCEPTED);
+    let sink = json!({"type": "ChunkedTransferEncodingStream", "url": url});
+    let run = Job::script("rm $1; echo result > $1").arg(output(sink)).finish();
+    assert_eq!(run.code, 0, "{run}");
+    let (_, digest, bytes) = serving.join().unwrap();
+    assert_eq!((digest, bytes), (sha256(b"result\n"), 7), "{run}");
+
+    let girder = Girder::log_in();
+    for size in [json!(null), json!(7)] {
+        let item = girder.make_item(girder.folder(), "results");
+        let mut sink = json!({"type": "GirderStreamToItem", "item_id": item, "name": "r"});
+        if !size.is_null() {
+            sink["size"] = size;
+        }
+        let job = Job::script("rm $1; echo result > $1").girder(&girder).arg(output(sink));
+        let run = job.finish();
+        assert_eq!(run.code, 0, "{run}");
+        let files = girder.files(&item);
+        assert_eq!(files.len(), 1, "{run}");
+        let content = girder.content(files[0].1["_id"].as_str().unwrap());
+        assert_eq!(content, b"result\n", "{run}");
     }
 }
 
