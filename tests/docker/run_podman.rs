@@ -92,6 +92,18 @@ fn a_run_can_be_cancelled(podman: &Podman) {
     run.signal(Signal::SIGTERM);
     let run = run.finish();
     assert_eq!(run.code, 143, "{run}");
+
+    // It has ended by the first signal when the second has it killed: podman refuses that with 500.
+    for _ in 0..3 {
+        let gate = Gate::new();
+        let ends = format!("trap 'exit 0' TERM; {GATE}; sleep 600 & wait");
+        let run = gate.reached(podman.run(&gate.mount(Job::script(&ends))).start());
+        run.signal(Signal::SIGTERM);
+        run.has_nothing_to_do();
+        run.signal(Signal::SIGTERM);
+        let run = run.finish();
+        assert_eq!(run.code, 143, "{run}");
+    }
 }
 
 fn a_run_that_is_killed_takes_its_container_along(podman: &Podman) {

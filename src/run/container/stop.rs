@@ -36,9 +36,15 @@ pub(crate) async fn stop_of_cancelled(
 
 /// Kills a container; one that does not run, or is gone, is none that could be killed.
 pub(crate) async fn kill(engine: &Client, container: &ContainerId) -> Result<(), DockerError> {
-    match engine.kill(container, "KILL").await {
-        Err(error) if !error.is_conflict() && !error.is_not_found() => Err(error),
-        _ => Ok(()),
+    let Err(error) = engine.kill(container, "KILL").await else { return Ok(()) };
+    if error.is_conflict() || error.is_not_found() {
+        return Ok(());
+    }
+    // Podman answers 500 when the container does not run.
+    let is_refused = matches!(error, DockerError::Engine { .. });
+    match is_refused && engine.inspect(container).await.is_ok_and(|state| !state.running) {
+        true => Ok(()),
+        false => Err(error),
     }
 }
 
