@@ -27,6 +27,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - A `GirderStreamToItem` of unknown size whose upload fails in the end stays on this host, and the last line uploads it.
+//! - With podman, a second signal to a run whose container has just ended is no failure.
 //! - Lines of progress on a terminal (`--progress plain`, `TERM=dumb`, `CI`) do not share a line with what the container
 //!   prints. `gantline upload --metadata-of` says what it has done.
 //! - A worker that is stopped no longer waits for a Girder that is away: what it could not tell goes back to its queue, or is

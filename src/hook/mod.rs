@@ -27,7 +27,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 pub use self::error::HookError;
 use self::send::Sent;
-pub(crate) use self::stream::{Inlet, Settled, StreamUpload, StreamedFile};
+pub(crate) use self::stream::{Inlet, Settled, Settlement, StreamUpload, StreamedFile};
 pub(crate) use self::target::look_at_targets;
 use crate::event::Ledger;
 use crate::spec::Hook;

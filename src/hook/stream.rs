@@ -8,16 +8,19 @@
 //!
 //! Girder makes a file of an upload with its last byte. So the last chunk, or the whole upload if
 //! the size is not known, waits until it is told [`keep`](StreamUpload::keep): that the container
-//! has succeeded. Dropped before, nothing stays in Girder.
+//! has succeeded. Dropped before, nothing stays in Girder. A file whose size was not known is whole on the disk by
+//! then: if Girder does not take it, it gets a name there.
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::io::{self, Seek};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
+use nix::fcntl::{AT_FDCWD, AtFlags, copy_file_range};
+use nix::unistd::linkat;
 
 use super::gather::{Chunks, Count, Gathered, RING};
 use super::send::{Content, Sending, Supply, Target};
@@ -32,6 +35,8 @@ pub(crate) struct StreamedFile {
     pub(crate) name: String,
     /// Bytes, if that is known.
     pub(crate) size: Option<u64>,
+    /// Where it stays if it is whole and Girder does not take it.
+    pub(crate) stays_in: Option<PathBuf>,
 }
 
 /// Where its bytes are to be written. Closing it is their end.
@@ -42,7 +47,15 @@ pub(crate) enum Inlet {
 }
 
 /// Told once how it ended, in the upload's thread. Of one that was dropped: that it was cancelled.
-pub(crate) type Settled = Box<dyn FnOnce(Result<Uploaded, HookError>) + Send>;
+pub(crate) type Settled = Box<dyn FnOnce(Settlement) + Send>;
+
+/// How an upload ended.
+#[derive(Debug)]
+pub(crate) struct Settlement {
+    pub(crate) ended: Result<Uploaded, HookError>,
+    /// Where its bytes are, if they are all there and not in Girder; why they are not.
+    pub(crate) stays: Option<io::Result<PathBuf>>,
+}
 
 /// An upload that goes on. Dropping it gives it up; `Settled` is told when that is done.
 #[derive(Debug)]
@@ -71,17 +84,19 @@ impl StreamUpload {
         session.look_for(&file)?;
         let gathered = tempfile::tempfile_in(folder).map_err(unusable)?;
         let shared = gathered.try_clone().map_err(unusable)?;
-        let (work, inlet): (Box<dyn FnOnce() -> _ + Send>, Inlet) = match file.size {
+        let (work, inlet): (Box<dyn FnOnce() -> Settlement + Send>, Inlet) = match file.size {
             None => {
-                let work = move || unsized_upload(session, &file, shared, &verdict);
+                let work = move || unsized_upload(session, &file, &shared, &verdict);
                 (Box::new(work), Inlet::File(gathered))
             }
             Some(size) => {
                 let (reader, writer) = io::pipe().map_err(unready)?;
                 let chunks = Chunks::gather(reader, gathered, size).map_err(unready)?;
                 let begun = session.begin_stream(&file, size, &shared)?;
-                let work =
-                    move || sized_upload(&session, &file, (begun, shared), (chunks, verdict));
+                let work = move || {
+                    let ended = sized_upload(&session, &file, (begun, shared), (chunks, verdict));
+                    Settlement { ended, stays: None }
+                };
                 (Box::new(work), Inlet::Pipe(writer.into()))
             }
         };
@@ -125,6 +140,24 @@ impl StreamedFile {
         Target { parent: Parent::Item(&self.item_id), name: &self.name, existing: None, options }
     }
 
+    /// Gives what was gathered a name, in a folder of its own.
+    fn stay(&self, gathered: &File, folder: &Path) -> io::Result<PathBuf> {
+        let inside = tempfile::Builder::new().prefix("gantline-kept-").tempdir_in(folder)?;
+        let name = Path::new(&self.name).file_name().unwrap_or_else(|| "file".as_ref());
+        let path = inside.path().join(name);
+        // open(2), O_TMPFILE. A file system without that has to copy.
+        let nameless = format!("/proc/self/fd/{}", gathered.as_raw_fd());
+        let follow = AtFlags::AT_SYMLINK_FOLLOW;
+        if linkat(AT_FDCWD, nameless.as_str(), AT_FDCWD, &path, follow).is_err() {
+            let mut from = gathered.try_clone()?;
+            from.rewind()?;
+            let file = File::create_new(&path)?;
+            while copy_file_range(&from, None, &file, None, COPIED_AT_ONCE)? > 0 {}
+        }
+        let _ = inside.keep();
+        Ok(path)
+    }
+
     fn content(&self, gathered: &File, size: u64) -> Result<Content, HookError> {
         let file = gathered.try_clone().map_err(|source| HookError::Gather { source })?;
         Ok(Content::ring(&self.name, file, size, RING))
@@ -134,15 +167,23 @@ impl StreamedFile {
 fn unsized_upload(
     mut session: Session,
     file: &StreamedFile,
-    gathered: File,
+    gathered: &File,
     verdict: &Receiver<()>,
-) -> Result<Uploaded, HookError> {
-    let name = &file.name;
-    let cancelled = || HookError::Cancelled { path: name.clone() };
-    verdict.recv().map_err(|_| cancelled())?;
-    let content = Content::of(name, gathered)?;
-    session.send_content(content, &file.target(&UploadOptions::default()))?;
-    session.uploads.pop().ok_or_else(cancelled)
+) -> Settlement {
+    let cancelled = || HookError::Cancelled { path: file.name.clone() };
+    if verdict.recv().is_err() {
+        return Settlement { ended: Err(cancelled()), stays: None };
+    }
+    let mut send = || {
+        let copy = gathered.try_clone().map_err(|source| HookError::Gather { source })?;
+        let content = Content::of(&file.name, copy)?;
+        session.send_content(content, &file.target(&UploadOptions::default()))?;
+        session.uploads.pop().ok_or_else(cancelled)
+    };
+    let ended = send();
+    let folder = file.stays_in.as_ref().filter(|_| ended.is_err());
+    let stays = folder.map(|folder| file.stay(gathered, folder));
+    Settlement { ended, stays }
 }
 
 fn sized_upload(
@@ -215,3 +256,6 @@ impl Supply for Gathering<'_> {
         let _ = self.chunks.free.try_send(());
     }
 }
+
+/// Bytes that one call copies at most.
+const COPIED_AT_ONCE: usize = 1 << 30;

@@ -28,6 +28,21 @@ impl Live {
         self.keeps(KeptRecord { path, command });
     }
 
+    /// Says where streams are that are whole, and that Girder did not take.
+    pub(super) fn keeps_streams(&mut self) {
+        for (item, name, stays) in self.transfers.staying() {
+            match stays {
+                Ok(path) => {
+                    let mut upload = Upload::of(&path);
+                    upload.says("--item", Some(&item));
+                    upload.says("--girder-url", self.store.url());
+                    self.keeps(KeptRecord { path, command: Some(upload.0) });
+                }
+                Err(error) => self.warns(format!("{name:?} of the item {item} is lost: {error}")),
+            }
+        }
+    }
+
     /// Notes something that stays.
     pub(super) fn keeps(&mut self, kept: KeptRecord) {
         if let Some(teller) = &self.teller {
@@ -38,30 +53,43 @@ impl Live {
 }
 
 /// What a person types who has a token in `GIRDER_TOKEN`.
+struct Upload(String);
+
+impl Upload {
+    fn of(path: &Path) -> Self {
+        Self(format!("gantline upload {}", quoted(&path.to_string_lossy())))
+    }
+
+    fn says(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.0 += &format!(" {name} {}", quoted(value));
+        }
+    }
+
+    fn says_how(&mut self, options: &UploadOptions) {
+        self.says("--mime-type", options.mime_type.as_deref());
+        self.says("--reference", options.reference.as_deref());
+    }
+}
+
+/// The same, of a hook's result.
 fn command(path: &Path, planned: &PlannedHook, url: Option<&str>) -> String {
-    let mut words = vec!["gantline upload".to_owned(), quoted(&path.to_string_lossy())];
-    let mut says = |name: &str, value: Option<&str>| {
-        words.extend(value.map(|value| format!("{name} {}", quoted(value))));
-    };
-    let mut how = |options: &UploadOptions| {
-        says("--mime-type", options.mime_type.as_deref());
-        says("--reference", options.reference.as_deref());
-    };
+    let mut upload = Upload::of(path);
     match &planned.hook {
         Hook::UploadToItem { item_id, options, .. } => {
-            how(options);
-            says("--item", Some(item_id));
+            upload.says_how(options);
+            upload.says("--item", Some(item_id));
         }
         Hook::UploadToFolder { folder_id, options, .. } => {
-            how(options);
-            says("--folder", Some(folder_id));
+            upload.says_how(options);
+            upload.says("--folder", Some(folder_id));
         }
         Hook::JobArtifact { name, .. } => {
-            says("--name", name.as_deref());
-            says("--job", planned.job_id.as_deref());
+            upload.says("--name", name.as_deref());
+            upload.says("--job", planned.job_id.as_deref());
         }
-        Hook::ItemMetadata { item_id, .. } => says("--metadata-of", Some(item_id)),
+        Hook::ItemMetadata { item_id, .. } => upload.says("--metadata-of", Some(item_id)),
     }
-    says("--girder-url", url);
-    words.join(" ")
+    upload.says("--girder-url", url);
+    upload.0
 }

@@ -65,12 +65,9 @@ fn a_job_runs_with_the_engine_of_dockers_context() {
         docker(&["context", "create", name, "--docker", &format!("host={host}")]);
     }
     docker(&["context", "use", "gone"]);
-    for (chosen, code, words) in [
-        ("here", 0, ""),
-        ("", 125, "/no/such.sock"),
-        ("shell", 2, "SSH"),
-        ("none", 2, "\"none\""),
-    ] {
+    for (chosen, code, words) in
+        [("here", 0, ""), ("", 125, "/no/such.sock"), ("shell", 2, "SSH"), ("none", 2, "\"none\"")]
+    {
         let run = Job::script("true").invocation().env("DOCKER_CONFIG", folder.path());
         let run = run.env("DOCKER_HOST", "").env("DOCKER_CONTEXT", chosen).finish();
         assert_eq!(run.code, code, "{chosen:?} {run}");

@@ -12,6 +12,7 @@ use crate::run_jobs::script;
 use crate::support::command::{Finished, Invocation};
 use crate::support::girder::Girder;
 use crate::support::in_front::{Limiting, Refusing};
+use crate::support::job::{Job, connect, named_output_pipe};
 use crate::support::seeded::hex;
 
 /// A job that writes into its temporary volume, `$1`.
@@ -83,6 +84,37 @@ fn where_nobody_may_write_is_found_out_before_the_container_starts() {
         assert_eq!(run.reported("container_id"), &json!(null), "{run}");
         assert_eq!(fs::read_dir(host.path()).unwrap().count(), 0, "{run}");
     }
+}
+
+#[test]
+fn a_stream_that_girder_does_not_take_stays_and_the_last_line_uploads_it() {
+    let girder = Girder::log_in();
+    let refusing = Refusing::before(&girder, &["POST /api/v1/file?"]);
+    let item = girder.make_item(girder.folder(), "results");
+    let temporary = tempfile::tempdir().unwrap();
+    let sink = json!({"type": "GirderStreamToItem", "item_id": item, "name": "it's one.txt"});
+    let job = Job::script("echo result > $1").girder(&girder).set("girder_api_url", refusing.api());
+    let job = job.arg(connect(named_output_pipe("out"), sink));
+    let run = |keep| {
+        let run = job.invocation().args(&["--keep", keep]).env("TMPDIR", temporary.path());
+        let run = run.finish();
+        assert_eq!(run.code, 125, "{run}");
+        run
+    };
+    assert_eq!(run("never").report.unwrap().get("kept"), None);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+
+    let run = run("on-failure");
+    let kept = &run.reported("kept")[0];
+    let path = Path::new(kept["path"].as_str().unwrap());
+    assert!(path.starts_with(temporary.path()), "{run}");
+    assert_eq!(fs::read(path).unwrap(), b"result\n", "{run}");
+    assert_eq!(command(&run), kept["command"], "{run}");
+    refusing.relents();
+    type_in(&command(&run), girder.token());
+    let files = girder.files(&item);
+    assert_eq!((files.len(), files[0].0.as_str()), (1, "it's one.txt"), "{run}");
+    assert_eq!(girder.content(files[0].1["_id"].as_str().unwrap()), b"result\n", "{run}");
 }
 
 #[test]

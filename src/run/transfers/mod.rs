@@ -17,13 +17,15 @@ mod teed;
 pub(crate) mod uploads;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::event::{Ledger, TransferId};
-use crate::hook::{HookError, Settled, StreamUpload, Uploaded};
+use crate::hook::{HookError, Settled, Settlement, StreamUpload, Uploaded};
 use crate::plan::PlannedTransfer;
 use crate::pump::{
     Attach, Finish, Flow, Notice, OutputEnd, Pump, Sink, Source, Successor, TransferReport,
@@ -59,6 +61,8 @@ struct Track {
     planned: PlannedTransfer,
     state: State,
     upload: Option<Upload>,
+    /// Where the bytes are that Girder did not take; why they are not there.
+    stays: Option<io::Result<PathBuf>>,
 }
 
 /// The upload of a transfer's bytes.
@@ -74,7 +78,7 @@ enum Upload {
 /// What is told to a run.
 enum News {
     Pump(Notice),
-    Upload { transfer: TransferId, settled: Result<Uploaded, HookError> },
+    Upload { transfer: TransferId, settled: Settlement },
 }
 
 #[derive(Debug)]
@@ -117,7 +121,7 @@ impl Transfers {
         }));
         let track = |planned: &PlannedTransfer| {
             let planned = planned.clone();
-            (ledger.next_id(), Track { planned, state: State::Planned, upload: None })
+            (ledger.next_id(), Track { planned, state: State::Planned, upload: None, stays: None })
         };
         let tracks = planned.iter().map(track).collect();
         Self { flow, sender, news, tracks, ledger, is_stdout_closed: false, broke_off: None }
@@ -228,10 +232,11 @@ impl Transfers {
         self.is_stdout_closed
     }
 
-    fn settled(&mut self, transfer: TransferId, settled: Result<Uploaded, HookError>) -> Turn {
+    fn settled(&mut self, transfer: TransferId, settled: Settlement) -> Turn {
         let label = self.label(transfer);
         let Some(track) = self.tracks.get_mut(&transfer) else { return Turn::GoOn };
-        match settled {
+        track.stays = settled.stays;
+        match settled.ended {
             Ok(uploaded) => track.upload = Some(Upload::Arrived(uploaded)),
             // Only those are that were given up.
             Err(HookError::Cancelled { .. }) => track.upload = None,
@@ -289,6 +294,17 @@ impl Transfers {
         {
             *upload = Upload::GivenUp;
         }
+    }
+
+    /// What Girder did not take, with its item and name; each is told once.
+    pub(crate) fn staying(&mut self) -> Vec<(String, String, io::Result<PathBuf>)> {
+        let staying = self.tracks.values_mut().filter_map(|track| match &track.planned.sink {
+            spec::Sink::GirderItem { item_id, name, .. } => {
+                Some((item_id.clone(), name.clone(), track.stays.take()?))
+            }
+            _ => None,
+        });
+        staying.collect()
     }
 
     /// Whether no upload goes on, or is being given up.

@@ -12,7 +12,7 @@ use crate::pump::Sink;
 use crate::run::blocking::blocking;
 use crate::run::error::Cause;
 use crate::run::live::Live;
-use crate::run::settings::HostStream;
+use crate::run::settings::{HostStream, Keep};
 use crate::run::transfers::host_file::{self, Opened};
 use crate::run::transfers::relay::Relay;
 use crate::run::transfers::teed::Teed;
@@ -71,7 +71,10 @@ async fn open_sink(live: &mut Live, at: usize, id: TransferId) -> Result<Sink, C
             Ok(Sink::Post { client, post })
         }
         spec::Sink::GirderItem { item_id, name, size } => {
-            let file = StreamedFile { item_id: item_id.clone(), name: name.clone(), size: *size };
+            let stays_in =
+                (live.given.keep != Keep::Never).then(|| live.given.temporary_folder.clone());
+            let (item_id, name) = (item_id.clone(), name.clone());
+            let file = StreamedFile { item_id, name, size: *size, stays_in };
             let access = Access { client: live.store.open().await?, ledger: live.ledger.clone() };
             let folder = live.given.temporary_folder.clone();
             let (settler, label) = (live.transfers.settler(id), live.transfers.label(id));

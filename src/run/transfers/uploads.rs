@@ -57,5 +57,6 @@ async fn settle(live: &mut Live) -> Result<(), Cause> {
             }
         }
     }
+    live.keeps_streams();
     failure.map_or(Ok(()), Err)
 }
