@@ -79,6 +79,9 @@
 //!   addresses that are not http or https, and `~`. `auto_remove` and `remove_container` that contradict each other are
 //!   refused in a document. `--print-job` prints `--verify` and `--girder-url` too, and `init` says what it did not write.
 //! - A time on the command line with a unit (`--timeout 5m`) is answered with what it is in seconds.
+//! - A file that comes over several connections is held against the sum in its record from its first byte on, also with
+//!   `"verify": "unless-spliced"`; what answers say of its version has to agree; and where nothing is known, a warning says
+//!   so. One that changed between two requests was mixed without a word.
 //! - SHA-512 takes three quarters of the time on x86-64 processors with AVX2.
 //! - A single `Connect` can have standard output or standard error go past the engine: `"fast": true` in its input.
 //! - A run on a busy machine whose container starts slowly, or is silent and prints at its end, no longer fails with

@@ -189,7 +189,10 @@ impl Driver {
                     Some(turn) => return Ok(turn),
                     None => continue,
                 },
-                Step::Yield => return Ok(Turn::Again),
+                Step::Yield => {
+                    self.leave_to_the_kernel()?;
+                    return Ok(Turn::Again);
+                }
                 Step::Finish => return self.source_ended(context),
             };
             match outcome {
@@ -205,6 +208,16 @@ impl Driver {
         let taken = self.line.transfer.taken();
         let Some(far) = self.line.far_mut() else { return Ok(()) };
         if far.open(taken, context)? { self.line.opened() } else { Ok(()) }
+    }
+
+    /// A source that was summed for the case that several connections fetch it is spliced when one is enough.
+    fn leave_to_the_kernel(&mut self) -> Result<(), TransferError> {
+        let (taken, held) = (self.line.transfer.taken(), self.line.transfer.held());
+        let is_left = |far: &mut Far| far.is_left_to_the_kernel(taken);
+        if held == 0 && self.line.far_mut().is_some_and(is_left) {
+            self.line.goes_on_alone()?;
+        }
+        Ok(())
     }
 
     /// Nothing can be moved now. None: that has changed.
@@ -328,7 +341,7 @@ impl Driver {
             seconds: last_byte.saturating_duration_since(self.tally.began).as_secs_f64(),
             carrier: self.line.carrier,
             resumed: self.line.far().map_or(0, Far::resumed),
-            is_unchecked: self.line.far().is_some_and(Far::is_resumed_unchecked),
+            is_unchecked: self.line.far().is_some_and(Far::is_unchecked),
             is_checked: self.line.far().is_some_and(Far::is_checked),
             readings: self.tally.readings,
             finish,

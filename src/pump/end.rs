@@ -48,8 +48,8 @@ pub struct Sum {
 pub enum Summed {
     /// Whatever that costs: it is copied where it could be spliced.
     Always,
-    /// When its bytes are copied anyway; and from its second reading on, if it broke off and its server does
-    /// not tell one version of it from another.
+    /// When its bytes are copied anyway, as those are that several connections may fetch; and from its second
+    /// reading on, if it broke off and its server does not tell one version of it from another.
     UnlessSpliced,
 }
 

@@ -81,8 +81,8 @@ pub struct TransferReport {
     pub carrier: Carrier,
     /// How often the source broke off and went on.
     pub resumed: u32,
-    /// Whether it was resumed from a server that does not say which version of the file it sends:
-    /// the file may have changed in between.
+    /// Whether it was resumed from a server that does not say which version of the file it sends, or fetched from
+    /// it over several connections, and nothing else has shown it to be one file: it may have changed in between.
     pub is_unchecked: bool,
     /// Whether its last reading has the sum that its source was to have, from its first byte on.
     pub is_checked: bool,

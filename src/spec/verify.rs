@@ -14,7 +14,7 @@ pub enum Verify {
     /// Files that are put into volumes, and streams. No folder comes in a zip.
     Always,
     /// Files that are put into volumes, and streams whose bytes pass through this process anyway: those of an
-    /// `https` URL. One that the kernel moves is read a second time, and summed from then on, if it broke off and the
+    /// `https` URL, and those that come so far that several connections may fetch them. One that the kernel moves is read a second time, and summed from then on, if it broke off and the
     /// server does not say whether the file is still the same.
     #[default]
     UnlessSpliced,

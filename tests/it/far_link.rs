@@ -96,6 +96,34 @@ pub(crate) enum Buffer {
     Usual,
 }
 
+/// What a server says of the version that it sends: with the whole, and with a part.
+pub(crate) type Tags = [&'static str; 2];
+
+/// A file that becomes another one.
+#[derive(Clone)]
+pub(crate) struct Versions {
+    pub(crate) first: Arc<Vec<u8>>,
+    pub(crate) second: Arc<Vec<u8>>,
+    /// Requests after which it is the second.
+    pub(crate) after: usize,
+    /// Header lines, in which `N` is the version's number.
+    pub(crate) tags: Tags,
+}
+
+impl Versions {
+    fn of(body: &Arc<Vec<u8>>) -> Self {
+        let (first, second) = (Arc::clone(body), Arc::clone(body));
+        Self { first, second, after: usize::MAX, tags: [""; 2] }
+    }
+
+    /// The bytes of the `nth` request from 0 on, and what is said of them with the whole and with a part.
+    fn at(&self, nth: usize) -> (&[u8], [String; 2]) {
+        let is_first = nth < self.after;
+        let body = if is_first { &self.first } else { &self.second };
+        (body, self.tags.map(|tag| tag.replace('N', if is_first { "1" } else { "2" })))
+    }
+}
+
 /// A server at the far end of a link.
 pub(crate) struct FarServer {
     pub(crate) connections: Arc<AtomicUsize>,
@@ -120,7 +148,14 @@ impl FarServer {
                 Manner::ThirdIsSlow | Manner::ThirdStops if number != 3 => Manner::Keeps,
                 manner => manner,
             };
-            serve(connection, &body, manner, requests)
+            serve(connection, &Versions::of(&body), manner, requests)
+        })
+    }
+
+    /// In a good manner, of a file that becomes another one.
+    pub(crate) fn of_versions(link: &FarLink, versions: Versions) -> Self {
+        Self::listen(link, "10.97.0.2:80", Buffer::Small, move |connection, _, requests| {
+            serve(connection, &versions, Manner::Keeps, requests)
         })
     }
 
@@ -129,7 +164,8 @@ impl FarServer {
         let config = Arc::new(config);
         Self::listen(link, "10.97.0.2:443", Buffer::Small, move |connection, _, requests| {
             let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
-            serve(StreamOwned::new(tls, connection), &body, Manner::Keeps, requests)
+            let versions = Versions::of(&body);
+            serve(StreamOwned::new(tls, connection), &versions, Manner::Keeps, requests)
         })
     }
 
@@ -197,7 +233,7 @@ fn send(connection: &mut impl Write, bytes: &[u8], manner: Manner) -> std::io::R
 /// Answers the requests of one connection. A failure is the client's leaving, which is its right.
 fn serve(
     connection: impl Read + Write,
-    body: &[u8],
+    versions: &Versions,
     manner: Manner,
     requests: &AtomicUsize,
 ) -> std::io::Result<()> {
@@ -212,7 +248,8 @@ fn serve(
             if let Some(text) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
                 let (from, last) = text.trim().split_once('-').unwrap();
                 let from: usize = from.parse().unwrap();
-                range = Some(from..last.parse::<usize>().map_or(body.len(), |last| last + 1));
+                let size = versions.first.len();
+                range = Some(from..last.parse::<usize>().map_or(size, |last| last + 1));
             }
             if line.trim().is_empty() {
                 break;
@@ -220,10 +257,12 @@ fn serve(
         }
         let connection = lines.get_mut();
         let number = requests.fetch_add(1, Ordering::SeqCst);
+        let (body, [of_whole, of_part]) = versions.at(number);
         match (range, manner) {
             (None, _) | (Some(_), Manner::IgnoresRanges) => {
                 let length = body.len();
-                write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")?;
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{of_whole}\r\n");
+                connection.write_all(head.as_bytes())?;
                 send(connection, body, manner)?;
             }
             (Some(_), Manner::Refuses) => {
@@ -242,7 +281,7 @@ fn serve(
                 write!(
                     connection,
                     "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nConnection: {option}\r\n\
-                     Content-Range: bytes {}-{}/{}\r\n\r\n",
+                     Content-Range: bytes {}-{}/{}\r\n{of_part}\r\n",
                     part.len(),
                     range.start,
                     range.end - 1,

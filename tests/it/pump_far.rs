@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use gantline::internal::http::Get;
-use gantline::internal::pump::{Carrier, Finish, Options, Sink, Source, TransferReport};
+use gantline::internal::pump::{
+    Carrier, Finish, Options, Sink, Source, Sum, Summed, TransferError, TransferReport,
+};
+use sha2::{Digest, Sha512};
 
-use crate::far_link::{Buffer, FarLink, FarServer, Manner};
+use crate::far_link::{Buffer, FarLink, FarServer, Manner, Tags, Versions};
 use crate::http_authority::{Authority, Version};
 use crate::pump_peer::{Fixture, noise, reader};
 
@@ -194,4 +197,95 @@ fn with_tls_several_connections_fetch_as_well() {
         (server.connections.load(Ordering::SeqCst), server.requests.load(Ordering::SeqCst));
     assert!((4..=9).contains(&connections), "{connections} connections");
     assert!(requests > connections, "a connection is used again: {requests} requests");
+}
+
+/// A body of which a part is another one's.
+struct Mixed {
+    link: FarLink,
+    versions: Versions,
+}
+
+impl Mixed {
+    /// It changes after three requests: when parts of it have been asked for, and before all have.
+    fn with(tags: Tags) -> Self {
+        let second = Arc::new(noise(BYTES).into_iter().map(|byte| !byte).collect());
+        let versions = Versions { first: body(), second, after: 3, tags };
+        Self { link: FarLink::up(), versions }
+    }
+
+    fn stream<T: Send + 'static>(
+        self,
+        sum: Option<Sum>,
+        judge: impl FnOnce(&Fixture, Box<dyn FnOnce(&Fixture) -> Vec<u8>>) -> T + Send + 'static,
+    ) -> T {
+        let _server = FarServer::of_versions(&self.link, self.versions);
+        self.link.near(move || {
+            let fixture = Fixture::new();
+            let (fifo, path) = fixture.fifo("in");
+            let Source::Http { client, get, size, .. } = FarServer::source(Some(BYTES as u64))
+            else {
+                unreachable!()
+            };
+            let source = Source::Http { client, get, size, sum };
+            fixture.flow.add(0, source, Sink::Fifo(fifo)).unwrap();
+            let reader = reader(path);
+            judge(&fixture, Box::new(|fixture| fixture.join(reader)))
+        })
+    }
+
+    fn fails(self, sum: Option<Sum>) -> TransferError {
+        self.stream(sum, |fixture, _| fixture.failed())
+    }
+}
+
+fn sum_of(body: &[u8], when: Summed) -> Option<Sum> {
+    let sha512 = Sha512::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(Sum { sha512, when })
+}
+
+#[test]
+fn a_file_that_changes_between_its_parts_is_found_by_its_sum_before_it_ends() {
+    for when in [Summed::UnlessSpliced, Summed::Always] {
+        let mixed = Mixed::with([""; 2]);
+        let sum = sum_of(&mixed.versions.first, when);
+        let error = mixed.fails(sum);
+        assert!(matches!(error, TransferError::Checksum { .. }), "{when:?}: {error:?}");
+    }
+}
+
+#[test]
+fn a_file_that_comes_in_parts_and_is_as_its_sum_says_is_checked() {
+    let mut mixed = Mixed::with([""; 2]);
+    mixed.versions.after = usize::MAX;
+    let body = Arc::clone(&mixed.versions.first);
+    let sum = sum_of(&body, Summed::UnlessSpliced);
+    let report = mixed.stream(sum, move |fixture, read| {
+        assert!(read(fixture) == *body, "other bytes");
+        fixture.flow.container_exited();
+        fixture.ended(0)
+    });
+    assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Ring));
+    assert!(report.is_checked && !report.is_unchecked, "{report:?}");
+}
+
+#[test]
+fn a_file_whose_server_says_of_parts_that_they_are_of_another_version_fails() {
+    const TAG: &str = "ETag: \"N\"\r\n";
+    const DATE: &str = "Last-Modified: Fri, 27 Nov 2026 10:00:0N GMT\r\n";
+    for tags in [[TAG, TAG], [DATE, DATE], ["", TAG], ["", DATE]] {
+        let error = Mixed::with(tags).fails(None);
+        let text = format!("{error:?}");
+        assert!(text.contains("Changed"), "{tags:?}: {text}");
+    }
+}
+
+#[test]
+fn a_file_that_comes_in_parts_of_which_nothing_says_that_they_are_one_is_told_as_unchecked() {
+    let report = Mixed::with([""; 2]).stream(None, |fixture, read| {
+        assert_eq!(read(fixture).len(), BYTES);
+        fixture.flow.container_exited();
+        fixture.ended(0)
+    });
+    assert_eq!((report.finish, report.resumed), (Finish::Complete, 0));
+    assert!(report.is_unchecked && !report.is_checked, "{report:?}");
 }

@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 
 use crate::backoff::Backoff;
 use crate::http::{
-    Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, Read, Validator,
+    Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, RangeError, Read, Validator,
 };
 use crate::pump::error::TransferError;
 use crate::pump::took::Took;
@@ -28,6 +28,8 @@ pub(crate) struct Fetch {
     to: Option<u64>,
     state: State,
     validator: Option<Validator>,
+    /// What the last answer says of its version.
+    said: Option<Validator>,
     connections: u32,
     backoff: Backoff,
     resumed: u32,
@@ -89,6 +91,7 @@ impl Fetch {
             to: None,
             state: State::Idle,
             validator: None,
+            said: None,
             connections: 0,
             backoff,
             resumed: 0,
@@ -208,8 +211,9 @@ impl Fetch {
         }
         self.size = self.size.or(response.total);
         if taken == 0 && self.goes_on_to_the_end() {
-            self.validator = response.validator;
+            self.validator.clone_from(&response.validator);
         }
+        self.said = response.validator;
         self.resumed += u32::from(std::mem::take(&mut self.is_broken));
         self.round_trip = self.round_trip.max(response.round_trip);
         self.state = State::Open { body: Box::new(response.body), number };
@@ -397,9 +401,27 @@ impl Fetch {
         self.client.limits().stall
     }
 
-    /// Whether it was resumed, and nothing told whether the file was still the same.
-    pub(crate) fn is_resumed_unchecked(&self) -> bool {
-        self.resumed > 0 && !self.knows_its_version()
+    /// Holds the version that its answer says against what another one said; notes it if none has.
+    ///
+    /// # Errors
+    /// The file has changed.
+    pub(crate) fn agrees_on_version(
+        &self,
+        said: &mut Option<Validator>,
+    ) -> Result<(), TransferError> {
+        match (&*said, &self.said) {
+            (Some(before), Some(now)) if before.differs(now) => {
+                let place = self.get.url.host_str().unwrap_or_default().to_owned();
+                let source = RangeError::Changed;
+                let from = self.taken_at_last_failure;
+                Err(TransferError::Fetch(HttpError::Range { place, from, source }))
+            }
+            (None, Some(now)) => {
+                *said = Some(now.clone());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the server has said which version of the file it sends.

@@ -5,8 +5,8 @@
 //! parts, and the first connection let go; until then it is kept, to go on alone if need be. A
 //! connection is used for the next part where the server keeps it open.
 //!
-//! A store that gives no entity tags (Girder) is trusted not to change a file meanwhile, but for its
-//! length, as it is when a body is resumed.
+//! The file may change between two requests. What the answers say of its version has to agree. Of a store that says
+//! nothing (Girder) the whole is held against the sum in its record, if there is one (`sums`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 
-use crate::http::Read;
+use crate::http::{HttpError, RangeError, Read, Validator};
 use crate::pump::carrier::ring::Ring;
 use crate::pump::error::TransferError;
 use crate::pump::far::fetch::{Fetch, Ticket};
@@ -39,6 +39,8 @@ pub(crate) struct Lanes {
     /// Bytes that have come over all of them.
     come: u64,
     resumed: u32,
+    /// What the answers say of the file's version.
+    version: Option<Validator>,
 }
 
 /// Whether the server gives parts of the body.
@@ -88,6 +90,7 @@ impl Lanes {
             made: 0,
             come: 0,
             resumed: 0,
+            version: None,
         }
     }
 
@@ -130,9 +133,14 @@ impl Lanes {
         self.resumed + self.lanes.iter().map(|lane| lane.fetch.resumed()).sum::<u32>()
     }
 
-    /// Whether one was resumed, and nothing told whether the file was still the same.
-    pub(crate) fn are_resumed_unchecked(&self) -> bool {
-        self.resumed() > 0 && self.lanes.iter().all(|lane| !lane.fetch.knows_its_version())
+    /// Whether the server has said which version of the file it sends, from the first byte on.
+    pub(crate) fn know_their_version(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.fetch.knows_its_version())
+    }
+
+    /// Whether parts have come over several connections.
+    pub(crate) fn are_proven(&self) -> bool {
+        self.standing == Standing::Proven
     }
 
     /// Whether one of them has nothing to fetch.
@@ -284,6 +292,9 @@ impl Lanes {
                 self.standing = Standing::Proven;
                 self.patience_ends = None;
             }
+            if lane.has_nothing_yet {
+                lane.fetch.agrees_on_version(&mut self.version)?;
+            }
             if self.come >= budget {
                 return Ok(Paused::OutOfBudget);
             }
@@ -333,7 +344,8 @@ impl Lanes {
             self.refused(ring);
             return Ok(());
         }
-        if self.standing != Standing::Proven || self.lanes.len() == 1 {
+        // Nobody can fetch the rest of a file that is not there any more.
+        if self.standing != Standing::Proven || self.lanes.len() == 1 || is_of_a_change(&error) {
             return Err(error);
         }
         tracing::debug!(%error, "a connection of several is lost");
@@ -348,6 +360,14 @@ impl Lanes {
         self.width = self.lanes.len();
         lane.leaves_its_part(ring);
     }
+}
+
+/// Whether it says that the file is another one by now.
+fn is_of_a_change(error: &TransferError) -> bool {
+    let (TransferError::Fetch(source) | TransferError::Interrupted { source, .. }) = error else {
+        return false;
+    };
+    matches!(source, HttpError::Range { source: RangeError::Changed, .. })
 }
 
 /// There always is a lane.

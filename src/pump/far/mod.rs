@@ -53,6 +53,8 @@ pub(crate) struct Far {
     opening_until: Option<Instant>,
     /// What it is held against.
     sums: Option<Sums>,
+    /// Whether parts of it came over several connections.
+    has_gathered: bool,
 }
 
 /// How many connections fetch it.
@@ -82,6 +84,7 @@ impl Far {
             pace: None,
             opening_until: None,
             sums: None,
+            has_gathered: false,
         }
     }
 
@@ -140,11 +143,12 @@ impl Far {
                 Opening::Idle => return Err(TransferError::Bug("a source that was never begun")),
             }
         }
-        if let Some(sums) = &mut self.sums {
-            sums.opened(fetch, taken);
-        }
         let (round_trip, size) = (fetch.round_trip(), fetch.size());
-        self.pace.get_or_insert_with(|| Pace::new(round_trip, size, context.connections));
+        let pace =
+            self.pace.get_or_insert_with(|| Pace::new(round_trip, size, context.connections));
+        if let Some(sums) = &mut self.sums {
+            sums.opened(fetch, taken, !pace.is_over());
+        }
         self.low_water = LowWater::new();
         Ok(true)
     }
@@ -234,6 +238,7 @@ impl Far {
         let Several { lanes, ring } = &mut **several;
         let before = ring.frontier();
         let come = lanes.gather(ring, most, self.token, context)?;
+        self.has_gathered |= lanes.are_proven();
         Ok(match usize::try_from(ring.frontier() - before).unwrap_or(usize::MAX) {
             0 if come > 0 => Took::Ahead(come),
             0 if ring.is_complete() => Took::Ended,
@@ -290,11 +295,11 @@ impl Far {
         }
     }
 
-    /// Whether it was resumed, and the server did not tell whether the file was still the same.
-    fn is_resumed_by_faith(&self) -> bool {
+    /// Whether the server has said which version of the file it sends.
+    fn knows_its_version(&self) -> bool {
         match &self.fetching {
-            Fetching::One(fetch) => fetch.is_resumed_unchecked(),
-            Fetching::Several(several) => several.lanes.are_resumed_unchecked(),
+            Fetching::One(fetch) => fetch.knows_its_version(),
+            Fetching::Several(several) => several.lanes.know_their_version(),
         }
     }
 

@@ -4,11 +4,15 @@
 //! leaves the ring. What the kernel moved was never here. If that breaks off, and the server does not tell one
 //! version of the file from another, it is read a second time from its first byte, and not delivered a second time:
 //! the sum over the whole says whether the rest belongs to it.
+//!
+//! What several connections fetch may be of two versions, too. So a source that is far enough for them is not moved by the
+//! kernel before it is known that one is enough.
 
 use std::time::Instant;
 
-use super::Far;
 use super::fetch::Fetch;
+use super::pace::Pace;
+use super::{Far, Fetching};
 use crate::http::Read;
 use crate::pump::end::{Sum, Summed};
 use crate::pump::error::TransferError;
@@ -27,11 +31,29 @@ pub(crate) struct Sums {
 enum State {
     /// Its bytes do not come here.
     Passed,
-    /// `is_second`: its first bytes were delivered before they were summed.
-    Summing { summing: Summing, is_second: bool },
+    Summing {
+        summing: Summing,
+        why: Why,
+    },
     /// It is as it was to be.
-    Right { is_second: bool },
+    Right {
+        is_second: bool,
+    },
 }
+
+/// Why it is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It passes through our hands, or is to.
+    Passes,
+    /// Its first bytes were delivered before they were summed.
+    IsSecond,
+    /// Several connections may fetch it.
+    InCase,
+}
+
+/// Bytes after which one connection is enough, since it has not been found too slow: the slowest have shown it by then.
+const ENOUGH: u64 = 256 << 20;
 
 impl Sums {
     pub(crate) fn new(expected: Sum, summer: Summer) -> Self {
@@ -41,26 +63,47 @@ impl Sums {
     /// A reading begins. Whether it is to be read again if nobody tells that it is still the same.
     pub(super) fn begin(&mut self) -> bool {
         self.state = match self.expected.when {
-            Summed::Always => self.summing(false),
+            Summed::Always => self.summing(Why::Passes),
             Summed::UnlessSpliced => State::Passed,
         };
         matches!(self.state, State::Passed)
     }
 
     /// A body is there, behind `taken` bytes.
-    pub(super) fn opened(&mut self, fetch: &mut Fetch, taken: u64) {
+    pub(super) fn opened(&mut self, fetch: &mut Fetch, taken: u64, may_be_several: bool) {
         if !matches!(self.state, State::Passed) {
             return;
         }
-        let is_second = fetch.again().is_some();
-        if is_second || taken == 0 && fetch.raw().is_none() {
-            self.state = self.summing(is_second);
-            fetch.read_again_if_unchecked(false);
+        let why = match (fetch.again(), taken) {
+            (Some(_), _) => Why::IsSecond,
+            (None, 0) if fetch.raw().is_none() => Why::Passes,
+            (None, 0) if may_be_several => Why::InCase,
+            (None, _) => return,
+        };
+        self.state = self.summing(why);
+        fetch.read_again_if_unchecked(false);
+    }
+
+    fn summing(&self, why: Why) -> State {
+        State::Summing { summing: self.summer.sum(), why }
+    }
+
+    /// Several connections fetch from now on.
+    pub(super) fn gathers(&mut self) {
+        if let State::Summing { why: why @ Why::InCase, .. } = &mut self.state {
+            *why = Why::Passes;
         }
     }
 
-    fn summing(&self, is_second: bool) -> State {
-        State::Summing { summing: self.summer.sum(), is_second }
+    /// Whether nothing is summed any more that was only in case there would be several connections. `is_one`: there will
+    /// be no others.
+    fn is_left_to_the_kernel(&mut self, taken: u64, is_one: bool) -> bool {
+        let is_in_case = matches!(self.state, State::Summing { why: Why::InCase, .. });
+        let is_left = is_in_case && (is_one || taken >= ENOUGH);
+        if is_left {
+            self.state = State::Passed;
+        }
+        is_left
     }
 
     /// More bytes have come, the next in their order.
@@ -86,8 +129,8 @@ impl Far {
     /// It is not what the store has.
     pub(crate) fn check_sum(&mut self) -> Result<(), TransferError> {
         let Some(sums) = &mut self.sums else { return Ok(()) };
-        let (summing, is_second) = match std::mem::replace(&mut sums.state, State::Passed) {
-            State::Summing { summing, is_second } => (summing, is_second),
+        let (summing, why) = match std::mem::replace(&mut sums.state, State::Passed) {
+            State::Summing { summing, why } => (summing, why),
             other => {
                 sums.state = other;
                 return Ok(());
@@ -99,7 +142,7 @@ impl Far {
             let (expected, found) = (begin(&sums.expected.sha512), begin(&found));
             return Err(TransferError::Checksum { expected, found });
         }
-        sums.state = State::Right { is_second };
+        sums.state = State::Right { is_second: why == Why::IsSecond };
         Ok(())
     }
 
@@ -108,10 +151,28 @@ impl Far {
         matches!(&self.sums, Some(Sums { state: State::Right { is_second: false }, .. }))
     }
 
-    /// Whether it was resumed, and nothing told whether the file was still the same.
-    pub(crate) fn is_resumed_unchecked(&self) -> bool {
+    /// Whether it was resumed, or fetched in parts, and nothing told whether the file was the same all the time.
+    pub(crate) fn is_unchecked(&self) -> bool {
         let is_right = matches!(&self.sums, Some(Sums { state: State::Right { .. }, .. }));
-        !is_right && self.is_resumed_by_faith()
+        !is_right && (self.resumed() > 0 || self.has_gathered) && !self.knows_its_version()
+    }
+
+    /// Whether what is left, from `taken` on, is moved by the kernel from now on: one connection was enough, and it was
+    /// summed only in case there would be several.
+    pub(crate) fn is_left_to_the_kernel(&mut self, taken: u64) -> bool {
+        let is_one = self.pace.as_ref().is_some_and(Pace::is_over);
+        let (Fetching::One(fetch), Some(sums)) = (&mut self.fetching, &mut self.sums) else {
+            return false;
+        };
+        if !fetch.is_open() || !sums.is_left_to_the_kernel(taken, is_one) {
+            return false;
+        }
+        fetch.read_again_if_unchecked(true);
+        // What several would fetch could not be checked any more.
+        if let Some(pace) = self.pace.as_mut().filter(|_| !fetch.knows_its_version()) {
+            pace.give_up();
+        }
+        true
     }
 }
 
@@ -142,3 +203,29 @@ pub(super) fn read_again(
 
 /// Enough of a sum to tell it from another.
 const DIGITS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_summed_in_case_is_left_to_the_kernel_when_one_connection_is_enough() {
+        let sums = |why| {
+            let expected = Sum { sha512: String::new(), when: Summed::UnlessSpliced };
+            let mut sums = Sums::new(expected, Summer::default());
+            sums.state = sums.summing(why);
+            sums
+        };
+        let mut in_case = sums(Why::InCase);
+        assert!(!in_case.is_left_to_the_kernel(ENOUGH - 1, false));
+        assert!(in_case.is_left_to_the_kernel(ENOUGH, false));
+        assert!(!in_case.is_left_to_the_kernel(ENOUGH, true), "it is no news");
+        assert!(sums(Why::InCase).is_left_to_the_kernel(0, true));
+        // Several have begun.
+        let mut gathered = sums(Why::InCase);
+        gathered.gathers();
+        for mut other in [gathered, sums(Why::Passes), sums(Why::IsSecond)] {
+            assert!(!other.is_left_to_the_kernel(ENOUGH, true));
+        }
+    }
+}

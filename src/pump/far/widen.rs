@@ -19,7 +19,7 @@ pub(crate) enum Considered {
     More,
     /// There are several, and a ring for what they fetch.
     Several,
-    /// There is one again, and nothing in between. It may have to be opened.
+    /// There is one, and nothing in between: how its bytes travel is chosen anew. It may have to be opened.
     One,
 }
 
@@ -46,6 +46,9 @@ impl Far {
     ) -> Result<Considered, TransferError> {
         if self.ring().is_some_and(|ring| ring.is_over() && !ring.is_complete()) {
             return self.go_on_alone(standing.taken);
+        }
+        if standing.held == 0 && self.is_left_to_the_kernel(standing.taken) {
+            return Ok(Considered::One);
         }
         match self.look(standing, context) {
             Verdict::Widen(width) => self.widen(width, standing, context),
@@ -119,6 +122,9 @@ impl Far {
         let lanes = Lanes::around((fetch, registered), part, width, context.now);
         tracing::debug!(width, "one connection is too slow for its round trip");
         self.fetching = Fetching::Several(Box::new(Several { lanes, ring }));
+        if let Some(sums) = &mut self.sums {
+            sums.gathers();
+        }
         Ok(Considered::Several)
     }
 

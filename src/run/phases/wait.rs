@@ -19,6 +19,7 @@ use crate::run::phases::clean_up::begin_removal;
 use crate::run::phases::stream::Exited;
 use crate::run::transfers::replaced::deliver_replaced;
 use crate::run::transfers::{Moves, Turn};
+use crate::spec::Verify;
 use crate::sys::kernel_log;
 
 /// The container is over and every byte has arrived.
@@ -144,17 +145,24 @@ async fn drain(live: &mut Live, rest: &mut Rest, is_cancelled: bool) -> bool {
     true
 }
 
-/// A source that broke off, and whose server does not tell one version of a file from another, may be
-/// of two files.
+/// A source that broke off, or came over several connections, and whose server does not tell one version of a file from
+/// another, may be of two files.
 fn warn_of_unchecked(live: &mut Live) {
+    let may_be_unchecked = live.plan.verify.unwrap_or(live.given.verify) == Verify::Never;
     for id in live.transfers.ids() {
-        if live.transfers.report(id).is_some_and(|report| report.is_unchecked) {
-            let label = live.transfers.label(id);
-            live.warns(format!(
-                "{label} broke off and was resumed, and the server does not say whether the file was \
-                 still the same"
-            ));
-        }
+        let Some(report) = live.transfers.report(id).filter(|report| report.is_unchecked) else {
+            continue;
+        };
+        let how = match report.resumed {
+            // Who has said so has said it of every file.
+            0 if may_be_unchecked => continue,
+            0 => "came over several connections",
+            _ => "broke off and was resumed",
+        };
+        let label = live.transfers.label(id);
+        live.warns(format!(
+            "{label} {how}, and the server does not say whether the file was still the same"
+        ));
     }
 }
 
