@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use super::blocking::blocking;
 use super::error::Cause;
 use super::settings::RunSettings;
-#[cfg(feature = "command")]
 use crate::backoff::Backoff;
+#[cfg(feature = "command")]
 use crate::http::Proxies;
 use crate::http::{self, ClientOptions};
 use crate::spec::JobSpec;
