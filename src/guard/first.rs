@@ -15,7 +15,9 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getppid};
+use nix::unistd::Pid;
+#[cfg(all(feature = "command", feature = "worker"))]
+use nix::unistd::getppid;
 
 use super::NAME;
 
@@ -51,6 +53,7 @@ const FIRST: u32 = 1;
 
 /// The name of the first process, if this one is its child and it is known to end when its child has, whatever else
 /// runs: a guard has no time then.
+#[cfg(all(feature = "command", feature = "worker"))]
 pub(crate) fn ends_with_this_one() -> Option<String> {
     let name = fs::read_to_string("/proc/1/comm").ok()?;
     let name = name.trim_end();
@@ -59,6 +62,7 @@ pub(crate) fn ends_with_this_one() -> Option<String> {
 }
 
 /// `docker run --init` has docker-init, which is tini; podman has catatonit.
+#[cfg(all(feature = "command", feature = "worker"))]
 const ENDS_WITH_ITS_CHILD: [&str; 4] = ["docker-init", "tini", "catatonit", "dumb-init"];
 
 /// Waits for the program's end; hands on what is sent to us.
