@@ -240,8 +240,9 @@ fn a_worker_in_a_container_runs_a_job_beside_itself() {
 fn a_worker_that_is_killed_in_its_container_lets_no_program_take_a_part_for_the_whole() {
     let site = Site::new(Kind::Redis);
     let contained = Contained::start(&site, &[]);
-    // More than a pipe holds, and the reader waits in the middle.
-    let file = site.upload("file", &vec![b'x'; 4 << 20]);
+    // More than a pipe holds, each of whose 256 places may have up to 64 KiB that the kernel received at once; and the
+    // reader waits in the middle.
+    let file = site.upload("file", &vec![b'x'; 40 << 20]);
     let held = Held::new();
     let read = "exec <$1; dd bs=4096 count=1 >/held/part";
     let mut job =
