@@ -66,8 +66,15 @@ pub(super) fn obey(node: &Rc<Node>, session: &SharedSession, request: Request) {
 fn answer(node: &Rc<Node>, session: &SharedSession, verb: Verb) -> Value {
     match verb {
         Verb::Ping => ok("pong"),
-        Verb::Active => node.jobs.borrow().values().map(|job| active(node, job)).collect(),
-        Verb::Reserved => node.due.all().iter().map(|taken| held(node, taken)).collect(),
+        Verb::Active => {
+            let jobs = node.jobs.borrow();
+            jobs.values().filter(|job| !job.asks.get()).map(|job| active(node, job)).collect()
+        }
+        Verb::Reserved => {
+            let (due, jobs) = (node.due.all(), node.jobs.borrow());
+            let asking = jobs.values().filter(|job| job.asks.get()).map(|job| &job.taken);
+            due.iter().chain(asking).map(|taken| held(node, taken)).collect()
+        }
         Verb::Scheduled => {
             node.waiting.borrow().values().map(|taken| scheduled(node, taken)).collect()
         }
