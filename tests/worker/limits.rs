@@ -31,7 +31,7 @@ fn the_soft_limit_stops_the_container_and_is_an_error(site: &Site) {
     assert!(job.log().contains("bye\n"), "it was killed: {}", job.log());
     assert!(job.log().contains("the soft time limit is over"), "{}", job.log());
     is_raised(site, &job, "SoftTimeLimitExceeded", &json!([]));
-    assert!(!job.has_container());
+    site.until(|| !job.has_container());
 }
 
 fn the_hard_limit_kills_a_container_that_the_soft_one_could_not_stop(site: &Site) {
@@ -43,7 +43,7 @@ fn the_hard_limit_kills_a_container_that_the_soft_one_could_not_stop(site: &Site
     assert_eq!(job.ended(), ERROR, "{}", job.log());
     assert!(job.log().contains("the time limit of 3 s is over"), "{}", job.log());
     is_raised(site, &job, "TimeLimitExceeded", &json!([3.0]));
-    assert!(!job.has_container());
+    site.until(|| !job.has_container());
 }
 
 fn a_limit_that_remote_control_set_is_for_tasks_that_bring_none(site: &Site) {
@@ -59,5 +59,5 @@ fn a_limit_that_remote_control_set_is_for_tasks_that_bring_none(site: &Site) {
     let job = site.send(&script("sleep 100"), json!({}));
     assert_eq!(job.ended(), ERROR, "{}", job.log());
     is_raised(site, &job, "TimeLimitExceeded", &json!([2.0]));
-    assert!(!job.has_container());
+    site.until(|| !job.has_container());
 }

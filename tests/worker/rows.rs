@@ -82,6 +82,9 @@ fn the_same_message_twice_runs_once(site: &Site) {
     first.ends_well();
     let second = site.worker(&["--concurrency", "1"]);
     has_passed(site);
+    // The first may have taken the other one and given it back as it ended: then it is asked for who has it.
+    let verbs = ["active", "reserved"];
+    site.until(|| site.inspect(&verbs) == json!({"active": [], "reserved": []}));
     assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
     assert_eq!(job.statuses(), [2, 3]);
     if let Some(meta) = site.result(&job) {
