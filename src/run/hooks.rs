@@ -11,6 +11,7 @@ use super::chain::chain;
 use super::error::Cause;
 use super::live::{Live, MadeContainer};
 use super::outcome::{HookRecord, UploadRecord};
+use super::settings::Keep;
 use crate::docker::{Client, ContainerId};
 use crate::event::{Finish, Phase};
 use crate::hook::{self, Access, HookError, Performed, Session, Task};
@@ -99,6 +100,21 @@ pub(super) async fn rescue(live: &mut Live) -> bool {
     done.was_cancelled
 }
 
+/// Has the results of a program stay that had done its work when its run failed: those that no hook was tried with.
+pub(super) async fn keep_untried(live: &mut Live) {
+    let limit = (live.given.stop_timeout, PHASES_END);
+    for (at, planned) in live.plan.hooks.clone().into_iter().enumerate() {
+        if live.has_tried.contains(&at) || live.given.keep == Keep::Never {
+            continue;
+        }
+        let cancellation = live.cancellation.clone();
+        if let Err(Cancelled) = cancellation.in_time(limit, open_result(live, &planned)).await {
+            tracing::debug!("no time to open up a result for its owner");
+        }
+        live.keeps_result(&planned);
+    }
+}
+
 /// Ends a container that may still run.
 async fn end(live: &Live, engine: &Client, container: &ContainerId) -> Result<(), Cause> {
     match live.cancellation.go_on() {
@@ -120,13 +136,18 @@ struct Done {
 
 async fn carry_out(live: &mut Live, which: Which) -> Done {
     let mut done = Done::default();
-    for hook in live.plan.hooks.clone() {
+    for (at, hook) in live.plan.hooks.clone().into_iter().enumerate() {
         let only_marked = which == Which::Marked || done.was_cancelled;
         if only_marked && !hook.is_marked() {
             continue;
         }
         let (performed, was_cancelled) = one(live, hook.clone()).await;
         done.was_cancelled |= was_cancelled;
+        let was_stopped =
+            was_cancelled && !matches!(&performed, Ok(Performed { ended: Ok(()), .. }));
+        if !was_stopped {
+            live.has_tried.insert(at);
+        }
         done.errors.extend(note(live, &hook, performed, was_cancelled));
     }
     done
@@ -142,7 +163,10 @@ fn note(
     let label = planned.label();
     let mut noted = HookRecord { hook: label.clone(), ..HookRecord::default() };
     let error = match performed {
-        Err(cause) => Some(cause),
+        Err(cause) => {
+            live.keeps_result(planned);
+            Some(cause)
+        }
         Ok(Performed { ended, uploads, warnings }) => {
             noted.uploads = uploads.into_iter().map(UploadRecord::from).collect();
             warnings.into_iter().for_each(|warning| live.warns(warning));
@@ -153,7 +177,7 @@ fn note(
                     None
                 }
                 Err(source) => {
-                    live.keeps_result(planned, &source);
+                    live.keeps_result(planned);
                     Some(Cause::Hook { label, source: Box::new(source) })
                 }
             }

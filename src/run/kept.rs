@@ -6,20 +6,23 @@ use super::live::Live;
 use super::outcome::KeptRecord;
 use super::quoted::quoted;
 use super::settings::Keep;
-use crate::hook::HookError;
 use crate::plan::{Mount, PlannedHook};
 use crate::spec::{Hook, UploadOptions};
+use crate::volume::{Written, find_written};
 
 impl Live {
-    /// A hook has failed: sees to it that its result stays, and says where.
-    pub(super) fn keeps_result(&mut self, planned: &PlannedHook, error: &HookError) {
-        let is_nothing = matches!(error, HookError::Missing { .. } | HookError::Cancelled { .. });
+    /// A hook has not put its result into Girder: sees to it that it stays, if there is one, and says where.
+    pub(super) fn keeps_result(&mut self, planned: &PlannedHook) {
         let (Some(mount), Some(path)) = (planned.mount, planned.hook.path()) else { return };
         let is_passing = matches!(self.plan.mounts.get(mount), Some(Mount::Temporary { .. }));
-        if is_nothing || (is_passing && self.given.keep == Keep::Never) {
+        if is_passing && self.given.keep == Keep::Never {
             return;
         }
         let Some(root) = self.host_side(mount) else { return };
+        let is_there = find_written(root, &path.filename);
+        if !matches!(is_there, Ok(Some(Written::File(_) | Written::Folder(_)))) {
+            return;
+        }
         let path = root.join(&path.filename).components().collect::<PathBuf>();
         let command = Some(command(&path, planned, self.store.url()));
         if is_passing {

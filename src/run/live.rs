@@ -65,6 +65,10 @@ pub(super) struct Live {
     pub(super) job: Option<JobReporter>,
     /// Whether the hooks were carried out.
     pub(super) has_collected: bool,
+    /// Those that nothing kept from being carried out, whatever came of it: indices into the plan's.
+    pub(super) has_tried: BTreeSet<usize>,
+    /// The program ended well, and nobody had asked it to end: what it made is whole.
+    pub(super) has_results: bool,
     /// What the arguments wait for.
     pub(super) resolved: Resolved,
     /// The container's last words.
@@ -171,6 +175,8 @@ impl Live {
             teller: None,
             job: None,
             has_collected: false,
+            has_tried: BTreeSet::new(),
+            has_results: false,
             resolved: Resolved::default(),
             stderr_tail: Arc::default(),
             bad_progress: Arc::default(),

@@ -25,7 +25,7 @@ fn job(girder: &Girder, api: &str, text: &str, hooks: Value) -> Value {
     job
 }
 
-fn to_item(item: &str, file: &str) -> Value {
+pub(crate) fn to_item(item: &str, file: &str) -> Value {
     json!({
         "type": "GirderUploadVolumePathToItem",
         "volumepath": {"type": "VolumePath", "filename": file},
@@ -34,7 +34,7 @@ fn to_item(item: &str, file: &str) -> Value {
 }
 
 /// The command in the last line of a run.
-fn command(run: &Finished) -> String {
+pub(crate) fn command(run: &Finished) -> String {
     let last = run.stderr.lines().last().unwrap();
     last.split_once("; this uploads it: ")
         .unwrap_or_else(|| panic!("no command: {run}"))
@@ -43,7 +43,7 @@ fn command(run: &Finished) -> String {
 }
 
 /// Has a shell do what was said.
-fn type_in(command: &str, token: &str) -> String {
+pub(crate) fn type_in(command: &str, token: &str) -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_gantline")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
@@ -170,6 +170,40 @@ fn metadata_that_girder_does_not_take_is_kept_too() {
     let said = type_in(&command(&run), girder.token());
     assert!(said.ends_with(&format!("/m.json: metadata of item {item}\n")), "{said}");
     assert_eq!(girder.get(&format!("item/{item}"))["meta"], json!({"a": 5}), "{run}");
+}
+
+#[test]
+fn a_result_that_there_was_no_time_to_upload_stays() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "one");
+    let second = girder.make_item(girder.folder(), "two");
+    // The first is under way when the time is over, the second has not begun, and the third was never written.
+    let hooks = || json!([to_item(&item, "r"), to_item(&second, "r"), to_item(&item, "none")]);
+    for (keep, stays) in [("on-failure", 2), ("never", 0)] {
+        let deaf = Refusing::deaf(&girder, &["POST /api/v1/file?"]);
+        let temporary = tempfile::tempdir().unwrap();
+        let run = Invocation::job(&job(&girder, &deaf.api(), "echo r > $1/r", hooks()))
+            .args(&["--timeout", "4", "--keep", keep])
+            .env("TMPDIR", temporary.path())
+            .finish();
+        assert_eq!((run.code, run.reported("exit_code")), (125, &json!(0)), "{run}");
+        assert!(run.stderr.contains("has not ended within 4 s"), "{run}");
+        let kept = run
+            .report
+            .as_ref()
+            .unwrap()
+            .get("kept")
+            .map_or(&[][..], |kept| kept.as_array().unwrap());
+        assert_eq!(kept.len(), stays, "{run}");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), stays.min(1), "{run}");
+        if stays > 0 {
+            deaf.relents();
+            assert_eq!(command(&run), kept[1]["command"], "{run}");
+            type_in(&command(&run), girder.token());
+            let files = girder.files(&second);
+            assert_eq!(girder.content(files[0].1["_id"].as_str().unwrap()), b"r\n", "{run}");
+        }
+    }
 }
 
 #[test]

@@ -9,12 +9,14 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::hooks_kept::{command, to_item, type_in};
 use crate::prune::Ground;
 use crate::run_guard::wait_until;
 use crate::support::command::{Finished, Invocation, Running};
 use crate::support::engine::{OwnEngine, Stopped};
 use crate::support::gate::{GATE, Gate};
-use crate::support::job::{Job, connect, end, host_file, named_input_pipe, url};
+use crate::support::girder::Girder;
+use crate::support::job::{Job, connect, end, host_file, named_input_pipe, named_output_pipe, url};
 use crate::support::peer::{Peer, write_head};
 use crate::support::seeded::Seeded;
 
@@ -232,6 +234,43 @@ fn output_goes_on_when_the_engine_is_back_and_what_may_be_missing_is_told() {
         assert_eq!(run.transfer("host:stdout")["finish"], "incomplete", "{run}");
         assert!(run.reported("warnings").to_string().contains("may be missing"), "{run}");
     }
+}
+
+#[test]
+fn a_result_of_a_program_that_ended_well_stays_when_its_run_fails_for_want_of_output() {
+    let mut engine = OwnEngine::start(LIVE_RESTORE);
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let [folder, temporary] = ["results", "tmp"].map(|_| tempfile::tempdir().unwrap());
+    let gate = Gate::new();
+    let streamed = girder.make_item(girder.folder(), "streamed");
+    let sink = json!({"type": "GirderStreamToItem", "item_id": streamed, "name": "s"});
+    let text = format!("echo one; echo r > $1/r; {GATE}; echo whole > $2; echo s > $3");
+    let job = Job::script(&text)
+        .arg(json!({"type": "TemporaryVolume.default"}))
+        .arg(connect(named_output_pipe("out"), host_file(&folder.path().join("other"))))
+        .arg(connect(named_output_pipe("stream"), sink))
+        .set("network_mode", "host")
+        .set("girder_result_hooks", json!([to_item(&item, "r")]))
+        .stream(end("ContainerStdOut"), host_file(&folder.path().join("out")))
+        .girder(&girder);
+    let run = gate.mount(job).invocation().env("DOCKER_HOST", engine.host());
+    let run = started(&engine, &gate, run.env("TMPDIR", temporary.path()));
+    engine.stop(Stopped::Killed);
+    engine.start_again();
+    gate.open();
+    let run = run.finish();
+    assert_eq!((run.code, run.reported("exit_code")), (125, &json!(0)), "{run}");
+    assert!(run.stderr.contains("may be missing from container:stdout"), "{run}");
+    // An output that lacks nothing takes its place, as beside a hook that fails.
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["other"], "{run}");
+    assert_eq!(fs::read(folder.path().join("other")).unwrap(), b"whole\n");
+    let content = |item| girder.content(girder.files(item)[0].1["_id"].as_str().unwrap());
+    assert_eq!(content(&streamed), b"s\n", "{run}");
+    assert_eq!(command(&run), run.reported("kept")[0]["command"], "{run}");
+    type_in(&command(&run), girder.token());
+    assert_eq!(content(&item), b"r\n", "{run}");
 }
 
 /// Whether a process runs in a container.

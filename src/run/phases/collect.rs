@@ -2,7 +2,7 @@
 
 use crate::pump::Finish;
 use crate::run::chain::chain;
-use crate::run::end::{Ended, Failed};
+use crate::run::end::{End, Ended, Failed};
 use crate::run::error::Cause;
 use crate::run::hooks;
 use crate::run::live::Live;
@@ -36,6 +36,24 @@ impl Drained {
             }
         }
     }
+}
+
+/// A run has failed for another reason than its program, which had done its work: what it made stays.
+pub(crate) async fn keep_results(live: &mut Live, failed: &Failed) {
+    if !live.has_results {
+        return;
+    }
+    // What was made of a bad input takes no place; of outputs that lack something the others are as they should be.
+    if let (Cause::Incomplete { .. }, Some(container)) = (&*failed.cause, live.made.container.end())
+    {
+        let kept = keep_files(live);
+        let end = End { container, is_cancelled: failed.is_cancelled };
+        let finished = finish_uploads(live, end).await;
+        for error in [kept.err(), finished.err()].into_iter().flatten() {
+            live.warns(chain(&error));
+        }
+    }
+    hooks::keep_untried(live).await;
 }
 
 fn keep_files(live: &mut Live) -> Result<(), Cause> {

@@ -33,7 +33,11 @@ pub(crate) async fn run(mut live: Live) -> (Result<Outcome, RunError>, Option<Re
     let phase = live.phase();
     if let Err(stop) = ended {
         let is_cancelled = Box::pin(hooks::rescue(&mut live)).await;
-        ended = Err(stop.cancelled_since(is_cancelled));
+        let stop = stop.cancelled_since(is_cancelled);
+        if let Stop::Failed(failed) = &stop {
+            Box::pin(collect::keep_results(&mut live, failed)).await;
+        }
+        ended = Err(stop);
     }
     live.concludes(&ended);
     live.enters(Phase::CleanUp);

@@ -36,6 +36,7 @@ impl Exited {
     pub(crate) async fn wait(self, live: &mut Live) -> Result<Drained, Stop> {
         let Self { engine, container, ended, is_cancelled } = self;
         let exit_code = ended.exit.status_code;
+        live.has_results = exit_code == 0 && !is_cancelled;
         let is_cancelled = deliver_replaced(live, is_cancelled).await;
         let cancellation = live.cancellation.clone();
         let mut rest = Rest::new((&engine, &container, &cancellation), ended.at);
