@@ -17,4 +17,7 @@ pub struct FileRecord {
     /// it.
     #[serde(default)]
     pub sha512: Option<String>,
+    /// When it was made, or was given the contents that it has; by the server's clock, as ISO 8601 has it.
+    #[serde(default)]
+    pub created: Option<String>,
 }

@@ -72,7 +72,17 @@ pub enum UploadState {
 
 /// What an upload is called while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadId(String);
+pub struct UploadId {
+    id: String,
+    begun: Option<String>,
+}
+
+impl UploadId {
+    /// When it was begun, as a file's record says when that was made.
+    pub fn begun(&self) -> Option<&str> {
+        self.begun.as_deref()
+    }
+}
 
 /// A file that was uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +159,7 @@ impl Client {
         manner: Manner,
     ) -> Result<UploadState, GirderError> {
         let offset = offset.to_string();
-        let query = [("uploadId", &*upload.0), ("offset", &*offset)];
+        let query = [("uploadId", &*upload.id), ("offset", &*offset)];
         let call = Call {
             query: &query,
             body: Body::Bytes(body, length),
@@ -157,7 +167,7 @@ impl Client {
             manner,
             ..Call::new(self, Method::POST, &["file", "chunk"])
         };
-        let asked = self.asked_to_write("upload", &upload.0)?;
+        let asked = self.asked_to_write("upload", &upload.id)?;
         self.call::<Answer>(call, &asked).map(Answer::into_state)
     }
 
@@ -170,9 +180,9 @@ impl Client {
         struct Offset {
             offset: u64,
         }
-        let query = [("uploadId", &*upload.0)];
+        let query = [("uploadId", &*upload.id)];
         let call = Call { query: &query, ..Call::new(self, Method::GET, &["file", "offset"]) };
-        let asked = self.asked_to_write("upload", &upload.0)?;
+        let asked = self.asked_to_write("upload", &upload.id)?;
         self.call::<Offset>(call, &asked).map(|answer| answer.offset)
     }
 
@@ -181,8 +191,8 @@ impl Client {
     /// # Errors
     /// The upload is gone, or the server cannot be asked.
     pub fn discard_upload(&self, upload: &UploadId) -> Result<(), GirderError> {
-        let asked = self.asked_to_write("upload", &upload.0)?;
-        let segments = ["file", "upload", &upload.0];
+        let asked = self.asked_to_write("upload", &upload.id)?;
+        let segments = ["file", "upload", &upload.id];
         self.call::<Value>(Call::new(self, Method::DELETE, &segments), &asked).map(drop)
     }
 
@@ -269,7 +279,10 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn into_state(self) -> UploadState {
         match self.received {
-            Some(_) => UploadState::Open(UploadId(self.record.id)),
+            Some(_) => {
+                let FileRecord { id, created: begun, .. } = self.record;
+                UploadState::Open(UploadId { id, begun })
+            }
             None => UploadState::Whole(UploadedFile { record: self.record, item_id: self.item_id }),
         }
     }

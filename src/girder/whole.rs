@@ -55,12 +55,48 @@ impl Client {
         let items = match parent {
             Parent::Item(id) => vec![id.to_owned()],
             Parent::Folder(id) => {
-                let query = [("folderId", id), ("name", name), ("limit", "50")];
-                let call = Call { query: &query, ..Call::new(self, Method::GET, &["item"]) };
-                let items: Vec<ItemRecord> = self.call(call, &self.asked("folder", id)?)?;
+                let items = self.items_in(id, &[("name", name)])?;
                 items.into_iter().filter(|item| item.name == name).map(|item| item.id).collect()
             }
         };
+        self.files_named_in(items, name)
+    }
+
+    /// The same, of those that were made last: Girder calls an item `name (1)` if the folder has another one of its name.
+    ///
+    /// # Errors
+    /// As [`Client::file`].
+    pub fn newest_files_named(
+        &self,
+        parent: Parent<'_>,
+        name: &str,
+    ) -> Result<Vec<UploadedFile>, GirderError> {
+        let items = match parent {
+            Parent::Item(id) => vec![id.to_owned()],
+            Parent::Folder(id) => {
+                let items = self.items_in(id, &[("sort", "created"), ("sortdir", "-1")])?;
+                let is_called = |item: &ItemRecord| item.name.starts_with(name);
+                items.into_iter().filter(is_called).map(|item| item.id).collect()
+            }
+        };
+        self.files_named_in(items, name)
+    }
+
+    fn items_in(
+        &self,
+        folder: &str,
+        which: &[(&str, &str)],
+    ) -> Result<Vec<ItemRecord>, GirderError> {
+        let query = [&[("folderId", folder), ("limit", "50")], which].concat();
+        let call = Call { query: &query, ..Call::new(self, Method::GET, &["item"]) };
+        self.call(call, &self.asked("folder", folder)?)
+    }
+
+    fn files_named_in(
+        &self,
+        items: Vec<String>,
+        name: &str,
+    ) -> Result<Vec<UploadedFile>, GirderError> {
         let mut files = Vec::new();
         for item in items {
             for record in self.files_of_item(&item) {

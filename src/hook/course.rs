@@ -54,6 +54,12 @@ impl Course {
         (self.offset, (self.size - self.offset).min(self.largest))
     }
 
+    /// Whether the next chunk is the last.
+    pub(super) fn is_at_the_last(&self) -> bool {
+        let (offset, length) = self.chunk();
+        offset + length == self.size
+    }
+
     /// Whether the chunk has failed already.
     pub(super) fn has_failed(&self) -> bool {
         self.backoff.failures() > 0
@@ -135,10 +141,12 @@ mod tests {
     fn chunks_follow_each_other_to_the_end() {
         let mut course = course_of(CHUNK * 2 + 5);
         assert_eq!(course.chunk(), (0, CHUNK));
+        assert!(!course.is_at_the_last());
         assert!(course.arrived());
         assert_eq!(course.chunk(), (CHUNK, CHUNK));
         assert!(course.arrived());
         assert_eq!(course.chunk(), (CHUNK * 2, 5));
+        assert!(course.is_at_the_last());
         assert!(!course.arrived(), "it has everything and is open");
     }
 

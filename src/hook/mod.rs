@@ -10,6 +10,7 @@
 mod artifact;
 mod course;
 mod error;
+mod found;
 mod gather;
 mod metadata;
 mod send;

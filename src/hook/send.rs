@@ -85,6 +85,13 @@ pub(super) trait Supply {
     fn arrived(&mut self);
 }
 
+/// What follows a chunk that failed.
+enum After {
+    Goes(Onward),
+    /// Nothing: only the answer to the last one was lost.
+    Done(UploadedFile),
+}
+
 /// One upload that goes on.
 pub(super) struct Sending<'a, 'b> {
     pub(super) session: &'a Session,
@@ -148,13 +155,14 @@ impl<'a, 'b> Sending<'a, 'b> {
                 Ok(UploadState::Open(_)) => return Err(self.is_no_file()),
                 Err(error) if error.is_too_large() && self.course.was_too_large() => {}
                 Err(error) => match self.go_on(&upload, Failure::new(stopped, error))? {
-                    Onward::Again => {}
-                    Onward::Next => self.arrived(),
-                    Onward::Lost => {
+                    After::Done(file) => return self.whole(file),
+                    After::Goes(Onward::Again) => {}
+                    After::Goes(Onward::Next) => self.arrived(),
+                    After::Goes(Onward::Lost) => {
                         let path = self.content.path;
                         return Err(HookError::Interrupted { path, sent: offset });
                     }
-                    Onward::Anew => match self.begin()? {
+                    After::Goes(Onward::Anew) => match self.begin()? {
                         UploadState::Whole(file) => return self.whole(file),
                         UploadState::Open(another) => upload = another,
                     },
@@ -219,24 +227,40 @@ impl<'a, 'b> Sending<'a, 'b> {
                 Ok(state) => return Ok(state),
                 Err(error) => self.pause(error.into())?,
             }
+            // A file without bytes is made at once.
+            if size == 0
+                && existing.is_none()
+                && let Some(file) = self.look_for_it()
+            {
+                return Ok(UploadState::Whole(file));
+            }
         }
     }
 
     /// Finds out what follows a chunk that failed, after a pause.
-    fn go_on(&mut self, upload: &UploadId, mut why: Failure) -> Result<Onward, HookError> {
+    fn go_on(&mut self, upload: &UploadId, mut why: Failure) -> Result<After, HookError> {
         loop {
             if let Err(error) = self.pause(why) {
                 // What Girder has of it is of no use to anyone.
                 let _ = self.session.client.discard_upload(upload);
                 return Err(error);
             }
-            match self.session.client.upload_offset(upload) {
+            let asked = self.session.client.upload_offset(upload);
+            // It is forgotten when it has become a file, and has everything when it is about to.
+            let may_be_a_file = match &asked {
+                Ok(there) => *there == self.content.size(),
+                Err(error) => self.course.is_at_the_last() && !error.is_transient(),
+            };
+            if may_be_a_file && let Some(file) = self.look_for_file_of(upload) {
+                return Ok(After::Done(file));
+            }
+            match asked {
                 Ok(there) => {
                     let onward = self.course.found(there);
                     if matches!(onward, Onward::Anew | Onward::Lost) {
                         let _ = self.session.client.discard_upload(upload);
                     }
-                    return Ok(onward);
+                    return Ok(After::Goes(onward));
                 }
                 Err(error) => why = error.into(),
             }
@@ -304,6 +328,11 @@ impl Content {
         self.size
     }
 
+    /// Whether all of it is there, and stays. What passes through a ring is written over when it has come.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.ring == u64::MAX
+    }
+
     /// A part of it, to be read once.
     pub(super) fn part<'a>(
         &'a self,
@@ -361,9 +390,8 @@ impl Payload for Part<'_> {
         if self.session.is_cancelled() {
             return Err(self.stops(Stopped::Cancelled));
         }
-        // What passes through a ring is written over when it has come, and until then pages of it may be in a socket.
-        let is_at_rest = self.content.ring == u64::MAX;
-        Ok(is_at_rest.then(|| (self.content.file.as_fd(), self.at)))
+        // Pages of what passes through a ring may be in a socket until it is written over.
+        Ok(self.content.is_at_rest().then(|| (self.content.file.as_fd(), self.at)))
     }
 
     fn sent(&mut self, bytes: usize) -> io::Result<()> {

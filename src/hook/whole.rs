@@ -1,12 +1,10 @@
 //! A small file, whose bytes go with the request that makes it.
 
-use std::io::{self, Read};
-
 use super::HookError;
 use super::course::Onward;
 use super::error::Failure;
 use super::send::{Sending, guess};
-use crate::store::{FileRecord, NewFile, Sha512, UploadState, UploadedFile};
+use crate::store::{NewFile, UploadState};
 
 impl Sending<'_, '_> {
     /// Whether it is new, small, and all there; and the store takes such.
@@ -56,35 +54,6 @@ impl Sending<'_, '_> {
                 self.begin()
             }
         }
-    }
-
-    /// A file that has come, although its answer has not.
-    fn look_for_it(&self) -> Option<UploadedFile> {
-        let (parent, name) = (self.target.parent, self.target.name);
-        let found = self.session.client.files_named(parent, name).ok()?;
-        let mut alike =
-            found.into_iter().filter(|file| file.record.size == Some(self.content.size()));
-        let first = alike.next()?;
-        let bytes = self.bytes().ok()?;
-        std::iter::once(first).chain(alike).find(|file| self.holds(&file.record, &bytes))
-    }
-
-    /// Whether a file holds these bytes. Girder by itself tells no sum.
-    fn holds(&self, file: &FileRecord, bytes: &[u8]) -> bool {
-        match &file.sha512 {
-            Some(sum) => sum.eq_ignore_ascii_case(&Sha512::of(bytes)),
-            None => {
-                let held = self.session.client.content(&file.id, self.content.size() + 1);
-                held.is_ok_and(|held| held == bytes)
-            }
-        }
-    }
-
-    fn bytes(&self) -> io::Result<Vec<u8>> {
-        let mut part = self.content.part(0, self.content.size(), self.session, None);
-        let mut bytes = Vec::new();
-        part.read_to_end(&mut bytes)?;
-        Ok(bytes)
     }
 }
 

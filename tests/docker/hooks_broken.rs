@@ -24,6 +24,8 @@ pub(crate) enum Breaks {
     After(u64),
     /// It breaks before a request that says this.
     Before(&'static str),
+    /// It breaks when the answer to such a request has come, which it keeps for itself.
+    BeforeTheAnswerTo(&'static str),
 }
 
 /// Passes everything on to the real Girder, but for one break; counts what went there.
@@ -39,18 +41,25 @@ pub(crate) fn line(girder: &Girder, breaks: Breaks) -> (SocketAddr, Arc<AtomicU6
         for ours in listener.incoming().flatten() {
             let theirs = TcpStream::connect((there.0.as_str(), there.1)).unwrap();
             let (back, to) = (theirs.try_clone().unwrap(), ours.try_clone().unwrap());
-            thread::spawn(move || pass(back, to, |_| true));
+            let keeps = Arc::new(AtomicBool::new(false));
+            let kept = Arc::clone(&keeps);
+            thread::spawn(move || pass(back, to, |_| !kept.load(Ordering::SeqCst)));
             let (counted, is_broken) = (Arc::clone(&counted), Arc::clone(&is_broken));
             thread::spawn(move || {
                 pass(ours, theirs, |bytes| {
                     let before = counted.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+                    let says = |text: &str| {
+                        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+                    };
                     let is_due = match breaks {
                         Breaks::After(limit) => before > limit,
-                        Breaks::Before(text) => {
-                            bytes.windows(text.len()).any(|window| window == text.as_bytes())
-                        }
+                        Breaks::Before(text) | Breaks::BeforeTheAnswerTo(text) => says(text),
                     };
-                    !is_due || is_broken.swap(true, Ordering::SeqCst)
+                    if !is_due || is_broken.swap(true, Ordering::SeqCst) {
+                        return true;
+                    }
+                    keeps.store(true, Ordering::SeqCst);
+                    matches!(breaks, Breaks::BeforeTheAnswerTo(_))
                 });
             });
         }
@@ -101,6 +110,57 @@ fn a_chunk_that_did_not_arrive_is_sent_again_and_only_that() {
 fn an_upload_of_which_half_a_chunk_arrived_is_begun_anew() {
     let sent = upload_over(Breaks::After(75_000_000));
     assert!(sent > 80_000_000 + 67_108_864, "{sent}");
+}
+
+#[test]
+fn a_file_whose_last_answer_was_lost_is_there_once() {
+    let sent = upload_over(Breaks::BeforeTheAnswerTo("offset=67108864"));
+    assert!(sent < 2 * 67_108_864, "{sent}");
+}
+
+/// Girder makes a file of an upload, and forgets it, before it answers.
+#[test]
+fn a_file_that_was_made_without_our_hearing_of_it_is_found_wherever_it_was_put() {
+    let girder = Girder::log_in();
+    let item = girder.make_item(girder.folder(), "results");
+    let to_item = json!({
+        "type": "GirderUploadVolumePathToItem", "volumepath": {"filename": "r"}, "item_id": item,
+    });
+    let to_folder = json!({
+        "type": "GirderUploadVolumePathToFolder", "volumepath": {"filename": "r"},
+        "folder_id": girder.folder(),
+    });
+    let large = "head -c 20000000 /dev/urandom > r; sha256sum < r";
+    // An item of the same name is in the folder after the first.
+    for (hook, text, answer, files) in [
+        (&to_item, large, "file/chunk", 1),
+        (&to_item, large, "file/chunk", 1),
+        (&to_folder, large, "file/chunk", 1),
+        (&to_folder, large, "file/chunk", 2),
+        (&to_item, ": > r; sha256sum < r", "/contents?", 1),
+        (&to_folder, ": > r; sha256sum < r", "POST /api/v1/file?", 3),
+    ] {
+        let (address, _) = line(&girder, Breaks::BeforeTheAnswerTo(answer));
+        let host = tempfile::tempdir().unwrap();
+        let mut job = job(&girder, host.path(), text, json!([hook]));
+        job["girder_api_url"] = format!("http://{address}/api/v1").into();
+        let run = Invocation::job(&job).finish();
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run}");
+        let items = match hook == &to_item {
+            true => vec![json!(item)],
+            false => {
+                let path = format!("item?folderId={}&sort=created", girder.folder());
+                let made = girder.get(&path);
+                let made = made.as_array().unwrap().iter().map(|item| item["_id"].clone());
+                made.filter(|made| *made != json!(item)).collect()
+            }
+        };
+        let found: Vec<_> =
+            items.iter().flat_map(|item| girder.files(item.as_str().unwrap())).collect();
+        assert_eq!(found.len(), files, "{run}");
+        let content = girder.content(found.last().unwrap().1["_id"].as_str().unwrap());
+        assert!(run.stdout.starts_with(hex(&Sha256::digest(&content)).as_bytes()), "{run}");
+    }
 }
 
 #[test]

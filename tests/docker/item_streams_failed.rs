@@ -105,7 +105,11 @@ fn over(girder: &Girder, item: &str, breaks: Breaks) -> Finished {
 #[test]
 fn a_chunk_that_breaks_off_is_sent_again_while_nothing_before_it_is_lost() {
     let (girder, item) = item();
-    let breaks = [Breaks::Before("offset=67108864"), Breaks::After(30_000_000)];
+    let breaks = [
+        Breaks::Before("offset=67108864"),
+        Breaks::After(30_000_000),
+        Breaks::BeforeTheAnswerTo("offset=67108864"),
+    ];
     for (done, breaks) in breaks.into_iter().enumerate() {
         let run = over(&girder, &item, breaks);
         assert_eq!(run.code, 0, "{run}");
