@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
+use crossbeam_channel::{Receiver, bounded};
 use nix::errno::Errno;
 use tempfile::{Builder, NamedTempFile};
 use thiserror::Error;
@@ -61,8 +63,20 @@ impl ReportFile {
         }
     }
 
+    /// Writes it and gives it its name, in a thread of its own: who is to take it may not.
+    pub(super) fn write_aside(self, report: &Report) -> Receiver<Result<(), ReportError>> {
+        let (tell, written) = bounded(1);
+        let report = report.clone();
+        let write = move || {
+            let _ = tell.send(self.write(&report));
+        };
+        // Without a thread it is not written, and its channel says so.
+        let _ = thread::Builder::new().name("gantline-report".to_owned()).spawn(write);
+        written
+    }
+
     /// Writes it and gives it its name.
-    pub(super) fn write(self, report: &Report) -> Result<(), ReportError> {
+    fn write(self, report: &Report) -> Result<(), ReportError> {
         self.write_with(|file| {
             // It may be shown on a terminal, and names in it are those of a store or a container.
             let text = serde_json::to_string(report)? + "\n";

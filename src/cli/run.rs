@@ -1,7 +1,10 @@
 //! `gantline run`.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
 
 use super::args::{KeepVolumes, OnClosedStdout, RunArgs};
 use super::progress::Display;
@@ -42,7 +45,8 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
     let display = Display::begin(args.progress).map_err(|error| Failure::failed(&error))?;
     let runner = runner(args, &settings)?;
     let (ended, taken) = match runner.start_with(&job, display.settings(run_settings(args))) {
-        Err(error) => (Err(error), None),
+        // What is still to be said may not be taken.
+        Err(error) => (Err(error), signals.each(|_| ()).ok()),
         Ok(handle) => {
             let (canceller, mut tell) = (handle.canceller(), display.tells_of_signals(grace(args)));
             let taken = signals.each(move |_| {
@@ -64,10 +68,7 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
     };
     let signal = taken.as_ref().and_then(Taken::first);
     let said = display.end(last_words(&ended, signal, args, &settings.temporary_folder));
-    match &taken {
-        Some(taken) => taken.wait_for(&said),
-        None => drop(said.recv()),
-    }
+    wait_for(taken.as_ref(), &said);
     let code = exit::of_run(&ended, signal);
     if code == exit::NOT_THERE
         && let Some(advice) = args.image.is_no_option(&args.words)
@@ -75,9 +76,31 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
         render::say(&advice);
     }
     if let Some(file) = report {
-        file.write(report_of(&ended)).map_err(|error| Failure::failed(&error))?;
+        match wait_for(taken.as_ref(), &file.write_aside(report_of(&ended))) {
+            Some(written) => written.map_err(|error| Failure::failed(&error))?,
+            None => {
+                // Who takes the one may not take the other either.
+                let (tell, said) = bounded(1);
+                let say = move || {
+                    render::say("nobody takes the report, and it is not written");
+                    let _ = tell.send(());
+                };
+                let _ = thread::Builder::new().spawn(say);
+                wait_for(taken.as_ref(), &said);
+                let signal = taken.as_ref().and_then(Taken::first);
+                return Ok(if code == exit::DONE { exit::of_signal(signal) } else { code });
+            }
+        }
     }
     Ok(code)
+}
+
+/// Waits for what may not be taken by anybody. None: it was not, and somebody wants an end.
+fn wait_for<T>(taken: Option<&Taken>, done: &Receiver<T>) -> Option<T> {
+    match taken {
+        Some(taken) => taken.wait_for(done),
+        None => done.recv().ok(),
+    }
 }
 
 /// Puts into the job what was given on the command line.

@@ -64,18 +64,19 @@ impl Taken {
         Some(self.first.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
 
-    /// Waits for the end of what may take for ever; not much longer than until a signal.
-    pub(super) fn wait_for(&self, done: &Receiver<()>) {
-        select! {
-            recv(done) -> _ => {}
-            recv(self.came) -> _ => {
-                let _ = done.recv_timeout(LAST_WORDS);
+    /// Waits for what may never come; not much longer than until a signal. None: it has not come.
+    pub(super) fn wait_for<T>(&self, done: &Receiver<T>) -> Option<T> {
+        if self.first().is_none() {
+            select! {
+                recv(done) -> came => return came.ok(),
+                recv(self.came) -> _ => {}
             }
         }
+        done.recv_timeout(LAST_WORDS).ok()
     }
 }
 
-/// How long standard error may take to take what is said last, when somebody wants an end.
+/// How long somebody may take to take what is said last, when somebody wants an end.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Drop for Taken {

@@ -1,10 +1,12 @@
 //! A signal ends a run in good time, whatever takes nothing or answers nothing.
 
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -83,15 +85,52 @@ fn nobody_takes_standard_output() {
 #[test]
 fn nobody_takes_standard_error() {
     both(|signals| {
-        let (reader, mut writer) = std::io::pipe().unwrap();
-        rustix::io::ioctl_fionbio(&writer, true).unwrap();
-        while writer.write(&[b'.'; 4096]).is_ok() {}
-        rustix::io::ioctl_fionbio(&writer, false).unwrap();
+        let (reader, writer) = full_pipe();
         let job = script("trap 'exit 0' TERM; head -c 3000000 /dev/zero >&2; sleep 600 & wait");
         let run = Invocation::of(&["run", "-", "--progress", "plain"]).input(job.to_string());
         stopped(run.stderr(writer), signals, Running::has_nothing_to_do);
         drop(reader);
     });
+}
+
+/// A pipe that nobody reads, and that has no room for another byte; as large as a run makes it, if it is an output.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(&[b'.'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn nobody_takes_the_report() {
+    both(|signals| {
+        let (reader, writer) = full_pipe();
+        let job = script("trap 'exit 0' TERM; sleep 600 & wait").to_string();
+        let run = Invocation::of(&["run", "-", "--report", "-"]).input(job).stdout(writer);
+        let run = stopped(run, signals, Running::has_nothing_to_do);
+        assert!(run.stderr.contains("nobody takes the report"), "{run}");
+        drop(reader);
+    });
+}
+
+#[test]
+fn nobody_takes_the_report_of_a_run_that_has_ended() {
+    let (reader, writer) = full_pipe();
+    let run = Invocation::of(&["run", "-", "--report", "-"]).input(script("true").to_string());
+    let run = run.stdout(writer).deadline(Duration::from_secs(18)).start();
+    let container = run.container_started();
+    let is_there = || {
+        let listed = Command::new("docker").args(["ps", "-aq", "--no-trunc"]).output().unwrap();
+        String::from_utf8(listed.stdout).unwrap().contains(&container)
+    };
+    while is_there() {}
+    run.has_nothing_to_do();
+    run.signal(Signal::SIGTERM);
+    let run = run.finish();
+    assert_eq!(run.code, 143, "{run}");
+    drop(reader);
 }
 
 #[test]
