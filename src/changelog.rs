@@ -85,6 +85,7 @@
 //! - Results of a program that ended well stay, with the command that uploads them, also when their run fails for another
 //!   reason: output that lacks something, or a `--timeout` that is over in the middle of an upload. They were deleted.
 //! - A file of which Girder's last answer was lost is found there, in place of a failed run or a second file.
+//! - The report of an earlier run goes also when this one has a wrong option or a wrong `GANTLINE_LOG`.
 //! - A report that nobody takes (`--report -` into a pipe that is full) ends half a second after a signal.
 //! - SHA-512 takes three quarters of the time on x86-64 processors with AVX2.
 //! - A single `Connect` can have standard output or standard error go past the engine: `"fast": true` in its input.

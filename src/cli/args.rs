@@ -232,10 +232,7 @@ impl Cli {
         let plain = Self::command();
         let mut command = plain.clone();
         if image::is_asked_for(&words) {
-            // As docker's command has it: what follows the first word that is no option is not ours.
-            command = command.mut_subcommand("run", |run| {
-                run.mut_arg("words", |arg| arg.trailing_var_arg(true).allow_hyphen_values(true))
-            });
+            command = image::with_program(command);
         }
         let matches = command.clone().try_get_matches_from(&words)?;
         let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;

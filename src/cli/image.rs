@@ -78,6 +78,13 @@ enum Pull {
     Never,
 }
 
+/// As docker's command has it: what follows the first word that is no option is not ours.
+pub(super) fn with_program(command: clap::Command) -> clap::Command {
+    command.mut_subcommand("run", |run| {
+        run.mut_arg("words", |arg| arg.trailing_var_arg(true).allow_hyphen_values(true))
+    })
+}
+
 /// Whether a command line has an image, so that what stands behind its options is somebody else's.
 pub(super) fn is_asked_for(words: &[OsString]) -> bool {
     let ours = words.iter().skip(1).take_while(|word| *word != "--");

@@ -13,6 +13,7 @@ mod aside;
 mod bench;
 mod check;
 mod depot;
+mod earlier;
 mod examples;
 mod exit;
 mod failure;
@@ -63,6 +64,9 @@ pub fn run() -> ExitCode {
             if let Some(advice) = foreign::advice(&words, &error) {
                 render::say(&advice);
             }
+            if error.use_stderr() {
+                earlier::remove_report(&words);
+            }
             return exit::code(if error.use_stderr() { exit::BAD_JOB } else { exit::DONE });
         }
     };
@@ -73,7 +77,12 @@ pub fn run() -> ExitCode {
         Command::Worker(args) => worker::log(args, &environment),
         _ => Ok(log::Log::default()),
     };
-    let ended = log.and_then(|log| log.begin(&environment)).and_then(|()| match cli.command {
+    let cleared = match &cli.command {
+        Command::Run(args) => run::remove_old_report(args),
+        _ => Ok(()),
+    };
+    let logs = cleared.and(log).and_then(|log| log.begin(&environment));
+    let ended = logs.and_then(|()| match cli.command {
         Command::Run(args) => run::run(&args, &environment),
         Command::Check(args) => check::check(&args, &environment),
         Command::Help { topic } => help::help(topic.as_deref()),

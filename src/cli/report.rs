@@ -44,21 +44,29 @@ impl ReportFile {
             let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
             return Ok(Self::Special { file, path: path.to_owned() });
         }
-        // The file that a link leads to is replaced, not the link.
-        let path = if is_regular { path.canonicalize().map_err(failed)? } else { path.to_owned() };
+        // The file that a link leads to is replaced, or made, and not the link.
+        let path = match path.read_link() {
+            _ if is_regular => path.canonicalize().map_err(failed)?,
+            Ok(target) => path.parent().unwrap_or(path).join(target),
+            Err(_) => path.to_owned(),
+        };
         match temporary_beside(&path) {
             Ok(temporary) => Ok(Self::Whole { path, spare: temporary.into_file() }),
             Err(source) => Err(ReportError { path, source }),
         }
     }
 
-    /// Removes the report of an earlier run: whatever ends this one, it must not look like its own.
-    pub(super) fn remove_old(&self) -> Result<(), ReportError> {
-        let Self::Whole { path, .. } = self else { return Ok(()) };
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(ReportError { path: path.clone(), source: error })
-            }
+    /// Removes the report of an earlier run: whatever ends this one, it must not look like its own. What is no regular file
+    /// is not opened: who reads it would take that for the report.
+    pub(super) fn remove_earlier(path: &Path) -> Result<(), ReportError> {
+        let failed = |source| ReportError { path: path.to_owned(), source };
+        let is_regular = path.metadata().is_ok_and(|found| found.is_file());
+        if path == Path::new("-") || !is_regular || is_open_already(path) {
+            return Ok(());
+        }
+        // The file that a link leads to is replaced, not the link.
+        match path.canonicalize().and_then(std::fs::remove_file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
             _ => Ok(()),
         }
     }
@@ -160,11 +168,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         std::fs::write(&path, "old").unwrap();
-        let report = ReportFile::open(&path).unwrap();
-        report.remove_old().unwrap();
-        report.remove_old().unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        ReportFile::open(Path::new("/dev/null")).unwrap().remove_old().unwrap();
+        for _ in 0..2 {
+            ReportFile::remove_earlier(&path).unwrap();
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+        for path in ["/dev/null", "/dev/stderr", "-"] {
+            ReportFile::remove_earlier(Path::new(path)).unwrap();
+        }
         assert!(Path::new("/dev/null").exists());
     }
 
@@ -174,9 +184,15 @@ mod tests {
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         std::fs::write(&real, "old").unwrap();
         std::os::unix::fs::symlink("real", &link).unwrap();
-        ReportFile::open(&link).unwrap().write(&Report::default()).unwrap();
-        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert!(std::fs::read_to_string(&real).unwrap().starts_with('{'));
+        for is_removed in [false, true] {
+            if is_removed {
+                ReportFile::remove_earlier(&link).unwrap();
+                assert!(!real.exists());
+            }
+            ReportFile::open(&link).unwrap().write(&Report::default()).unwrap();
+            assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert!(std::fs::read_to_string(&real).unwrap().starts_with('{'));
+        }
     }
 
     #[test]

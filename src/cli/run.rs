@@ -18,6 +18,14 @@ use crate::settings::{Environment, Settings, SettingsError};
 use crate::spec::{JobSpec, Secret, SpecError, Verify};
 use crate::sys::access::may_make_in;
 
+/// Removes the report of an earlier run: whatever ends this one, it must not look like its own.
+pub(super) fn remove_old_report(args: &RunArgs) -> Result<(), Failure> {
+    let Some(path) = args.report.as_deref().filter(|_| !args.image.print_job) else {
+        return Ok(());
+    };
+    ReportFile::remove_earlier(path).map_err(|error| Failure::bad_usage(&error))
+}
+
 /// Runs a job, and gives its exit code.
 pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failure> {
     if args.image.print_job {
@@ -33,9 +41,6 @@ pub(super) fn run(args: &RunArgs, environment: &Environment) -> Result<u8, Failu
     }
     let report = args.report.as_deref().map(ReportFile::open).transpose();
     let report = report.map_err(|error| Failure::bad_usage(&error))?;
-    if let Some(report) = &report {
-        report.remove_old().map_err(|error| Failure::bad_usage(&error))?;
-    }
     let mut job = job::asked_for(args)?;
     override_job(args, &mut job)?;
     let settings = settings(args, environment).map_err(|error| Failure::bad_usage(&error))?;

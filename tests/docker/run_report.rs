@@ -176,6 +176,23 @@ fn the_report_of_an_earlier_run_never_looks_like_this_ones() {
     };
     assert_eq!(run("{}"), 2);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    // Whatever is wrong before there is a run.
+    let wrong = Invocation::of(&["run", "-", "--report"]).arg(&path).env("GANTLINE_LOG", "loud");
+    let unknown = Invocation::of(&["run", "-", "--no-such-option", "--report"]).arg(&path);
+    let value = Invocation::of(&["run", "--report"]).arg(&path).args(&["--timeout", "x", "-"]);
+    let image =
+        Invocation::of(&["run", "--report"]).arg(&path).args(&["--image", "i", "--timeout"]);
+    for refused in [wrong, unknown, value, image] {
+        fs::write(&path, "old").unwrap();
+        let refused = refused.finish();
+        assert_eq!(refused.code, 2, "{refused}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{refused}");
+    }
+    // A program's own words name nothing of ours.
+    fs::write(&path, "old").unwrap();
+    let program = ["run", "--image", "i", "--timeout", "x", "program", "--report"];
+    assert_eq!(Invocation::of(&program).arg(&path).finish().code, 2);
+    assert_eq!(fs::read(&path).unwrap(), b"old");
     assert_eq!(run(&good), 3);
     let report: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(report["exit_code"], 3);
