@@ -17,6 +17,8 @@ mod send;
 mod side_by_side;
 mod stream;
 mod target;
+#[cfg(test)]
+mod tests;
 mod upload;
 mod whole;
 

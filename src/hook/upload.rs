@@ -9,7 +9,9 @@ use super::side_by_side::{Into, Lot, Outgoing};
 use super::{HookError, Session, skipped};
 use crate::spec::UploadOptions;
 use crate::store::Parent;
-use crate::volume::{FolderId, Written, WrittenFile, WrittenFolder, find_written, remove_written};
+use crate::volume::{
+    FolderId, MAX_DEPTH, Written, WrittenFile, WrittenFolder, find_written, remove_written,
+};
 
 impl Session {
     /// Uploads a file, or the files directly in a folder, into an item. A file of the same name
@@ -217,6 +219,3 @@ fn delete(root: &Path, path: &str, options: &UploadOptions) -> Result<(), HookEr
     }
     remove_written(root, path).map_err(|source| HookError::Volume { path: path.to_owned(), source })
 }
-
-/// Folders inside each other, each of which is held open.
-const MAX_DEPTH: usize = 256;

@@ -257,4 +257,14 @@ mod tests {
         (0..50).for_each(|_| assert!(told.recv_timeout(LONG).unwrap()));
         assert!(resolver.shared.lock().threads <= THREADS);
     }
+
+    #[test]
+    fn the_addresses_of_so_many_hosts_are_kept_and_of_no_more() {
+        let resolver = Resolver::new();
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        for nth in 0..=MOST {
+            resolver.shared.told(&format!("host-{nth}"), Ok(vec![address]));
+            assert_eq!(resolver.shared.lock().known.len(), MOST.min(nth + 1));
+        }
+    }
 }

@@ -30,6 +30,8 @@ pub(crate) use self::{
         Thing, Unread,
     },
     temp::TempDirectory,
-    written::{FolderId, Written, WrittenFile, WrittenFolder, find_written, remove_written},
+    written::{
+        FolderId, MAX_DEPTH, Written, WrittenFile, WrittenFolder, find_written, remove_written,
+    },
 };
 pub use self::{error::VolumeError, path::PathError};

@@ -202,6 +202,9 @@ fn leads_nowhere(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::EXDEV | Errno::ELOOP | Errno::ENOENT | Errno::ENOTDIR))
 }
 
+/// Folders inside each other that are looked into, each of which is held open.
+pub(crate) const MAX_DEPTH: usize = 256;
+
 const A_LINK: &str = "a symbolic link that leads to nothing in the volume";
 
 /// What is at a path, and not what a link there leads to.

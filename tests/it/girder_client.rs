@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gantline::internal::girder::{ApiKey, Client, Credentials, GirderError, Options, Token};
+use gantline::internal::girder::{
+    ApiKey, Client, Credentials, GirderError, JobClient, Options, Token,
+};
 
 use crate::http_authority::{Authority, Version};
 use crate::http_support::{Peer, answers, chain, until_closed};
@@ -136,6 +138,32 @@ fn an_answer_without_end_is_bounded() {
         while stream.write_all(&[b' '; 65536]).is_ok() {}
     })]);
     client(&peer).file(ID).unwrap_err();
+}
+
+#[test]
+fn an_answer_is_taken_up_to_its_bound_and_not_beyond() {
+    const MIB: usize = 1 << 20;
+    let file = |peer: &Peer| client(peer).file(ID).map(drop);
+    let page =
+        |peer: &Peer| client(peer).items_of_folder(ID).collect::<Result<Vec<_>, _>>().map(drop);
+    let job = |peer: &Peer| {
+        let url = peer.url(&format!("/api/v1/job/{ID}"));
+        JobClient::new(&url, "PUT", Vec::new(), &Options::default())?.record().map(drop)
+    };
+    type Asks<'a> = &'a dyn Fn(&Peer) -> Result<(), GirderError>;
+    let record = format!(r#"{{"_id": "{ID}", "name": "x", "status": 2}}"#);
+    // Of a job's record the log is the most; it takes a while to read.
+    let cases: [(&str, (usize, usize), Asks<'_>); 3] = [
+        (&record, (MIB - 1, MIB), &file),
+        ("[]", (16 * MIB - 1, 16 * MIB), &page),
+        (&record, (17 * MIB, 64 * MIB), &job),
+    ];
+    for (json, (taken, most), asks) in cases {
+        let of = |size: usize| answer(200, &format!("{json}{}", " ".repeat(size - json.len())));
+        asks(&Peer::says(of(taken))).unwrap();
+        let error = asks(&Peer::says(of(most + 1))).unwrap_err();
+        assert!(chain(&error).contains("larger than"), "{most}: {}", chain(&error));
+    }
 }
 
 #[test]

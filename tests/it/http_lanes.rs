@@ -112,6 +112,17 @@ fn one_connection_serves_many_requests_one_after_the_other() {
 }
 
 #[test]
+fn of_thirty_three_connections_that_could_be_kept_the_oldest_is_not() {
+    let answers: fn() -> Answer = || Box::new(|_, request| (whole(&body_of(request)), false));
+    let servers: Vec<_> = (0..33).map(|_| Server::answers(answers())).collect();
+    let (lane, _stopper) = lane(Duration::ZERO);
+    servers.iter().for_each(|server| fetch_nth(&lane, server, 1));
+    servers.iter().rev().for_each(|server| fetch_nth(&lane, server, 2));
+    let connections: Vec<_> = servers.iter().map(Server::connections).collect();
+    assert_eq!((connections[0], connections[1..].iter().sum()), (2, 32), "{connections:?}");
+}
+
+#[test]
 fn sixteen_are_asked_at_once_and_no_more() {
     let crowd = Arc::<Crowd>::default();
     let seen = crowd.clone();

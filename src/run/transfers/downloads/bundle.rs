@@ -21,13 +21,18 @@ pub(super) struct Bundle<'a> {
     lister: &'a Lister<'a>,
     /// What each path begins with: the name of the whole.
     prefix: String,
+    files: Files,
+    has_sums: bool,
+}
+
+/// What the listing says is to come.
+struct Files {
     /// By their paths behind the prefix.
     expected: HashMap<String, Expected>,
     /// What is to come in the ordinary way.
     left: Vec<Expected>,
     /// Whether each path can mean only one thing.
     is_fit: bool,
-    has_sums: bool,
 }
 
 enum Expected {
@@ -46,13 +51,32 @@ pub(super) fn is_worth_it(sizes: impl IntoIterator<Item = Option<u64>>) -> bool 
     count >= FEWEST as u64 && bytes / count <= LARGEST_MEAN
 }
 
+impl Files {
+    fn new() -> Self {
+        Self { expected: HashMap::new(), left: Vec::new(), is_fit: true }
+    }
+
+    /// Whether more can be remembered.
+    fn have_room(&self) -> bool {
+        self.expected.len() < MOST
+    }
+
+    fn expect(&mut self, path: String, is_plain: bool, what: Expected) {
+        // Girder writes names up to their first NUL.
+        self.is_fit &= is_plain && !path.contains('\0');
+        if let Some(other) = self.expected.insert(path, what) {
+            self.is_fit = false;
+            self.left.push(other);
+        }
+    }
+}
+
 impl<'a> Bundle<'a> {
     /// Of the folder, or the item, of that name.
     pub(super) fn new(lister: &'a Lister<'a>, name: &str) -> Self {
         // As Python joins paths.
         let prefix = if name.ends_with('/') { name.to_owned() } else { format!("{name}/") };
-        let (expected, left) = (HashMap::new(), Vec::new());
-        Self { lister, prefix, expected, left, is_fit: true, has_sums: false }
+        Self { lister, prefix, files: Files::new(), has_sums: false }
     }
 
     /// Whether a file has a sum that it is to be held against.
@@ -62,12 +86,12 @@ impl<'a> Bundle<'a> {
 
     /// Whether more can be remembered.
     pub(super) fn has_room(&self) -> bool {
-        self.expected.len() < MOST
+        self.files.have_room()
     }
 
     pub(super) fn expect_item(&mut self, item: ItemRecord, inside: PathBuf) {
         let is_plain = !item.name.contains('/');
-        self.expect(item.name.clone(), is_plain, Expected::Item(item, inside));
+        self.files.expect(item.name.clone(), is_plain, Expected::Item(item, inside));
     }
 
     /// A file of an item whose files are alone in the zip.
@@ -82,7 +106,7 @@ impl<'a> Bundle<'a> {
         inside: &Path,
     ) -> Result<(), Stop> {
         let (is_alone, files) = self.lister.files_of(item, inside)?;
-        self.is_fit &= !item.name.contains('/');
+        self.files.is_fit &= !item.name.contains('/');
         for (record, inside) in files {
             let path = match is_alone {
                 true => item.name.clone(),
@@ -97,26 +121,18 @@ impl<'a> Bundle<'a> {
         // Joined to anything, a path that begins so is itself.
         let is_plain = !file.name.starts_with('/');
         self.has_sums |= self.lister.sum_of(&file).is_some();
-        self.expect(path, is_plain, Expected::File(file, inside));
-    }
-
-    fn expect(&mut self, path: String, is_plain: bool, what: Expected) {
-        // Girder writes names up to their first NUL.
-        self.is_fit &= is_plain && !path.contains('\0');
-        if let Some(other) = self.expected.insert(path, what) {
-            self.is_fit = false;
-            self.left.push(other);
-        }
+        self.files.expect(path, is_plain, Expected::File(file, inside));
     }
 
     /// Puts what comes into its places, and asks for the rest.
     pub(super) fn receive(mut self, archive: Archive<impl Read>) -> Result<(), Stop> {
-        if self.is_fit {
+        if self.files.is_fit {
             match self.receive_entries(archive) {
                 Ok(()) => {}
                 Err(Missed::Stop(stop)) => return Err(stop),
                 Err(Missed::Source(error)) => {
-                    let (zip, missing) = (&self.prefix, self.expected.len() + self.left.len());
+                    let (zip, missing) =
+                        (&self.prefix, self.files.expected.len() + self.files.left.len());
                     tracing::debug!(zip, missing, %error, "a zip ends early");
                 }
             }
@@ -127,7 +143,7 @@ impl<'a> Bundle<'a> {
     /// Asks for what has not come.
     pub(super) fn ask_for_the_rest(self) -> Result<(), Stop> {
         let mut items = Vec::new();
-        for what in self.expected.into_values().chain(self.left) {
+        for what in self.files.expected.into_values().chain(self.files.left) {
             match what {
                 Expected::Item(item, inside) => items.push((item, inside)),
                 Expected::File(file, inside) => self.lister.file(file, inside)?,
@@ -144,19 +160,19 @@ impl<'a> Bundle<'a> {
         let mut buffer = vec![0; PIECE];
         while let Some(path) = archive.next_path()? {
             let path = path.strip_prefix(&self.prefix).ok_or(UNKNOWN)?;
-            if !self.expected.contains_key(path)
+            if !self.files.expected.contains_key(path)
                 && let Some((item, _)) = path.split_once('/')
-                && let Some(Expected::Item(item, inside)) = self.expected.remove(item)
+                && let Some(Expected::Item(item, inside)) = self.files.expected.remove(item)
             {
                 self.expect_item_of_files(&item, &inside).map_err(Missed::Stop)?;
             }
-            if !self.is_fit {
+            if !self.files.is_fit {
                 return Err(UNKNOWN.into());
             }
-            let what = self.expected.remove(path).ok_or(UNKNOWN)?;
+            let what = self.files.expected.remove(path).ok_or(UNKNOWN)?;
             let received = self.receive_one(&mut archive, &mut buffer, &what);
             if !matches!(received, Ok(true)) {
-                self.left.push(what);
+                self.files.left.push(what);
             }
             received?;
         }
@@ -262,3 +278,28 @@ const MOST: usize = 50_000;
 
 /// Bytes that are written at once. A file of as many is looked at as a whole before it is anywhere.
 const PIECE: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zip_is_asked_for_where_there_are_many_files_that_are_small() {
+        let of = |count: usize, size: u64| is_worth_it(std::iter::repeat_n(Some(size), count));
+        assert!(of(FEWEST, LARGEST_MEAN) && of(MOST, 0));
+        assert!(!of(FEWEST - 1, 0) && !of(FEWEST, LARGEST_MEAN + 1) && !of(0, 0));
+        let one_is_elsewhere = std::iter::repeat_n(Some(1), FEWEST).chain([None]);
+        assert!(!is_worth_it(one_is_elsewhere));
+    }
+
+    #[test]
+    fn so_many_items_are_remembered_and_no_more() {
+        let mut files = Files::new();
+        for nth in 0..MOST {
+            assert!(files.have_room(), "{nth}");
+            let item = serde_json::from_str(r#"{"_id": "5f", "name": "x"}"#).unwrap();
+            files.expect(nth.to_string(), true, Expected::Item(item, PathBuf::new()));
+        }
+        assert!(!files.have_room());
+    }
+}

@@ -34,6 +34,33 @@ pub(super) struct Top {
     entries: AtomicUsize,
 }
 
+impl Top {
+    fn new(download: usize, label: String) -> Self {
+        Self { download, label, entries: AtomicUsize::new(0) }
+    }
+
+    /// One entry more.
+    fn counts(&self) -> Result<(), Stop> {
+        match self.entries.fetch_add(1, Ordering::Relaxed) {
+            0..MAX_ENTRIES => Ok(()),
+            _ => Err(self.too_much("files and folders", MAX_ENTRIES)),
+        }
+    }
+
+    /// A folder that has so many above it.
+    fn reaches(&self, depth: usize) -> Result<(), Stop> {
+        match depth {
+            0..=MAX_DEPTH => Ok(()),
+            _ => Err(self.too_much("folders inside each other", MAX_DEPTH)),
+        }
+    }
+
+    fn too_much(&self, what: &'static str, limit: usize) -> Stop {
+        let folder = self.label.clone();
+        Stop::Failed(Cause::Download(Box::new(DownloadError::TooMuch { folder, what, limit })))
+    }
+}
+
 /// A folder of Girder's, as far as it is listed.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -71,7 +98,7 @@ impl Listing {
             Downloaded::Item { id } => format!("the item {id}"),
             Downloaded::Folder { id, .. } => format!("the folder {id}"),
         };
-        Self::Planned { top: Arc::new(Top { download, label, entries: AtomicUsize::new(0) }), what }
+        Self::Planned { top: Arc::new(Top::new(download, label)), what }
     }
 
     /// Asks Girder. What it tells of is made, fetched, or listed in its turn.
@@ -130,9 +157,7 @@ impl Lister<'_> {
     /// A folder, laid out as Girder's own client does: an item that is one file of its name is
     /// that file, any other a folder of its files.
     fn tree(&self, folder: FolderRecord, inside: PathBuf, depth: usize) -> Result<Listing, Stop> {
-        if depth > MAX_DEPTH {
-            return Err(self.too_much("folders inside each other", MAX_DEPTH));
-        }
+        self.top.reaches(depth)?;
         self.folder(&inside)?;
         let (store, FolderRecord { id, name, .. }) = (self.crew.store(), folder);
         Ok(Listing::Folder(Box::new(Folder {
@@ -357,16 +382,7 @@ impl Lister<'_> {
     }
 
     pub(super) fn counts(&self) -> Result<(), Stop> {
-        let entries = self.top.entries.fetch_add(1, Ordering::Relaxed);
-        if entries >= MAX_ENTRIES {
-            return Err(self.too_much("files and folders", MAX_ENTRIES));
-        }
-        Ok(())
-    }
-
-    fn too_much(&self, what: &'static str, limit: usize) -> Stop {
-        let folder = self.top.label.clone();
-        Stop::Failed(Cause::Download(Box::new(DownloadError::TooMuch { folder, what, limit })))
+        self.top.counts()
     }
 }
 
@@ -375,3 +391,27 @@ const MAX_DEPTH: usize = 256;
 
 /// Files and folders of one download. A listing that never ends is no listing.
 const MAX_ENTRIES: usize = 4_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::chain;
+
+    fn words(stop: Result<(), Stop>) -> String {
+        match stop {
+            Err(Stop::Failed(cause)) => chain(&cause),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_listing_that_does_not_end_is_given_up() {
+        let top = Top::new(0, "the folder f".to_owned());
+        top.reaches(MAX_DEPTH).unwrap();
+        let deeper = words(top.reaches(MAX_DEPTH + 1));
+        assert!(deeper.contains("the folder f") && deeper.contains("256 folders"), "{deeper}");
+        (0..MAX_ENTRIES).for_each(|_| top.counts().unwrap());
+        let more = words(top.counts());
+        assert!(more.contains("the folder f") && more.contains("4000000 files"), "{more}");
+    }
+}
