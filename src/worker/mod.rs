@@ -46,6 +46,8 @@ mod state_file;
 mod systemd;
 mod taken;
 mod telling;
+#[cfg(test)]
+mod tests;
 pub mod url;
 
 pub use life::{Worker, WorkerError};

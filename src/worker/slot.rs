@@ -152,6 +152,7 @@ pub(super) async fn hand_over(node: &Node, taken: Rc<Taken>, end: End) {
 }
 
 /// Why a message is not kept any longer.
+#[derive(Debug, PartialEq, Eq)]
 enum Kept {
     Due,
     Revoked,
@@ -168,13 +169,7 @@ async fn keep_until(node: &Node, taken: &Taken, eta: SystemTime) -> Kept {
     renewal.reset();
     loop {
         let left = eta.duration_since(SystemTime::now()).unwrap_or_default();
-        let over = if left.is_zero() {
-            Some(Kept::Due)
-        } else if !node.is_redis() && began.elapsed() >= LONGEST_ON_AMQP {
-            Some(Kept::GoesBack(End::Tail))
-        } else {
-            None
-        };
+        let over = is_over(left, (!node.is_redis()).then(|| began.elapsed()));
         let is_ours = over.is_none() && {
             tokio::select! {
                 // The clock may be set meanwhile, and a machine may sleep: it is looked at again.
@@ -207,6 +202,15 @@ async fn makes_room(node: &Node, began: Instant) {
             return;
         }
     }
+}
+
+/// Whether a message is kept no longer, given what is left to its time, and for how long RabbitMQ has lent it.
+fn is_over(left: Duration, lent: Option<Duration>) -> Option<Kept> {
+    if left.is_zero() {
+        return Some(Kept::Due);
+    }
+    let goes_back = lent.is_some_and(|lent| lent >= LONGEST_ON_AMQP);
+    goes_back.then_some(Kept::GoesBack(End::Tail))
 }
 
 /// Lets somebody else have a message: in the queue for it, or at the tail of its own.
@@ -255,3 +259,21 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
 
 /// A third of RabbitMQ's own limit: it closes the channel of who holds a message for half an hour.
 const LONGEST_ON_AMQP: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_waits_goes_back_before_rabbitmq_closes_its_channel() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let day = Duration::from_secs(86_400);
+        assert_eq!(is_over(day, Some(LONGEST_ON_AMQP - SECOND)), None);
+        assert_eq!(is_over(day, Some(LONGEST_ON_AMQP)), Some(Kept::GoesBack(End::Tail)));
+        assert_eq!(is_over(Duration::ZERO, Some(LONGEST_ON_AMQP)), Some(Kept::Due));
+        // Redis has no such limit: the message is renewed.
+        assert_eq!(is_over(day, None), None);
+        // RabbitMQ's own is half an hour; a look at the clock comes every 30 s.
+        assert!(LONGEST_ON_AMQP + LOOK_AT_CLOCK < SECOND * 1800);
+    }
+}
