@@ -380,3 +380,36 @@ fn address(case: Case, crew: &mut Crew) -> Result<SocketAddr, BenchError> {
 pub(super) fn unprepared(path: &Path, source: io::Error) -> BenchError {
     BenchError::Prepare { path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_a_depot_serves_is_not_measured() {
+        let options = |parallel, files| Options {
+            program: PathBuf::new(),
+            peer: Vec::new(),
+            cases: vec![Case::ALL[0]],
+            size: 1,
+            parallel,
+            files,
+            runs: 1,
+            folder: PathBuf::new(),
+            record_folder: None,
+            image: None,
+            system_calls: false,
+            against: None,
+        };
+        assert!(options(MOST_PARALLEL, MOST_FILES).check().is_ok());
+        for (parallel, files, words) in [
+            (MOST_PARALLEL + 1, 1, "251 transfers at once"),
+            (0, 1, "0 transfers at once"),
+            (1, MOST_FILES + 1, "100001 small files"),
+            (1, 0, "0 small files"),
+        ] {
+            let error = options(parallel, files).check().unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

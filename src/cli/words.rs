@@ -72,4 +72,13 @@ mod tests {
             assert_eq!(of_label(label), shown);
         }
     }
+
+    #[test]
+    fn of_a_long_message_its_beginning_is_shown() {
+        let progress =
+            |message: String| JobProgress { message: Some(message), ..JobProgress::default() };
+        let most = "\u{e9}".repeat(MOST_SHOWN);
+        assert_eq!(of_progress(&progress(most.clone())), most);
+        assert_eq!(of_progress(&progress(format!("{most}x"))), most);
+    }
 }

@@ -79,7 +79,7 @@ impl Tree {
 
     /// Looks through the folder again.
     pub(super) fn look_again(&self) -> Result<Arc<Index>, DepotError> {
-        let index = Arc::new(Index::of(&self.path, self.root.as_fd())?);
+        let index = Arc::new(Index::of(&self.path, self.root.as_fd(), NODES)?);
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&index);
         Ok(index)
     }
@@ -137,7 +137,7 @@ impl Index {
     }
 
     /// Looks through a folder. What may not be read is not there; the folder itself must be.
-    fn of(path: &Path, root: BorrowedFd<'_>) -> Result<Self, DepotError> {
+    fn of(path: &Path, root: BorrowedFd<'_>, most: usize) -> Result<Self, DepotError> {
         let mut index = Self::default();
         index.add(Kind::Collection, Path::new(""))?;
         index.add(Kind::Folder, Path::new(""))?;
@@ -163,8 +163,8 @@ impl Index {
                     contents.files.push(entry.clone());
                     index.add(Kind::Item, &entry)?;
                 }
-                if index.nodes.len() > NODES {
-                    return Err(DepotError::TooMany { path: path.to_owned(), limit: NODES });
+                if index.nodes.len() > most {
+                    return Err(DepotError::TooMany { path: path.to_owned(), limit: most });
                 }
             }
             let contents = index.folders.entry(folder).or_default();
@@ -252,3 +252,20 @@ fn open_beneath(root: BorrowedFd<'_>, path: &Path, flags: OFlag) -> io::Result<O
 
 /// Three a file: a few hundred bytes of memory each, and a second or two to look through.
 const NODES: usize = 1_500_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_files_are_served_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        (0..3).for_each(|nth| std::fs::write(folder.path().join(nth.to_string()), "").unwrap());
+        let root = OwnedFd::from(File::open(folder.path()).unwrap());
+        // The collection and the folder; for each file, and its item, one.
+        let most = 2 + 2 * 3;
+        assert_eq!(Index::of(folder.path(), root.as_fd(), most).unwrap().nodes.len(), most);
+        let error = Index::of(folder.path(), root.as_fd(), most - 1).unwrap_err();
+        assert!(matches!(error, DepotError::TooMany { limit, .. } if limit == most - 1), "{error}");
+    }
+}

@@ -366,4 +366,14 @@ mod tests {
             assert!(matches!(Hint::new(written, known), Hint::Known(all) if all.len() == 5));
         }
     }
+
+    #[test]
+    fn a_name_that_is_too_long_to_be_a_slip_is_compared_with_nothing() {
+        for (length, is_near) in [(100, true), (101, false)] {
+            let known = "a".repeat(length);
+            let written = format!("{}b", &known[1..]);
+            let hint = Hint::new(&written, [&*known]);
+            assert_eq!(matches!(hint, Hint::Nearest(_)), is_near, "{length}: {hint:?}");
+        }
+    }
 }

@@ -221,4 +221,24 @@ mod tests {
         emptied(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+
+    #[test]
+    fn a_directory_is_not_moved_to_the_top_when_every_name_for_it_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let take =
+            |nth| fs::create_dir_all(folder.path().join(format!(".gantline-{nth}/x"))).unwrap();
+        (1..MAX_NAMES).for_each(take);
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        let top = OwnedFd::from(File::open(folder.path()).unwrap());
+        let parent = OwnedFd::from(File::open(folder.path().join("a")).unwrap());
+        let folded = || {
+            let path = folder.path().to_owned();
+            let mut sweep = Sweep { top: top.as_fd(), path, folded: 0, remains: None };
+            sweep.fold_up(&parent, c"b")
+        };
+        take(MAX_NAMES);
+        assert_eq!(folded(), Err(Errno::EEXIST));
+        fs::remove_dir_all(folder.path().join(format!(".gantline-{MAX_NAMES}"))).unwrap();
+        assert_eq!(folded(), Ok(()));
+    }
 }

@@ -199,4 +199,19 @@ mod tests {
             assert_eq!(str_of(&pickle, &node).unwrap(), None, "{json}");
         }
     }
+
+    #[test]
+    fn what_is_too_deep_or_too_long_has_no_text() {
+        let text = |json: &str| {
+            let node = Node::read(json).unwrap();
+            str_of(&Pickle::read(&node).unwrap(), &node).unwrap()
+        };
+        let deep = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(text(&deep(DEPTH)), Some(deep(DEPTH)));
+        assert_eq!(text(&deep(DEPTH + 1)), None);
+        // With its quotes.
+        let long = |bytes| format!(r#"["{}"]"#, "a".repeat(bytes - 2));
+        assert!(text(&long(MOST)).is_some());
+        assert_eq!(text(&long(MOST + 1)), None);
+    }
 }

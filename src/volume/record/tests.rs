@@ -225,3 +225,21 @@ fn nothing_that_cannot_be_recorded_is_passed_over_in_silence() {
     assert_eq!(failure, "/no/such: No such file or directory (os error 2)");
     assert!(record.failure().is_none(), "it is said once");
 }
+
+#[test]
+fn what_stands_behind_the_first_16_mib_of_a_record_is_not_read() {
+    let mut ground = Ground::new();
+    let first = TempDirectory::create(&ground.things, ground.record()).unwrap();
+    ground.kill(first);
+    let file = ground.files().remove(0);
+    let text = fs::read_to_string(&file).unwrap();
+    let intended = text.lines().find(|line| line.contains("intends")).unwrap();
+    let another = format!("{}\n", intended.replacen("\"number\":", "\"number\":1", 1));
+    let gone = "{\"gone\":{\"number\":99}}\n";
+    let most: usize = 16 << 20;
+    for (length, found) in [(most, 2), (most + 1, 1)] {
+        let spaces = length - text.len() - gone.len() - another.len();
+        fs::write(&file, format!("{text}{}{gone}{another}", " ".repeat(spaces))).unwrap();
+        assert_eq!(ground.dead().remove(0).paths().len(), found, "{length}: {another}");
+    }
+}
