@@ -163,15 +163,3 @@ fn read_text(from: impl Read) -> io::Result<String> {
 
 /// Bytes of a job document or a message: what MongoDB, where Girder keeps its own, takes.
 const MAX_DOCUMENT: u64 = 16 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_is_read_as_far_as_one_may_go_and_refused_beyond() {
-        let read = |bytes| read_text(io::repeat(b' ').take(bytes)).map(|text| text.len() as u64);
-        assert_eq!(read(MAX_DOCUMENT).unwrap(), MAX_DOCUMENT);
-        assert_eq!(read(MAX_DOCUMENT + 1).unwrap_err().to_string(), "it has more than 16 MiB");
-    }
-}
