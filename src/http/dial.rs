@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use url::Host;
 
 use super::addresses::Addresses;
+use super::exchange::Waits;
 use super::request::Request;
 use super::shared::Shared;
 use super::tls::Session;
@@ -51,7 +52,7 @@ enum State {
 #[must_use]
 pub(super) enum Dialled {
     /// Not there yet.
-    Waits(Progress),
+    Waits(Waits),
     /// The server has the request. The answer's head is to be there by `deadline`.
     Sent { transport: Transport, deadline: Instant },
 }
@@ -59,7 +60,7 @@ pub(super) enum Dialled {
 /// What one step came to.
 enum Step {
     To(State),
-    Stay(State, Progress),
+    Stay(State, Waits),
     Sent { transport: Transport, deadline: Instant },
 }
 

@@ -1,5 +1,6 @@
 //! One GET under way: the way to the server, the head of its answer, redirects.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -38,11 +39,11 @@ pub struct Exchange {
     state: State,
 }
 
-/// What an exchange waits for.
+/// What an exchange waits for, and what it has in the end.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
-pub enum Progress {
+pub enum Progress<T = ()> {
     /// Run this in another thread and hand what comes of it to [`Exchange::resolved`]. It is said
     /// once for each host; then the exchange is blocked.
     Lookup(Lookup),
@@ -51,8 +52,22 @@ pub enum Progress {
         /// When to call again at the latest.
         deadline: Instant,
     },
-    /// For nothing: [`Exchange::into_response`] has the response.
-    Ready,
+    /// For nothing: here it is.
+    Ready(T),
+}
+
+/// What is waited for by who has nothing to give in the end.
+pub(super) type Waits = Progress<Infallible>;
+
+impl Waits {
+    /// The same, of who has something.
+    pub(super) fn of<T>(self) -> Progress<T> {
+        match self {
+            Self::Lookup(lookup) => Progress::Lookup(lookup),
+            Self::Blocked { deadline } => Progress::Blocked { deadline },
+            Self::Ready(never) => match never {},
+        }
+    }
 }
 
 /// A response with a body that is worth having.
@@ -68,7 +83,9 @@ pub struct Response {
     pub validator: Option<Validator>,
     /// How long the connection took to be there, which is a round trip; zero over one that was kept.
     pub round_trip: Duration,
-    /// The body.
+    /// The connection's number, as [`Exchange::connection`] gives it.
+    pub socket: u32,
+    /// The body. It goes on with the same socket, which is taken to be readable.
     pub body: Body,
 }
 
@@ -79,16 +96,15 @@ enum State {
     Head { transport: Transport, deadline: Instant, collector: Collector },
     /// Reads what an error says.
     Refused(Refusal),
-    /// Has a response.
-    Ready(Box<Response>),
-    /// Has returned an error.
-    Failed,
+    /// Has given a response, or an error.
+    Over,
 }
 
 /// What one step of the exchange came to.
 enum Step {
     To(State),
-    Stay(State, Progress),
+    Stay(State, Waits),
+    Done(Box<Response>),
 }
 
 impl Exchange {
@@ -110,20 +126,21 @@ impl Exchange {
         Ok(exchange)
     }
 
-    /// Goes as far as it can without blocking.
+    /// Goes as far as it can without blocking. An exchange that has given its response is over.
     ///
     /// # Errors
     /// The GET has failed, and the exchange is of no more use.
-    pub fn advance(&mut self, now: Instant) -> Result<Progress, HttpError> {
+    pub fn advance(&mut self, now: Instant) -> Result<Progress<Box<Response>>, HttpError> {
         // Each turn comes nearer to the end: addresses and redirects are counted.
         loop {
-            let state = std::mem::replace(&mut self.state, State::Failed);
+            let state = std::mem::replace(&mut self.state, State::Over);
             match self.step(state, now)? {
                 Step::To(state) => self.state = state,
-                Step::Stay(state, progress) => {
+                Step::Stay(state, waits) => {
                     self.state = state;
-                    return Ok(progress);
+                    return Ok(waits.of());
                 }
+                Step::Done(response) => return Ok(Progress::Ready(response)),
             }
         }
     }
@@ -145,8 +162,7 @@ impl Exchange {
             }
             State::Head { transport, .. } => Some((self.socket, transport.stream())),
             State::Refused(refusal) => Some((self.socket, refusal.connection())),
-            State::Ready(response) => Some((self.socket, response.body.connection())),
-            State::Failed => None,
+            State::Over => None,
         }
     }
 
@@ -155,16 +171,7 @@ impl Exchange {
         match &self.state {
             State::Dial(dial) => dial.is_sending(),
             State::Head { transport, .. } => transport.is_sending(),
-            State::Refused(_) | State::Ready(_) | State::Failed => false,
-        }
-    }
-
-    /// The response, after [`Progress::Ready`]. Its body goes on with the same socket, which is
-    /// taken to be readable.
-    pub fn into_response(self) -> Option<Response> {
-        match self.state {
-            State::Ready(response) => Some(*response),
-            _ => None,
+            State::Refused(_) | State::Over => false,
         }
     }
 
@@ -194,8 +201,7 @@ impl Exchange {
                     Ok(Step::Stay(State::Refused(refusal), Progress::Blocked { deadline }))
                 }
             },
-            State::Ready(response) => Ok(Step::Stay(State::Ready(response), Progress::Ready)),
-            State::Failed => Err(HttpError::Bug("an exchange was advanced after it had failed")),
+            State::Over => Err(HttpError::Bug("an exchange was advanced after it was over")),
         }
     }
 
@@ -265,14 +271,15 @@ impl Exchange {
         if self.get.keep && head.keeps {
             body = body.keeping(Origin { url: self.get.url.clone(), socket: self.socket });
         }
-        Ok(Step::To(State::Ready(Box::new(Response {
+        Ok(Step::Done(Box::new(Response {
             status: head.status,
             total: placed.total,
             start: placed.start,
             validator: head.validator.clone(),
             round_trip: self.round_trip,
+            socket: self.socket,
             body,
-        }))))
+        })))
     }
 
     fn redirect(&mut self, head: &Head) -> Result<Step, HttpError> {
@@ -303,8 +310,7 @@ impl fmt::Debug for Exchange {
             State::Dial(dial) => shown.field("state", dial),
             State::Head { .. } => shown.field("state", &"head"),
             State::Refused(_) => shown.field("state", &"refused"),
-            State::Ready(_) => shown.field("state", &"ready"),
-            State::Failed => shown.field("state", &"failed"),
+            State::Over => shown.field("state", &"over"),
         };
         shown.finish()
     }

@@ -168,10 +168,7 @@ impl Pool {
                     let socket = exchange.connection().map(|(_, stream)| ((*stream).as_fd(), more));
                     self.wait(socket, deadline.saturating_duration_since(Instant::now()))?;
                 }
-                Progress::Ready => {
-                    let response = exchange.into_response();
-                    return Ok(response.ok_or(HttpError::Bug("a response is ready and not there"))?);
-                }
+                Progress::Ready(response) => return Ok(*response),
             }
         }
     }

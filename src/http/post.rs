@@ -139,13 +139,13 @@ impl Posting {
     /// # Errors
     /// The server cannot be reached.
     pub fn advance(&mut self, now: Instant) -> Result<Progress, HttpError> {
-        let State::Going(dial) = &mut self.state else { return Ok(Progress::Ready) };
+        let State::Going(dial) = &mut self.state else { return Ok(Progress::Ready(())) };
         match dial.advance(&self.request, now) {
-            Ok(Dialled::Waits(progress)) => Ok(progress),
+            Ok(Dialled::Waits(waits)) => Ok(waits.of()),
             Ok(Dialled::Sent { transport, .. }) => {
                 self.socket = dial.socket();
                 self.state = State::Open(transport, Collector::new(self.shared.limits.head_bytes));
-                Ok(Progress::Ready)
+                Ok(Progress::Ready(()))
             }
             Err(error) => Err(self.failed(error)),
         }

@@ -137,9 +137,7 @@ impl Pool {
                     let socket = dial.connection().map(|stream| ((*stream).as_fd(), events));
                     self.wait(socket, deadline.saturating_duration_since(Instant::now()))?;
                 }
-                Dialled::Waits(Progress::Ready) => {
-                    return Err(HttpError::Bug("a request is there and was not sent").into());
-                }
+                Dialled::Waits(Progress::Ready(never)) => match never {},
             }
         }
     }

@@ -114,7 +114,7 @@ fn download(get: Get) -> Result<Vec<u8>, HttpError> {
         }
         match progress {
             Progress::Lookup(lookup) => exchange.resolved(lookup.run()),
-            Progress::Ready => break exchange.into_response().unwrap(),
+            Progress::Ready(response) => break response,
             _ => poll.poll(&mut events, Some(Duration::from_secs(30))).unwrap(),
         }
     };

@@ -145,13 +145,13 @@ impl Driver {
         loop {
             self.advances += 1;
             match exchange.advance(Instant::now())? {
-                Progress::Ready => {
-                    self.register(&mut exchange);
-                    return Ok(exchange.into_response().expect("it is ready"));
+                Progress::Ready(mut response) => {
+                    self.register(Some((response.socket, response.body.connection())));
+                    return Ok(*response);
                 }
                 Progress::Lookup(lookup) => exchange.resolved(lookup.run()),
                 Progress::Blocked { deadline } => {
-                    self.register(&mut exchange);
+                    self.register(exchange.connection());
                     self.wait(deadline.saturating_duration_since(Instant::now()));
                 }
                 other => panic!("unknown progress {other:?}"),
@@ -209,8 +209,8 @@ impl Driver {
         }
     }
 
-    fn register(&mut self, exchange: &mut Exchange) {
-        if let Some((number, stream)) = exchange.connection()
+    fn register(&mut self, connection: Option<(u32, &mut mio::net::TcpStream)>) {
+        if let Some((number, stream)) = connection
             && self.registered != Some(number)
         {
             let interest = Interest::READABLE | Interest::WRITABLE;

@@ -11,7 +11,8 @@ use mio::net::TcpStream;
 
 use crate::backoff::Backoff;
 use crate::http::{
-    Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, RangeError, Read, Validator,
+    Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, RangeError, Read, Response,
+    Validator,
 };
 use crate::pump::error::TransferError;
 use crate::pump::took::Took;
@@ -188,22 +189,14 @@ impl Fetch {
                         return Ok(Opening::Lookup(Ticket(self.connections), lookup));
                     }
                     Ok(Progress::Blocked { deadline }) => return Ok(Opening::Blocked(deadline)),
-                    Ok(Progress::Ready) => self.take_response(taken)?,
+                    Ok(Progress::Ready(response)) => self.take(*response, taken)?,
                     Err(error) => self.failed(error, taken, now)?,
                 },
             }
         }
     }
 
-    fn take_response(&mut self, taken: u64) -> Result<(), TransferError> {
-        let State::Exchanging { exchange } = std::mem::replace(&mut self.state, State::Idle) else {
-            return Err(TransferError::Bug("a response without an exchange"));
-        };
-        let mut exchange = exchange;
-        let number = exchange.connection().map_or(0, |(number, _)| number);
-        let Some(response) = exchange.into_response() else {
-            return Err(TransferError::Bug("an exchange that is ready has no response"));
-        };
+    fn take(&mut self, response: Response, taken: u64) -> Result<(), TransferError> {
         if let (Some(expected), Some(found)) = (self.size, response.total)
             && expected != found
         {
@@ -216,7 +209,7 @@ impl Fetch {
         self.said = response.validator;
         self.resumed += u32::from(std::mem::take(&mut self.is_broken));
         self.round_trip = self.round_trip.max(response.round_trip);
-        self.state = State::Open { body: Box::new(response.body), number };
+        self.state = State::Open { body: Box::new(response.body), number: response.socket };
         Ok(())
     }
 
