@@ -140,9 +140,7 @@ impl Sink {
         if let Self::Post(post) = self {
             return post.splice(reader, held, now);
         }
-        let Some(sink) = self.raw() else {
-            return Err(TransferError::Bug("a sink that cannot be spliced into"));
-        };
+        let Some(sink) = self.raw() else { return Ok(Spliced::Unfit(Errno::EINVAL)) };
         match splice_bytes(reader, &sink, held) {
             Err(errno) if is_to_fall_back(errno) => Ok(Spliced::Unfit(errno)),
             answer => Gave::judge(answer)

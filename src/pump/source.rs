@@ -12,7 +12,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::pump::error::TransferError;
 use crate::pump::far::Far;
-use crate::pump::took::Took;
+use crate::pump::took::{Filled, Took};
 use crate::sys::{pipe, uninterrupted};
 
 /// One end of a transfer.
@@ -102,17 +102,17 @@ impl Source {
         buffer: &mut [u8],
         taken: u64,
         now: Instant,
-    ) -> Result<Took, TransferError> {
+    ) -> Result<Filled, TransferError> {
         let descriptor = match self {
             Self::Far(far) => return far.read(buffer, taken, now),
             Self::File(file) => file.file.as_fd(),
             Self::Fifo(fifo) => fifo.reader.as_fd(),
             Self::Descriptor(descriptor) => OwnedFd::as_fd(descriptor),
-            Self::Spent => return Ok(Took::Blocked),
+            Self::Spent => return Ok(Took::Blocked.into()),
         };
         let answer =
             uninterrupted(|| nix::unistd::read(descriptor, buffer)).map_err(io::Error::from);
-        self.spliced(answer, taken, now)
+        self.spliced(answer, taken, now).map(Filled::Took)
     }
 
     /// Begins anew with the byte that was the first. False: this source can be read only once.

@@ -9,7 +9,7 @@ use crate::pump::error::TransferError;
 use crate::pump::line::{Line, Supply};
 use crate::pump::route::{is_the_sinks, is_to_fall_back};
 use crate::pump::source::Source;
-use crate::pump::took::{Gave, Spliced, Took};
+use crate::pump::took::{Filled, Gave, Spliced, Took};
 use crate::pump::transfer::Room;
 use crate::pump::turn::Context;
 use crate::sys::pipe::{PIPE_BYTES, unread};
@@ -32,17 +32,17 @@ impl Line {
         context: &mut Context<'_>,
     ) -> Result<Outcome, TransferError> {
         let taken = self.transfer.taken();
-        let took = match &mut self.supply {
+        let filled = match &mut self.supply {
             Supply::Pulled(Source::Far(far), _) if far.ring().is_some() => {
                 far.gather(most, context)?
             }
             Supply::Pulled(source, Load::Copy(buffer)) => {
                 let buffer = buffer.get_or_insert_with(|| CopyBuffer::new(context.pool.lend()));
-                let took = source.read(buffer.space(most), taken, context.now)?;
-                if let Took::Bytes(bytes) = took {
+                let filled = source.read(buffer.space(most), taken, context.now)?;
+                if let Filled::Took(Took::Bytes(bytes)) = filled {
                     buffer.filled(bytes);
                 }
-                took
+                filled
             }
             Supply::Pulled(source, Load::Splice(between)) => {
                 let Some((descriptor, limit)) = source.raw() else {
@@ -71,7 +71,7 @@ impl Line {
                         if let Took::Bytes(bytes) = took {
                             between.filled(bytes);
                         }
-                        took
+                        took.into()
                     }
                 }
             }
@@ -79,7 +79,13 @@ impl Line {
                 return Err(TransferError::Bug("a fill of a carrier that has no room"));
             }
         };
-        self.took(took)
+        match filled {
+            Filled::Took(took) => self.took(took),
+            Filled::Ahead(bytes) => {
+                self.transfer.gathered(bytes);
+                Ok(Outcome::Go)
+            }
+        }
     }
 
     /// Tells the transfer what a fill came to.
@@ -91,7 +97,6 @@ impl Line {
                 }
                 self.transfer.filled(bytes);
             }
-            Took::Ahead(bytes) => self.transfer.gathered(bytes),
             Took::Blocked => self.transfer.source_blocked(),
             Took::Ended => self.transfer.source_ended(),
             Took::Broken => {
@@ -183,7 +188,9 @@ impl Line {
             return Err(TransferError::Bug("a move out of a spool"));
         };
         let Some((descriptor, limit)) = source.raw() else {
-            return Err(TransferError::Bug("a source that cannot be spliced"));
+            // It was resumed, and goes on in chunks now.
+            self.copy();
+            return Ok(Outcome::Go);
         };
         let Some(sink) = self.sink.raw() else {
             // A FIFO without a reader: the reader's coming is its edge.
@@ -228,7 +235,6 @@ impl Line {
                     self.after_short_move()?;
                 }
             }
-            Took::Ahead(_) => return Err(TransferError::Bug("a move that is not in order")),
             Took::Blocked => self.transfer.move_blocked(),
             Took::Ended => self.transfer.source_ended(),
             Took::Broken => {

@@ -7,12 +7,25 @@ use nix::errno::Errno;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Took {
     Bytes(usize),
-    /// So many have come that are not next in their order.
-    Ahead(usize),
     Blocked,
     Ended,
     /// It broke; the source pauses and is opened again.
     Broken,
+}
+
+/// What taking into a buffer came to.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filled {
+    Took(Took),
+    /// So many have come that are not next in their order.
+    Ahead(usize),
+}
+
+impl From<Took> for Filled {
+    fn from(took: Took) -> Self {
+        Self::Took(took)
+    }
 }
 
 /// What giving came to.

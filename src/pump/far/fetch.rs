@@ -12,7 +12,7 @@ use mio::net::TcpStream;
 use crate::backoff::Backoff;
 use crate::http::{
     Body, Client, Exchange, Get, HttpError, Kept, Lookup, Progress, RangeError, Read, Response,
-    Validator,
+    Validator, place,
 };
 use crate::pump::error::TransferError;
 use crate::pump::took::Took;
@@ -366,9 +366,11 @@ impl Fetch {
     }
 
     /// Makes an error of this module's of one that a splice returned.
-    pub(crate) fn broken(&self, source: io::Error) -> Option<HttpError> {
-        let State::Open { body, .. } = &self.state else { return None };
-        Some(body.broken(source))
+    pub(crate) fn broken(&self, source: io::Error) -> HttpError {
+        match &self.state {
+            State::Open { body, .. } => body.broken(source),
+            _ => HttpError::Connection { place: place(&self.get.url), source },
+        }
     }
 
     pub(crate) fn is_open(&self) -> bool {

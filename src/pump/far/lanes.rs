@@ -371,7 +371,7 @@ fn is_of_a_change(error: &TransferError) -> bool {
 }
 
 /// There always is a lane.
-const NOBODY: TransferError = TransferError::Bug("a body that no connection fetches");
+pub(super) const NOBODY: TransferError = TransferError::Bug("a body that no connection fetches");
 
 /// How long the transfer may wait for that answer. A look-up, a connection and a head take two or
 /// three round trips.

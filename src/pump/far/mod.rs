@@ -27,7 +27,7 @@ use mio::{Interest, Token};
 
 use self::fetch::{Fetch, Opening, Ticket};
 use self::hearing::Hearing;
-use self::lanes::Lanes;
+use self::lanes::{Lanes, NOBODY};
 use self::low_water::LowWater;
 use self::pace::Pace;
 use self::stall::Stall;
@@ -35,7 +35,7 @@ use self::sums::Sums;
 use crate::http::Read;
 use crate::pump::carrier::ring::Ring;
 use crate::pump::error::TransferError;
-use crate::pump::took::Took;
+use crate::pump::took::{Filled, Took};
 use crate::pump::turn::Context;
 
 /// A GET at work, with all that watches it.
@@ -90,18 +90,13 @@ impl Far {
 
     /// Begins at the first byte, again if it was begun before.
     pub(crate) fn begin(&mut self) -> Result<(), TransferError> {
-        self.stop();
         self.stall.forgive();
         self.pace = None;
         let is_to_be_read_again = self.sums.as_mut().is_some_and(Sums::begin);
-        match &mut self.fetching {
-            Fetching::One(fetch) => {
-                fetch.read_again_if_unchecked(is_to_be_read_again);
-                fetch.ask_to_the_end();
-                fetch.begin(0)
-            }
-            Fetching::Several(_) => Err(TransferError::Bug("lanes begin as one connection")),
-        }
+        let fetch = self.let_go().ok_or(NOBODY)?;
+        fetch.read_again_if_unchecked(is_to_be_read_again);
+        fetch.ask_to_the_end();
+        fetch.begin(0)
     }
 
     /// Whether bytes can be asked for without [`open`](Self::open) first.
@@ -189,10 +184,7 @@ impl Far {
                 fetch.check(taken + bytes as u64).map(|()| Took::Bytes(bytes))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Took::Blocked),
-            Err(error) => match fetch.broken(error) {
-                Some(error) => fetch.broke(error, taken, now),
-                None => Err(TransferError::Bug("a splice without a body")),
-            },
+            Err(error) => fetch.broke(fetch.broken(error), taken, now),
         }
     }
 
@@ -202,12 +194,12 @@ impl Far {
         buffer: &mut [u8],
         taken: u64,
         now: Instant,
-    ) -> Result<Took, TransferError> {
-        let Fetching::One(fetch) = &mut self.fetching else { return Ok(Took::Blocked) };
+    ) -> Result<Filled, TransferError> {
+        let Fetching::One(fetch) = &mut self.fetching else { return Ok(Took::Blocked.into()) };
         if let Some(at) = fetch.again() {
             return sums::read_again(fetch, self.sums.as_mut(), buffer, (at, taken), now);
         }
-        match fetch.read(buffer, taken) {
+        let took = match fetch.read(buffer, taken) {
             Ok(Read::Bytes(bytes)) => {
                 if let Some(sums) = &mut self.sums {
                     sums.came(buffer.get(..bytes).unwrap_or_default());
@@ -217,7 +209,8 @@ impl Far {
             Ok(Read::Ended) => Ok(Took::Ended),
             Ok(_) => Ok(Took::Blocked),
             Err(error) => fetch.broke(error, taken, now),
-        }
+        };
+        took.map(Filled::Took)
     }
 
     /// What was fetched over several connections, if it is.
@@ -233,17 +226,19 @@ impl Far {
         &mut self,
         most: usize,
         context: &mut Context<'_>,
-    ) -> Result<Took, TransferError> {
-        let Fetching::Several(several) = &mut self.fetching else { return Ok(Took::Blocked) };
+    ) -> Result<Filled, TransferError> {
+        let Fetching::Several(several) = &mut self.fetching else {
+            return Ok(Took::Blocked.into());
+        };
         let Several { lanes, ring } = &mut **several;
         let before = ring.frontier();
         let come = lanes.gather(ring, most, self.token, context)?;
         self.has_gathered |= lanes.are_proven();
         Ok(match usize::try_from(ring.frontier() - before).unwrap_or(usize::MAX) {
-            0 if come > 0 => Took::Ahead(come),
-            0 if ring.is_complete() => Took::Ended,
-            0 => Took::Blocked,
-            bytes => Took::Bytes(bytes),
+            0 if come > 0 => Filled::Ahead(come),
+            0 if ring.is_complete() => Took::Ended.into(),
+            0 => Took::Blocked.into(),
+            bytes => Took::Bytes(bytes).into(),
         })
     }
 
@@ -268,15 +263,18 @@ impl Far {
 
     /// Lets go of what is under way; [`begin`](Self::begin) may follow.
     pub(crate) fn stop(&mut self) {
-        if let Fetching::Several(several) = &mut self.fetching
-            && let Some(fetch) = several.lanes.take_one()
-        {
-            self.fetching = Fetching::One(Box::new(fetch));
-        }
-        if let Fetching::One(fetch) = &mut self.fetching {
-            fetch.stop();
-        }
+        self.let_go();
+    }
+
+    /// Lets go of what is under way. One GET is left.
+    fn let_go(&mut self) -> Option<&mut Fetch> {
         self.opening_until = None;
+        if let Fetching::Several(several) = &mut self.fetching {
+            self.fetching = Fetching::One(Box::new(several.lanes.take_one()?));
+        }
+        let Fetching::One(fetch) = &mut self.fetching else { return None };
+        fetch.stop();
+        Some(fetch)
     }
 
     /// How many bytes there will be, when that is known.

@@ -17,7 +17,7 @@ use crate::http::Read;
 use crate::pump::end::{Sum, Summed};
 use crate::pump::error::TransferError;
 use crate::pump::summer::{Summer, Summing};
-use crate::pump::took::Took;
+use crate::pump::took::{Filled, Took};
 
 /// The sum of a source, as far as it is known.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ pub(super) fn read_again(
     buffer: &mut [u8],
     (at, taken): (u64, u64),
     now: Instant,
-) -> Result<Took, TransferError> {
+) -> Result<Filled, TransferError> {
     let left = usize::try_from(taken - at).unwrap_or(usize::MAX).min(buffer.len());
     let before = buffer.get_mut(..left).unwrap_or_default();
     match fetch.read(before, at) {
@@ -192,12 +192,12 @@ pub(super) fn read_again(
                 sums.came(before.get(..bytes).unwrap_or_default());
             }
             fetch.came_again(bytes, taken);
-            Ok(Took::Ahead(bytes))
+            Ok(Filled::Ahead(bytes))
         }
         // It is shorter than it was.
         Ok(Read::Ended) => Err(TransferError::Size { expected: taken, found: at }),
-        Ok(_) => Ok(Took::Blocked),
-        Err(error) => fetch.broke(error, taken, now),
+        Ok(_) => Ok(Took::Blocked.into()),
+        Err(error) => fetch.broke(error, taken, now).map(Filled::Took),
     }
 }
 

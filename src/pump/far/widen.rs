@@ -105,20 +105,21 @@ impl Far {
             self.give_up();
             return Ok(Considered::Nothing);
         }
+        let is_beginning = self.pace.as_ref().is_some_and(Pace::is_beginning);
+        let mut ring = Ring::new(taken..end);
+        let first_part = if is_beginning { UNKNOWN_PART } else { FIRST_PART };
+        let share = ring.unclaimed() / width.max(1) as u64;
+        let Some(part) = ring.claim(first_part.min(share), context.pool) else {
+            self.give_up();
+            return Ok(Considered::Nothing);
+        };
         self.listen_if(true, context.registry)?;
         self.set_low_water(1);
         self.low_water = LowWater::new();
         let Fetching::One(fetch) = &mut self.fetching else { return Ok(Considered::Nothing) };
         let other = fetch.lane(0);
         let fetch = std::mem::replace(&mut **fetch, other);
-        let is_beginning = self.pace.as_ref().is_some_and(Pace::is_beginning);
-        let mut ring = Ring::new(taken..end);
         let registered = self.registered.take();
-        let first_part = if is_beginning { UNKNOWN_PART } else { FIRST_PART };
-        let share = ring.unclaimed() / width.max(1) as u64;
-        let part = ring
-            .claim(first_part.min(share), context.pool)
-            .ok_or(TransferError::Bug("a ring without a first part"))?;
         let lanes = Lanes::around((fetch, registered), part, width, context.now);
         tracing::debug!(width, "one connection is too slow for its round trip");
         self.fetching = Fetching::Several(Box::new(Several { lanes, ring }));

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use crate::pump::error::TransferError;
 use crate::pump::fifo::ears::Ears;
 use crate::pump::fifo::ends::{Ends, FifoEnds, Seen};
-use crate::pump::fifo::readers::{Case, LeftOver, Order, Readers, Told};
+use crate::pump::fifo::readers::{AtTheEnd, Case, LeftOver, Order, Readers, Told};
 use crate::sys::fifo::Fifo;
 
 /// A FIFO that the container reads, from our side.
@@ -157,9 +157,12 @@ impl<E: Ends> InputFifo<E> {
     /// # Errors
     /// As [`next`](Self::next).
     pub(crate) fn reader_left(&mut self, written: u64) -> Result<Reaction, TransferError> {
-        match self.consider(Told::Refused, written)? {
+        match self.consider(written)? {
             Considered::First(reaction) => Ok(reaction),
-            Considered::Order(order, case) => self.obey(order, case),
+            Considered::Case(case) => {
+                let order = self.readers.told(Told::Refused, case);
+                self.obey(order, case)
+            }
         }
     }
 
@@ -173,14 +176,17 @@ impl<E: Ends> InputFifo<E> {
             // is there to see its end.
             self.ends.wait_for_leavers().map_err(TransferError::Watch)?;
         }
-        match self.consider(Told::SourceEnded, written)? {
-            Considered::First(reaction) => Ok(Finished::First(reaction)),
-            Considered::Order(Order::Close, _) => {
+        let case = match self.consider(written)? {
+            Considered::First(reaction) => return Ok(Finished::First(reaction)),
+            Considered::Case(case) => case,
+        };
+        match self.readers.source_ended(case) {
+            AtTheEnd::Close => {
                 self.ends.close_writer();
                 Ok(Finished::Closed)
             }
-            Considered::Order(Order::Wait, _) => Ok(Finished::Waiting),
-            Considered::Order(order, case) => self.obey(order, case).map(Finished::First),
+            AtTheEnd::Wait => Ok(Finished::Waiting),
+            AtTheEnd::First(order) => self.obey(order, case).map(Finished::First),
         }
     }
 
@@ -189,8 +195,8 @@ impl<E: Ends> InputFifo<E> {
         self.readers.seal();
     }
 
-    /// Considers what is not told by inotify, when all is considered that inotify has told by then.
-    fn consider(&mut self, told: Told, written: u64) -> Result<Considered, TransferError> {
+    /// What is the case, when all is considered that inotify has told by then.
+    fn consider(&mut self, written: u64) -> Result<Considered, TransferError> {
         loop {
             match self.next(written)? {
                 Reaction::Nothing => {}
@@ -199,7 +205,7 @@ impl<E: Ends> InputFifo<E> {
             let case = self.case(written)?;
             self.hear()?;
             if self.heard.is_empty() {
-                return Ok(Considered::Order(self.readers.told(told, case), case));
+                return Ok(Considered::Case(case));
             }
         }
     }
@@ -233,7 +239,7 @@ impl<E: Ends> InputFifo<E> {
 
     fn obey(&mut self, order: Order, case: Case) -> Result<Reaction, TransferError> {
         match order {
-            Order::Nothing | Order::Wait => Ok(Reaction::Nothing),
+            Order::Nothing => Ok(Reaction::Nothing),
             Order::MuteReads => {
                 self.ends.mute_reads();
                 Ok(Reaction::Nothing)
@@ -249,9 +255,6 @@ impl<E: Ends> InputFifo<E> {
                 Ok(Reaction::Over { unread: case.unread })
             }
             Order::Overlap => Err(TransferError::Overlap),
-            Order::Close => {
-                Err(TransferError::Bug("a FIFO that is closed before its source ended"))
-            }
         }
     }
 
@@ -384,7 +387,7 @@ impl<E: Ends> InputFifo<E> {
 enum Considered {
     /// What was told before has to be seen to first.
     First(Reaction),
-    Order(Order, Case),
+    Case(Case),
 }
 
 #[cfg(test)]

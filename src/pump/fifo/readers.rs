@@ -92,8 +92,6 @@ pub(crate) enum Told {
     Lost,
     /// A write was answered with `EPIPE`.
     Refused,
-    /// The source has given everything, and it is all in the FIFO.
-    SourceEnded,
 }
 
 /// What is the case, asked after the thing was told and before all else that happened by then was heard.
@@ -120,16 +118,24 @@ pub(crate) enum Order {
     TryAgain,
     /// The next reader has come: begin at the first byte.
     Next,
-    /// Close our end behind the last byte.
-    Close,
-    /// Everything is in the FIFO, and stays there for a reader that is yet to be heard of.
-    Wait,
     /// This reading is over: throw away what it left, and hold the FIFO for the next.
     Renew,
     /// This reading is over, and there is no other.
     Over,
     /// Two had it open, or a second came where the first had left off.
     Overlap,
+}
+
+/// What to do when the source has given everything, and it is all in the FIFO.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtTheEnd {
+    /// Close our end behind the last byte.
+    Close,
+    /// It stays there for a reader that is yet to be heard of.
+    Wait,
+    /// Something else comes first.
+    First(Order),
 }
 
 impl Readers {
@@ -177,7 +183,6 @@ impl Readers {
             Told::Followed => self.followed(),
             Told::Lost => self.lost(case),
             Told::Refused => self.refused(case),
-            Told::SourceEnded => self.source_ended(case),
         }
     }
 
@@ -309,27 +314,28 @@ impl Readers {
         }
     }
 
-    fn source_ended(&mut self, case: Case) -> Order {
+    /// The source has given everything, and it is all in the FIFO.
+    pub(crate) fn source_ended(&mut self, case: Case) -> AtTheEnd {
         let has_taken_all = case.unread == 0 && case.written > 0;
         match self.state {
             State::Read(_) | State::Once if !case.has_reader && !has_taken_all => {
                 match self.refused(case) {
-                    Order::Nothing => Order::Wait,
-                    order => order,
+                    Order::Nothing => AtTheEnd::Wait,
+                    order => AtTheEnd::First(order),
                 }
             }
             // Who is still there may be the one whose closing was told. One that reads is told of.
-            State::Read(reading) if reading.is_in_doubt(case) && case.written > 0 => Order::Wait,
+            State::Read(reading) if reading.is_in_doubt(case) && case.written > 0 => AtTheEnd::Wait,
             State::Read(mut reading) => {
                 reading.is_read_from |= case.unread != case.written;
                 self.state = State::Ended { is_read: true, reading, is_sealed: false };
-                Order::Close
+                AtTheEnd::Close
             }
             State::Once => {
                 self.state = State::Over;
-                Order::Close
+                AtTheEnd::Close
             }
-            _ => Order::Wait,
+            _ => AtTheEnd::Wait,
         }
     }
 
