@@ -10,6 +10,7 @@
 //!   [`transfers`](crate::transfers), which move bytes without a container. All else is internal.
 //! - A run has settings of its own ([`RunSettings`](crate::run::RunSettings)): events, standard output into any
 //!   writer, labels. Each event names its run, and what moves has an id.
+//! - Each line that a run logs is in its span, which has its id, whichever thread the line comes from.
 //! - A run's end can be waited for, looked for, awaited and heard of ([`RunHandle`](crate::RunHandle)).
 //! - What the environment says is one call away: [`Settings::from_env`](crate::settings::Settings::from_env).
 //! - A job cannot be made wrong: only parsers and the builder make one.

@@ -94,7 +94,7 @@
 //! | 3 | [`event`], [`store`], [`transfers`] |
 //! | 2 | [`girder`], [`pump`], [`volume`], [`docker`], [`depot`] |
 //! | 1 | [`spec`], [`http`], `guard` |
-//! | 0 | [`sys`], [`secret`], `backoff`, `image` |
+//! | 0 | [`sys`], [`secret`], `backoff`, `image`, `span` |
 //!
 //! # What holds everywhere
 //!
@@ -135,6 +135,7 @@ mod reporter;
 pub mod run;
 mod secret;
 pub mod settings;
+mod span;
 pub mod spec;
 mod store;
 mod sys;

@@ -8,6 +8,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::course::CHUNK;
+use crate::span::carried;
 
 /// The chunks of a pipe, as they become whole.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Chunks {
             };
             let _ = teller.send(last);
         };
-        thread::Builder::new().name("gantline-gather".into()).spawn(work)?;
+        thread::Builder::new().name("gantline-gather".into()).spawn(carried(work))?;
         Ok(Self { size, gathered, free })
     }
 }

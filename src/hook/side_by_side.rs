@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::send::{Content, Target};
 use super::{HookError, Session, Uploaded};
+use crate::span::carried;
 use crate::spec::UploadOptions;
 use crate::store::Parent;
 use crate::volume::WrittenFile;
@@ -116,7 +117,7 @@ impl<'env> Lot<'_, 'env> {
         let shared = self.shared;
         let work = move || shared.waiting.iter().for_each(|next| shared.send(next));
         let thread = thread::Builder::new().name("gantline-send".into());
-        match thread.spawn_scoped(self.scope, work) {
+        match thread.spawn_scoped(self.scope, carried(work)) {
             Ok(_) => self.senders += 1,
             Err(error) => tracing::debug!(%error, "there is no thread for more uploads"),
         }

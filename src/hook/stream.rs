@@ -25,6 +25,7 @@ use nix::unistd::linkat;
 use super::gather::{Chunks, Count, Gathered, RING};
 use super::send::{Content, Sending, Supply, Target};
 use super::{Access, HookError, Session, Uploaded};
+use crate::span::carried;
 use crate::spec::UploadOptions;
 use crate::store::{Parent, UploadState};
 
@@ -101,7 +102,7 @@ impl StreamUpload {
             }
         };
         let spawned = thread::Builder::new().name("gantline-upload".into());
-        spawned.spawn(move || settled(work())).map_err(unready)?;
+        spawned.spawn(carried(move || settled(work()))).map_err(unready)?;
         Ok((Self { keep, _stop: stop }, inlet))
     }
 

@@ -66,6 +66,7 @@ use self::pace::Pace;
 use self::sender::Sender;
 use crate::event::JobProgress;
 use crate::girder::{self, GirderError, JobClient, JobStatus, Token};
+use crate::span::carried;
 use crate::spec::GirderJob;
 
 /// Reports to one job in Girder. Dropped without [`finish`](Self::finish) or [`flush`](Self::flush),
@@ -169,7 +170,7 @@ impl JobReporter {
             refusals: 0,
         };
         let thread = thread::Builder::new().name("gantline-job".to_owned());
-        thread.spawn(move || sender.work()).map_err(ReporterError::Thread)?;
+        thread.spawn(carried(move || sender.work())).map_err(ReporterError::Thread)?;
         Ok(Self { desk })
     }
 

@@ -3,10 +3,11 @@
 use tokio::task::spawn_blocking;
 
 use super::error::Cause;
+use crate::span::carried;
 
 /// Runs what blocks in another thread.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Cause> + Send + 'static,
 ) -> Result<T, Cause> {
-    spawn_blocking(work).await.map_err(|_| Cause::Bug("blocking work panicked"))?
+    spawn_blocking(carried(work)).await.map_err(|_| Cause::Bug("blocking work panicked"))?
 }

@@ -15,6 +15,8 @@ use crate::backoff::Backoff;
 #[cfg(feature = "command")]
 use crate::http::Proxies;
 use crate::http::{self, ClientOptions};
+#[cfg(feature = "command")]
+use crate::span::carried;
 use crate::spec::JobSpec;
 #[cfg(feature = "command")]
 use crate::store::StoreError;
@@ -65,7 +67,7 @@ pub(super) async fn record(client: &Store, file: &str) -> Result<FileRecord, Cau
     let mut backoff = Backoff::of_a_question(client.patience());
     loop {
         let (asking, id) = (client.clone(), file.to_owned());
-        let answered = spawn_blocking(move || asking.file(&id)).await;
+        let answered = spawn_blocking(carried(move || asking.file(&id))).await;
         let error = match answered.map_err(|_| Cause::Bug("a question to Girder panicked"))? {
             Ok(record) => return Ok(record),
             Err(error) if error.is_worth_asking_again() && backoff.may_try_again() => error,

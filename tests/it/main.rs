@@ -54,6 +54,8 @@ mod pump_stress;
 mod pump_without_inotify;
 mod run_deaf;
 mod run_engine;
+#[cfg(feature = "command")]
+mod run_log;
 mod run_many;
 mod run_output;
 mod run_stops;

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
+use tracing::Span;
 
 use crate::pump::driver::Notify;
 use crate::pump::end::{Sink, Source};
@@ -70,10 +71,12 @@ impl Pump {
         started.map(|()| pump)
     }
 
-    /// A place for one run's transfers. `notify` is called in the workers' threads.
+    /// A place for one run's transfers. `notify` is called in the workers' threads. What they log belongs to the span
+    /// that is entered now.
     pub fn flow(&self, notify: Arc<dyn Fn(Notice) + Send + Sync>) -> Flow {
         let number = self.shared.next_flow.fetch_add(1, Ordering::Relaxed);
-        Flow { shared: Arc::clone(&self.shared), number, notify, output: OnceLock::new() }
+        let (shared, span) = (Arc::clone(&self.shared), Span::current());
+        Flow { shared, number, notify, output: OnceLock::new(), span }
     }
 }
 
@@ -108,6 +111,8 @@ pub struct Flow {
     notify: Notify,
     /// The worker that takes the container's output.
     output: OnceLock<Mailbox>,
+    /// What is logged of them, in the workers' threads, belongs to it.
+    span: Span,
 }
 
 impl Flow {
@@ -192,7 +197,8 @@ impl Flow {
     }
 
     fn transfer(&self, id: usize, source: NewSource, sink: Sink) -> NewTransfer {
-        NewTransfer { flow: self.number, id, source, sink, notify: Arc::clone(&self.notify) }
+        let (notify, span) = (Arc::clone(&self.notify), self.span.clone());
+        NewTransfer { flow: self.number, id, source, sink, notify, span }
     }
 
     /// Takes the workers in turn.

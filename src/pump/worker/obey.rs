@@ -57,7 +57,8 @@ impl Reactor {
         self.next_key += 1;
         let number = usize::try_from(key).unwrap_or(usize::MAX);
         let tokens = Tokens { source: Token(number * 2), sink: Token(number * 2 + 1) };
-        let flow = new.flow;
+        let (flow, span) = (new.flow, new.span.clone());
+        let _entered = span.enter();
         let mut driver = new.into_driver(tokens, self.ears.as_ref(), &self.summer)?;
         let mut begun = driver.begin(self.poll.registry()).map_err(PumpError::from_begin);
         if begun.is_ok() && driver.needs_a_thread() {
@@ -68,7 +69,8 @@ impl Reactor {
             };
             begun = driver.wait_in_thread(opened).map_err(PumpError::OpenFifo);
         }
-        self.slots.insert(key, Slot::new(flow, Work::Driver(Box::new(driver))));
+        let work = Work::Driver(Box::new(driver));
+        self.slots.insert(key, Slot::new(flow, work, span.clone()));
         begun.inspect_err(|_| self.remove(key))?;
         self.enqueue(key);
         Ok(key)
@@ -76,7 +78,7 @@ impl Reactor {
 
     fn attach(&mut self, attach: Attach, outlets: [NewTransfer; 2]) -> Result<(), PumpError> {
         let [stdout, stderr] = outlets;
-        let (flow, notify) = (stdout.flow, Arc::clone(&stdout.notify));
+        let (flow, notify, span) = (stdout.flow, Arc::clone(&stdout.notify), stdout.span.clone());
         let stdout = self.add(stdout)?;
         let stderr = self.add(stderr).inspect_err(|_| self.remove(stdout))?;
         let key = self.next_key;
@@ -88,7 +90,7 @@ impl Reactor {
                 self.remove(stderr);
             },
         )?;
-        let mut slot = Slot::new(flow, Work::Streams(Box::new(streams), notify));
+        let mut slot = Slot::new(flow, Work::Streams(Box::new(streams), notify), span);
         slot.outlets = [stdout, stderr];
         self.slots.insert(key, slot);
         self.enqueue(key);
@@ -97,10 +99,12 @@ impl Reactor {
 
     fn output_goes_on(&mut self, flow: u64, successor: Successor) {
         for key in self.keys_of(flow) {
-            let Some(Slot { work: Work::Streams(streams, _), .. }) = self.slots.get_mut(&key)
+            let Some(Slot { work: Work::Streams(streams, _), span, .. }) = self.slots.get_mut(&key)
             else {
                 continue;
             };
+            let span = span.clone();
+            let _entered = span.enter();
             streams.goes_on(successor, Instant::now());
             if let Err(error) = watch(self.poll.registry(), key, streams) {
                 tracing::error!(%error, "the container's output cannot be watched");

@@ -207,6 +207,7 @@ impl Reactor {
             match slot.work.deadline() {
                 Some(deadline) if deadline <= now => {
                     if let Work::Driver(driver) = &mut slot.work {
+                        let _entered = slot.span.enter();
                         driver.timed_out(now);
                     }
                     self.enqueue(key);
@@ -239,8 +240,9 @@ impl Reactor {
         key: Key,
         call: impl FnOnce(&mut Driver, &mut Context<'_>) -> Turn,
     ) {
-        let Some(slot) = self.slots.get_mut(&key) else { return };
-        let Work::Driver(driver) = &mut slot.work else { return };
+        let Some(Slot { work: Work::Driver(driver), span, .. }) = self.slots.get_mut(&key) else {
+            return;
+        };
         let mut lookups = Vec::new();
         let mut context = Context {
             registry: self.poll.registry(),
@@ -249,7 +251,7 @@ impl Reactor {
             now: Instant::now(),
             lookups: &mut lookups,
         };
-        let turn = call(driver, &mut context);
+        let turn = span.in_scope(|| call(driver, &mut context));
         for (ticket, lookup) in lookups {
             self.look_up(key, ticket, lookup);
         }
@@ -277,6 +279,8 @@ impl Reactor {
     fn give_streams_turn(&mut self, key: Key) {
         let Some(mut slot) = self.slots.remove(&key) else { return };
         let Work::Streams(streams, notify) = &mut slot.work else { return };
+        let span = slot.span.clone();
+        let _entered = span.enter();
         let outlets = slot.outlets;
         let mut fed = Vec::new();
         let now = Instant::now();

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
+use tracing::Span;
 
 use crate::pump::carrier::Load;
 use crate::pump::carrier::spool::Spool;
@@ -53,6 +54,7 @@ pub(crate) struct NewTransfer {
     pub(crate) source: NewSource,
     pub(crate) sink: Sink,
     pub(crate) notify: Notify,
+    pub(crate) span: Span,
 }
 
 /// Where its bytes come from.
@@ -120,6 +122,8 @@ pub(crate) struct Slot {
     /// Of streams: the transfers of standard output and standard error.
     pub(crate) outlets: [Key; 2],
     pub(crate) is_queued: bool,
+    /// What its turns log belongs to it.
+    pub(crate) span: Span,
 }
 
 /// What it does in them.
@@ -130,8 +134,8 @@ pub(crate) enum Work {
 }
 
 impl Slot {
-    pub(crate) fn new(flow: u64, work: Work) -> Self {
-        Self { flow, work, outlets: [0; 2], is_queued: false }
+    pub(crate) fn new(flow: u64, work: Work, span: Span) -> Self {
+        Self { flow, work, outlets: [0; 2], is_queued: false, span }
     }
 }
 

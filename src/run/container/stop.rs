@@ -10,6 +10,7 @@ use crate::run::cancel::{Cancellation, Cancelled, Level};
 use crate::run::container::deaf::heard;
 use crate::run::error::Cause;
 use crate::run::labels::RUN_LABEL;
+use crate::span::carried;
 use crate::sys::cgroup;
 
 /// Stops a container of a run that is cancelled, with its grace period. Who insists has it killed.
@@ -53,7 +54,7 @@ pub(crate) async fn kill(engine: &Client, container: &ContainerId) -> Result<(),
 /// to be done. Whether some were killed, and with them the container.
 pub(crate) async fn kill_without_engine(container: &ContainerId) -> bool {
     let id = container.to_string();
-    match spawn_blocking(move || cgroup::kill_container(&id)).await {
+    match spawn_blocking(carried(move || cgroup::kill_container(&id))).await {
         Ok(Ok(killed)) => {
             tracing::debug!(%container, killed, "killed without its engine");
             killed > 0

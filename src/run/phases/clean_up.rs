@@ -24,6 +24,7 @@ use crate::run::phases::late::{keep_inputs_open, remove_later};
 use crate::run::quoted::quoted;
 use crate::run::settings::Keep;
 use crate::run::transfers::Turn;
+use crate::span::carried;
 use crate::volume::{Note, TempDirectory, VolumeError};
 
 /// Removes everything that the run has made, and says what is still there.
@@ -203,10 +204,10 @@ async fn remove_directory(live: &Live, directory: TempDirectory) -> Result<(), C
 async fn try_to_remove(
     mut directory: TempDirectory,
 ) -> Result<(TempDirectory, Result<(), VolumeError>), CleanUpError> {
-    let removing = spawn_blocking(move || {
+    let removing = spawn_blocking(carried(move || {
         let removed = directory.remove();
         (directory, removed)
-    });
+    }));
     removing.await.map_err(|_| CleanUpError::Bug("removing a directory panicked"))
 }
 

@@ -19,6 +19,7 @@ use crate::run::phases::clean_up::begin_removal;
 use crate::run::phases::stream::Exited;
 use crate::run::transfers::replaced::deliver_replaced;
 use crate::run::transfers::{Moves, Turn};
+use crate::span::carried;
 use crate::spec::Verify;
 use crate::sys::kernel_log;
 
@@ -115,7 +116,7 @@ async fn look_at_failure(
         return Ok(state);
     }
     let id = container.to_string();
-    match spawn_blocking(move || kernel_log::names_as_out_of_memory(&id)).await {
+    match spawn_blocking(carried(move || kernel_log::names_as_out_of_memory(&id))).await {
         Ok(Ok(named)) => state.oom_killed = named,
         Ok(Err(error)) => tracing::debug!(%error, "cannot read the kernel's log"),
         Err(error) => tracing::debug!(%error, "reading the kernel's log panicked"),

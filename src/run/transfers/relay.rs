@@ -9,6 +9,8 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use crate::span::carried;
+
 /// The thread of one writer.
 #[derive(Debug)]
 pub(crate) struct Relay(oneshot::Receiver<io::Result<()>>);
@@ -20,10 +22,10 @@ impl Relay {
         let (reader, ours) = pipe()?;
         let (sender, ended) = oneshot::channel();
         let thread = thread::Builder::new().name("gantline-relay".to_owned());
-        thread.spawn(move || {
+        thread.spawn(carried(move || {
             // A run that is over does not ask.
             let _ = sender.send(relay(reader, writer));
-        })?;
+        }))?;
         Ok((Self(ended), ours.into()))
     }
 

@@ -12,6 +12,7 @@ use nix::sys::uio::pread;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::http::Sha512;
+use crate::span::carried;
 use crate::sys::uninterrupted;
 
 /// The writer's side. Dropping it ends the checksum.
@@ -25,7 +26,7 @@ impl Checksum {
     /// Begins with the first byte of a file that is being written.
     pub(super) fn begin(file: File) -> Self {
         let (written, told) = channel();
-        Self { written, work: spawn_blocking(move || follow(&file, &told)) }
+        Self { written, work: spawn_blocking(carried(move || follow(&file, &told))) }
     }
 
     /// There are so many bytes now.

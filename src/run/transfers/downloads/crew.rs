@@ -23,6 +23,7 @@ use super::{Wanted, failed};
 use crate::event::Ledger;
 use crate::http::{self, Get, Lane, LaneError, Pool, Stopper, Stream, Window};
 use crate::run::error::Cause;
+use crate::span::carried;
 use crate::spec::Verify;
 use crate::store::{Archive, Store};
 use crate::volume::Place;
@@ -276,7 +277,7 @@ fn hire(count: &AtomicU32, name: &str, work: impl FnOnce() + Send + 'static) -> 
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+    thread::Builder::new().name(name.to_owned()).spawn(carried(work)).map(drop)
 }
 
 impl fmt::Debug for Crew {
