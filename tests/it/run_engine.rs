@@ -1,8 +1,9 @@
 //! Runs on an engine that fails as a real one seldom does.
 
-use std::sync::Arc;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use gantline::event::{Event, EventSink, RunId};
@@ -12,6 +13,7 @@ use gantline::{JobSpec, Phase, RunSettings, Runner, RunnerBuilder};
 use serde_json::json;
 
 use crate::docker_peer::{Peer, SOON, http, id, is_ping, target};
+use crate::http_support;
 
 fn job(pull: bool) -> JobSpec {
     let text = json!({"image": "i:1", "pull_image": pull, "container_args": ["x"]});
@@ -96,6 +98,67 @@ fn a_run_whose_time_is_over_before_it_has_a_container_fails_and_says_that_it_was
     assert!(error.report.cancelled);
     assert_eq!((error.report.exit_code, &error.report.container_id), (None, &None));
     assert!(is_empty(&folder));
+}
+
+/// Two who wait for each other.
+#[derive(Default)]
+struct Meeting(Mutex<usize>, Condvar);
+
+impl Meeting {
+    /// Whether the other has come, too.
+    fn meets(&self) -> bool {
+        let mut here = self.0.lock().unwrap();
+        *here += 1;
+        self.1.notify_all();
+        let waited = self.1.wait_timeout_while(here, SOON, |here| *here < 2).unwrap();
+        !waited.1.timed_out()
+    }
+}
+
+#[test]
+fn the_image_is_pulled_while_files_come_to_volumes() {
+    let meeting = Arc::new(Meeting::default());
+    let met = Arc::clone(&meeting);
+    let engine = Peer::on_unix(move |request, stream| {
+        let answer = match asked(request).as_str() {
+            // The pull goes on until a file is on its way, which does not come before there is a pull.
+            "POST /images/create" if met.meets() => http(200, r#"{"status": "Downloaded"}"#),
+            "GET /images/i:1/json" => http(200, r#"{"Id": "sha256:1"}"#),
+            "POST /containers/create" => http(400, r#"{"message": "that was all"}"#),
+            path if path.starts_with("GET /_ping") => return false,
+            other => panic!("{other}"),
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let file = "5f3c9e0a1b2c3d4e5f6a7b8c";
+    let record = format!(r#"{{"_id": "{file}", "name": "a", "size": 5}}"#);
+    let girder = http_support::Peer::follows(vec![
+        http_support::answers(closing(&record)),
+        Box::new(move |stream, request| {
+            assert!(
+                request.starts_with(&format!("GET /api/v1/file/{file}/download ")),
+                "{request}"
+            );
+            assert!(meeting.meets(), "there is no pull beside the download");
+            let _ = stream.write_all(closing("bytes").as_bytes());
+        }),
+    ]);
+    let text = json!({
+        "image": "i:1",
+        "girder_api_url": girder.url("/api/v1").as_str(),
+        "container_args": [{"type": "GirderFileIdToVolume", "id": file}],
+    });
+    let (builder, _folder) = runner(&engine, SOON);
+    let job = JobSpec::from_json(&text.to_string()).unwrap();
+    let error = builder.build().unwrap().run(&job).unwrap_err();
+    assert!(matches!(*error.cause, Cause::Create(_)), "{error:?}");
+    assert_eq!(error.report.downloads[0].bytes, 5);
+}
+
+/// An answer, and the connection's end.
+fn closing(body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 #[test]
