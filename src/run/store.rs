@@ -15,7 +15,6 @@ use crate::backoff::Backoff;
 #[cfg(feature = "command")]
 use crate::http::Proxies;
 use crate::http::{self, ClientOptions};
-#[cfg(feature = "command")]
 use crate::span::carried;
 use crate::spec::JobSpec;
 #[cfg(feature = "command")]
