@@ -28,6 +28,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - An output FIFO whose folder the program replaces (`rm -rf dir; mkdir dir; echo r > dir/out`) is found by its name: what
+//!   is there is delivered, or is an error. It was an empty result.
 //! - A `GirderStreamToItem` of unknown size whose upload fails in the end stays on this host, and the last line uploads it.
 //! - With podman, a second signal to a run whose container has just ended is no failure.
 //! - Lines of progress on a terminal (`--progress plain`, `TERM=dumb`, `CI`) do not share a line with what the container

@@ -312,6 +312,17 @@ impl Live {
         }
     }
 
+    /// The innermost folder that is mounted and has a folder of the host in it.
+    pub(super) fn mounted_above(&self, folder: &FifoFolder) -> Option<PathBuf> {
+        let FifoFolder::Host(path) = folder else { return None };
+        let mounted = self.plan.mounts.iter().filter_map(|mount| match mount {
+            Mount::Bind { host_path, .. } => Some(Path::new(host_path)),
+            Mount::Temporary { .. } => None,
+        });
+        let above = mounted.filter(|mounted| path.as_path().starts_with(mounted));
+        above.max_by_key(|mounted| mounted.components().count()).map(Path::to_owned)
+    }
+
     /// The host's side of a mount.
     pub(super) fn host_side(&self, mount: usize) -> Option<&Path> {
         match self.plan.mounts.get(mount)? {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, mkfifoat, unlinkat};
 
 /// A FIFO that we made. Its clones share its descriptors.
@@ -144,14 +144,18 @@ impl Fifo {
     /// # Errors
     /// As fstatat(2); a name that is gone is none.
     pub fn is_in_place(&self) -> io::Result<bool> {
-        let ours = fstat(&self.inode)?;
         match fstatat(&self.directory, &*self.name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Err(Errno::ENOENT) => Ok(false),
-            there => {
-                let there = there?;
-                Ok((there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino))
-            }
+            there => Ok(is_same(&there?, &fstat(&self.inode)?)),
         }
+    }
+
+    /// Whether something that was found is our inode.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    pub(crate) fn is(&self, found: impl AsFd) -> io::Result<bool> {
+        Ok(is_same(&fstat(found)?, &fstat(&self.inode)?))
     }
 
     /// Removes the name, if it still leads to our inode. True if it did.
@@ -167,6 +171,10 @@ impl Fifo {
         unlinkat(&self.directory, &*self.name, UnlinkatFlags::NoRemoveDir)?;
         Ok(true)
     }
+}
+
+fn is_same(one: &FileStat, other: &FileStat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 /// The name that /proc gives a descriptor of this process.

@@ -222,6 +222,16 @@ pub(super) fn look(folder: BorrowedFd<'_>, path: &Path) -> io::Result<Option<Wri
     told(found, opened).map(Some)
 }
 
+/// What was found at a path beneath `volume`, and not what a link there leads to.
+pub(super) fn told_of(found: OwnedFd, volume: &Arc<OwnedFd>, path: &Path) -> io::Result<Written> {
+    let opened = || {
+        let folder = open_directory_inside(volume.as_fd(), path)?;
+        let (volume, inside) = (Arc::clone(volume), path.to_owned());
+        Ok(Written::Folder(WrittenFolder { volume, inside, folder, is_link: false }))
+    };
+    told(found, opened)
+}
+
 fn told(found: OwnedFd, folder: impl FnOnce() -> io::Result<Written>) -> io::Result<Written> {
     Ok(match kind(&fstat(&found)?) {
         SFlag::S_IFREG => Written::File(WrittenFile { found }),

@@ -1,6 +1,7 @@
 //! What the container writes: FIFOs, standard output and standard error, into every kind of sink.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::support::girder::Girder;
-use crate::support::job::{Job, connect, end, host_file, named_input_pipe, named_output_pipe};
+use crate::support::job::{
+    Job, bind_mount, connect, end, host_file, named_input_pipe, named_output_pipe,
+};
 use crate::support::posted::{ACCEPTED, server};
 use crate::support::seeded::hex;
 
@@ -138,6 +141,88 @@ fn a_file_that_takes_the_place_of_an_output_is_the_output() {
         assert_eq!(transfer["bytes"], expected.len(), "{run}");
         let warnings = run.reported("warnings").to_string();
         assert!(warnings.contains("replaced its output FIFO by a file"), "{run}");
+    }
+}
+
+/// An output `$1` in the folder `$d` of a folder of the host, named in both ways, and a folder for its sink.
+fn in_a_folder(script: &str) -> [(Job, TempDir, TempDir); 2] {
+    let by_volume = |mounted: &Path| {
+        let volume = bind_mount(mounted, "/mnt");
+        json!({"type": "NamedOutputPipe", "name": "sub/out", "volume": volume})
+    };
+    let by_paths = |mounted: &Path| {
+        json!({"type": "NamedOutputPipe", "name": "out", "container_path": "/mnt/sub",
+               "host_path": mounted.join("sub")})
+    };
+    let named: [&dyn Fn(&Path) -> Value; 2] = [&by_volume, &by_paths];
+    named.map(|pipe| {
+        let (mounted, results) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        fs::create_dir(mounted.path().join("sub")).unwrap();
+        let sink = host_file(&results.path().join("out"));
+        let job = Job::script(&format!("d=$(dirname $1); {script}"))
+            .mount(mounted.path(), "/mnt")
+            .arg(connect(pipe(mounted.path()), sink));
+        (job, mounted, results)
+    })
+}
+
+#[test]
+fn a_file_in_a_folder_that_takes_the_place_of_an_outputs_is_the_output() {
+    let replacing = [
+        "rm -rf $d; mkdir $d; echo result > $1",
+        "mv $d $d.old; mkdir $d; echo result > $1",
+        "mkdir $d.new; echo result > $d.new/out; rm -rf $d; mv $d.new $d",
+        "mv $d $d.old; mkdir $d.new; ln -s sub.new $d; echo result > $1",
+        "rm $1; echo result > $1; mv $d $d.old",
+    ];
+    for (script, (job, _mounted, results)) in
+        replacing.into_iter().flat_map(|script| in_a_folder(script).map(|one| (script, one)))
+    {
+        let run = job.finish();
+        assert_eq!(run.code, 0, "{script}: {run}");
+        let result = fs::read_to_string(results.path().join("out")).unwrap();
+        assert_eq!(result, "result\n", "{script}: {run}");
+        let warnings = run.reported("warnings").to_string();
+        assert!(warnings.contains("replaced its output FIFO by a file"), "{script}: {run}");
+    }
+}
+
+#[test]
+fn an_output_whose_folder_was_moved_is_written_to_all_the_same() {
+    let moving = [
+        "mv $d $d.old; echo result > $d.old/out",
+        "mv $d $d.old; ln -s sub.old $d; echo result > $1",
+        "echo result > $1; rm -rf $d",
+    ];
+    for (script, (job, _mounted, results)) in
+        moving.into_iter().flat_map(|script| in_a_folder(script).map(|one| (script, one)))
+    {
+        let run = job.finish();
+        assert_eq!(run.code, 0, "{script}: {run}");
+        let result = fs::read_to_string(results.path().join("out")).unwrap();
+        assert_eq!(result, "result\n", "{script}: {run}");
+        assert_eq!(run.reported("warnings"), &json!([]), "{script}: {run}");
+    }
+}
+
+#[test]
+fn what_is_no_folder_in_the_place_of_an_outputs_is_an_error() {
+    let replacing = [
+        (
+            "rm -rf $d; ln -s /tmp $d; echo result > $1",
+            "no output: it is a link out of the volume, where its folder was",
+        ),
+        ("rm -rf $d; echo result > $d", "no output: it is no folder, where its folder was"),
+        ("rm -rf $d; mkdir -p $1", "no output: it is a folder"),
+        ("rm -rf $d; mkdir $d; echo r > $d/r; ln -s r $1", "no output: it is a symbolic link"),
+    ];
+    for (script, words) in replacing {
+        for (job, _mounted, results) in in_a_folder(script) {
+            let run = job.finish();
+            assert_eq!(run.code, 125, "{script}: {run}");
+            assert!(run.stderr.contains(words), "{script}: {run}");
+            assert_eq!(fs::read_dir(results.path()).unwrap().count(), 0, "{script}: {run}");
+        }
     }
 }
 

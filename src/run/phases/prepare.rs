@@ -244,7 +244,11 @@ fn make_volumes(live: &mut Live) -> Result<(), Cause> {
     for fifo in &live.plan.fifos {
         let folder = live.folder_of(&fifo.folder).ok_or(Cause::Bug("a FIFO without a folder"))?;
         let made = HostFifo::create_beside(&live.made.fifos, &folder, &fifo.name, &live.record);
-        live.made.fifos.push(made.map_err(Cause::Volume)?);
+        let made = made.map_err(Cause::Volume)?;
+        live.made.fifos.push(match live.mounted_above(&fifo.folder) {
+            Some(mounted) => made.seen_beneath(&mounted),
+            None => made,
+        });
     }
     if let Some(fast) = &live.plan.fast_stdout {
         let folder = live.host_side(fast.mount).ok_or(Cause::Bug("FIFOs without a folder"))?;

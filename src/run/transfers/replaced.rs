@@ -1,6 +1,6 @@
 //! A program that replaced its output FIFO by a file: what is in the file is its output.
 //!
-//! Honest programs do this: they remove what has the name of their result, or write beside it and
+//! Honest programs do this: they remove what has the name of their result, or the whole folder, or write beside it and
 //! rename. The container has exited, and nobody else writes: the file's bytes are put into our FIFO,
 //! behind those that are in it, as if the program had written them there.
 
