@@ -28,6 +28,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - What a run cannot write down for `gantline prune`, since the disk is full, it does not make. A line of a record that is
+//!   not whole no longer keeps a prune from the others, and is told.
 //! - An output FIFO whose folder the program replaces (`rm -rf dir; mkdir dir; echo r > dir/out`) is found by its name: what
 //!   is there is delivered, or is an error. It was an empty result.
 //! - A `GirderStreamToItem` of unknown size whose upload fails in the end stays on this host, and the last line uploads it.

@@ -35,6 +35,17 @@ pub enum CleanUpError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A line of a record was not written to its end.
+    #[error(
+        "{} has a line that is not whole, and stays: what the line names may still be there: {line}",
+        path.display()
+    )]
+    Torn {
+        /// The record.
+        path: PathBuf,
+        /// What there is of the line.
+        line: String,
+    },
     /// A temporary directory has what only root may remove.
     #[error("a part of a volume stays; this removes it: {command}")]
     Refused {

@@ -240,14 +240,18 @@ impl Live {
     }
 
     /// Writes down that the engine is asked for the container.
-    pub(super) fn notes_container(&mut self) {
+    pub(super) fn notes_container(&mut self) -> Result<(), Cause> {
+        if self.made.container_note.is_some() {
+            return Ok(());
+        }
         let name = ContainerName {
             engine: self.shared.engine.endpoint.to_string(),
             name: self.container_name(),
             keep: !self.plan.remove_container,
         };
-        let intends = || self.record.intends(Thing::Container(name));
-        self.made.container_note.get_or_insert_with(intends);
+        let note = self.record.intends(Thing::Container(name)).map_err(Cause::Volume)?;
+        self.made.container_note = Some(note);
+        Ok(())
     }
 
     /// What the container is found by, now and when this process is gone.

@@ -17,6 +17,17 @@ pub enum VolumeError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// What is to be made cannot be written down, and is not made.
+    #[error(
+        "cannot write down in {} what this run makes, for `gantline prune` should the run be killed",
+        folder.display()
+    )]
+    Record {
+        /// The folder of the record.
+        folder: PathBuf,
+        /// What the kernel said: `ENOSPC` when the disk is full.
+        source: io::Error,
+    },
     /// A temporary directory, or something that a container wrote, stays.
     #[error("cannot remove {}", path.display())]
     Remove {
@@ -137,6 +148,7 @@ impl VolumeError {
     /// Whether we may not do what was to be done.
     pub(crate) fn is_refused(&self) -> bool {
         let (Self::MakeDirectory { source, .. }
+        | Self::Record { source, .. }
         | Self::MakeFolder { source, .. }
         | Self::Remove { source, .. }
         | Self::OpenFolder { source, .. }

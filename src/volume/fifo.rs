@@ -38,7 +38,7 @@ impl HostFifo {
     /// `root`: a link that leads out of it is not followed.
     ///
     /// # Errors
-    /// [`VolumeError::OpenFolder`], [`VolumeError::MakeFifo`].
+    /// [`VolumeError::OpenFolder`], [`VolumeError::Record`], [`VolumeError::MakeFifo`].
     pub(crate) fn create(
         root: &Path,
         name: &RelativePath,
@@ -78,7 +78,7 @@ impl HostFifo {
             name: file_name.display().to_string(),
             source,
         })?;
-        let note = record.intends_path(Kind::Fifo, &open, root, name.as_path());
+        let note = record.intends_path(Kind::Fifo, &open, root, name.as_path())?;
         match Fifo::create_in(directory, file_name.as_os_str()) {
             Ok(fifo) => {
                 note.made(fifo.inode());

@@ -88,7 +88,7 @@ impl Place {
     /// that nothing else in the volume has.
     ///
     /// # Errors
-    /// Those of [`folder`](Self::folder), and [`VolumeError::MakeFile`].
+    /// Those of [`folder`](Self::folder), [`VolumeError::Record`], and [`VolumeError::MakeFile`].
     pub(crate) fn create(&self, inside: &Path, mark: &str) -> Result<Placed, VolumeError> {
         let path = self.path.join(inside);
         let made = |source| VolumeError::MakeFile { path: path.clone(), source };
@@ -96,7 +96,7 @@ impl Place {
         let folder = self.folder(inside.parent().unwrap_or_else(|| Path::new("")))?;
         let temporary = OsString::from(format!(".gantline-{mark}"));
         let temporary_path = inside.with_file_name(&temporary);
-        let note = self.record.intends_path(Kind::File, &self.root, &self.path, &temporary_path);
+        let note = self.record.intends_path(Kind::File, &self.root, &self.path, &temporary_path)?;
         let file = match create_file(folder.as_fd(), Path::new(&temporary)) {
             Ok(file) => file,
             Err(error) => {

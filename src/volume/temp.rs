@@ -38,7 +38,7 @@ impl TempDirectory {
     /// Makes one in `parent`, which must exist.
     ///
     /// # Errors
-    /// [`VolumeError::MakeDirectory`].
+    /// [`VolumeError::MakeDirectory`]; [`VolumeError::Record`].
     pub(crate) fn create(parent: &Path, record: &Record) -> Result<Self, VolumeError> {
         let failed = |source| VolumeError::MakeDirectory { folder: parent.to_owned(), source };
         let path = std::path::absolute(parent).map_err(failed)?;
@@ -49,7 +49,7 @@ impl TempDirectory {
         let spare = (0..SPARE).map(|_| parent.try_clone()).collect::<io::Result<Vec<_>>>();
         let spare = spare.map_err(failed)?;
         let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
-        let note = record.intends_path(Kind::Directory, &parent, &path, Path::new(&name));
+        let note = record.intends_path(Kind::Directory, &parent, &path, Path::new(&name))?;
         let outer = path.join(name);
         let inner = outer.join(Uuid::new_v4().simple().to_string());
         let mut made = Self { parent, outer, inner, note: None };

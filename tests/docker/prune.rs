@@ -164,6 +164,30 @@ fn what_a_run_made_before_it_had_a_container_is_pruned_without_an_engine() {
 }
 
 #[test]
+fn a_line_of_a_record_that_is_not_whole_is_told_until_somebody_has_looked_and_the_rest_is_pruned() {
+    let ground = Ground::new();
+    ground.kill_without_a_container(&ground.job_everywhere(script("true")));
+    let is_record = |path: &PathBuf| path.starts_with(ground.folder("records"));
+    let record = ground.left().into_iter().find(is_record).unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(&record).unwrap();
+    file.write_all(
+        b"{\"intends\":{\"number\":70,\"thing\":{\"path\":[\"fifo\",{\"folder\":\"/a\x1b[31",
+    )
+    .unwrap();
+    let command = format!("; this does it: rm -- {}\n", record.display());
+    for arguments in [["--dry-run"].as_slice(), &[], &[]] {
+        let pruned = ground.without_engine(arguments);
+        assert_eq!(pruned.code, 125, "{pruned}");
+        assert!(pruned.stderr.contains("has a line that is not whole"), "{pruned}");
+        assert!(pruned.stderr.contains("/a") && !pruned.stderr.contains('\x1b'), "{pruned}");
+        assert!(pruned.stderr.ends_with(&command), "{pruned}");
+    }
+    assert_eq!(ground.left(), std::slice::from_ref(&record));
+    fs::remove_file(&record).unwrap();
+    assert_eq!(ground.without_engine(&[]).code, 0);
+}
+
+#[test]
 fn a_prune_that_is_killed_leaves_the_rest_for_the_next() {
     let ground = Ground::new();
     let mut job = script("true");

@@ -1,9 +1,14 @@
-//! Too few descriptors: one clear error, and nothing is left.
+//! Too few descriptors, too little memory or room: one clear error, and nothing is left.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::run_jobs::script;
 use crate::support::command::{Finished, Invocation};
+use crate::support::disk::Disk;
 use crate::support::job::{Job, named_input_pipe};
 
 /// A job with so many inputs and an output.
@@ -19,6 +24,32 @@ fn job(inputs: usize) -> Value {
         }));
     }
     job
+}
+
+/// Leaves room for so many pages.
+fn fill(disk: &Path, but: u64) {
+    let mut filler = File::create(disk.join("filler")).unwrap();
+    while filler.write_all(&[1; 4096]).is_ok() {}
+    filler.set_len(filler.metadata().unwrap().len() - but * 4096).unwrap();
+}
+
+#[test]
+fn what_cannot_be_written_down_for_want_of_room_is_not_made() {
+    let disk = Disk::mount(1 << 20);
+    // Whoever finds the folder there has room for a record, or for its beginning.
+    for (pages, inputs) in [(0, 0), (0, 1), (1, 40)] {
+        fill(disk.path(), pages);
+        let run = Invocation::job(&job(inputs)).env("GANTLINE_RECORD_DIR", disk.path()).finish();
+        assert_eq!(run.code, 125, "{run}");
+        let words = format!("cannot write down in {}", disk.path().display());
+        assert!(run.stderr.contains(&words), "{run}");
+        assert!(run.stderr.contains("No space left on device"), "{run}");
+        assert_eq!(run.reported("container_id"), &json!(null), "{run}");
+        let users = fs::read_dir(disk.path()).unwrap().map(|entry| entry.unwrap().path());
+        let records =
+            users.filter(|path| path.is_dir()).flat_map(|user| fs::read_dir(user).unwrap());
+        assert_eq!(records.count(), 0, "{run}");
+    }
 }
 
 fn assert_clear(run: &Finished) {

@@ -26,11 +26,9 @@ pub(crate) async fn open_up(live: &Live, folder: &Path) -> Result<(), Cause> {
     let engine = live.made.engine.clone().ok_or(Cause::Bug("no engine was met"))?;
     let name = format!("{}-chmod", live.container_name());
     let create = create(live, folder)?;
-    let note = live.record.intends(Thing::Container(ContainerName {
-        engine: engine.endpoint().to_string(),
-        name: name.clone(),
-        keep: false,
-    }));
+    let helper =
+        ContainerName { engine: engine.endpoint().to_string(), name: name.clone(), keep: false };
+    let note = live.record.intends(Thing::Container(helper)).map_err(Cause::Volume)?;
     let container = engine.create(&name, &create).await.map_err(Cause::Create)?.id;
     note.created(container.as_str());
     let ended = chmod(&engine, &container).await;

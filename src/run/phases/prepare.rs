@@ -304,8 +304,8 @@ impl Recipe {
                 create.add_variables(engine.proxies().into_iter().map(Into::into).collect());
             }
             self.attempts.apply(&mut create);
+            live.notes_container()?;
             live.made.container = MadeContainer::Asked;
-            live.notes_container();
             let creation = engine.create(&name, &create);
             match heard(engine, &live.cancellation, creation).await {
                 Ok(created) => {

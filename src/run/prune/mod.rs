@@ -264,6 +264,7 @@ impl Sweep {
                 }
             }
         }
+        self.pruned.left.extend(record.torn().iter().map(|line| torn(record.path(), line)));
         if self.removal == Removal::Real {
             record.close();
         }
@@ -419,6 +420,15 @@ fn unread(Unread { path, source }: Unread) -> Left {
     Left {
         command: format!("ls -l -- {}", quoted(&path.display().to_string())),
         error: CleanUpError::Record { path, source },
+        unreachable: None,
+    }
+}
+
+fn torn(path: &Path, line: &str) -> Left {
+    let (path, line) = (path.to_owned(), line.to_owned());
+    Left {
+        command: format!("rm -- {}", quoted(&path.display().to_string())),
+        error: CleanUpError::Torn { path, line },
         unreachable: None,
     }
 }

@@ -18,7 +18,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::volume::{Kind, Note, Record};
+use crate::volume::{Kind, Note, Record, VolumeError};
 
 /// A target that was opened.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub(crate) enum Opened {
 ///
 /// # Errors
 /// [`HostFileError::Open`]: the folder is missing or may not be written, the target is a folder.
+/// [`HostFileError::Record`].
 pub(crate) fn open(path: &Path, record: &Record) -> Result<Opened, HostFileError> {
     let failed = |source| HostFileError::Open { path: path.to_owned(), source };
     let found = match fs::metadata(path) {
@@ -42,24 +43,26 @@ pub(crate) fn open(path: &Path, record: &Record) -> Result<Opened, HostFileError
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(failed(error)),
     };
-    let Some(found) = found else {
-        return create(path.to_owned(), record).map_err(failed);
-    };
+    let Some(found) = found else { return create(path.to_owned(), record, failed) };
     if found.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if found.is_file() {
         // The file that a link leads to is replaced, not the link.
-        return fs::canonicalize(path).and_then(|target| create(target, record)).map_err(failed);
+        return create(fs::canonicalize(path).map_err(failed)?, record, failed);
     }
     let flags = (OFlag::O_CLOEXEC | OFlag::O_NOCTTY).bits();
     let special = OpenOptions::new().write(true).custom_flags(flags).open(path).map_err(failed)?;
     Ok(Opened::Special(special.into()))
 }
 
-fn create(target: PathBuf, record: &Record) -> io::Result<Opened> {
+fn create(
+    target: PathBuf,
+    record: &Record,
+    failed: impl Fn(io::Error) -> HostFileError,
+) -> Result<Opened, HostFileError> {
     let Some(name) = target.file_name() else {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(failed(io::ErrorKind::InvalidInput.into()));
     };
     let mut temporary = OsString::from(".");
     temporary.push(name);
@@ -67,16 +70,16 @@ fn create(target: PathBuf, record: &Record) -> io::Result<Opened> {
     temporary.push(Uuid::new_v4().simple().to_string());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or_else(|| Path::new("."));
-    let directory = File::open(folder)?;
+    let directory = File::open(folder).map_err(&failed)?;
     let flags =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     // Everybody may read it, but for what the umask takes away: as any new file.
-    let note = record.intends_path(Kind::File, &directory, folder, Path::new(&temporary));
+    let note = record.intends_path(Kind::File, &directory, folder, Path::new(&temporary))?;
     let file = match openat(&directory, &*temporary, flags, Mode::from_bits_truncate(0o666)) {
         Ok(file) => file,
         Err(errno) => {
             note.gone();
-            return Err(errno.into());
+            return Err(failed(errno.into()));
         }
     };
     note.made(&file);
@@ -164,6 +167,9 @@ pub enum HostFileError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Its temporary name cannot be written down.
+    #[error(transparent)]
+    Record(#[from] VolumeError),
     /// It is whole, and cannot take its name.
     #[error("cannot give the finished file its name {}", path.display())]
     Rename {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::found::{Found, Traits};
-use super::line::{AfterReboot, ContainerName, Inode, Kind, Line, Thing, boot};
+use super::line::{AfterReboot, ContainerName, End, Inode, Kind, Line, Thing, append, boot};
 use crate::volume::VolumeError;
 
 /// What a killed run has left, as far as it wrote it down. The record is locked for as long as
@@ -19,11 +19,14 @@ use crate::volume::VolumeError;
 pub(crate) struct DeadRecord {
     file: File,
     folder: OwnedFd,
-    name: PathBuf,
+    path: PathBuf,
     owner: u32,
     run: String,
     reboot: AfterReboot,
     left: BTreeMap<u32, Left>,
+    /// Lines that say nothing, and may have named something.
+    torn: Vec<String>,
+    end: End,
 }
 
 /// Something that is named and was not said to be gone.
@@ -44,25 +47,61 @@ pub(crate) struct LeftContainer {
 }
 
 impl DeadRecord {
-    /// Reads a locked record.
-    pub(super) fn read(file: File, folder: OwnedFd, name: &Path, owner: u32) -> io::Result<Self> {
-        let mut text = String::new();
-        (&file).take(MAX_RECORD).read_to_string(&mut text)?;
+    /// Reads a locked record, from its folder and at its path.
+    ///
+    /// Lines that are not whole, as a machine leaves them that lost its power, are passed over.
+    ///
+    /// # Errors
+    /// As read(2). `InvalidData`: nobody can tell whose it is.
+    pub(super) fn read(
+        file: File,
+        (folder, path): (OwnedFd, PathBuf),
+        owner: u32,
+    ) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        (&file).take(MAX_RECORD + 1).read_to_end(&mut bytes)?;
+        let is_cut = bytes.len() as u64 > MAX_RECORD;
+        bytes.truncate(usize::try_from(MAX_RECORD).unwrap_or(usize::MAX));
         let mut record = Self {
             file,
             folder,
-            name: name.to_owned(),
+            path,
             owner,
             run: String::new(),
             reboot: AfterReboot::No,
             left: BTreeMap::new(),
+            torn: Vec::new(),
+            end: match bytes.last() {
+                None | Some(b'\n') => End::Whole,
+                Some(_) => End::Torn,
+            },
         };
-        // What follows the last newline was not written to its end.
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        for line in whole.lines() {
-            record.take(Line::parse(line)?);
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match Line::parse(line) {
+                Ok(line) => record.take(line),
+                Err(_) if Line::may_name_something(line) => record.tears(|| excerpt(line)),
+                Err(_) => {}
+            }
+        }
+        if is_cut {
+            record.tears(|| format!("what stands behind its first {MAX_RECORD} bytes"));
+        }
+        // One that broke off in its first line names nothing.
+        if record.run.is_empty() && (!record.left.is_empty() || record.torn.len() > 1) {
+            let told = format!("its first line is not whole: {}", record.torn.join(", "));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, told));
+        }
+        if record.run.is_empty() {
+            record.torn.clear();
         }
         Ok(record)
+    }
+
+    /// Whoever fills a record with nonsense fills no memory.
+    fn tears(&mut self, line: impl FnOnce() -> String) {
+        if self.torn.len() < MOST_TORN {
+            self.torn.push(line());
+        }
     }
 
     fn take(&mut self, line: Line) {
@@ -96,6 +135,16 @@ impl DeadRecord {
     /// The user whose record it is.
     pub(crate) fn owner(&self) -> u32 {
         self.owner
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What stands in it and is not whole, shown safely: it may have named what is still there.
+    pub(crate) fn torn(&self) -> &[String] {
+        &self.torn
     }
 
     /// How long ago it was written to. One that nobody can tell that of is old.
@@ -144,22 +193,35 @@ impl DeadRecord {
     /// Notes that something is not there any more.
     pub(crate) fn gone(&mut self, number: u32) {
         self.left.remove(&number);
-        let line = Line::Gone { number }.to_text();
-        if let Err(error) = self.file.write_all(line.as_bytes()) {
+        if let Err(error) = append(&mut self.file, &Line::Gone { number }, &mut self.end) {
             // It is looked for again, and not found.
-            tracing::debug!(record = %self.name.display(), %error, "cannot note what is gone");
+            tracing::debug!(record = %self.path.display(), %error, "cannot note what is gone");
         }
     }
 
-    /// Removes the record, if it names nothing any more.
+    /// Removes the record, if it names nothing any more, and has not done so in a line that is not whole.
     pub(crate) fn close(self) {
+        let name = self.path.file_name().unwrap_or_default();
         if self.left.is_empty()
-            && let Err(error) = unlinkat(&self.folder, &self.name, UnlinkatFlags::NoRemoveDir)
+            && self.torn.is_empty()
+            && let Err(error) = unlinkat(&self.folder, name, UnlinkatFlags::NoRemoveDir)
         {
-            tracing::warn!(record = %self.name.display(), %error, "the record of a run stays");
+            tracing::warn!(record = %self.path.display(), %error, "the record of a run stays");
         }
     }
 }
+
+/// The beginning of a line, with all that a terminal obeys escaped.
+fn excerpt(line: &[u8]) -> String {
+    let shown = line.get(..MOST_SHOWN).unwrap_or(line);
+    format!("{:?}", String::from_utf8_lossy(shown))
+}
+
+/// A machine that loses its power tears one.
+const MOST_TORN: usize = 8;
+
+/// A path is seldom longer.
+const MOST_SHOWN: usize = 400;
 
 /// Ours have a few lines. Those of other users are not to fill the memory of whoever prunes.
 const MAX_RECORD: u64 = 16 << 20;

@@ -33,37 +33,17 @@ impl RecordFolders {
         Self(vec![folder.to_owned()])
     }
 
-    /// This user's folder, made if it is not there.
-    ///
-    /// # Errors
-    /// In none of the folders there can be one, and why not in the last. `EPERM`: what has its
-    /// name is somebody else's.
-    fn open(&self) -> io::Result<RecordFolder> {
-        let mut failed = io::Error::from(io::ErrorKind::NotFound);
-        for (nth, parent) in self.0.iter().enumerate() {
-            match RecordFolder::open_or_make(parent) {
-                Ok(folder) => return Ok(RecordFolder { is_passing: nth > 0, ..folder }),
-                Err(error) => {
-                    let told = format!("{}: {error}", parent.display());
-                    failed = io::Error::new(error.kind(), told);
-                }
-            }
-        }
-        Err(failed)
-    }
-
-    /// Begins the record of a run; one that nobody reads, and that says why, where there can be
-    /// none.
+    /// Begins the record of a run, in the first of the folders that takes one; one that nobody reads, and that says why
+    /// not the last of them, where there can be none.
     pub(crate) fn begin(&self, run: &str) -> Record {
-        let mut failed = io::Error::from(io::ErrorKind::NotFound);
-        for _ in 0..MOST_TRIES {
-            match self.open().and_then(|folder| Record::begin(&folder, run)) {
-                // Another run has taken the folder away with its own record.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => failed = error,
-                begun => return begun.unwrap_or_else(Record::unwritten),
+        let (mut folder, mut failed) = (Path::new(""), io::ErrorKind::NotFound.into());
+        for (nth, parent) in self.0.iter().enumerate() {
+            match begin_in(parent, nth > 0, run) {
+                Ok(record) => return record,
+                Err(error) => (folder, failed) = (parent, error),
             }
         }
-        Record::unwritten(failed)
+        Record::unwritten(folder, failed)
     }
 
     /// This user's folders that there are.
@@ -90,6 +70,21 @@ impl RecordFolders {
         }
         (found, shut)
     }
+}
+
+fn begin_in(parent: &Path, is_passing: bool, run: &str) -> io::Result<Record> {
+    let begin = || {
+        let folder = RecordFolder::open_or_make(parent)?;
+        Record::begin(&RecordFolder { is_passing, ..folder }, run)
+    };
+    for _ in 1..MOST_TRIES {
+        match begin() {
+            // Another run has taken the folder away with its own record.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            begun => return begun,
+        }
+    }
+    begin()
 }
 
 /// A folder of records that belongs to a user, and that nobody else may enter.
@@ -127,9 +122,9 @@ impl RecordFolder {
         &self.path
     }
 
-    /// Its path, if it goes with its last record.
-    pub(super) fn passing(&self) -> Option<PathBuf> {
-        self.is_passing.then(|| self.path.clone())
+    /// Whether it goes with its last record.
+    pub(super) fn is_passing(&self) -> bool {
+        self.is_passing
     }
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -191,7 +186,8 @@ impl RecordFolder {
         if found.st_uid != self.owner {
             return Err(Errno::EPERM.into());
         }
-        DeadRecord::read(file, self.directory.try_clone()?, name, self.owner).map(Some)
+        let place = (self.directory.try_clone()?, self.path.join(name));
+        DeadRecord::read(file, place, self.owner).map(Some)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The lines of a record: JSON, one object a line.
 //!
-//! A line that was not written to its end says nothing: what it would have named was not made.
+//! A line that was not written to its end says nothing. What it would have named was not made, unless the machine lost
+//! its power: the thing may have come to its disk, and the line's end not.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
@@ -118,10 +119,42 @@ impl Line {
         text
     }
 
-    /// Reads a line.
-    pub(super) fn parse(text: &str) -> io::Result<Self> {
-        serde_json::from_str(text).map_err(io::Error::from)
+    /// Reads a line, all of it.
+    pub(super) fn parse(text: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(text)
     }
+
+    /// Whether a line that is not whole may name what no other line does.
+    pub(super) fn may_name_something(text: &[u8]) -> bool {
+        let more: [&[u8]; 3] = [br#"{"made":"#, br#"{"created":"#, br#"{"gone":"#];
+        let is_begun = |more: &[u8]| text.len() > br#"{""#.len() && more.starts_with(text);
+        !more.iter().any(|more| text.starts_with(more) || is_begun(more))
+    }
+}
+
+/// Adds a line to a record, or nothing.
+///
+/// # Errors
+/// As write(2).
+pub(super) fn append(record: &mut File, line: &Line, end: &mut End) -> io::Result<()> {
+    let before = record.metadata()?.len();
+    let end_of_another = if *end == End::Torn { "\n" } else { "" };
+    let written = record.write_all(format!("{end_of_another}{}", line.to_text()).as_bytes());
+    match written {
+        Ok(()) => *end = End::Whole,
+        // What there is of the line would run into the next one.
+        Err(_) => drop(record.set_len(before).inspect_err(|_| *end = End::Torn)),
+    }
+    written
+}
+
+/// How the last line of a record ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With its newline.
+    Whole,
+    /// In its middle.
+    Torn,
 }
 
 /// Which start of the machine this is.

@@ -91,12 +91,8 @@ fn a_record_is_there_as_long_as_what_it_names_and_the_living_lock_it() {
 fn a_record_that_names_nothing_goes_with_its_run_whoever_still_has_it_and_another_stays() {
     let ground = Ground::new();
     let another = ground.record().clone();
-    let note = another.intends_path(
-        Kind::File,
-        File::open(&ground.things).unwrap(),
-        &ground.things,
-        Path::new("a"),
-    );
+    let folder = File::open(&ground.things).unwrap();
+    let note = another.intends_path(Kind::File, folder, &ground.things, Path::new("a")).unwrap();
     another.ends();
     assert_eq!(ground.files().len(), 1);
     note.gone();
@@ -145,8 +141,9 @@ fn a_run_that_was_killed_before_it_noted_an_inode_is_found_by_its_owner_and_kind
     let mut ground = Ground::new();
     let folder = File::open(&ground.things).unwrap();
     let record = ground.record().clone();
-    let note =
-        |kind, name: &str| record.intends_path(kind, &folder, &ground.things, Path::new(name));
+    let note = |kind, name: &str| {
+        record.intends_path(kind, &folder, &ground.things, Path::new(name)).unwrap()
+    };
     let notes = [note(Kind::Fifo, "in"), note(Kind::Fifo, "file"), note(Kind::File, "not-made")];
     nix::unistd::mkfifo(&ground.things.join("in"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     fs::write(ground.things.join("file"), "precious").unwrap();
@@ -157,15 +154,87 @@ fn a_run_that_was_killed_before_it_noted_an_inode_is_found_by_its_owner_and_kind
     assert!(ground.things.join("file").exists());
 }
 
-#[test]
-fn a_line_that_was_not_written_to_its_end_says_nothing_and_the_others_count() {
+/// A FIFO that a killed run has left, with the text of its record, which names another one in its last line.
+fn left_with(name: &str) -> (Ground, PathBuf, Vec<u8>, String) {
     let mut ground = Ground::new();
-    let fifo = ground.fifo("in");
+    let things = (ground.fifo("in"), ground.fifo(name));
     let file = ground.files().remove(0);
-    ground.kill(fifo);
+    ground.kill(things);
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text + r#"{"intends":{"number":7,"th"#).unwrap();
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    let made = lines.pop().unwrap();
+    assert!(made.starts_with("{\"made\":"), "{made}");
+    let intended = lines.pop().unwrap();
+    (ground, file, (lines.join("\n") + "\n").into_bytes(), intended)
+}
+
+#[test]
+fn wherever_a_record_breaks_off_the_rest_of_it_counts_and_what_may_have_been_named_is_told() {
+    // Two bytes a letter, which may be cut as well.
+    let (ground, file, whole, line) = left_with("äöü");
+    let names = |record: &DeadRecord| -> Vec<_> {
+        record.paths().into_iter().map(|(.., path)| path).collect()
+    };
+    let [one, other] = ["in", "äöü"].map(|name| ground.things.join(name));
+    for cut in 0..=line.len() {
+        fs::write(&file, [&whole, &line.as_bytes()[..cut]].concat()).unwrap();
+        let record = ground.dead().remove(0);
+        let is_whole = cut == line.len();
+        let expected = if is_whole { vec![other.clone(), one.clone()] } else { vec![one.clone()] };
+        assert_eq!(names(&record), expected, "{cut}");
+        let is_torn = !is_whole && cut > 0;
+        assert_eq!(record.torn().len(), usize::from(is_torn), "{cut}: {:?}", record.torn());
+    }
+    let shown = &line[..line.len() - 1];
+    for torn in [shown.as_bytes(), &[0; 100]] {
+        fs::write(&file, [&whole, torn].concat()).unwrap();
+        let record = ground.dead().remove(0);
+        assert_eq!(record.torn(), [format!("{:?}", String::from_utf8_lossy(torn))]);
+    }
+    // What it may have named is not said to be gone, however often it is looked for.
+    for removed in [1, 0] {
+        assert_eq!(ground.prune().len(), removed);
+        assert_eq!((ground.files(), ground.dead()[0].torn().len()), (vec![file.clone()], 1));
+    }
+    assert!(!one.exists() && other.exists());
+}
+
+#[test]
+fn what_is_written_behind_a_line_that_broke_off_counts() {
+    let (ground, file, whole, line) = left_with("other");
+    let torn = &line.as_bytes()[..line.len() / 2];
+    fs::write(&file, [&whole, torn, b"\n", line.as_bytes(), b"\n"].concat()).unwrap();
+    assert_eq!(ground.dead()[0].paths().len(), 2);
+    fs::write(&file, [&whole, torn].concat()).unwrap();
+    let mut record = ground.dead().remove(0);
+    record.gone(record.paths()[0].0);
+    drop(record);
+    let record = ground.dead().remove(0);
+    assert_eq!((record.paths().len(), record.torn().len()), (0, 1));
+}
+
+#[test]
+fn a_broken_line_that_names_nothing_new_is_not_told() {
+    let (ground, file, whole, _) = left_with("other");
+    for line in ["{\"made\":{\"number\":1,\"ino", "{\"created\":{\"num", "{\"gone\":{", "{\"g"] {
+        fs::write(&file, [&whole, line.as_bytes()].concat()).unwrap();
+        let record = ground.dead().remove(0);
+        assert_eq!((record.paths().len(), record.torn()), (1, [].as_slice()), "{line}");
+    }
     assert_eq!(ground.prune().len(), 1);
+    assert_eq!(ground.files(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn a_record_whose_first_line_is_not_whole_names_nothing_or_cannot_be_read() {
+    let (ground, file, whole, line) = left_with("other");
+    let folder = ground.records.of_this_user().remove(0);
+    let first = whole.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+    fs::write(&file, [&first[..9], b"\n", line.as_bytes(), b"\n"].concat()).unwrap();
+    let unread = folder.dead().unwrap().next().unwrap().unwrap_err();
+    assert_eq!((unread.path, unread.source.kind()), (file.clone(), io::ErrorKind::InvalidData));
+    fs::write(&file, &first[..9]).unwrap();
+    assert_eq!(ground.prune().len(), 0);
     assert_eq!(ground.files(), [] as [PathBuf; 0]);
 }
 
@@ -227,7 +296,7 @@ fn nothing_that_cannot_be_recorded_is_passed_over_in_silence() {
 }
 
 #[test]
-fn what_stands_behind_the_first_16_mib_of_a_record_is_not_read() {
+fn what_stands_behind_the_first_16_mib_of_a_record_is_not_read_and_told() {
     let mut ground = Ground::new();
     let first = TempDirectory::create(&ground.things, ground.record()).unwrap();
     ground.kill(first);
@@ -237,9 +306,11 @@ fn what_stands_behind_the_first_16_mib_of_a_record_is_not_read() {
     let another = format!("{}\n", intended.replacen("\"number\":", "\"number\":1", 1));
     let gone = "{\"gone\":{\"number\":99}}\n";
     let most: usize = 16 << 20;
-    for (length, found) in [(most, 2), (most + 1, 1)] {
+    for (length, found) in [(most, 2), (most + 2, 1)] {
         let spaces = length - text.len() - gone.len() - another.len();
         fs::write(&file, format!("{text}{}{gone}{another}", " ".repeat(spaces))).unwrap();
-        assert_eq!(ground.dead().remove(0).paths().len(), found, "{length}: {another}");
+        let record = ground.dead().remove(0);
+        assert_eq!(record.paths().len(), found, "{length}: {another}");
+        assert_eq!(record.torn().is_empty(), length == most, "{:?}", record.torn());
     }
 }
