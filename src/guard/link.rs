@@ -1,15 +1,17 @@
 //! Our end of the socket to the guard.
 
+use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 use rustix::cmsg_space;
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
     SocketType, recv, sendmsg, socketpair, sockopt,
@@ -17,8 +19,13 @@ use rustix::net::{
 
 use super::{Message, NAME};
 
-/// How long the guard may take to hear, and to answer. It has nothing to do but to close a descriptor.
+/// How long the guard may take to hear, and to answer, on a machine that does not let it run. It has nothing to do but to
+/// close a descriptor.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long one may take that does not even wait for its turn: it was stopped, or frozen. A run that is cancelled has a
+/// second, and others wait for their turn with the guard.
+const DEAF: Duration = Duration::from_millis(200);
 
 /// A guard that was begun.
 #[derive(Debug)]
@@ -105,9 +112,7 @@ impl Link {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
         let parts = [io::IoSlice::new(&message)];
-        rustix::io::retry_on_intr(|| {
-            sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL)
-        })?;
+        self.patiently(|| sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL))?;
         Ok(())
     }
 
@@ -120,13 +125,31 @@ impl Link {
     pub(super) fn ask(&mut self, message: &Message) -> io::Result<()> {
         let asked = self.send(message, None).and_then(|()| {
             let mut answer = [0; 1];
-            match rustix::io::retry_on_intr(|| recv(&self.socket, &mut answer, RecvFlags::empty()))?
-            {
+            match self.patiently(|| recv(&self.socket, &mut answer, RecvFlags::empty()))? {
                 (0, _) => Err(io::ErrorKind::UnexpectedEof.into()),
                 _ => Ok(()),
             }
         });
         asked.inspect_err(|_| self.end())
+    }
+
+    /// Does something at the socket, and again while the guard cannot but would.
+    fn patiently<T>(&self, mut work: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+        let begun = Instant::now();
+        loop {
+            match work() {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if begun.elapsed() < PATIENCE && self.waits_for_its_turn() => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// Whether the guard would run if the machine let it, see proc_pid_stat(5).
+    fn waits_for_its_turn(&self) -> bool {
+        let Some(child) = &self.child else { return false };
+        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, state)| state.trim_start().starts_with('R'))
     }
 }
 
@@ -135,7 +158,7 @@ pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     for timeout in [sockopt::Timeout::Recv, sockopt::Timeout::Send] {
-        sockopt::set_socket_timeout(ours.as_fd(), timeout, Some(PATIENCE))?;
+        sockopt::set_socket_timeout(ours.as_fd(), timeout, Some(DEAF))?;
     }
     Ok((ours, theirs))
 }

@@ -18,7 +18,8 @@
 //! own. Nothing is sent a byte or a block: one message an opening, two an end.
 //!
 //! There is one guard a process, begun when the first FIFO is held. One that is killed is replaced at once: a thread
-//! waits for its end, and tells the next one all that the one before it was told. Without [`want`] there is none.
+//! waits for its end, and tells the next one all that the one before it was told. One that does not hear, because it was
+//! stopped, is killed. Without [`want`] there is none.
 //!
 //! A container that could not be killed when its run ended has a guard for itself ([`entrust`]).
 //!

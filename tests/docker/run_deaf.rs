@@ -10,11 +10,14 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::run_guard::{guards_of, stop_guard};
 use crate::run_jobs::script;
 use crate::support::command::{Finished, Invocation, Running};
 use crate::support::girder::Girder;
 use crate::support::girder_job;
 use crate::support::in_front::Refusing;
+use crate::support::job::{Job, connect, named_input_pipe, url};
+use crate::support::peer::{Peer, wait_for_close, write_head};
 
 /// Two signals spare the container its grace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +134,36 @@ fn nobody_takes_the_report_of_a_run_that_has_ended() {
     let run = run.finish();
     assert_eq!(run.code, 143, "{run}");
     drop(reader);
+}
+
+#[test]
+fn the_guard_was_stopped() {
+    both(|signals| {
+        let peers = ["a", "b", "c"].map(|name| {
+            let peer = Peer::new(|_, request, stream| {
+                write_head(request, 90_000_000, stream)?;
+                stream.write_all(&[b'x'; 300_000])?;
+                wait_for_close(stream);
+                Ok(())
+            });
+            (peer, name)
+        });
+        let script = "trap 'exit 0' TERM; cat $1 > /dev/null & sleep 600 & wait";
+        let mut job = Job::script(script);
+        for (peer, name) in &peers {
+            job = job.arg(connect(url(&peer.url()), named_input_pipe(name)));
+        }
+        let mut began = None;
+        let run = signalled(job.document(), signals, |run| {
+            let guards = guards_of(run.id());
+            assert_eq!(guards.len(), 1);
+            stop_guard(&guards[0]);
+            began = Some(Instant::now());
+        });
+        // A second, and the look for what is left.
+        let took = began.unwrap().elapsed();
+        assert!(took < Duration::from_secs(4), "{took:?}: {run}");
+    });
 }
 
 #[test]

@@ -227,6 +227,47 @@ fn a_guard_that_is_killed_is_replaced_while_the_run_goes_on_and_the_next_one_kil
     assert_eq!(ground.left(), [part]);
 }
 
+/// Stops a guard, and waits until it is.
+pub(crate) fn stop_guard(guard: &Path) {
+    kill_process(guard.file_name().unwrap().to_str().unwrap().parse().unwrap(), Signal::SIGSTOP);
+    wait_until("the guard stands still", || {
+        let stat = fs::read_to_string(guard.join("stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with('T')
+    });
+}
+
+#[test]
+fn a_guard_that_is_stopped_holds_nothing_up_and_is_replaced() {
+    let ground = Ground::new();
+    let peer = in_pieces(2, Duration::from_secs(1));
+    let mut run = ground.start(&copy(&ground, &peer), None);
+    first_line(&mut run);
+    let guard = guard_of(&run);
+    stop_guard(&guard);
+    let began = Instant::now();
+    assert!(run.wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(bytes_of(&ground.folder("bound").join("part")), BYTES as u64);
+    wait_until("the guard has ended", || !guard.exists());
+}
+
+#[test]
+fn a_container_whose_run_is_killed_sees_no_end_while_its_guard_is_stopped() {
+    let ground = Ground::new();
+    let peer = half(300_000);
+    let Halfway { mut run, id, part, whole } = Halfway::reached(&ground, &peer);
+    let guard = guard_of(&run);
+    stop_guard(&guard);
+    kill(&mut run);
+    rest(Duration::from_millis(500));
+    assert_eq!(docker(&["inspect", "--format", "{{.State.Running}}", &id]), "true");
+    ground.prune(&[]);
+    assert!(!whole.exists());
+    assert_eq!(ground.left(), [part]);
+    kill_process(guard.file_name().unwrap().to_str().unwrap().parse().unwrap(), Signal::SIGCONT);
+    wait_until("the guard has ended", || !guard.exists());
+}
+
 /// The command as the first process of a PID namespace, as in a container.
 fn as_first(ground: &Ground, job: &Value) -> Child {
     let mut command = Command::new("unshare");
