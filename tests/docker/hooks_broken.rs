@@ -131,6 +131,9 @@ fn a_file_that_was_made_without_our_hearing_of_it_is_found_wherever_it_was_put()
         "folder_id": girder.folder(),
     });
     let large = "head -c 20000000 /dev/urandom > r; sha256sum < r";
+    let another = girder.make_item(girder.folder(), "another");
+    let mut to_another = to_item.clone();
+    to_another["item_id"] = json!(another);
     // An item of the same name is in the folder after the first.
     for (hook, text, answer, files) in [
         (&to_item, large, "file/chunk", 1),
@@ -139,6 +142,7 @@ fn a_file_that_was_made_without_our_hearing_of_it_is_found_wherever_it_was_put()
         (&to_folder, large, "file/chunk", 2),
         (&to_item, ": > r; sha256sum < r", "/contents?", 1),
         (&to_folder, ": > r; sha256sum < r", "POST /api/v1/file?", 3),
+        (&to_another, ": > r; sha256sum < r", "POST /api/v1/file?", 1),
     ] {
         let (address, _) = line(&girder, Breaks::BeforeTheAnswerTo(answer));
         let host = tempfile::tempdir().unwrap();
@@ -146,13 +150,13 @@ fn a_file_that_was_made_without_our_hearing_of_it_is_found_wherever_it_was_put()
         job["girder_api_url"] = format!("http://{address}/api/v1").into();
         let run = Invocation::job(&job).finish();
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run}");
-        let items = match hook == &to_item {
-            true => vec![json!(item)],
-            false => {
+        let items = match hook["item_id"].as_str() {
+            Some(item) => vec![json!(item)],
+            None => {
                 let path = format!("item?folderId={}&sort=created", girder.folder());
                 let made = girder.get(&path);
                 let made = made.as_array().unwrap().iter().map(|item| item["_id"].clone());
-                made.filter(|made| *made != json!(item)).collect()
+                made.filter(|made| *made != json!(item) && *made != json!(another)).collect()
             }
         };
         let found: Vec<_> =
