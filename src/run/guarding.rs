@@ -1,5 +1,6 @@
 //! Where the guard meets the engine.
 
+use std::fs;
 use std::io;
 use std::process;
 
@@ -14,7 +15,9 @@ use crate::guard::{self, Watch};
 /// To be called at the beginning of `main`, before there are threads. The guard is this binary, begun anew
 /// when a run first holds a FIFO that its container reads; there this call does not return. It
 /// sleeps, and ends when this process does. A whole control group that is killed (`systemctl kill`, a cgroup's
-/// `cgroup.kill`, a container that Gantline itself runs in) takes the guard with it.
+/// `cgroup.kill`, a container that Gantline itself runs in) takes the guard with it. The kernel, for want of memory,
+/// spares it where the process may ask for that (`CAP_SYS_RESOURCE`), also when it kills a whole group
+/// (`memory.oom.group`).
 ///
 /// In the first process of a container, whose end would be the guard's, this binary is begun anew with the same
 /// arguments. There this call returns; here it waits, hands on signals, and ends the process as the other one ends.
@@ -47,6 +50,8 @@ pub(crate) fn serve_if_asked() {
     }
     // It outlives whatever ends us: a terminal that is closed, a signal to our process group or service.
     let _ = nix::unistd::setsid();
+    // Not everybody may.
+    let _ = fs::write("/proc/self/oom_score_adj", "-1000");
     let _ = SigSet::all().thread_block();
     guard::serve(&io::stdin(), kill);
     process::exit(0);

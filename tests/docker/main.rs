@@ -45,6 +45,7 @@ mod run_jobs;
 mod run_library;
 mod run_limits;
 mod run_not_root;
+mod run_oom;
 mod run_options;
 mod run_other_host;
 mod run_outputs;

@@ -22,7 +22,7 @@ use crate::support::peer::{Peer, wait_for_close, write_head};
 const COPY: &str = r#"hostname; cat "$1" > /data/part && echo whole > /data/whole"#;
 
 /// A job that copies what a peer gives.
-fn copy(ground: &Ground, peer: &Peer) -> Value {
+pub(crate) fn copy(ground: &Ground, peer: &Peer) -> Value {
     let source = connect(url(&peer.url()), named_input_pipe("in"));
     // Its hostname is its id.
     let job = Job::script(COPY).set("network_mode", "none").arg(source);
@@ -30,7 +30,7 @@ fn copy(ground: &Ground, peer: &Peer) -> Value {
 }
 
 /// A peer that gives some of what it has promised, and then nothing.
-fn half(bytes: usize) -> Peer {
+pub(crate) fn half(bytes: usize) -> Peer {
     Peer::new(move |_, request, stream| {
         write_head(request, 2 * bytes, stream)?;
         stream.write_all(&vec![b'x'; bytes])?;
@@ -43,11 +43,11 @@ fn half(bytes: usize) -> Peer {
 const BYTES: usize = 1_000_000;
 
 /// A run whose container has half of its file.
-struct Halfway {
-    run: Child,
-    id: String,
-    part: PathBuf,
-    whole: PathBuf,
+pub(crate) struct Halfway {
+    pub(crate) run: Child,
+    pub(crate) id: String,
+    pub(crate) part: PathBuf,
+    pub(crate) whole: PathBuf,
 }
 
 impl Halfway {
@@ -55,7 +55,7 @@ impl Halfway {
         Self::of(ground, ground.start(&copy(ground, peer), None))
     }
 
-    fn of(ground: &Ground, mut run: Child) -> Self {
+    pub(crate) fn of(ground: &Ground, mut run: Child) -> Self {
         let id = first_line(&mut run);
         let [part, whole] = ["part", "whole"].map(|name| ground.folder("bound").join(name));
         wait_until("the container has the half", || bytes_of(&part) == 300_000);
@@ -88,7 +88,7 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-fn bytes_of(file: &Path) -> u64 {
+pub(crate) fn bytes_of(file: &Path) -> u64 {
     fs::metadata(file).map_or(0, |found| found.len())
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn guards_of(run: u32) -> Vec<PathBuf> {
 }
 
 /// The guard of a run.
-fn guard_of(run: &Child) -> PathBuf {
+pub(crate) fn guard_of(run: &Child) -> PathBuf {
     let mut guards = guards_of(run.id());
     assert_eq!(guards.len(), 1, "{guards:?}");
     guards.remove(0)
