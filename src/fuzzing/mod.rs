@@ -6,12 +6,14 @@
 
 mod http;
 mod jobs;
+mod schedules;
 mod told;
 
 pub use self::http::{depot_request, http_chunks, http_head, http_head_parses, tls_records};
 #[cfg(feature = "worker")]
 pub use self::jobs::celery_message;
 pub use self::jobs::{docker_py_keywords, job_document, message};
+pub use self::schedules::{fifo_readers, pump_transfer};
 pub use self::told::{
     docker_frames, filter_progress, girder_archive, girder_listing, progress_lines,
 };
@@ -26,6 +28,7 @@ pub static TARGETS: &[Target] = &[
     ("depot_request", depot_request),
     ("docker_frames", docker_frames),
     ("docker_py_keywords", docker_py_keywords),
+    ("fifo_readers", fifo_readers),
     ("filter_progress", filter_progress),
     ("girder_archive", girder_archive),
     ("girder_listing", girder_listing),
@@ -34,6 +37,7 @@ pub static TARGETS: &[Target] = &[
     ("job_document", job_document),
     ("message", message),
     ("progress_lines", progress_lines),
+    ("pump_transfer", pump_transfer),
     ("tls_records", tls_records),
 ];
 

@@ -29,8 +29,10 @@
 //! of a container is taken at once, however slow its sink; a transfer that has nothing to do costs
 //! no wake-up and no buffer.
 
+mod adversary;
 mod attention;
 mod carrier;
+mod choices;
 mod driver;
 mod end;
 mod error;
@@ -52,9 +54,12 @@ mod transfer;
 mod turn;
 mod worker;
 
+pub(crate) use self::adversary::{Between, play as play_transfer};
 pub use self::carrier::Carrier;
+pub(crate) use self::choices::Choices;
 pub use self::end::{Listen, Sink, Source, Sum, Summed};
 pub use self::error::{PumpError, TransferError};
+pub(crate) use self::fifo::adversary::play as play_readers;
 pub use self::options::Options;
 pub use self::report::{Finish, Notice, OutputEnd, TransferReport};
 pub use self::streams::{Attach, Brings, Outlet, Piece, Split, Successor};

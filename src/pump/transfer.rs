@@ -68,7 +68,7 @@ pub(crate) const TURN_BYTES: usize = 4 << 20;
 
 /// What a step may always move, so that the end of a budget cuts no pipe's worth in two: the two
 /// pieces would be two in every turn that follows.
-const STEP_BYTES: usize = PIPE_BYTES;
+pub(crate) const STEP_BYTES: usize = PIPE_BYTES;
 
 impl Transfer {
     pub(crate) fn new() -> Self {

@@ -380,7 +380,3 @@ pub(crate) enum LeftOver {
     /// Throw them away.
     ThrowAway,
 }
-
-#[cfg(test)]
-#[path = "readers_tests.rs"]
-mod tests;
