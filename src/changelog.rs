@@ -28,6 +28,7 @@
 //!
 //! ## The command and the worker
 //!
+//! - What takes the place of an output's FIFO and cannot be delivered stays. Who is not root gets a file of root's there, too.
 //! - The kernel is asked to spare a guard for want of memory, where root may ask.
 //! - A guard that was stopped (SIGSTOP) is replaced at once, and holds up neither an end nor a signal; it held up both for 5 s.
 //! - What a run cannot write down for `gantline prune`, since the disk is full, it does not make. A line of a record that is

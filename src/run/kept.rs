@@ -31,6 +31,28 @@ impl Live {
         self.keeps(KeptRecord { path, command });
     }
 
+    /// What took the place of an output FIFO cannot be delivered: sees to it that it stays, if it is a program's that ended
+    /// well, and says where.
+    pub(super) fn keeps_replaced(&mut self, fifo: usize) {
+        let planned = self.plan.fifos.get(fifo).map(|fifo| fifo.name.as_path().to_owned());
+        let (Some(mount), Some(name)) = (self.own_mount_of(fifo), planned) else { return };
+        let Some(root) = self.host_side(mount) else { return };
+        let is_something = match find_written(root, &name.to_string_lossy()) {
+            Ok(Some(Written::Folder(folder))) => {
+                !folder.names().is_ok_and(|names| names.is_empty())
+            }
+            Ok(Some(Written::File(_))) => true,
+            Ok(Some(Written::Other(_)) | None) => false,
+            Err(error) => error.is_refused(),
+        };
+        if !is_something || !self.has_results || self.given.keep == Keep::Never {
+            return;
+        }
+        let path = root.join(name);
+        self.made.staying.insert(mount);
+        self.keeps(KeptRecord { path, command: None });
+    }
+
     /// Says where streams are that are whole, and that Girder did not take.
     pub(super) fn keeps_streams(&mut self) {
         for (item, name, stays) in self.transfers.staying() {

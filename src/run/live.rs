@@ -327,6 +327,17 @@ impl Live {
         above.max_by_key(|mounted| mounted.components().count()).map(Path::to_owned)
     }
 
+    /// The temporary volume that a FIFO is in.
+    pub(super) fn own_mount_of(&self, fifo: usize) -> Option<usize> {
+        let FifoFolder::Mount(mount) = self.plan.fifos.get(fifo)?.folder else { return None };
+        matches!(self.plan.mounts.get(mount)?, Mount::Temporary { .. }).then_some(mount)
+    }
+
+    /// The folder of the temporary volume that a FIFO is in.
+    pub(super) fn own_folder_of(&self, fifo: usize) -> Option<&Path> {
+        self.own_mount_of(fifo).and_then(|mount| self.host_side(mount))
+    }
+
     /// The host's side of a mount.
     pub(super) fn host_side(&self, mount: usize) -> Option<&Path> {
         match self.plan.mounts.get(mount)? {

@@ -225,7 +225,7 @@ pub enum ClosedStdout {
 pub enum Keep {
     /// Its results go with it, whether they are in Girder or not.
     Never,
-    /// When a result in it could not be put into Girder.
+    /// When a result in it could not be put into Girder, or took the place of an output's FIFO and could not be delivered.
     #[default]
     OnFailure,
     /// Whatever happened, once the container was made.

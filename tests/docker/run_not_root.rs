@@ -10,7 +10,7 @@ use crate::run_jobs::script;
 use crate::support::command::{Invocation, NOBODY};
 use crate::support::gate::{GATE, Gate};
 use crate::support::girder::Girder;
-use crate::support::job::Job;
+use crate::support::job::{Job, connect, end, named_output_pipe};
 
 /// Nobody but root can read this, or remove what is in the folders.
 const SHUT: &str = "umask 077; mkdir -p $1/deep/er; echo r > $1/deep/r; echo x > $1/deep/er/x";
@@ -31,6 +31,14 @@ fn what_root_has_made_is_uploaded_and_nothing_stays() {
     assert_eq!((run.code, &*run.stderr), (0, ""), "{run}");
     let files = girder.files(&item);
     assert_eq!(girder.content(files[0].1["_id"].as_str().unwrap()), b"r\n", "{run}");
+}
+
+#[test]
+fn what_root_has_put_in_the_place_of_an_output_is_delivered() {
+    let replaced = "umask 077; echo result > $1.part; mv -f $1.part $1";
+    let output = connect(named_output_pipe("out"), end("HostStdOut"));
+    let run = Job::script(replaced).arg(output).invocation().by_nobody().finish();
+    assert_eq!((run.code, run.text()), (0, "result\n"), "{run}");
 }
 
 #[test]

@@ -281,6 +281,24 @@ fn what_is_no_file_in_the_place_of_an_output_is_an_error() {
 }
 
 #[test]
+fn a_folder_of_results_in_the_place_of_an_output_stays_and_is_said_where() {
+    for (keep, stays) in [("on-failure", true), ("never", false)] {
+        let temporary = TempDir::new().unwrap();
+        let job = Job::script("rm $1; mkdir $1; echo result > $1/r").arg(output(end("HostStdOut")));
+        let run = job.invocation().env("TMPDIR", temporary.path()).args(&["--keep", keep]).finish();
+        assert_eq!(run.code, 125, "{run}");
+        let kept = run.report.as_ref().unwrap().get("kept");
+        assert_eq!(kept.is_some(), stays, "{run}");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), usize::from(stays), "{run}");
+        if let Some(kept) = kept {
+            let path = kept[0]["path"].as_str().unwrap();
+            assert_eq!(fs::read(Path::new(path).join("r")).unwrap(), b"result\n", "{run}");
+            assert!(run.stderr.contains(&format!("{path} stays")), "{run}");
+        }
+    }
+}
+
+#[test]
 fn a_writer_that_outlives_the_shell_is_cut_off_and_the_run_ends() {
     // With the first process of a container the kernel kills all others.
     let job = Job::script("(while :; do echo x; done > $1) & exec sleep 0.2");
