@@ -54,5 +54,17 @@ fn lines(pruned: &Pruned, is_dry: bool) -> String {
     let paths = pruned.paths.iter().map(|path| format!("removed {}", path.display()));
     let forgotten = pruned.forgotten.iter().map(|name| format!("forgotten container {name}"));
     let all = containers.chain(stopped).chain(forgotten).chain(paths);
-    all.map(|line| format!("{would}{line}\n")).collect()
+    // A name may have lines of its own.
+    all.map(|line| format!("{would}{}\n", render::harmless(&line))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_has_lines_makes_none() {
+        let pruned = Pruned { paths: vec!["/a\nremoved /b".into()], ..Pruned::default() };
+        assert_eq!(lines(&pruned, true), "would have removed /a\\nremoved /b\n");
+    }
 }
