@@ -28,6 +28,7 @@
 //!
 //! ## The command and the worker
 //!
+//! - A prune asks an engine that does not answer once, and not once for each container.
 //! - What takes the place of an output's FIFO and cannot be delivered stays. Who is not root gets a file of root's there, too.
 //! - The kernel is asked to spare a guard for want of memory, where root may ask.
 //! - A guard that was stopped (SIGSTOP) is replaced at once, and holds up neither an end nor a signal; it held up both for 5 s.

@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, chown};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -271,6 +272,34 @@ fn a_container_that_cannot_be_removed_is_named_with_the_command_and_found_again(
     assert!(ground.prune(&[]).contains("removed container gantline-"));
     assert!(!exists(&id));
     assert_eq!(ground.left(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_asked_once_however_many_containers_it_may_have() {
+    let ground = Ground::new();
+    let socket = ground.folder("engine.sock");
+    let engine = UnixListener::bind(&socket).unwrap();
+    let met = thread::spawn(move || engine.incoming().take(2).flatten().collect::<Vec<_>>());
+    let records = ground.folder("records/gantline-0");
+    fs::create_dir(&records).unwrap();
+    let address = format!("unix://{}", socket.display());
+    for nth in 0..5 {
+        let container = json!({"engine": address, "name": format!("c{nth}"), "keep": false});
+        let run = json!({"run": {"run": nth.to_string(), "boot": "b"}});
+        let intends = json!({"intends": {"number": 0, "thing": {"container": container}}});
+        fs::write(records.join(nth.to_string()), format!("{run}\n{intends}\n")).unwrap();
+    }
+    let prune = ground.invocation(&[]).env("DOCKER_HOST", "unix:///no/such/socket");
+    let pruned = prune.env("DOCKER_CLIENT_TIMEOUT", "1").finish();
+    assert_eq!(pruned.code, 125, "{pruned}");
+    for nth in 0..5 {
+        let command = format!("docker --host {address} rm --force --volumes c{nth}\n");
+        assert!(pruned.stderr.contains(&command), "{pruned}");
+    }
+    assert_eq!(ground.left().len(), 5);
+    // Nobody else has asked before us.
+    drop(UnixStream::connect(&socket).unwrap());
+    assert_eq!(met.join().unwrap().len(), 2);
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::labels::{
     HOST_LABEL, KEEP_LABEL, PID_LABEL, RUN_LABEL, SINCE_LABEL, UID_LABEL, this_host,
 };
 use super::quoted::quoted;
-use crate::docker::{Client, ContainerId, ContainerSummary, DockerError, Endpoint, Settings};
+use crate::docker::{Call, Client, ContainerId, ContainerSummary, DockerError, Endpoint, Settings};
 use crate::volume::{DeadRecord, LeftContainer, Owner, RecordFolder, RecordFolders, Unread};
 
 /// What is looked for, and where.
@@ -176,8 +176,10 @@ struct Sweep {
     removal: Removal,
     /// The engine that is gone for good.
     gone: Option<Endpoint>,
-    /// Each engine that was to be met, by its address.
-    engines: BTreeMap<String, Option<Client>>,
+    /// Each engine that was met, by its address.
+    engines: BTreeMap<String, Client>,
+    /// Those that do not answer, with what they were asked and for how long it was waited.
+    silent: BTreeMap<String, (Call, Duration)>,
     /// The runs whose records were seen.
     runs: BTreeSet<String>,
     pruned: Pruned,
@@ -190,6 +192,7 @@ impl Default for Sweep {
             removal: Removal::Dry,
             gone: None,
             engines: BTreeMap::new(),
+            silent: BTreeMap::new(),
             runs: BTreeSet::new(),
             pruned: Pruned::default(),
         }
@@ -233,6 +236,7 @@ impl Sweep {
                     self.removal == Removal::Real
                 }
                 Err(source) => {
+                    self.meets_silence(&left.container.engine, &source);
                     let LeftContainer { container, .. } = left;
                     let command = remove_command(&container.engine, &container.name);
                     let unreachable = is_unreachable(&source).then_some(container.engine);
@@ -373,14 +377,26 @@ impl Sweep {
         engine.is_some() && engine == self.gone
     }
 
-    /// The engine with this address. It is asked once.
+    /// An engine that does not even say which containers it has is not asked for each: that would take as often as long.
+    fn meets_silence(&mut self, address: &str, error: &DockerError) {
+        if let DockerError::TimedOut { call, after } = error
+            && matches!(call.path.as_str(), "/_ping" | "/containers/json")
+        {
+            self.silent.insert(address.to_owned(), (call.clone(), *after));
+        }
+    }
+
+    /// The engine with this address. It is met once.
     async fn engine(&mut self, address: &str) -> Result<Client, DockerError> {
-        if let Some(Some(engine)) = self.engines.get(address) {
+        if let Some((call, after)) = self.silent.get(address) {
+            return Err(DockerError::TimedOut { call: call.clone(), after: *after });
+        }
+        if let Some(engine) = self.engines.get(address) {
             return Ok(engine.clone());
         }
         let endpoint = Endpoint::parse(address)?;
         let engine = Client::connect(Settings { endpoint, ..self.settings.clone() }).await?;
-        self.engines.insert(address.to_owned(), Some(engine.clone()));
+        self.engines.insert(address.to_owned(), engine.clone());
         Ok(engine)
     }
 
