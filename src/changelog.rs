@@ -42,8 +42,9 @@
 //!   prints. `gantline upload --metadata-of` says what it has done.
 //! - A worker that is stopped no longer waits for a Girder that is away: what it could not tell goes back to its queue, or is
 //!   told by its next start. A revoke ends a job whose start Girder has not heard of.
-//! - A proxy that says 404 in Girder's place is waited out by the worker; the job was given up. The job of a chain's next step
-//!   is asked for again; it had none after one 503.
+//! - A proxy that says 404 in Girder's place is waited out by the worker; the job was given up. So is a page with status 200,
+//!   which was taken for Girder's word: a part of the log, or a job's end, was lost. Another command than the worker, whose
+//!   first update is answered so, warns of it. The job of a chain's next step is asked for again; it had none after one 503.
 //! - A message is acknowledged when `--statedb` has its job. One that may run elsewhere is held beside the slots, and keeps
 //!   its mark when it is given back. Of jobs whose time has not come a thousand are held, and the rest takes turns:
 //!   RabbitMQ's channels ran out. What a worker could not tell at its end is in its log.

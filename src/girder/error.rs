@@ -238,9 +238,15 @@ impl GirderError {
     }
 
     /// Whether somebody else has answered in Girder's place: the address is wrong, or a proxy has lost its server for
-    /// a while. Who knows that the address is right may ask again.
+    /// a while, or shows a page for as long as somebody works on it. Who knows that the address is right may ask again.
     pub fn is_of_another(&self) -> bool {
-        matches!(self, Self::NotAnApi { status: 404, .. })
+        matches!(self, Self::NotAnApi { status: 200..300 | 404, .. })
+    }
+
+    /// Whether no word of it is Girder's: a page of any status, or a redirect to one. Where Girder has answered before, the
+    /// address is right, and it will again.
+    pub(crate) fn is_no_word_of_girders(&self) -> bool {
+        matches!(self, Self::NotAnApi { .. } | Self::Redirected { .. })
     }
 
     /// Whether the same request may well succeed a little later.

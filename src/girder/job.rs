@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use ureq::http::{Method, Request};
 use ureq::{Agent, AsSendBody};
 use url::Url;
 
 use super::agent::agent;
-use super::client::{MAX_RECORD, Options, reply};
+use super::client::{Options, reply};
 use super::job_status::JobStatus;
 use super::reply::{Asked, Reply};
 use super::url::ApiUrl;
@@ -106,17 +107,17 @@ impl JobClient {
     /// # Errors
     /// Girder does not take it, or cannot be asked. A status that cannot follow the one that the
     /// job has is [`GirderError::JobStatus`]; a job that was deleted is [`GirderError::NotFound`].
-    pub fn update(&self, update: &JobUpdate) -> Result<Option<JobRecord>, GirderError> {
+    /// An answer without a job is not Girder's ([`GirderError::NotAnApi`]): it has not heard of the update.
+    pub fn update(&self, update: &JobUpdate) -> Result<JobRecord, GirderError> {
         let request = Request::builder()
             .method(self.method.clone())
             .header("Content-Type", "application/x-www-form-urlencoded");
         let request = self.addressed(request).body(update.to_form());
         let request = request.map_err(|error| self.unusable(error.to_string()))?;
         let answer = self.agent.run(self.timed(request));
-        let answer = self.girders(reply(answer, &self.asked(true), self.timeout, MAX_RECORD)?)?;
+        let answer = reply(answer, &self.asked(true), self.timeout, MAX_JOB)?;
         match answer.status {
-            // What stands in for Girder may say nothing.
-            200..300 => Ok(serde_json::from_slice::<Answer>(&answer.body).ok().map(Into::into)),
+            200..300 => self.girders::<Answer>(&answer).map(Into::into),
             400 => Err(self.refusal(&answer, update.status)),
             _ => Err(self.failure(&answer, true)),
         }
@@ -131,10 +132,12 @@ impl JobClient {
     pub fn record(&self) -> Result<JobRecord, GirderError> {
         let request = self.addressed(Request::builder()).body(());
         let request = request.map_err(|error| self.unusable(error.to_string()))?;
-        let asked = self.asked(false);
-        let answer = reply(self.agent.run(self.timed(request)), &asked, self.timeout, MAX_JOB)?;
-        let answer = self.girders(answer)?;
-        answer.record::<Answer>(&asked).map(Into::into)
+        let answer = self.agent.run(self.timed(request));
+        let answer = reply(answer, &self.asked(false), self.timeout, MAX_JOB)?;
+        match answer.status {
+            200..300 => self.girders::<Answer>(&answer).map(Into::into),
+            _ => Err(self.failure(&answer, false)),
+        }
     }
 
     /// Has Girder make a job, where the client's address is that of all jobs and its method is POST; gives the
@@ -152,11 +155,13 @@ impl JobClient {
             .header("Content-Type", "application/x-www-form-urlencoded");
         let request = self.addressed(request).body(form.finish());
         let request = request.map_err(|error| self.unusable(error.to_string()))?;
-        let asked = self.asked(true);
-        let answer = reply(self.agent.run(self.timed(request)), &asked, self.timeout, MAX_RECORD)?;
-        let answer = self.girders(answer)?;
-        let mut made = answer.record::<serde_json::Value>(&asked)?;
-        match made.get_mut("jobInfoSpec").map(serde_json::Value::take) {
+        let answer = self.agent.run(self.timed(request));
+        let answer = reply(answer, &self.asked(true), self.timeout, MAX_JOB)?;
+        let made = match answer.status {
+            200..300 => self.girders::<Made>(&answer)?,
+            _ => return Err(self.failure(&answer, true)),
+        };
+        match made.spec {
             Some(spec) if spec.is_object() => Ok(spec),
             _ => {
                 Err(self.unusable("a job was made, and how to report to it is not said".to_owned()))
@@ -185,26 +190,32 @@ impl JobClient {
         GirderError::Request { server, object, reason }
     }
 
+    /// What an answer means that is no job.
     fn failure(&self, answer: &Reply, is_write: bool) -> GirderError {
+        #[derive(Deserialize)]
+        struct Girders {
+            #[serde(rename = "type")]
+            _type: String,
+        }
+        // A proxy whose server is away for a moment may say 404, and in JSON as well; Girder says of which type an error is.
+        if answer.status == 404 && serde_json::from_slice::<Girders>(&answer.body).is_err() {
+            return self.not_girders(answer);
+        }
         match answer.record::<serde_json::Value>(&self.asked(is_write)) {
             Err(error) => error,
             Ok(_) => self.unusable(format!("status {}", answer.status)),
         }
     }
 
-    /// The answer, if it is Girder's. A proxy whose server is away for a moment may say 404, and in JSON as well; Girder
-    /// says of which type an error is.
-    fn girders(&self, answer: Reply) -> Result<Reply, GirderError> {
-        #[derive(Deserialize)]
-        struct Girders {
-            #[serde(rename = "type")]
-            _type: String,
-        }
-        if answer.status == 404 && serde_json::from_slice::<Girders>(&answer.body).is_err() {
-            let (server, hint) = (self.api.as_str().to_owned(), self.api.hint());
-            return Err(GirderError::NotAnApi { server, status: answer.status, hint });
-        }
-        Ok(answer)
+    /// What an answer says that all is well. A page in Girder's place, for as long as somebody works on it, may say so
+    /// as well, in HTML or in JSON: only Girder's has a job in it.
+    fn girders<T: DeserializeOwned>(&self, answer: &Reply) -> Result<T, GirderError> {
+        serde_json::from_slice(&answer.body).map_err(|_| self.not_girders(answer))
+    }
+
+    fn not_girders(&self, answer: &Reply) -> GirderError {
+        let (server, hint) = (self.api.as_str().to_owned(), self.api.hint());
+        GirderError::NotAnApi { server, status: answer.status, hint }
     }
 
     /// What a 400 means.
@@ -230,16 +241,22 @@ impl JobClient {
     }
 }
 
-/// A job's record, as far as it is of use.
+/// A job's record, as far as it is of use. Who has its id and its status is Girder; of the rest what is understood is
+/// taken.
 #[derive(Deserialize)]
 struct Answer {
+    #[serde(rename = "_id")]
+    _id: String,
     status: i64,
+    #[serde(default, deserialize_with = "understood")]
     created: Option<String>,
+    #[serde(default, deserialize_with = "understood")]
     log: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "understood")]
     updated: Option<String>,
     /// Of each status that it was given; one that it had already is not among them.
-    #[serde(default)]
-    timestamps: Vec<Timestamp>,
+    #[serde(default, deserialize_with = "understood")]
+    timestamps: Option<Vec<Timestamp>>,
 }
 
 #[derive(Deserialize)]
@@ -247,9 +264,25 @@ struct Timestamp {
     time: String,
 }
 
+/// A job that Girder has made.
+#[derive(Deserialize)]
+struct Made {
+    #[serde(rename = "_id")]
+    _id: String,
+    #[serde(rename = "jobInfoSpec")]
+    spec: Option<serde_json::Value>,
+}
+
+/// A member, if it is what it should be.
+fn understood<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    member: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(member)?).ok())
+}
+
 impl From<Answer> for JobRecord {
-    fn from(Answer { status, created, log, updated, mut timestamps }: Answer) -> Self {
-        let since = timestamps.pop().map(|stamp| stamp.time);
+    fn from(Answer { status, created, log, updated, timestamps, .. }: Answer) -> Self {
+        let since = timestamps.and_then(|mut stamps| stamps.pop()).map(|stamp| stamp.time);
         Self { status: JobStatus::from_number(status), created, log, since, updated }
     }
 }

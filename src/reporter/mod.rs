@@ -34,7 +34,8 @@
 //!   job in Girder, the owner is told so, once. A job that nothing is told of is looked at from
 //!   time to time, for that. What a refused status means is decided in `status`.
 //! - A Girder that is away is asked again with growing pauses, as long as the job runs; what comes
-//!   meanwhile is kept, within the log's bounds. So is one in whose place a proxy says 404. Who waits for the beginning or the end waits for
+//!   meanwhile is kept, within the log's bounds. So is one in whose place a proxy says 404, or shows a page of its own.
+//!   Who waits for the beginning or the end waits for
 //!   [`patience`](ReporterOptions::patience); who does not want to work for a Girder that does not
 //!   come back says so with [`absence`](ReporterOptions::absence). A Girder that refuses an update
 //!   gets no other.
@@ -93,8 +94,8 @@ pub struct ReporterOptions {
     /// How long Girder may be away while the job runs, before the owner is told to stop it. Default:
     /// as long as the job runs.
     pub absence: Option<Duration>,
-    /// Whether the job's address is known to be right, as one that Girder itself has given: a proxy's 404 is waited out
-    /// then. Default: not before Girder has taken an update.
+    /// Whether the job's address is known to be right, as one that Girder itself has given: what a proxy says in its
+    /// place is waited out then. Default: not before Girder has taken an update.
     pub knows_address: bool,
     /// Counts the requests that failed and are sent again.
     pub retries: Arc<AtomicU64>,

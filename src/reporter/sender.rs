@@ -81,7 +81,7 @@ impl Sender {
 
     fn send(&mut self, update: JobUpdate) -> Result<(), GirderError> {
         match self.client.update(&update) {
-            Ok(Some(answer)) if self.has_come_second(&update, &answer) => {
+            Ok(answer) if self.has_come_second(&update, &answer) => {
                 let record = self.client.record()?;
                 self.runs(record);
                 Ok(())
@@ -109,12 +109,11 @@ impl Sender {
         }
     }
 
-    fn arrived(&mut self, update: &JobUpdate, answer: Option<JobRecord>) {
+    fn arrived(&mut self, update: &JobUpdate, answer: JobRecord) {
         self.pace.took(Instant::now());
-        let created = answer.as_ref().and_then(|record| record.created.clone());
         self.desk.change(|state| {
             state.backlog.arrived(update);
-            state.created = created.or_else(|| state.created.take());
+            state.created = answer.created.or_else(|| state.created.take());
             state.failure = None;
             // What was to begin was to be canceled: nothing more is said of it.
             state.is_dead |= state.begun.is_some() && update.status == Some(JobStatus::Canceled);
@@ -124,9 +123,7 @@ impl Sender {
             Some(JobStatus::Canceled) => self.tell_begun(Begun::Canceled),
             _ => {}
         }
-        if update.status.is_none_or(|status| !status.is_end())
-            && answer.is_some_and(|record| status::is_cancel(record.status))
-        {
+        if update.status.is_none_or(|status| !status.is_end()) && status::is_cancel(answer.status) {
             self.tell_stop(Stop::Cancelled);
         }
     }
@@ -175,7 +172,7 @@ impl Sender {
         if by == By::Us || (by == By::Unknown && has_failed) {
             let size = record.log_size();
             let ours = JobUpdate { status: Some(JobStatus::Running), ..JobUpdate::default() };
-            self.arrived(&ours, Some(record));
+            self.arrived(&ours, record);
             if let Some(size) = size {
                 self.desk.change(|state| state.backlog.known(size));
             }
@@ -240,10 +237,13 @@ impl Sender {
     }
 
     /// Whether it is waited until the same request is taken. A first answer that is not Girder's says that the address
-    /// is wrong, unless it is known to be right.
+    /// is wrong, unless it is known to be right; and a redirect that it is so no more.
     fn may_pass(&self, error: &GirderError) -> bool {
-        let is_right = self.knows_address || self.pace.has_taken();
-        error.is_transient() || (is_right && error.is_of_another())
+        let is_of_another = match self.pace.has_taken() {
+            true => error.is_no_word_of_girders(),
+            false => self.knows_address && error.is_of_another(),
+        };
+        error.is_transient() || is_of_another
     }
 
     /// Tells who waits for it how the job has begun. The desk is not locked meanwhile.

@@ -28,15 +28,22 @@ struct Script {
     log: Vec<String>,
     /// When the job got its status, if the answers say so; each update is of the time "now".
     since: Option<&'static str>,
+    /// What answers the first requests in its place, where something does: a status and a page.
+    in_its_place: Vec<Option<(u16, &'static str)>>,
 }
 
 impl Script {
     fn all(answers: &[Answer]) -> Self {
         let log = vec!["before\n".to_owned()];
-        Self { answers: answers.to_vec(), found: 2, log, since: None }
+        Self { answers: answers.to_vec(), found: 2, log, ..Self::default() }
     }
 
     fn answer(&mut self, method: &str) -> String {
+        let front = (!self.in_its_place.is_empty()).then(|| self.in_its_place.remove(0));
+        if let Some((code, page)) = front.flatten() {
+            let head = "Location: /back-soon\r\nConnection: close";
+            return format!("HTTP/1.1 {code} X\r\n{head}\r\n\r\n{page}");
+        }
         let (code, status) = match method {
             "GET" => (200, self.found),
             _ if self.answers.len() > 1 => self.answers.remove(0),
@@ -48,7 +55,7 @@ impl Script {
                 let stamps = stamps.unwrap_or_default();
                 let log = serde_json::to_string(&self.log).unwrap();
                 format!(
-                    r#"{{"status": {status}, "log": {log}, "updated": "now", "timestamps": [{stamps}]}}"#
+                    r#"{{"_id": "5f", "status": {status}, "log": {log}, "updated": "now", "timestamps": [{stamps}]}}"#
                 )
             }
             400 if status == DELETED => r#"{"message": "Invalid job id (5f)."}"#.to_owned(),
@@ -394,4 +401,60 @@ fn a_proxys_404_is_waited_out_where_the_address_is_known_to_be_right() {
     reporter.teller().status(JobStatus::Success);
     reporter.flush().unwrap();
     assert_eq!(forms(&came).len(), 3);
+}
+
+/// What stands in Girder's place for as long as somebody works on it.
+const PAGES: [&str; 4] = [
+    "<html><title>Back soon</title></html>",
+    r#"{"status": 200, "message": "back soon"}"#,
+    "",
+    "[]",
+];
+
+#[test]
+fn a_page_in_girders_place_is_waited_out_where_the_address_is_known_to_be_right() {
+    let [html, json, empty, list] = PAGES.map(|page| Some((200, page)));
+    let begins = form(&[("status", "2")]);
+    let ends = form(&[("log", "the end\n"), ("status", "3")]);
+    // Of the beginning, of the log's size, of the end.
+    let in_its_place = vec![html, json, None, empty, None, list, html, None];
+    let script = Script { in_its_place, ..Script::all(&[(200, 2), (200, 3)]) };
+    let options = ReporterOptions { knows_address: true, ..ReporterOptions::default() };
+    let (reporter, came, _) = start_with(script, options);
+    assert!(matches!(reporter.begin(), Begun::Running));
+    reporter.teller().log("the end\n");
+    reporter.teller().status(JobStatus::Success);
+    reporter.flush().unwrap();
+    let wanted = [&begins, &begins, &begins, &ends, &ends, &ends];
+    assert_eq!(forms(&came), wanted.map(Clone::clone));
+
+    for page in PAGES {
+        let in_its_place = vec![Some((200, page))];
+        let script = Script { in_its_place, ..Script::all(&[(200, 2)]) };
+        let (reporter, _came, _) = start(script);
+        let begun = reporter.begin();
+        let Begun::Refused(error) = begun else { panic!("{begun:?} of {page}") };
+        assert!(error.to_string().contains("there is no Girder API"), "{error}");
+    }
+}
+
+#[test]
+fn where_girder_has_answered_whatever_is_not_its_word_is_waited_out() {
+    let page = PAGES[0];
+    let in_its_place = vec![None, Some((302, "")), Some((403, page)), Some((404, page)), None];
+    let script = Script { in_its_place, ..Script::all(&[(200, 2), (200, 3)]) };
+    let (reporter, came, _) = start(script);
+    assert!(matches!(reporter.begin(), Begun::Running));
+    reporter.teller().status(JobStatus::Success);
+    reporter.flush().unwrap();
+    assert_eq!(forms(&came).len(), 5);
+
+    // Before that, the address is wrong.
+    for (code, page) in [(302, ""), (403, page)] {
+        let script = Script { in_its_place: vec![Some((code, page))], ..Script::all(&[(200, 2)]) };
+        let options = ReporterOptions { knows_address: true, ..ReporterOptions::default() };
+        let (reporter, _came, _) = start_with(script, options);
+        let begun = reporter.begin();
+        assert!(matches!(begun, Begun::Refused(_)), "{code}: {begun:?}");
+    }
 }

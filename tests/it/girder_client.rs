@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gantline::internal::girder::{
-    ApiKey, Client, Credentials, GirderError, JobClient, Options, Token,
+    ApiKey, Client, Credentials, GirderError, JobClient, JobStatus, JobUpdate, Options, Token,
 };
 
 use crate::http_authority::{Authority, Version};
@@ -164,6 +164,36 @@ fn an_answer_is_taken_up_to_its_bound_and_not_beyond() {
         let error = asks(&Peer::says(of(most + 1))).unwrap_err();
         assert!(chain(&error).contains("larger than"), "{most}: {}", chain(&error));
     }
+}
+
+#[test]
+fn only_an_answer_with_a_job_is_girders_word_about_a_job() {
+    let client = |peer: &Peer, method: &str| {
+        let url = peer.url(&format!("/api/v1/job/{ID}"));
+        JobClient::new(&url, method, Vec::new(), &Options::default()).unwrap()
+    };
+    let pages = ["<html>Back soon</html>", "", "{}", "[]", r#"{"status": 200, "message": "x"}"#];
+    for page in pages {
+        for status in [200, 203] {
+            let says = || Peer::says(answer(status, page));
+            let update = JobUpdate::default();
+            for told in [
+                client(&says(), "PUT").update(&update).map(drop),
+                client(&says(), "PUT").record().map(drop),
+                client(&says(), "POST").create(&[]).map(drop),
+            ] {
+                let error = told.unwrap_err();
+                assert!(error.is_of_another() && !error.is_transient(), "{page}: {error:?}");
+            }
+        }
+    }
+    // Members that are not what they should be are left out.
+    let odd =
+        r#"{"_id": "5f", "status": 2, "log": "x", "created": 5, "updated": {}, "timestamps": [1]}"#;
+    let record = client(&Peer::says(answer(200, odd)), "PUT").record().unwrap();
+    assert_eq!((record.status, record.created, record.log), (JobStatus::Running, None, None));
+    let made = client(&Peer::says(answer(200, odd)), "POST").create(&[]).unwrap_err();
+    assert!(!made.is_of_another() && made.to_string().contains("how to report to it"), "{made}");
 }
 
 #[test]

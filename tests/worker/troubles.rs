@@ -11,7 +11,7 @@ use crate::jobs::{CANCELED, SUCCESS};
 use crate::place::Kind;
 use crate::python;
 use crate::site::{Job, Site, on_both_sites, on_one_site, script};
-use crate::way::{NO_PAGE, State, Way};
+use crate::way::{BACK_SOON, NO_PAGE, State, Way};
 
 on_both_sites! {
     a_broker_that_is_cut_off_costs_no_job_and_doubles_none,
@@ -24,12 +24,22 @@ on_one_site! {
     a_girder_that_says_nothing_for_a_while_costs_no_line,
     a_girder_that_fails_for_a_while_costs_no_line,
     a_proxy_that_says_404_for_a_while_costs_no_line,
+    a_page_in_girders_place_costs_no_line,
     of_a_log_of_20_mib_first_and_last_line_are_kept,
     early_lines_and_a_burst_are_all_kept,
 }
 
 fn a_proxy_that_says_404_for_a_while_costs_no_line(site: &Site) {
-    let way = Way::refusing(site.api(), "/api/v1/job/", 2, NO_PAGE);
+    another_answers(site, NO_PAGE);
+}
+
+fn a_page_in_girders_place_costs_no_line(site: &Site) {
+    another_answers(site, BACK_SOON);
+}
+
+/// Somebody answers so in Girder's place, twice as the job begins and twice while it runs.
+fn another_answers(site: &Site, so: &'static str) {
+    let way = Way::refusing(site.api(), "/api/v1/job/", 2, so);
     let worker = site.starting_worker(&[], &[("GIRDER_WORKER_API_URL", &*way.api())]);
     let job = site.send(&script(&lines(20)), json!({}));
     job.says("line 5.");

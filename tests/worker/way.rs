@@ -225,5 +225,9 @@ fn fail(mut near: TcpStream) {
 pub(crate) const NO_PAGE: &str = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\
     Content-Length: 19\r\nConnection: close\r\n\r\n404 page not found\n";
 
+/// What stands in a server's place for as long as somebody works on it.
+pub(crate) const BACK_SOON: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\
+    Content-Length: 22\r\nConnection: close\r\n\r\n<html>Back soon</html>";
+
 pub(crate) const FAILURE: &str =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
