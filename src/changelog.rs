@@ -50,6 +50,8 @@
 //!   RabbitMQ's channels ran out. What a worker could not tell at its end is in its log.
 //! - `add_consumer` refuses Girder's queue `local` and the one of `--others-to`. Tasks of Celery's protocol 1 are left to
 //!   others; they were acknowledged and gone.
+//! - A task whose id is no UUID, and cannot be a container's name, has one run: the state file, the container and the log
+//!   named three.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:
 //!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns
 //!   of a container's `--init`, which ends before the guard.

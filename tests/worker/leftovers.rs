@@ -2,10 +2,11 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::held::{HOLDS, Held};
 use crate::jobs::{ERROR, SUCCESS};
@@ -24,6 +25,7 @@ on_one_site! {
     what_a_dead_worker_left_is_not_in_the_way_of_the_same_task_sent_again,
     what_was_revoked_is_remembered_over_the_workers_end,
     a_disk_that_stands_still_holds_a_job_up_and_no_answer,
+    a_task_whose_id_is_no_containers_name_is_written_down_as_it_runs,
 }
 
 fn state(folder: &Path) -> String {
@@ -199,4 +201,25 @@ fn a_disk_that_stands_still_holds_a_job_up_and_no_answer(site: &Site) {
     drop(frozen);
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     worker.ends_well();
+}
+
+fn a_task_whose_id_is_no_containers_name_is_written_down_as_it_runs(site: &Site) {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--statedb", &state(folder.path())];
+    let mut first = site.worker(&arguments);
+    let id = format!("nightly/{} of all", site.queue());
+    let job = site.send(&script("echo up; sleep 1000"), json!({"task_id": id}));
+    job.says("up");
+    let written = fs::read_to_string(folder.path().join("state")).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    let label = r#"{{index .Config.Labels "gantline.run"}}"#;
+    let container = &job.containers()[0];
+    let asked = Command::new("docker").args(["inspect", "--format", label, container]).output();
+    let run = String::from_utf8(asked.unwrap().stdout).unwrap();
+    assert_eq!(written["running"][0]["run_id"], run.trim());
+    first.dies();
+    let second = site.worker(&arguments);
+    assert_eq!(job.ended(), ERROR, "{}", job.log());
+    assert!(!job.has_container());
+    second.ends_well();
 }

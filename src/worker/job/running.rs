@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use ring::digest::{SHA256, digest};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -50,17 +51,45 @@ impl Job {
         &self.taken.task
     }
 
-    /// The id of its run.
+    /// The id of its run: the same wherever its message comes, and as often as it does.
     pub(super) fn run_id(&self) -> RunId {
-        // Celery's ids are UUIDs, but need not be. Two that differ make two runs.
-        let id = &self.task().head.id;
-        let is_uuid = id.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(id).is_ok();
-        let safe = if is_uuid { &id.replace('-', "") } else { id };
-        RunId::new(safe).unwrap_or_else(|_| RunId::random())
+        run_of(&self.task().head.id)
     }
+}
+
+/// The run of a task. Celery's ids are UUIDs, but need not be: one that cannot be a part of a container's name is told by
+/// its sum. Two that differ make two runs.
+fn run_of(task_id: &str) -> RunId {
+    let is_uuid =
+        task_id.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(task_id).is_ok();
+    let safe = if is_uuid { task_id.replace('-', "") } else { task_id.to_owned() };
+    let sum = || {
+        let sum = digest(&SHA256, task_id.as_bytes());
+        let hex: String = sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        RunId::new(&hex)
+    };
+    RunId::new(&safe).or_else(|_| sum()).unwrap_or_else(|_| RunId::random())
 }
 
 /// A word that nobody else knows beforehand.
 fn word() -> String {
     format!("{:08x}", Uuid::new_v4().as_fields().0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_has_one_run_whatever_its_id_is() {
+        let run = |id: &str| run_of(id).to_string();
+        assert_eq!(run("6b08ed6b-02a5-488d-22c9-913860000000"), "6b08ed6b02a5488d22c9913860000000");
+        assert_eq!(run("nightly_2.csv"), "nightly_2.csv");
+        let odd = ["a/b", "a b", "", "\u{e9}", &"x".repeat(101), &"x".repeat(102)];
+        let runs = odd.map(run);
+        assert_eq!(runs, odd.map(run));
+        for (at, one) in runs.iter().enumerate() {
+            assert_eq!((one.len(), runs.iter().position(|other| other == one)), (64, Some(at)));
+        }
+    }
 }
