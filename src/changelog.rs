@@ -49,7 +49,8 @@
 //!   its mark when it is given back. Of jobs whose time has not come a thousand are held, and the rest takes turns:
 //!   RabbitMQ's channels ran out. What a worker could not tell at its end is in its log.
 //! - `add_consumer` refuses Girder's queue `local` and the one of `--others-to`. Tasks of Celery's protocol 1 are left to
-//!   others; they were acknowledged and gone.
+//!   others; they were acknowledged and gone. Those that nobody can read, in pickle, or for a task of ours, are a
+//!   failure for whoever waits for them; they were acknowledged without a word.
 //! - A task whose id is no UUID, and cannot be a container's name, has one run: the state file, the container and the log
 //!   named three.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:

@@ -1,6 +1,7 @@
 //! Messages that cannot be run: they end as errors of their jobs, or are left to those who can run them.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::jobs::{ERROR, SUCCESS};
 use crate::site::{Site, on_both_sites, script};
@@ -9,6 +10,7 @@ on_both_sites! {
     what_cannot_be_read_is_an_error_of_its_job,
     a_task_that_a_chord_waits_for_is_left_to_others,
     a_task_of_protocol_1_is_left_to_others,
+    what_is_no_task_of_protocol_2_is_a_failure_and_comes_no_more,
     a_compressed_message_and_one_of_slicer_cli_webs_task_run,
 }
 
@@ -30,8 +32,39 @@ fn a_task_of_protocol_1_is_left_to_others(site: &Site) {
     let others = site.other_queue();
     site.declare(&others);
     let worker = site.worker(&["--others-to", &others]);
-    site.send_body(&json!({"task": "somebodys.task", "id": "an-id", "args": [], "kwargs": {}}));
+    let body = json!({"task": "somebodys.task", "id": "an-id", "args": [], "kwargs": {}});
+    site.send_body(&body, "an-id");
     site.until(|| site.waiting_in(&others) == 1);
+    worker.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
+/// Its sender is told, by the id that it waits by.
+fn what_is_no_task_of_protocol_2_is_a_failure_and_comes_no_more(site: &Site) {
+    let worker = site.worker(&["--concurrency", "1"]);
+    let is_a_failure = |id: &str| {
+        site.until(|| worker.log().contains(id));
+        if let Some(meta) = site.result_of(id) {
+            assert_eq!(meta["status"], "FAILURE", "{meta}");
+            let words = meta["result"]["exc_message"][0].as_str().unwrap();
+            assert!(words.contains("protocol 2") && words.contains("task_protocol"), "{words}");
+        }
+    };
+    let ours = "girder_worker.docker.tasks.docker_run";
+    for (task, serializer) in [(ours, "json"), (ours, "pickle"), ("somebodys.task", "pickle")] {
+        let id = Uuid::new_v4().to_string();
+        let sent = json!({"queue": site.queue(), "task": task, "serializer": serializer, "id": id});
+        site.control("protocol_1", &sent);
+        is_a_failure(&id);
+    }
+    // Of no protocol at all.
+    for body in [json!([1, 2]), json!({"image": "busybox"})] {
+        let id = Uuid::new_v4().to_string();
+        site.send_body(&body, &id);
+        is_a_failure(&id);
+    }
+    let next = site.send(&script("echo next"), json!({}));
+    assert_eq!(next.ended(), SUCCESS, "{}", next.log());
     worker.ends_well();
     assert_eq!(site.waiting(), 0);
 }

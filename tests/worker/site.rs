@@ -188,8 +188,9 @@ impl Site {
     }
 
     /// Sends a message of this body, without headers, to the test's queue.
-    pub(crate) fn send_body(&self, body: &Value) {
-        self.python("send", &json!({"queue": self.queue, "body": body}));
+    pub(crate) fn send_body(&self, body: &Value, correlation_id: &str) {
+        let options = json!({"correlation_id": correlation_id});
+        self.python("send", &json!({"queue": self.queue, "body": body, "options": options}));
     }
 
     fn post(&self, path: &str, query: &[(&str, &str)], body: &Value) -> Value {

@@ -273,7 +273,7 @@ async fn conclude_unstarted(node: &Rc<Node>, taken: &Taken, ended: Ended, line: 
 pub(super) async fn refuse(node: Rc<Node>, delivery: Rc<Delivery>, unreadable: Unreadable) {
     let _held = node.holds_message();
     let words = unreadable.to_string();
-    tracing::warn!(task = delivery.message().id(), "{words}");
+    tracing::warn!(task = unreadable.head.as_ref().map(|head| &*head.id), "{words}");
     if let Some(head) = &unreadable.head {
         let ended = Ended::unusable(words.clone());
         let line = format!("error: {words}");
@@ -282,6 +282,7 @@ pub(super) async fn refuse(node: Rc<Node>, delivery: Rc<Delivery>, unreadable: U
             return give_back(&node, &delivery, End::Head).await;
         }
         conclude(&node, head, &ended, (Duration::ZERO, Vec::new()));
+        node.health.metrics.job_ended_unstarted(&head.task, ended.outcome());
     }
     node.outbox.post(Letter::Ack(delivery));
 }

@@ -8,6 +8,7 @@ again {queue, times, to, token, client_token, body, content_type, chord, no_job,
                                                                  a chord's, without a job in Girder, for another task, compressed; its id,
                                                                  those of the rest of its chain, its job's token
 take {queue}                                                    takes a task as kombu and Celery read it
+protocol_1 {queue, task, serializer, id}                        sends a task as Celery 3 did
 """
 import json
 import os
@@ -116,6 +117,13 @@ def take(url, options):
     return {'headers': message.headers, 'args': args, 'kwargs': kwargs, 'embed': embed,
             'content_type': message.content_type, 'properties': {
                 name: message.properties.get(name) for name in ('correlation_id', 'reply_to', 'priority')}}
+
+
+def protocol_1(url, options):
+    app = app_of(url)
+    app.conf.task_protocol = 1
+    app.send_task(options['task'], kwargs={'image': 'busybox'}, task_id=options['id'], queue=options['queue'],
+                  serializer=options['serializer'])
 
 
 if __name__ == '__main__':

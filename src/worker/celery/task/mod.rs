@@ -92,7 +92,7 @@ pub struct TimeLimit {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[error("cannot read the message: {problem}")]
 pub struct Unreadable {
-    /// What is known nevertheless; `None` if it is no task of protocol 2 at all.
+    /// What is known nevertheless; `None` if there is no id by which anybody could wait for a result.
     pub head: Option<Box<Head>>,
     /// What is wrong with it.
     #[source]
@@ -103,8 +103,10 @@ pub struct Unreadable {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Neither name nor id of a task.
-    #[error("it is not a task of Celery's protocol 2: it has no header `{0}`")]
+    /// A task of protocol 1, which has name and id in its body, or no task at all.
+    #[error(
+        "it is not a task of Celery's protocol 2: it has no header `{0}` (Celery sends it with task_protocol = 2)"
+    )]
     NoTask(&'static str),
     /// A header says something that it cannot say.
     #[error("the header `{name}` is not {expected}")]
@@ -157,9 +159,12 @@ impl Message {
     /// # Errors
     /// It cannot be read. What is known of it is in the error, so that whoever waits can be told.
     pub fn task(&self) -> Result<Task, Unreadable> {
-        let head = match Head::read(self) {
-            Ok(head) => head,
-            Err(problem) => return Err(Unreadable { head: None, problem }),
+        let need = |name| self.text_header(name).ok_or(Problem::NoTask(name));
+        let head = match (need("task"), need("id")) {
+            (Ok(task), Ok(id)) => Head::new(self, task.to_owned(), id.to_owned()),
+            (Err(problem), _) | (_, Err(problem)) => {
+                return Err(Unreadable { head: self.known_head().map(Box::new), problem });
+            }
         };
         match self.read(&head) {
             Ok(task) => Ok(task),
@@ -177,6 +182,17 @@ impl Message {
         }
         let Names { task, id } = serde_json::from_str(&self.body_text().ok()?).ok()?;
         Some((task, id))
+    }
+
+    /// Who waits for a result of what is no task of protocol 2, by whichever id it has. Its sender waits by the
+    /// correlation id.
+    fn known_head(&self) -> Option<Head> {
+        let (name, of_body) = self.names_of_protocol_1().unwrap_or_default();
+        let header = |name| self.text_header(name).map(str::to_owned);
+        let correlated = self.properties.correlation_id.clone();
+        let ids = [header("id"), Some(of_body), correlated];
+        let id = ids.into_iter().flatten().find(|id| !id.is_empty())?;
+        Some(Head::new(self, header("task").unwrap_or(name), id))
     }
 
     fn read(&self, head: &Head) -> Result<Task, Problem> {
@@ -261,14 +277,13 @@ impl Message {
 }
 
 impl Head {
-    fn read(message: &Message) -> Result<Self, Problem> {
-        let need = |name| message.text_header(name).ok_or(Problem::NoTask(name));
+    /// That of a task of this name and id.
+    fn new(message: &Message, task: String, id: String) -> Self {
         let text = |name| message.text_header(name).map(str::to_owned);
-        let (task, id) = (need("task")?.to_owned(), need("id")?.to_owned());
         let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let girder = GirderHeaders::read(&message.headers);
         let shown = |name| girder.without_tokens(&text(name).unwrap_or_default());
-        Ok(Self {
+        Self {
             root_id: text("root_id").unwrap_or_else(|| id.clone()),
             parent_id: text("parent_id"),
             group: text("group"),
@@ -284,7 +299,7 @@ impl Head {
             girder,
             id,
             task,
-        })
+        }
     }
 }
 

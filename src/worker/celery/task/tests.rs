@@ -168,16 +168,44 @@ fn a_header_that_cannot_be_right_is_named() {
 }
 
 #[test]
-fn a_message_of_protocol_1_is_no_task() {
+fn a_message_of_protocol_1_is_no_task_and_has_its_name_and_id_in_its_body() {
     let message = Message {
-        properties: Properties { content_type: Some(JSON.to_owned()), ..Properties::default() },
+        properties: Properties {
+            content_type: Some(JSON.to_owned()),
+            reply_to: Some("there".to_owned()),
+            ..Properties::default()
+        },
         body: br#"{"task": "t", "id": "i", "args": [], "kwargs": {}}"#.to_vec(),
         ..Message::default()
     };
-    let unreadable = message.task().unwrap_err();
-    assert_eq!(unreadable, Unreadable { head: None, problem: Problem::NoTask("task") });
+    let Unreadable { head, problem } = message.task().unwrap_err();
+    assert_eq!(problem, Problem::NoTask("task"));
+    let head = head.unwrap();
+    assert_eq!((&*head.task, &*head.id, head.reply_to.as_deref()), ("t", "i", Some("there")));
     assert_eq!(message.names_of_protocol_1(), Some(("t".to_owned(), "i".to_owned())));
     assert_eq!(plain().names_of_protocol_1(), None);
+}
+
+#[test]
+fn what_is_no_task_is_told_to_whoever_waits_for_it_by_an_id() {
+    let pickled = |correlation_id: Option<&str>| {
+        let content_type = Some("application/x-python-serialize".to_owned());
+        let correlation_id = correlation_id.map(str::to_owned);
+        let properties = Properties { content_type, correlation_id, ..Properties::default() };
+        Message { properties, body: b"gAJ9cQAu".to_vec(), ..Message::default() }
+    };
+    let known = |message: &Message| message.task().unwrap_err().head.map(|head| head.id);
+    assert_eq!(known(&pickled(Some("c"))).as_deref(), Some("c"));
+    assert_eq!((known(&pickled(None)), known(&pickled(Some("")))), (None, None));
+    // A header that is missing.
+    for (missing, id) in [("task", "h"), ("id", "c")] {
+        let mut message = plain();
+        message.properties.correlation_id = Some("c".to_owned());
+        message.headers.insert("id".to_owned(), json!("h"));
+        message.headers.remove(missing);
+        assert_eq!(known(&message).as_deref(), Some(id), "{missing}");
+        assert_eq!(message.task().unwrap_err().problem, Problem::NoTask(missing));
+    }
 }
 
 #[test]
