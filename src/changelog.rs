@@ -53,6 +53,8 @@
 //!   failure for whoever waits for them; they were acknowledged without a word.
 //! - A task whose id is no UUID, and cannot be a container's name, has one run: the state file, the container and the log
 //!   named three.
+//! - A server without `BLMOVE`, whatever version it names, is waited on by `BRPOPLPUSH`; the worker connected again and again.
+//!   On a Redis before 6.2 workers hear each other's answers.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:
 //!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns
 //!   of a container's `--init`, which ends before the guard.

@@ -20,6 +20,7 @@ mod living;
 mod living_with;
 mod manual;
 mod messages;
+mod older;
 mod phases;
 mod place;
 mod proxy;

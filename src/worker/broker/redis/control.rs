@@ -42,11 +42,12 @@ impl Control {
             let until = Instant::now() + REPLIES_FOR;
             while Instant::now() < until {
                 let replies: Vec<Vec<u8>> = {
-                    let mut taking = redis::cmd("LPOP");
-                    taking.arg(&list).arg(MOST_REPLIES);
-                    let taken = link.run("take replies", &taking).await;
-                    // There is no list before there is a reply.
-                    taken.map(Option::unwrap_or_default).unwrap_or_default()
+                    // Before 6.2 LPOP takes one at a time.
+                    let mut taking = redis::pipe();
+                    taking.atomic().lrange(&list, 0, MOST_REPLIES - 1);
+                    taking.ltrim(&list, MOST_REPLIES, -1).ignore();
+                    let taken = link.run_all::<(Vec<_>,)>("take replies", &taking).await;
+                    taken.map(|(replies,)| replies).unwrap_or_default()
                 };
                 for reply in replies.iter().filter_map(|reply| read(reply)) {
                     if heard.send(reply).await.is_err() {
@@ -157,7 +158,7 @@ const REPLIES_FOR: Duration = Duration::from_secs(5);
 const LOOK_FOR_REPLIES: Duration = Duration::from_millis(250);
 
 /// Replies that are taken at once.
-const MOST_REPLIES: usize = 100;
+const MOST_REPLIES: isize = 100;
 
 /// How many commands have been read while the worker is busy. Those behind them wait in the connection's own memory.
 const MOST_COMMANDS: usize = 1024;

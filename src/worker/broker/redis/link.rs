@@ -1,6 +1,7 @@
 //! The connection that all parts of a session share, and the word of its end.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ pub(super) struct Link {
     pub(super) client: Client,
     connection: MultiplexedConnection,
     pub(super) db: i64,
-    /// Whether Redis is older than 6.2.
-    pub(super) is_old: bool,
+    /// Whether Redis is older than 6.2, or does without what came with it.
+    is_old: AtomicBool,
     place: String,
     pub(super) clock: Clock,
     pub(super) ending: Ending,
@@ -38,7 +39,7 @@ impl Link {
         let mut link = Self {
             db: client.get_connection_info().redis_settings().db(),
             ending: Ending::default(),
-            is_old: false,
+            is_old: AtomicBool::new(false),
             clock: Clock::new(None),
             client,
             connection,
@@ -47,12 +48,22 @@ impl Link {
         // Some users may not ask; then it is a Redis with users, which are newer.
         let info: Result<String, _> =
             link.run("look at its version", redis::cmd("INFO").arg("server")).await;
-        link.is_old = info.is_ok_and(|info| is_old(&info));
+        *link.is_old.get_mut() = info.is_ok_and(|info| is_old(&info));
         link.clock = Clock::new(link.run("ask for its time", &redis::cmd("TIME")).await.ok());
         link.ending.check()?;
         let link = Arc::new(link);
         tokio::spawn(Arc::clone(&link).ping());
         Ok(link)
+    }
+
+    /// Whether Redis has no `BLMOVE`.
+    pub(super) fn is_old(&self) -> bool {
+        self.is_old.load(Ordering::Relaxed)
+    }
+
+    /// Redis has said that it has no `BLMOVE`.
+    pub(super) fn proves_old(&self) {
+        self.is_old.store(true, Ordering::Relaxed);
     }
 
     /// Runs a command.

@@ -5,15 +5,18 @@
 //! So each list has a connection that waits, four of them for a queue, one for each priority.
 //!
 //! Before Redis 6.2 there is only `BRPOPLPUSH list list`. It makes the first message the last one, which is no change
-//! where it is the only one; and it is, unless several were sent in one step.
+//! where it is the only one; and it is, unless several were sent in one step. So do servers that do without `BLMOVE`,
+//! whatever version they name, and those whose administrator has kept it from us: who refuses it is not asked again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tracing::debug;
 
 use super::super::error::BrokerError;
 use super::link::{Link, config};
@@ -116,13 +119,26 @@ async fn until_found(
             kept.insert(made.map_err(lost)?)
         }
     };
-    let command = wait_command(list, link.is_old);
     loop {
-        let found: Option<redis::Value> = command.query_async(connection).await.map_err(lost)?;
-        if found.is_some() {
-            return Ok(());
+        let is_old = link.is_old();
+        let found: Result<Option<redis::Value>, _> =
+            wait_command(list, is_old).query_async(connection).await;
+        match found {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(error) if !is_old && is_not_there(&error) => {
+                debug!("there is no BLMOVE, and BRPOPLPUSH takes its place: {error}");
+                link.proves_old();
+            }
+            Err(error) => return Err(lost(error)),
         }
     }
+}
+
+/// Whether there is no such command, or none for this user.
+fn is_not_there(error: &RedisError) -> bool {
+    let is_unknown = || error.detail().is_some_and(|detail| detail.starts_with("unknown command"));
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm)) || is_unknown()
 }
 
 fn wait_command(list: &str, is_old: bool) -> redis::Cmd {
