@@ -26,6 +26,7 @@ on_both! {
     a_broker_is_trusted_by_the_file_of_its_authority,
     a_broker_that_nobody_vouches_for_is_refused,
     a_broker_that_wants_a_certificate_of_ours_gets_it,
+    what_an_address_leaves_unchecked_is_so_on_redis_and_refused_on_rabbitmq,
 }
 
 /// A job whose message sets its session so, sent to a worker that reaches Girder by TLS; how it ended for Celery.
@@ -261,4 +262,30 @@ async fn a_broker_that_wants_a_certificate_of_ours_gets_it(place: Place) {
     assert!(connect(&without, place.settings()).await.is_err());
     let with = format!("{without}&ssl_certfile={certificate}&ssl_keyfile={key}");
     works(&place, &connect(&with, place.settings()).await.unwrap()).await;
+}
+
+async fn what_an_address_leaves_unchecked_is_so_on_redis_and_refused_on_rabbitmq(place: Place) {
+    let authority = Authority::new();
+    let port = before(&place.url, authority.vouches_for("elsewhere.test"), None).await;
+    let address = url(&place, port);
+    let named = format!("{address}?ssl_ca_certs={}", authority.ca_file());
+    for unchecked in [
+        format!("{address}?ssl_cert_reqs=none"),
+        format!("{address}?ssl_cert_reqs=CERT_NONE"),
+        format!("{named}&ssl_check_hostname=false"),
+    ] {
+        let session = connect(&unchecked, place.settings()).await;
+        match place.kind {
+            Kind::Redis => works(&place, &session.unwrap()).await,
+            Kind::RabbitMq => {
+                let error = session.unwrap_err();
+                assert!(error.is_permanent(), "{error:?}");
+                assert!(error.to_string().contains("--ca-file"), "{error}");
+            }
+        }
+    }
+    for checked in ["required", "optional", "CERT_REQUIRED"] {
+        let checked = format!("{named}&ssl_cert_reqs={checked}");
+        assert!(connect(&checked, place.settings()).await.is_err());
+    }
 }

@@ -53,13 +53,15 @@ pub(in super::super) fn client(
                 tls_params: None,
             };
             let certificates = certificates(url, tls, ca_file)?;
-            let mut info = info(addr)?;
-            if tls.verify && !tls.check_host_name {
-                let mut addr = info.addr().clone();
-                addr.set_danger_accept_invalid_hostnames(true);
-                info = info.set_addr(addr);
+            let client = Client::build_with_tls(info(addr)?, certificates).map_err(bad)?;
+            if !tls.verify || tls.check_host_name {
+                return Ok(client);
             }
-            Client::build_with_tls(info, certificates).map_err(bad)
+            // The certificates take the place of all that was set before.
+            let info = client.get_connection_info().clone();
+            let mut addr = info.addr().clone();
+            addr.set_danger_accept_invalid_hostnames(true);
+            Client::open(info.set_addr(addr)).map_err(bad)
         }
     }
 }
