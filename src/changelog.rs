@@ -55,6 +55,7 @@
 //!   named three.
 //! - A server without `BLMOVE`, whatever version it names, is waited on by `BRPOPLPUSH`; the worker connected again and again.
 //!   On a Redis before 6.2 workers hear each other's answers.
+//! - With `--acks-late`, a message that has expired and comes again leaves its job where it runs; the job was cancelled.
 //! - `ssl_check_hostname=false` in a rediss address holds; it was dropped.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:
 //!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns

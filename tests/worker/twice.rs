@@ -211,6 +211,35 @@ fn two_copies_that_come_with_the_connection_run_once() {
     worker.ends_well();
 }
 
+/// Its time to begin is over; it has begun in time. RabbitMQ itself throws such a message away.
+#[test]
+fn a_message_that_has_expired_and_comes_again_leaves_its_job_where_it_runs() {
+    let site = Site::new(Kind::Redis);
+    let late = ["--acks-late", "--visibility-timeout", "3", "--concurrency", "1"];
+    let way = Way::to(site.broker());
+    let through = way.address(site.broker());
+    let first = site.worker(&[late.as_slice(), &["--broker", &through]].concat());
+    let held = Held::new();
+    let job = site.send(&held.script(&format!("echo once; {HOLDS}")), json!({"expires": 8}));
+    job.says("once");
+    let name = format!("second@{}", site.queue());
+    let second = site.worker(&[late.as_slice(), &["--hostname", &name]].concat());
+    thread::park_timeout(Duration::from_secs(8));
+    way.closes();
+    site.until(|| second.log().contains("asks the other workers"));
+    way.opens();
+    site.until(|| left(std::slice::from_ref(&second)) == 1);
+    assert_eq!(job.statuses(), [2]);
+    held.goes_on();
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert_eq!(job.log().matches("once\n").count(), 1, "{}", job.log());
+    assert_eq!(site.result(&job).unwrap()["status"], "SUCCESS");
+    site.until(|| second.log().contains("outcome=\"elsewhere\""));
+    first.ends_well();
+    second.ends_well();
+    assert_eq!(site.waiting(), 0);
+}
+
 /// Redis has nothing against two workers of one name.
 #[test]
 fn a_worker_of_the_same_name_that_lost_its_connection_keeps_its_job() {

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::stop::Stopper;
-use super::{After, Job};
+use super::{After, Job, comes_again};
 use crate::girder::{GirderError, JobStatus};
 use crate::reporter::{Begun, JobReporter, JobTeller, Mark, ReporterOptions, Stop, Untold};
 use crate::run::chain;
@@ -47,8 +47,7 @@ pub(super) enum Begin {
 impl GirderSide {
     /// Tells Girder that the job runs, and heeds its answer.
     pub(super) async fn begin(node: &Rc<Node>, job: &Rc<Job>) -> Begin {
-        let is_nobodys = job.taken.is_nobodys.get();
-        let again = job.taken.delivery.is_redelivered() && !is_nobodys;
+        let (is_nobodys, again) = (job.taken.is_nobodys.get(), comes_again(&job.taken));
         let reporter = match start(node, &job.task().head.girder, &job.stopper) {
             Ok(None) if again => return Begin::NoContainer(After::Ask(None)),
             Ok(None) => return Begin::Runs(None),

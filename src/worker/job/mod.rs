@@ -67,7 +67,8 @@ pub(super) async fn live(node: &Rc<Node>, taken: Rc<Taken>) {
     if node.revoked.borrow_mut().contains(&task.head.id, SystemTime::now()) {
         return revoked(node, &taken).await;
     }
-    if is_expired(task) {
+    // Of one that comes again the job may run elsewhere, in time: that is found out first.
+    if is_expired(task) && !comes_again(&taken) {
         return conclude_unstarted(
             node,
             &taken,
@@ -215,6 +216,11 @@ async fn work(node: &Rc<Node>, job: &Rc<Job>) -> After {
         Some(girder) => girder.end(node, job, after).await,
         None => after,
     }
+}
+
+/// Whether a message comes again, and it is not known yet if another worker has its job.
+fn comes_again(taken: &Taken) -> bool {
+    taken.delivery.is_redelivered() && !taken.is_nobodys.get()
 }
 
 fn is_expired(task: &Task) -> bool {
