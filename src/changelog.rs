@@ -55,7 +55,8 @@
 //!   named three.
 //! - A server without `BLMOVE`, whatever version it names, is waited on by `BRPOPLPUSH`; the worker connected again and again.
 //!   On a Redis before 6.2 workers hear each other's answers.
-//! - With `--acks-late`, a message that has expired and comes again leaves its job where it runs; the job was cancelled.
+//! - With `--acks-late`, a message that has expired and comes again leaves its job where it runs; the job was cancelled. A
+//!   worker that is stopped no longer waits for a disk with a job that has not begun.
 //! - `ssl_check_hostname=false` in a rediss address holds; it was dropped.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:
 //!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::held::{HOLDS, Held};
@@ -25,6 +26,7 @@ on_one_site! {
     what_a_dead_worker_left_is_not_in_the_way_of_the_same_task_sent_again,
     what_was_revoked_is_remembered_over_the_workers_end,
     a_disk_that_stands_still_holds_a_job_up_and_no_answer,
+    a_worker_that_is_stopped_does_not_wait_for_a_disk_with_a_job_that_has_not_begun,
     a_task_whose_id_is_no_containers_name_is_written_down_as_it_runs,
 }
 
@@ -201,6 +203,20 @@ fn a_disk_that_stands_still_holds_a_job_up_and_no_answer(site: &Site) {
     drop(frozen);
     assert_eq!(job.ended(), SUCCESS, "{}", job.log());
     worker.ends_well();
+}
+
+fn a_worker_that_is_stopped_does_not_wait_for_a_disk_with_a_job_that_has_not_begun(site: &Site) {
+    let disk = Disk::with_ice();
+    let worker = site.worker(&["--statedb", &state(disk.path()), "--acks-late", "--grace", "0"]);
+    let frozen = disk.freezes();
+    let job = site.send(&script("echo never"), json!({}));
+    site.until(|| job.statuses() == [2]);
+    worker.signal(Signal::SIGTERM);
+    site.until(|| worker.log().contains("outcome=\"given back\""));
+    site.until(|| site.waiting() == 1);
+    assert!(!job.log().contains("never\n"), "{}", job.log());
+    drop(frozen);
+    worker.has_ended(0);
 }
 
 fn a_task_whose_id_is_no_containers_name_is_written_down_as_it_runs(site: &Site) {

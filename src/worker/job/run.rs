@@ -27,9 +27,7 @@ pub(super) async fn run(node: &Rc<Node>, job: &Rc<Job>, girder: Option<&GirderSi
     if job.taken.delivery.is_redelivered() {
         remove_left(node, &task.head.id).await;
     }
-    keep_up(node, job).await;
-    // Whatever becomes of us now, the next worker of this name knows of its container.
-    node.state_is_saved().await;
+    is_ready(node, job).await;
     let mut ran = attempt(node, job, &spec, girder).await;
     // The same task was sent once more after its worker had died. Girder would have said so, of a job in Girder.
     if girder.is_none() && has_taken_name(&ran) {
@@ -95,12 +93,17 @@ async fn attempt(
     ran
 }
 
-/// Waits until the engine keeps up with removing containers, unless the job is to be stopped: then its run begins, and
-/// ends as one that is stopped.
-async fn keep_up(node: &Node, job: &Job) {
+/// Waits until the engine keeps up with removing containers, and the job is written down: whatever becomes of us then,
+/// the next worker of this name knows of its container. If the job is to be stopped meanwhile its run begins, and ends as
+/// one that is stopped.
+async fn is_ready(node: &Node, job: &Job) {
     let mut stops = job.stopper.changes();
+    let ready = async {
+        node.keeps_up_with_clean_ups().await;
+        node.state_is_saved().await;
+    };
     tokio::select! {
-        () = node.keeps_up_with_clean_ups() => {}
+        () = ready => {}
         _ = stops.wait_for(Option::is_some) => {}
         () = node.is_revoked(&job.task().head.id) => {}
         () = node.stops() => {}
