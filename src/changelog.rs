@@ -58,6 +58,7 @@
 //! - With `--acks-late`, a message that has expired and comes again leaves its job where it runs; the job was cancelled. A
 //!   worker that is stopped no longer waits for a disk with a job that has not begun.
 //! - `ssl_check_hostname=false` in a rediss address holds; it was dropped.
+//! - The job of a chain's next step is made with the settings of the task's `girder_client_session_kwargs`.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:
 //!   a worker that is killed no longer takes its guard along, which left a short file that looked whole. The worker warns
 //!   of a container's `--init`, which ends before the guard.

@@ -233,7 +233,7 @@ impl JobReporter {
 }
 
 /// How to speak with the Girder of a job: as the runner says, and as the job does.
-fn options_for(job: &GirderJob, given: &girder::Options) -> girder::Options {
+pub(crate) fn options_for(job: &GirderJob, given: &girder::Options) -> girder::Options {
     let mut options = given.clone();
     options.ca_files.extend(job.session.ca_file.clone());
     options.unverified |= job.session.unverified;

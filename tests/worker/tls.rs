@@ -120,6 +120,22 @@ fn a_job_whose_worker_died_is_told_as_its_message_says() {
     second.ends_well();
 }
 
+#[test]
+fn what_follows_a_task_gets_its_job_in_the_tasks_own_session() {
+    let (site, authority) = (Site::new(Kind::Redis), Authority::new());
+    let port = before_girder(site.api(), &authority, true);
+    let api = format!("https://localhost:{port}/api/v1");
+    let environment = [("GIRDER_WORKER_API_URL", &*api), ("SSL_CERT_FILE", "/dev/null")];
+    let worker = site.starting_worker(&["--girder-patience", "2"], &environment);
+    let session = json!({"verify": authority.ca_file(), "cert": authority.vouches_for("worker")});
+    let then = json!([script("echo second")]).to_string();
+    let options = json!({"girder_client_session_kwargs": session});
+    let job = site.send_with(&script("echo first"), options, &[("then", &then)]);
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    site.until(|| job.has_child());
+    worker.ends_well();
+}
+
 /// A certificate authority, and what it vouches for, as files.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::girder::{GirderError, JobClient, Token};
+use crate::reporter::options_for;
 use crate::run::chain;
 use crate::worker::celery::{Follower, GirderHeaders, JobForm, Predecessor};
 use crate::worker::ended::Ended;
@@ -75,8 +76,14 @@ async fn make_job(
     let (Some(address), Some(token)) = (node.jobs_address(girder), &girder.token) else {
         return Ok(None);
     };
-    let headers = vec![("Girder-Token".to_owned(), Token::new(token.expose()))];
-    let options = node.settings.girder_options();
+    let mut headers = vec![(TOKEN.to_owned(), Token::new(token.expose()))];
+    let mut options = node.settings.girder_options();
+    // It is the Girder that the task's own job is told to, in the same way.
+    if let Some(job) = node.girder_job(girder) {
+        options = options_for(&job, &options);
+        let others = job.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(TOKEN));
+        headers.extend(others.map(|(name, value)| (name.clone(), Token::new(value.expose()))));
+    }
     let client = JobClient::new(address.as_url(), "POST", headers, &options)?;
     let (began, patience) = (Instant::now(), node.settings.girder_patience);
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -101,6 +108,9 @@ async fn make_job(
         }
     }
 }
+
+/// The header that says who asks.
+const TOKEN: &str = "Girder-Token";
 
 /// Between the first two attempts to have Girder make a job.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
