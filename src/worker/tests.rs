@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -94,8 +95,13 @@ impl Session for Slow {
 }
 
 fn node() -> Rc<Node> {
+    node_with(|_| ())
+}
+
+fn node_with(set: impl FnOnce(&mut WorkerSettings)) -> Rc<Node> {
     let broker = Broker::parse("amqp://localhost").unwrap();
-    let settings = WorkerSettings::new(broker, Backend::Disabled, "w@h");
+    let mut settings = WorkerSettings::new(broker, Backend::Disabled, "w@h");
+    set(&mut settings);
     Rc::new(Node::new(Parts {
         settings,
         runner: Runner::builder().build().unwrap(),
@@ -173,4 +179,13 @@ async fn of_tasks_that_have_ended_the_last_thousand_are_known() {
     assert!(node.has_ended("0") && node.has_ended("999"));
     node.ended("1000");
     assert!(!node.has_ended("0") && node.has_ended("1") && node.has_ended("1000"));
+}
+
+/// Python's workers put back what is older than an hour, whatever ours are told.
+#[tokio::test]
+async fn what_is_held_is_renewed_each_third_of_our_timeout_or_of_pythons_if_that_is_less() {
+    for (ours, renewed) in [(9, 3), (3600, 1200), (86_400, 1200)] {
+        let node = node_with(|set| set.visibility_timeout = Duration::from_secs(ours));
+        assert_eq!(node.renewal().as_secs(), renewed, "{ours}");
+    }
 }

@@ -29,6 +29,8 @@ fn a_check_says_what_the_worker_would_do_and_declares_nothing() {
         assert_eq!(code, Some(0), "{said}");
         assert!(told.contains(&format!("It would take messages from {queue}")), "{told}");
         assert!(told.contains("are published to python"), "{told}");
+        let cores = std::thread::available_parallelism().unwrap();
+        assert!(told.contains(&format!("run {cores} jobs at once")), "{told}");
         assert!(!told.contains("guest:guest"), "{told}");
         worker.ends_well();
         if kind == Kind::RabbitMq {
@@ -103,6 +105,8 @@ fn a_worker_whose_name_is_taken_or_that_may_not_connect_ends_with_one_line() {
     ended_with(&other, "has no vhost `nowhere`");
     let other = format!("{}/999999", crate::place::server(Kind::Redis));
     ended_with(&other, "has no database 999999");
+    let other = crate::place::server(Kind::Redis).replace("redis://", "redis://nobody:wrong@");
+    ended_with(&format!("{other}/0"), "refuses the login of `nobody`");
 }
 
 #[test]

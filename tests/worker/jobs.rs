@@ -213,13 +213,27 @@ fn remote_control_answers_while_a_job_runs(site: &Site) {
     let _worker = site.worker(&[]);
     let job = site.send(&script("echo up; sleep 100"), json!({}));
     job.says("up");
-    let answers =
-        site.inspect(&["ping", "active", "stats", "active_queues", "registered", "revoked"]);
+    let verbs = ["ping", "active", "stats", "active_queues", "registered", "revoked"];
+    let answers = site.inspect(&[verbs.as_slice(), &["conf", "clock", "report"]].concat());
     assert_eq!(answers["ping"]["ok"], "pong");
     assert_eq!(answers["active"][0]["id"], *job.task_id());
     assert!(answers["stats"]["pool"]["max-concurrency"].is_u64());
     assert_eq!(answers["active_queues"][0]["name"], *site.queue());
-    assert!(!answers.to_string().contains(&site.token()), "{answers}");
+    assert_eq!(answers["conf"]["task_acks_late"], false);
+    assert!(answers["clock"]["clock"].as_u64().is_some_and(|clock| clock > 0), "{answers}");
+    assert!(answers["report"]["ok"].as_str().unwrap().contains(site.queue()), "{answers}");
+    for secret in [&*site.token(), "guest:guest"] {
+        assert!(!answers.to_string().contains(secret), "{answers}");
+    }
+    let ask = |command: &str, arguments: Value| {
+        let asked =
+            json!({"command": command, "arguments": arguments, "destination": [site.node()]});
+        site.control("broadcast", &asked)[site.node()].take()
+    };
+    let known = ask("query_task", json!({"ids": [job.task_id(), "unknown"]}));
+    assert_eq!(known[job.task_id()][0], "active", "{known}");
+    assert!(known["unknown"].is_null(), "{known}");
+    assert_eq!(ask("heartbeat", json!({})), Value::Null);
     job.cancel();
     assert_eq!(job.ended(), CANCELED);
 }

@@ -4,7 +4,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::jobs::{ERROR, SUCCESS};
-use crate::site::{Site, on_both_sites, script};
+use crate::site::{Site, on_both_sites, on_one_site, script};
+use crate::way::{FAILURE, Way};
 
 on_both_sites! {
     what_cannot_be_read_is_an_error_of_its_job,
@@ -12,6 +13,20 @@ on_both_sites! {
     a_task_of_protocol_1_is_left_to_others,
     what_is_no_task_of_protocol_2_is_a_failure_and_comes_no_more,
     a_compressed_message_and_one_of_slicer_cli_webs_task_run,
+}
+
+on_one_site! {
+    a_header_of_the_messages_session_comes_with_the_jobs_updates,
+}
+
+fn a_header_of_the_messages_session_comes_with_the_jobs_updates(site: &Site) {
+    let way = Way::refusing(site.api(), "x-extra: of-the-session", 1, FAILURE);
+    let worker = site.starting_worker(&[], &[("GIRDER_WORKER_API_URL", &*way.api())]);
+    let session = json!({"headers": {"X-Extra": "of-the-session"}});
+    let job = site.send(&script("true"), json!({"girder_client_session_kwargs": session}));
+    assert_eq!(job.ended(), SUCCESS, "{}", job.log());
+    assert_eq!(way.to_refuse(), 0);
+    worker.ends_well();
 }
 
 fn a_compressed_message_and_one_of_slicer_cli_webs_task_run(site: &Site) {

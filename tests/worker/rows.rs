@@ -26,6 +26,7 @@ on_one_site! {
     what_girder_cannot_make_a_job_for_at_once_has_one_all_the_same,
     the_same_message_of_a_job_that_failed_starts_nothing,
     what_cannot_be_transferred_is_a_runtime_error_with_its_causes,
+    what_does_not_start_is_an_api_error_and_a_result_without_a_place_a_runtime_error,
     when_the_result_is_out_girder_knows_the_end,
 }
 
@@ -249,6 +250,29 @@ fn what_cannot_be_transferred_is_a_runtime_error_with_its_causes(site: &Site) {
     );
     assert!(words.contains(&format!("there is no file {file}")), "{words}");
     assert!(job.log().contains(words.lines().last().unwrap()), "{}", job.log());
+    worker.ends_well();
+}
+
+fn what_does_not_start_is_an_api_error_and_a_result_without_a_place_a_runtime_error(site: &Site) {
+    let worker = site.worker(&["--concurrency", "1"]);
+    let (mut start, mut hook) = (script(""), script("echo result > $0"));
+    start["container_args"] = json!(["no-such-program"]);
+    let result = json!({"type": "VolumePath", "filename": "out"});
+    hook["container_args"] = json!(["sh", "-c", "echo result > $0", result]);
+    hook["girder_result_hooks"] = json!([{"type": "GirderUploadVolumePathToItem",
+        "volumepath": result, "item_id": "0".repeat(24)}]);
+    for (document, module, class, words) in [
+        (start, "docker.errors", "APIError", "no-such-program"),
+        (hook, "builtins", "RuntimeError", "item"),
+    ] {
+        let job = site.send(&document, json!({}));
+        assert_eq!(job.ended(), ERROR, "{}", job.log());
+        assert_eq!(job.statuses(), [2, ERROR]);
+        assert!(job.log().contains(words), "{}", job.log());
+        let meta = site.result(&job).unwrap();
+        let raised = (&meta["result"]["exc_module"], &meta["result"]["exc_type"]);
+        assert_eq!(raised, (&json!(module), &json!(class)), "{meta}");
+    }
     worker.ends_well();
 }
 
