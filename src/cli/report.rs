@@ -141,10 +141,17 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
 
 /// The report cannot be written.
 #[derive(Debug, Error)]
-#[error("cannot write to {}", path.display())]
+#[error("cannot write to {}", shown(path))]
 pub(super) struct ReportError {
     path: PathBuf,
     source: io::Error,
+}
+
+fn shown(path: &Path) -> String {
+    match path == Path::new("-") {
+        true => "standard output".to_owned(),
+        false => path.display().to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -212,5 +219,7 @@ mod tests {
         assert!(error.to_string().contains("no/such"));
         assert!(ReportFile::open(folder.path()).is_err());
         ReportFile::open(Path::new("/dev/null")).unwrap().write(&Report::default()).unwrap();
+        let ours = ReportError { path: "-".into(), source: Errno::ENOSPC.into() };
+        assert_eq!(ours.to_string(), "cannot write to standard output");
     }
 }
