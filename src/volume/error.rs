@@ -47,7 +47,7 @@ pub enum VolumeError {
         source: io::Error,
     },
     /// A FIFO cannot be made.
-    #[error("cannot make the FIFO {}", path.display())]
+    #[error("cannot make the FIFO {}{}", path.display(), has_its_name(source))]
     MakeFifo {
         /// Its path.
         path: PathBuf,
@@ -108,6 +108,15 @@ pub enum VolumeError {
 fn must_be_there(source: &io::Error) -> &'static str {
     if source.kind() == io::ErrorKind::NotFound {
         ", which must be there before the run,"
+    } else {
+        ""
+    }
+}
+
+/// Nobody else makes a FIFO there.
+fn has_its_name(source: &io::Error) -> &'static str {
+    if source.kind() == io::ErrorKind::AlreadyExists {
+        ", whose name is taken (what a killed run has left, `gantline prune` removes)"
     } else {
         ""
     }

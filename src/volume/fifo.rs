@@ -287,6 +287,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("in"), "").unwrap();
         let error = HostFifo::create(root.path(), &name("in"), &Record::none()).unwrap_err();
+        assert!(error.to_string().contains("`gantline prune` removes"), "{error}");
         assert!(matches!(error, VolumeError::MakeFifo { source, .. }
             if source.kind() == io::ErrorKind::AlreadyExists));
     }
