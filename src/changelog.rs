@@ -28,6 +28,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - What `gantline prune --all` could not remove of another user's it has removed as that user, by the commands that it says:
+//!   a record may name anything.
 //! - A prune asks an engine that does not answer once, and not once for each container.
 //! - What takes the place of an output's FIFO and cannot be delivered stays. Who is not root gets a file of root's there, too.
 //! - The kernel is asked to spare a guard for want of memory, where root may ask.

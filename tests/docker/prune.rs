@@ -406,3 +406,39 @@ fn what_another_users_run_left_stays_unless_everybodys_is_asked_for() {
     assert!(!exists(&id), "{removed}");
     assert_eq!(ground.left(), [] as [PathBuf; 0], "{removed}");
 }
+
+#[test]
+fn what_another_users_record_names_has_root_remove_nothing_and_paste_nothing() {
+    let ground = Ground::new();
+    let precious = ground.folder("precious");
+    fs::create_dir(&precious).unwrap();
+    fs::write(precious.join("file"), "x").unwrap();
+    let folder = fs::metadata(ground.folder("")).unwrap();
+    let records = ground.folder(&format!("records/gantline-{NOBODY}"));
+    fs::create_dir(&records).unwrap();
+    let path = json!({"folder": ground.folder(""), "inode": [folder.dev(), folder.ino()], "name": "precious"});
+    let container = json!({"engine": "unix:///no/such/socket", "name": "precious", "keep": false});
+    let things = [json!({"path": ["directory", path]}), json!({"container": container})];
+    let mut lines = json!({"run": {"run": "r", "boot": "b"}}).to_string() + "\n";
+    for (number, thing) in things.iter().enumerate() {
+        lines += &(json!({"intends": {"number": number, "thing": thing}}).to_string() + "\n");
+    }
+    let made = fs::metadata(&precious).unwrap();
+    let made = json!({"made": {"number": 0, "inode": [made.dev(), made.ino()]}});
+    let record = records.join("r");
+    fs::write(&record, format!("{lines}{made}\n{{\"intends\":")).unwrap();
+    for path in [&records, &record] {
+        chown(path, Some(NOBODY), None).unwrap();
+    }
+    let pruned = ground.without_engine(&["--all"]);
+    assert_eq!(pruned.code, 125, "{pruned}");
+    assert_eq!(fs::read(precious.join("file")).unwrap(), b"x");
+    let commands: Vec<_> = pruned
+        .stderr
+        .lines()
+        .filter_map(|line| Some(line.split_once("; this does it: ")?.1))
+        .collect();
+    assert_eq!(commands.len(), 3, "{pruned}");
+    let is_theirs = |command: &&str| command.starts_with(&format!("sudo -u '#{NOBODY}' "));
+    assert!(commands.iter().all(is_theirs), "{pruned}");
+}

@@ -18,7 +18,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-use self::commands::{path_command, remove_command};
+use self::commands::{path_command, record_command, remove_command};
 use super::clean_up_error::CleanUpError;
 use super::container::stop::{kill, remove};
 use super::labels::{
@@ -238,7 +238,8 @@ impl Sweep {
                 Err(source) => {
                     self.meets_silence(&left.container.engine, &source);
                     let LeftContainer { container, .. } = left;
-                    let command = remove_command(&container.engine, &container.name);
+                    let command =
+                        remove_command(&container.engine, &container.name, record.owner());
                     let unreachable = is_unreachable(&source).then_some(container.engine);
                     let error = CleanUpError::Container { name: container.name, source };
                     self.pruned.left.push(Left { error, command, unreachable });
@@ -263,12 +264,12 @@ impl Sweep {
                 Ok(()) => {}
                 Err(error) => {
                     let error = CleanUpError::Volume(error);
-                    let command = path_command(kind, &path, &error);
+                    let command = path_command(kind, &path, record.owner(), &error);
                     self.pruned.left.push(Left { error, command, unreachable: None });
                 }
             }
         }
-        self.pruned.left.extend(record.torn().iter().map(|line| torn(record.path(), line)));
+        self.pruned.left.extend(record.torn().iter().map(|line| torn(&record, line)));
         if self.removal == Removal::Real {
             record.close();
         }
@@ -440,10 +441,10 @@ fn unread(Unread { path, source }: Unread) -> Left {
     }
 }
 
-fn torn(path: &Path, line: &str) -> Left {
-    let (path, line) = (path.to_owned(), line.to_owned());
+fn torn(record: &DeadRecord, line: &str) -> Left {
+    let (path, line) = (record.path().to_owned(), line.to_owned());
     Left {
-        command: format!("rm -- {}", quoted(&path.display().to_string())),
+        command: record_command(&path, record.owner()),
         error: CleanUpError::Torn { path, line },
         unreachable: None,
     }
