@@ -17,7 +17,7 @@ take_down() {
     local code=$?
     trap - EXIT
     # With the compilers that it has started.
-    if [[ -n ${fuzz_build-} ]]; then kill -- "-$fuzz_build" 2>/dev/null || true; fi
+    if [[ -n ${fuzzing-} ]]; then kill -- "-$fuzzing" 2>/dev/null || true; fi
     tests/env/registry.sh down || true
     tests/env/girder.sh down || true
     tests/env/girder.sh down redis || true
@@ -183,7 +183,8 @@ dependencies_are_fit() {
 }
 
 # What is published builds by itself, and passes what it can show without an engine. The dependencies are the ones that
-# are built already; its own code is new each time (`tar -m`), so that nothing is taken from an earlier one.
+# are built already; its own code is new each time (`tar -m`), so that nothing is taken from an earlier one. What is run is
+# not looked at before.
 the_package() {
     local package=$GANTLINE_TEST_STATE/package target
     target=$(target_folder)
@@ -192,31 +193,38 @@ the_package() {
     cargo package --locked --allow-dirty --no-verify &&
         tar -xmf "$target/package/gantline-"*.crate -C "$package" --strip-components 1 &&
         (export CARGO_TARGET_DIR=$target CARGO_INCREMENTAL=0 && cd "$package" &&
-            cargo check --locked --all-targets && cargo nextest run --locked --lib --test it --profile ci \
+            cargo check --locked --bins --examples --benches --test '*' && cargo nextest run --locked --lib --test it --profile ci \
                 -E 'kind(lib) + test(/^(cli|message|plan|spec)/)')
 }
 
-# They are built while the tests run, which mostly wait, and at the lowest priority. There is no unsafe code for a sanitizer
-# to watch, and without one they are built and run in a fraction of the time.
-build_fuzz_targets() {
+# They are built and run beside the checks whose compilers have one thread, which leaves a processor to others, and wait
+# while the tests run, which leave none. There is no unsafe code for a sanitizer to watch, and without one they are built
+# and run in a fraction of the time.
+begin_fuzz_targets() {
+    mkdir "$GANTLINE_TEST_STATE/fuzz"
     # As a process group; a session would have a share of the processors of its own, whatever its priority.
     set -m
-    RUSTC_BOOTSTRAP=1 nice -n 19 cargo fuzz build --sanitizer none &>"$GANTLINE_TEST_STATE/fuzz.log" </dev/null &
-    fuzz_build=$!
+    TMPDIR=$GANTLINE_TEST_STATE/fuzz bash -c each_fuzz_target &>"$GANTLINE_TEST_STATE/fuzz.log" </dev/null &
+    fuzzing=$!
     set +m
 }
 
 each_fuzz_target() {
     local programs
     programs=fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release
-    if ! wait "$fuzz_build"; then
-        cat "$GANTLINE_TEST_STATE/fuzz.log"
-        return 1
-    fi
-    cargo fuzz list | xargs -P "$(nproc)" -I '{}' bash -c 'one_fuzz_target "$@"' - "$programs" '{}'
+    RUSTC_BOOTSTRAP=1 nice -n 19 cargo fuzz build --sanitizer none || return
+    while [[ ! -e $GANTLINE_TEST_STATE/tested ]]; do sleep 1; done
+    cargo fuzz list | nice -n 5 xargs -I '{}' bash -c 'one_fuzz_target "$@"' - "$programs" '{}'
 }
 
-# one_fuzz_target PROGRAMS TARGET: shows at its end what it said, for another runs beside it.
+fuzz_targets_have_ended() {
+    local code=0
+    wait "$fuzzing" || code=1
+    cat "$GANTLINE_TEST_STATE/fuzz.log"
+    return "$code"
+}
+
+# one_fuzz_target PROGRAMS TARGET: runs it for 10 s.
 one_fuzz_target() {
     local code=0 ours corpus=$GANTLINE_TEST_STATE/corpus/$2
     mkdir -p "$corpus" "fuzz/artifacts/$2"
@@ -226,7 +234,7 @@ one_fuzz_target() {
     printf -- '--- %s\n%s\n' "$2" "$(cat "$corpus.log")"
     return "$code"
 }
-export -f one_fuzz_target
+export -f each_fuzz_target one_fuzz_target
 
 command -v cargo >/dev/null || die "cargo is missing: install Rust from https://rustup.rs"
 need cc python3 nginx openssl ip systemd-analyze tinyproxy podman
@@ -249,13 +257,14 @@ export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 export TMPDIR=$GANTLINE_TEST_STATE/tmp
 mkdir "$TMPDIR"
 
+if [[ -d fuzz ]]; then begin_fuzz_targets; fi
 check "format" cargo fmt --check
 check "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 check "library by itself" the_library_by_itself
 check "worker's dependencies" the_workers_dependencies
 if dependencies_changed; then check "dependencies" dependencies_are_fit; fi
-if [[ -d fuzz ]]; then build_fuzz_targets; fi
 check "tests" the_tests
+touch "$GANTLINE_TEST_STATE/tested"
 # Each bench once, untimed, so that none rots.
 check "benches" cargo test --locked --benches
 check "rivals" rivals_are_whole
@@ -264,7 +273,7 @@ check "nothing left" nothing_left
 check "package" the_package
 check "doc tests" cargo test --locked --doc
 check "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
-if [[ -d fuzz ]]; then check "fuzz targets" each_fuzz_target; fi
+if [[ -d fuzz ]]; then check "fuzz targets" fuzz_targets_have_ended; fi
 
 echo "=== summary"
 printf '%s\n' "${summary[@]}"
