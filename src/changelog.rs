@@ -59,6 +59,7 @@
 //!   On a Redis before 6.2 workers hear each other's answers.
 //! - With `--acks-late`, a message that has expired and comes again leaves its job where it runs; the job was cancelled. A
 //!   worker that is stopped no longer waits for a disk with a job that has not begun.
+//! - A place for results that is away, or refuses the worker, is named in its log at once.
 //! - `ssl_check_hostname=false` in a rediss address holds; it was dropped.
 //! - The job of a chain's next step is made with the settings of the task's `girder_client_session_kwargs`.
 //! - The unit for systemd has `KillMode=process`, and Gantline as a container's first process begins itself anew below that:

@@ -152,7 +152,8 @@ impl Outbox {
                 let Some(session) = session else { continue };
                 match carry_one(&letter, &session, results).await {
                     Ok(()) => {
-                        if matches!(*letter, Letter::Result(_)) {
+                        if matches!(*letter, Letter::Result(_)) && absence.has_begun() {
+                            tracing::info!("the place for results is back");
                             absence = Absence::default();
                         }
                         break;
@@ -165,16 +166,19 @@ impl Outbox {
                         }
                     }
                     Err(error) => {
-                        // Only the place for results is connected to in the middle of it.
-                        if let BrokerError::Unreachable { .. } = error
+                        let (kind, words) = (letter.kind(), crate::run::chain(&error));
+                        let is_known = absence.has_begun();
+                        if let BrokerError::Results { .. } = error
                             && let Some(pause) = absence.next_pause(Instant::now())
                         {
-                            tracing::debug!(%error, "kept until the place for results is back");
+                            match is_known {
+                                false => tracing::warn!("{words}; results wait for it"),
+                                true => tracing::debug!("{words}"),
+                            }
                             tokio::time::sleep(pause).await;
                             continue;
                         }
-                        let (kind, error) = (letter.kind(), crate::run::chain(&error));
-                        tracing::warn!(%error, "the broker does not take {kind}");
+                        tracing::warn!(error = words, "the broker does not take {kind}");
                         break;
                     }
                 }
@@ -270,6 +274,11 @@ impl Default for Absence {
 }
 
 impl Absence {
+    /// Whether it is away.
+    fn has_begun(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// The pause before the next try; none if it has been away for too long.
     fn next_pause(&mut self, now: Instant) -> Option<Duration> {
         let since = *self.since.get_or_insert(now);

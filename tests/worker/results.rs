@@ -105,6 +105,12 @@ fn a_store_that_is_away_is_an_error_that_passes() {
         proxy.close();
         let error = results.store(&*session, outcome, Over::NoSuccess).await.unwrap_err();
         assert!(!error.is_permanent() && !error.ends_session(), "{error:?}");
+        assert!(error.to_string().starts_with("cannot use the place for results"), "{error}");
+        let refused = place.url.replace("redis://", "redis://nobody:secret-word@");
+        let refused = Results::new(&Backend::parse(&refused).unwrap(), None).unwrap();
+        let error = refused.store(&*session, outcome, Over::NoSuccess).await.unwrap_err();
+        assert!(format!("{error:?}").contains("authentication failed"), "{error:?}");
+        assert!(!format!("{error:?}").contains("secret-word"), "{error:?}");
         proxy.cut();
         assert_eq!(results.store(&*session, outcome, Over::Nothing).await.unwrap(), Stored::Yes);
         // The connection is gone when it is next needed.

@@ -199,10 +199,12 @@ fn results_wait_for_their_place() {
     running.says("up");
     site.until(|| site.inspect(&["active"])["active"][0]["acknowledged"] == true);
     assert!(jobs.iter().all(|job| !site.has_result(job)));
+    assert_eq!(worker.log().matches("cannot use the place for results at").count(), 1);
     way.opens();
     for job in &jobs {
         assert_eq!(site.result(job).unwrap()["status"], "SUCCESS");
     }
+    assert!(worker.log().contains("the place for results is back"), "{}", worker.log());
     running.cancel();
     assert_eq!(running.ended(), CANCELED);
     worker.ends_well();

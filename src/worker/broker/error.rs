@@ -18,6 +18,14 @@ pub enum BrokerError {
         /// What the network says.
         source: Cause,
     },
+    /// The Redis that keeps results is not there, or does not take them.
+    #[error("cannot use the place for results at {place}")]
+    Results {
+        /// Host and port.
+        place: String,
+        /// What it says, or the network.
+        source: Cause,
+    },
     /// The user's name or password is wrong, or the user may not use this place.
     #[error("the broker at {place} refuses the login of `{user}`")]
     Login {
@@ -91,6 +99,7 @@ impl BrokerError {
             | Self::NameInUse(_)
             | Self::Bug(_) => true,
             Self::Unreachable { .. }
+            | Self::Results { .. }
             | Self::Lost(_)
             | Self::Silent(_)
             | Self::Closed
@@ -105,6 +114,7 @@ impl BrokerError {
         match self {
             Self::Lost(_) | Self::Silent(_) | Self::Closed => true,
             Self::Unreachable { .. }
+            | Self::Results { .. }
             | Self::Login { .. }
             | Self::Vhost { .. }
             | Self::Address { .. }

@@ -76,7 +76,7 @@ impl Results {
     /// Writes or sends a result. It may be tried again after an error, with the next session.
     ///
     /// # Errors
-    /// The broker or the store is not there.
+    /// The broker or the store is not there; of the store it is [`BrokerError::Results`].
     pub async fn store(
         &self,
         session: &dyn Session,
@@ -135,7 +135,7 @@ impl RedisResults {
         if stored.is_err() {
             self.connection.lock().await.take();
         }
-        stored.map_err(|error| self.unreachable(error))
+        stored.map_err(|error| self.unusable(&error))
     }
 
     /// The record of a task, if there is one.
@@ -146,7 +146,7 @@ impl RedisResults {
         if record.is_err() {
             self.connection.lock().await.take();
         }
-        record.map_err(|error| self.unreachable(error))
+        record.map_err(|error| self.unusable(&error))
     }
 
     async fn connection(&self) -> Result<MultiplexedConnection, BrokerError> {
@@ -158,12 +158,14 @@ impl RedisResults {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(CONNECT_TIMEOUT));
         let made = self.client.get_multiplexed_async_connection_with_config(&config).await;
-        let made = made.map_err(|error| self.unreachable(error))?;
+        let made = made.map_err(|error| self.unusable(&error))?;
         Ok(kept.insert(made).clone())
     }
 
-    fn unreachable(&self, error: redis::RedisError) -> BrokerError {
-        BrokerError::Unreachable { place: self.place.clone(), source: Arc::new(error) }
+    fn unusable(&self, error: &redis::RedisError) -> BrokerError {
+        // Its own words are its cause's words: as text they are said once.
+        let source = Arc::from(Box::from(error.to_string()));
+        BrokerError::Results { place: self.place.clone(), source }
     }
 }
 
