@@ -209,6 +209,12 @@ async fn end(node: &Rc<Node>, grace: Option<Duration>) -> io::Result<()> {
         _ = stage.wait_for(|stage| *stage != Stage::Serves) => {}
     }
     node.drains();
+    // No slot takes one any more.
+    let (ends, held) = (Rc::clone(node), node.holds());
+    spawn_local(async move {
+        due_goes_back(&ends).await;
+        drop(held);
+    });
     systemd::stopping();
     tracing::info!(jobs = node.jobs.borrow().len(), "takes no new jobs");
     let is_over = async {
@@ -235,16 +241,18 @@ async fn end(node: &Rc<Node>, grace: Option<Duration>) -> io::Result<()> {
     if tokio::time::timeout(LAST_WORDS, told).await.is_err() {
         all.iter().for_each(|letters| letters.gives_up());
     }
-    let back = async {
-        for taken in node.due.drain() {
-            held::give_back(node, &taken.delivery, broker::End::Unseen).await;
-        }
-    };
-    let _ = tokio::time::timeout(LAST_WORDS, back).await;
+    let _ = tokio::time::timeout(LAST_WORDS, due_goes_back(node)).await;
     if let Some(session) = node.session() {
         let _ = tokio::time::timeout(LAST_WORDS, session.close()).await;
     }
     Ok(())
+}
+
+/// Gives back what was to be run next.
+async fn due_goes_back(node: &Node) {
+    for taken in node.due.drain() {
+        held::give_back(node, &taken.delivery, broker::End::Unseen).await;
+    }
 }
 
 /// Waits until no slot has a job.
