@@ -110,6 +110,17 @@ fn a_worker_whose_name_is_taken_or_that_may_not_connect_ends_with_one_line() {
 }
 
 #[test]
+fn girder_workers_run_options_are_for_every_container_of_the_workers() {
+    let site = Site::of_one_broker();
+    let options = r#"{"environment": {"OF": "the worker"}}"#;
+    let worker = site.starting_worker(&[], &[("GIRDER_WORKER_DOCKER_RUN_OPTIONS", options)]);
+    let job = site.send(&crate::site::script("echo of $OF"), serde_json::json!({}));
+    assert_eq!(job.ended(), crate::jobs::SUCCESS, "{}", job.log());
+    assert!(job.log().contains("of the worker\n"), "{}", job.log());
+    worker.ends_well();
+}
+
+#[test]
 fn girder_workers_logging_level_is_the_workers() {
     let site = Site::of_one_broker();
     let worker = site.starting_worker(&[], &[("GIRDER_WORKER_LOGGING_LEVEL", "WARNING")]);
