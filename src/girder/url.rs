@@ -79,7 +79,8 @@ impl ApiUrl {
 
     /// What is likely wrong with it when something other than Girder's API answers there.
     pub(super) fn hint(&self) -> String {
-        if self.url.path().ends_with("/api/v1") {
+        let path = self.url.path();
+        if path.ends_with("/api/v1") || path.contains("/api/v1/") {
             return "something else than Girder answers there".to_owned();
         }
         format!("Girder's API is usually at {}/api/v1", &self.url[..Position::AfterPort])

@@ -434,7 +434,9 @@ fn a_page_in_girders_place_is_waited_out_where_the_address_is_known_to_be_right(
         let (reporter, _came, _) = start(script);
         let begun = reporter.begin();
         let Begun::Refused(error) = begun else { panic!("{begun:?} of {page}") };
-        assert!(error.to_string().contains("there is no Girder API"), "{error}");
+        let words = error.to_string();
+        assert!(words.contains("there is no Girder API"), "{words}");
+        assert!(words.ends_with("something else than Girder answers there"), "{words}");
     }
 }
 
