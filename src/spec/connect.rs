@@ -115,7 +115,11 @@ impl<F> Source<F> {
     pub(super) fn request_mut(&mut self) -> Option<Request<'_>> {
         match self {
             Self::Url { url, headers } => Some((url, headers)),
-            _ => None,
+            Self::GirderFile { .. }
+            | Self::HostFile { .. }
+            | Self::Fifo(_)
+            | Self::ContainerStdOut
+            | Self::ContainerStdErr => None,
         }
     }
 
@@ -199,7 +203,12 @@ impl<F> Sink<F> {
     pub(super) fn request_mut(&mut self) -> Option<Request<'_>> {
         match self {
             Self::ChunkedPost { url, headers } => Some((url, headers)),
-            _ => None,
+            Self::Fifo(_)
+            | Self::HostStdOut
+            | Self::HostStdErr
+            | Self::HostFile { .. }
+            | Self::GirderItem { .. }
+            | Self::Progress => None,
         }
     }
 

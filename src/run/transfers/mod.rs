@@ -434,7 +434,7 @@ impl Track {
             spec::Sink::HostFile { .. }
             | spec::Sink::ChunkedPost { .. }
             | spec::Sink::GirderItem { .. } => Moves::Results,
-            _ => Moves::Words,
+            spec::Sink::HostStdOut | spec::Sink::HostStdErr | spec::Sink::Progress => Moves::Words,
         }
     }
 
