@@ -344,6 +344,12 @@ pub enum Cause {
     Bug(&'static str),
 }
 
+impl From<DownloadError> for Cause {
+    fn from(error: DownloadError) -> Self {
+        Self::Download(Box::new(error))
+    }
+}
+
 impl From<StoreError> for Cause {
     fn from(error: StoreError) -> Self {
         Self::Girder(Box::new(error))

@@ -11,8 +11,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::landing::{Landing, Missed, Origin, Pieces};
+use super::landing::{Landing, Missed, Pieces};
 use super::listing::{Lister, Stop};
+use super::wanted::Origin;
 use crate::run::outcome::DownloadCarrier;
 use crate::store::{Archive, ArchiveError, FileRecord, ItemRecord};
 
@@ -198,7 +199,7 @@ impl<'a> Bundle<'a> {
     }
 
     fn landing(&self, what: &Expected, began: Instant) -> Landing {
-        let (source, inside, size, sha512) = match what {
+        let (origin, inside, size, sha512) = match what {
             Expected::Item(item, inside) => {
                 let (id, name) = (item.id.clone(), item.name.clone());
                 (Origin::Item { id, name }, inside, item.size, None)
@@ -210,7 +211,7 @@ impl<'a> Bundle<'a> {
             }
         };
         let (download, inside) = (self.lister.download(), inside.clone());
-        Landing { download, source, inside, size, sha512, carrier: DownloadCarrier::Zip, began }
+        Landing { download, origin, inside, size, sha512, carrier: DownloadCarrier::Zip, began }
     }
 }
 

@@ -19,7 +19,7 @@ use super::error::DownloadError;
 use super::found::Found;
 use super::listing::{Listing, Stop};
 use super::small;
-use super::{Wanted, failed};
+use super::wanted::Wanted;
 use crate::event::Ledger;
 use crate::http::{self, Get, Lane, LaneError, Pool, Stopper, Stream, Window};
 use crate::run::error::Cause;
@@ -82,7 +82,7 @@ impl AtWork {
     /// # Errors
     /// There is no thread or no descriptor for it.
     pub(super) fn begin(task: Task) -> Result<Self, Cause> {
-        let failed = |source| failed(DownloadError::Start { source });
+        let failed = |source| DownloadError::Start { source };
         let (pool, stopper) = Pool::new(task.http).map_err(failed)?;
         let listings = pool.lane(Window::new(MOST), task.store.patience());
         // As many as Girder tells in a page are found ahead, whatever the size of the folder.

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::crew::Crew;
 use super::error::DownloadError;
-use super::failed;
 use super::listing::Stop;
+use super::wanted::Origin;
 use crate::event::Finish;
 use crate::http::Sha512;
 use crate::pump::TransferError;
@@ -21,27 +21,13 @@ use crate::volume::{Place, Placed, UnfinishedFile, VolumeError};
 #[derive(Debug)]
 pub(super) struct Landing {
     pub(super) download: usize,
-    pub(super) source: Origin,
+    pub(super) origin: Origin,
     /// Its path in the volume.
     pub(super) inside: PathBuf,
     pub(super) size: Option<u64>,
     pub(super) sha512: Option<String>,
     pub(super) carrier: DownloadCarrier,
     pub(super) began: Instant,
-}
-
-/// What Girder knows it by.
-#[derive(Debug, Clone)]
-pub(super) enum Origin {
-    File {
-        id: String,
-        name: String,
-    },
-    /// The only file of an item, whose own id nobody has told.
-    Item {
-        id: String,
-        name: String,
-    },
 }
 
 /// Its bytes.
@@ -80,7 +66,7 @@ impl Landing {
         pieces: &mut P,
     ) -> Result<(), Missed<P::Error>> {
         let ledger = crew.ledger();
-        let shown = format!("{} → {}", self.source.shown(), self.inside.display());
+        let shown = format!("{} → {}", self.origin.shown(), self.inside.display());
         let id = ledger.begin(shown, self.size);
         let mark = format!("{id}-{}", ledger.run());
         let (mut broken, mut bytes) = (None, 0);
@@ -104,7 +90,7 @@ impl Landing {
             if let (Some(sum), Some(expected)) = (sum, &self.sha512)
                 && !sum.end().eq_ignore_ascii_case(expected)
             {
-                return Err(failed(DownloadError::Checksum { file: self.source.label() }));
+                return Err(DownloadError::Checksum { file: self.origin.label() }.into());
             }
             unfinished.keep(&file).map_err(|source| self.unplaced(source))
         });
@@ -115,7 +101,7 @@ impl Landing {
             // It comes once more, by another way.
             return Err(Missed::Source(error));
         }
-        let (file_id, item_id) = self.source.into_ids();
+        let (file_id, item_id) = self.origin.into_ids();
         crew.found().records(DownloadRecord {
             id: Some(id),
             file_id,
@@ -139,37 +125,12 @@ impl Landing {
 
     fn write(&self, file: &mut File, piece: &[u8], got: u64) -> Result<(), Cause> {
         file.write_all(piece).map_err(|error| {
-            let (file, source) = (self.source.label(), TransferError::Write(error));
-            failed(DownloadError::Transfer { file, got, total: self.size, source })
+            let (file, source) = (self.origin.label(), TransferError::Write(error));
+            DownloadError::Transfer { file, got, total: self.size, source }.into()
         })
     }
 
     fn unplaced(&self, source: VolumeError) -> Cause {
-        failed(DownloadError::Place { file: self.source.label(), source })
-    }
-}
-
-impl Origin {
-    /// What it is for people.
-    fn label(&self) -> String {
-        match self {
-            Self::File { id, name } => format!("the file {id} ({name:?}) of Girder"),
-            Self::Item { id, name } => format!("the file of the item {id} ({name:?}) of Girder"),
-        }
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            Self::File { id, .. } => format!("girder:{id}"),
-            Self::Item { id, .. } => format!("girder:item/{id}"),
-        }
-    }
-
-    /// The file's, and that of the item where the file's is not known.
-    fn into_ids(self) -> (Option<String>, Option<String>) {
-        match self {
-            Self::File { id, .. } => (Some(id), None),
-            Self::Item { id, .. } => (None, Some(id)),
-        }
+        DownloadError::Place { file: self.origin.label(), source }.into()
     }
 }

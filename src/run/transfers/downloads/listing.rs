@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Wanted;
 use super::bundle::{Bundle, FEWEST, is_worth_it};
 use super::crew::Crew;
 use super::error::DownloadError;
 use super::names::{Named, Names, safe};
+use super::wanted::{Origin, Wanted};
 use crate::run::error::Cause;
 use crate::spec::{Downloaded, Verify};
 use crate::store::{FileRecord, FolderRecord, ItemRecord, Pages};
@@ -57,7 +57,7 @@ impl Top {
 
     fn too_much(&self, what: &'static str, limit: usize) -> Stop {
         let folder = self.label.clone();
-        Stop::Failed(Cause::Download(Box::new(DownloadError::TooMuch { folder, what, limit })))
+        Stop::Failed(DownloadError::TooMuch { folder, what, limit }.into())
     }
 }
 
@@ -338,7 +338,8 @@ impl Lister<'_> {
         let get = self.crew.store().download(&record.id)?;
         let sha512 = self.sum_of(&record).map(str::to_owned);
         let (download, FileRecord { id, name, size, .. }) = (self.top.download, record);
-        self.crew.fetch(Wanted { download, id, name, inside, size, sha512, get })
+        let origin = Origin::File { id, name };
+        self.crew.fetch(Wanted { download, origin, inside, size, sha512, get })
     }
 
     /// A folder that there has to be, whether or not anything is in it.

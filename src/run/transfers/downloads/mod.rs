@@ -16,11 +16,11 @@ mod landing;
 mod listing;
 pub(crate) mod names;
 mod small;
+mod wanted;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -32,8 +32,9 @@ use self::direct::{Direct, find_direct};
 use self::error::DownloadError;
 use self::found::Found;
 use self::listing::Listing;
+use self::wanted::Wanted;
 use crate::event::{Finish, Ledger, TransferId};
-use crate::http::{self, Get};
+use crate::http;
 use crate::plan::{Mount, PlanError, PlannedDownload};
 use crate::pump::{Flow, Notice, Sink, Source, TransferReport};
 use crate::run::error::Cause;
@@ -47,28 +48,6 @@ const AT_ONCE: usize = 4;
 /// Files that have come and are still being summed, at the same time: the next ones are not held up by them. Each
 /// has a thread, and its end is read from the page cache if it is not too long ago.
 const CHECKED_AT_ONCE: usize = 8;
-
-/// A file that is to be downloaded.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    /// Its place in the plan.
-    download: usize,
-    id: String,
-    /// Girder's.
-    name: String,
-    /// Its path in the volume.
-    inside: PathBuf,
-    size: Option<u64>,
-    sha512: Option<String>,
-    get: Get,
-}
-
-impl Wanted {
-    /// What it is for people.
-    fn label(&self) -> String {
-        format!("the file {} ({:?}) of Girder", self.id, self.name)
-    }
-}
 
 /// What came of a run's downloads, also of those that failed.
 #[derive(Debug, Default)]
@@ -137,8 +116,8 @@ impl Fetched {
                 let got = moving.file.metadata().map_or(0, |found| found.len());
                 transit.ledger.ended(id, got, Finish::Failed);
                 self.found.records(moving.record(got, Finish::Failed));
-                let (file, total) = (moving.wanted.label(), moving.wanted.size);
-                return Err(failed(DownloadError::Transfer { file, got, total, source: error }));
+                let (file, total) = (moving.wanted.origin.label(), moving.wanted.size);
+                return Err(DownloadError::Transfer { file, got, total, source: error }.into());
             }
             Notice::Opened { .. } | Notice::Refused { .. } | Notice::OutputBrokeOff { .. } => {}
             Notice::Ended { id, report } => {
@@ -148,8 +127,8 @@ impl Fetched {
                 moving.report = Some(report);
                 if report.finish != Finish::Complete {
                     self.found.records(moving.record(report.bytes, report.finish));
-                    let (file, finish) = (moving.wanted.label(), report.finish.as_str());
-                    return Err(failed(DownloadError::Stopped { file, finish }));
+                    let (file, finish) = (moving.wanted.origin.label(), report.finish.as_str());
+                    return Err(DownloadError::Stopped { file, finish }.into());
                 }
                 transit.checking += 1;
                 transit.checks.spawn(moving.check(report.bytes));
@@ -163,12 +142,12 @@ impl Fetched {
         let Checked { moving, bytes, error } = checked;
         if let Some(error) = error {
             self.found.records(moving.record(bytes, Finish::Failed));
-            return Err(failed(error));
+            return Err(error.into());
         }
         self.found.records(moving.record(bytes, Finish::Complete));
-        let file = moving.wanted.label();
+        let file = moving.wanted.origin.label();
         let Moving { file: open, unfinished, .. } = moving;
-        unfinished.keep(&open).map_err(|source| failed(DownloadError::Place { file, source }))
+        Ok(unfinished.keep(&open).map_err(|source| DownloadError::Place { file, source })?)
     }
 
     /// Gives the run what it has to know: the paths that arguments become, records, warnings.
@@ -242,12 +221,12 @@ impl Transit {
     fn begin(&mut self, wanted: Wanted) -> Result<(), Cause> {
         let id = self.ledger.next_id();
         let mark = format!("{id}-{}", self.ledger.run());
-        let label = wanted.label();
+        let label = wanted.origin.label();
         let Placed { file, unfinished } = self
             .place(wanted.download)?
             .create(&wanted.inside, &mark)
-            .map_err(|source| failed(DownloadError::Place { file: label.clone(), source }))?;
-        let unreadable = |source| failed(DownloadError::ReadBack { file: label.clone(), source });
+            .map_err(|source| DownloadError::Place { file: label.clone(), source })?;
+        let unreadable = |source| DownloadError::ReadBack { file: label.clone(), source };
         let sink = Sink::File(file.try_clone().map_err(unreadable)?);
         let checksum = match &wanted.sha512 {
             Some(_) => Some(Checksum::begin(file.try_clone().map_err(unreadable)?)),
@@ -255,11 +234,11 @@ impl Transit {
         };
         let (client, get) = (self.http.clone(), wanted.get.clone());
         let source = Source::Http { client, get, size: wanted.size, sum: None };
-        let shown = format!("girder:{} → {}", wanted.id, wanted.inside.display());
+        let shown = format!("{} → {}", wanted.origin.shown(), wanted.inside.display());
         self.ledger.began(id, shown, wanted.size);
         self.flow
             .add(id.number(), source, sink)
-            .map_err(|source| failed(DownloadError::Begun { file: label, source }))?;
+            .map_err(|source| DownloadError::Begun { file: label, source })?;
         let moving = Moving { wanted, file, unfinished, checksum, id, report: None };
         self.under_way.insert(id, moving);
         Ok(())
@@ -292,8 +271,10 @@ impl Moving {
         let error = match (checksum, expected) {
             (Some(checksum), Some(expected)) => match checksum.end(bytes).await {
                 Ok(sum) if sum.eq_ignore_ascii_case(expected) => None,
-                Ok(_) => Some(DownloadError::Checksum { file: self.wanted.label() }),
-                Err(source) => Some(DownloadError::ReadBack { file: self.wanted.label(), source }),
+                Ok(_) => Some(DownloadError::Checksum { file: self.wanted.origin.label() }),
+                Err(source) => {
+                    Some(DownloadError::ReadBack { file: self.wanted.origin.label(), source })
+                }
             },
             _ => None,
         };
@@ -304,10 +285,11 @@ impl Moving {
         let carrier = self
             .report
             .map_or(DownloadCarrier::Unknown, |report| DownloadCarrier::Moved(report.carrier));
+        let (file_id, item_id) = self.wanted.origin.clone().into_ids();
         DownloadRecord {
             id: Some(self.id),
-            file_id: Some(self.wanted.id.clone()),
-            item_id: None,
+            file_id,
+            item_id,
             path: self.wanted.inside.display().to_string(),
             bytes,
             seconds: self.report.map_or(0.0, |report| report.seconds),
@@ -357,8 +339,4 @@ fn refuse_same_places(planned: &[(usize, PlannedDownload)]) -> Result<(), Cause>
         }
     }
     Ok(())
-}
-
-fn failed(error: DownloadError) -> Cause {
-    Cause::Download(Box::new(error))
 }

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::Wanted;
 use super::crew::Crew;
-use super::landing::{Landing, Missed, Origin, Whole};
+use super::landing::{Landing, Missed, Whole};
 use super::listing::Stop;
+use super::wanted::Wanted;
 use crate::http::LaneError;
 use crate::pump::Carrier;
 use crate::run::outcome::DownloadCarrier;
@@ -21,13 +21,17 @@ pub(super) fn fetch(crew: &Crew, wanted: Wanted, buffer: &mut Vec<u8>) -> Result
         Ok(()) if wanted.size == Some(buffer.len() as u64) => {}
         Err(LaneError::Stopped) => return Err(Stop::Unheard),
         other => {
-            tracing::debug!(file = wanted.id, ?other, "a small file is left to the pump");
+            tracing::debug!(
+                file = wanted.origin.shown(),
+                ?other,
+                "a small file is left to the pump"
+            );
             return crew.hand_over(wanted);
         }
     }
-    let Wanted { download, id, name, inside, size, sha512, get: _ } = wanted;
-    let (source, carrier) = (Origin::File { id, name }, DownloadCarrier::Moved(Carrier::Copy));
-    let landing = Landing { download, source, inside, size, sha512, carrier, began };
+    let Wanted { download, origin, inside, size, sha512, get: _ } = wanted;
+    let carrier = DownloadCarrier::Moved(Carrier::Copy);
+    let landing = Landing { download, origin, inside, size, sha512, carrier, began };
     landing.land(crew, &mut Whole(buffer)).map_err(|missed| match missed {
         Missed::Stop(stop) => stop,
         Missed::Source(never) => match never {},
