@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -15,8 +16,11 @@ pub enum PumpError {
     #[error("cannot start a worker of the pump")]
     Start(#[source] io::Error),
     /// An end of a FIFO could not be opened.
-    #[error("cannot open the FIFO")]
-    OpenFifo(#[source] io::Error),
+    #[error("cannot open the FIFO {}", .0.display())]
+    OpenFifo(PathBuf, #[source] io::Error),
+    /// There is no inotify, and no thread that would wait for a FIFO's reader.
+    #[error("cannot wait for the reader of the FIFO {}", .0.display())]
+    WaitForReader(PathBuf, #[source] io::Error),
     /// Our own output, or a file, cannot be written to as it is.
     #[error("cannot prepare the sink")]
     PrepareSink(#[source] io::Error),
@@ -79,6 +83,12 @@ pub enum TransferError {
     /// A source could not be read.
     #[error("cannot read the source")]
     Read(#[source] io::Error),
+    /// It cannot be found out how much of a source has come.
+    #[error("cannot ask how much of the source has come")]
+    Unread(#[source] io::Error),
+    /// A file is to be read once more.
+    #[error("cannot go back to the first byte of the source")]
+    Rewind(#[source] io::Error),
     /// A sink could not be written to.
     #[error("cannot write to the sink")]
     Write(#[source] io::Error),
@@ -95,14 +105,23 @@ pub enum TransferError {
     #[error("the FIFO was opened a second time, but its source can be read only once")]
     ReadOnce,
     /// A FIFO's reader came, and our end could not be opened.
-    #[error("cannot open the FIFO for its reader")]
-    Open(#[source] io::Error),
-    /// A FIFO could not be served a second time.
-    #[error("cannot open the FIFO for another reading")]
-    Reopen(#[source] io::Error),
-    /// It cannot be found out who reads a FIFO.
-    #[error("cannot ask who reads the FIFO")]
-    Watch(#[source] io::Error),
+    #[error("cannot open the FIFO {} for its reader", .0.display())]
+    Open(PathBuf, #[source] io::Error),
+    /// An end of a FIFO that was closed could not be opened again.
+    #[error("cannot open the FIFO {} again", .0.display())]
+    Reopen(PathBuf, #[source] io::Error),
+    /// It cannot be found out what is in a FIFO, and who reads it.
+    #[error("cannot ask who reads the FIFO {}, and how much is in it", .0.display())]
+    Ask(PathBuf, #[source] io::Error),
+    /// A reader's closing was told, and it cannot be waited for.
+    #[error("cannot wait until the reader of the FIFO {} has left", .0.display())]
+    WaitForLeavers(PathBuf, #[source] io::Error),
+    /// What a reading has left in a FIFO cannot be thrown away.
+    #[error("cannot empty the FIFO {} for its next reader", .0.display())]
+    Empty(PathBuf, #[source] io::Error),
+    /// inotify does not tell of the next reading of a FIFO.
+    #[error("cannot watch the FIFO {}", .0.display())]
+    Watch(PathBuf, #[source] io::Error),
     /// The pipe between the source and the sink could not be made, or does not give its bytes back.
     #[error("cannot use a pipe between the source and the sink")]
     Pipe(#[source] io::Error),

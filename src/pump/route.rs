@@ -26,9 +26,13 @@ pub(crate) fn is_to_fall_back(errno: Errno) -> bool {
     matches!(errno, Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP)
 }
 
-/// Whether an error of a splice between two ends is the sink's to answer for.
-pub(crate) fn is_the_sinks(errno: Errno) -> bool {
-    matches!(errno, Errno::EPIPE | Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG | Errno::EROFS)
+/// Whether an error of a splice between two ends is the sink's to answer for. Taking bytes out of a pipe does not fail.
+pub(crate) fn is_the_sinks(errno: Errno, source: &Source) -> bool {
+    match errno {
+        Errno::EAGAIN => false,
+        Errno::EPIPE | Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG | Errno::EROFS => true,
+        _ => source.is_pipe(),
+    }
 }
 
 #[cfg(test)]

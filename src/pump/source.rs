@@ -121,7 +121,7 @@ impl Source {
             Self::Far(far) => far.begin().map(|()| true),
             Self::File(file) => {
                 let sought = file.file.seek(SeekFrom::Start(file.begins));
-                sought.map_err(TransferError::Read).map(|_| true)
+                sought.map_err(TransferError::Rewind).map(|_| true)
             }
             Self::Fifo(_) | Self::Descriptor(_) | Self::Spent => Ok(false),
         }
@@ -238,7 +238,7 @@ impl FifoSource {
         let is_over = match self.writers {
             Writers::Present if found == Found::Nothing => false,
             Writers::Coming => false,
-            Writers::Present | Writers::Gone => is_empty().map_err(TransferError::Read)?,
+            Writers::Present | Writers::Gone => is_empty().map_err(TransferError::Unread)?,
         };
         Ok(if is_over { Took::Ended } else { Took::Blocked })
     }

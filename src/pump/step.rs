@@ -216,7 +216,7 @@ impl Line {
                 self.fall_back(errno);
                 return Ok(Outcome::Go);
             }
-            Err(errno) if is_the_sinks(errno) => {
+            Err(errno) if is_the_sinks(errno, source) => {
                 return match Gave::judge(answer) {
                     Ok(_) => Ok(Outcome::Refused),
                     Err(errno) => Err(TransferError::Write(errno.into())),
@@ -255,7 +255,7 @@ impl Line {
         let Some(socket) = far.gathers() else { return Ok(()) };
         if !self.sink.has_room() {
             self.transfer.sink_blocked();
-        } else if far.is_little(unread(&socket).map_err(TransferError::Read)?) {
+        } else if far.is_little(unread(&socket).map_err(TransferError::Unread)?) {
             self.transfer.source_blocked();
         }
         Ok(())

@@ -129,6 +129,12 @@ impl Fifo {
         proc_path(&self.directory)
     }
 
+    /// Where it was made, as its folder is called by now: for messages.
+    pub fn made_at(&self) -> PathBuf {
+        // Without /proc there would be no end of it, either.
+        std::fs::read_link(self.folder()).unwrap_or_default().join(&*self.name)
+    }
+
     /// The folder that it was made in, to be shared.
     pub(crate) fn directory(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.directory)

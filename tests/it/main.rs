@@ -50,6 +50,7 @@ mod pump_peer;
 mod pump_post;
 mod pump_sinks;
 mod pump_slow;
+mod pump_steps;
 mod pump_stress;
 mod pump_without_inotify;
 mod run_deaf;

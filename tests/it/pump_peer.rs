@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -109,6 +110,15 @@ impl Fixture {
             }
         }
     }
+}
+
+/// Runs tests of this binary again, in a process that `command` makes of the program that follows it.
+pub(crate) fn run_again(mut command: Command, tests: &[&str]) {
+    command.arg(std::env::current_exe().unwrap()).args(["--exact", "--test-threads=2"]);
+    let output = command.args(tests).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains(&format!("{} passed", tests.len())), "{told}");
 }
 
 /// Bytes that are all different enough for a loss or a swap to show.

@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use bytes::Bytes;
-use gantline::internal::pump::{Attach, Carrier, Finish, Outlet, Piece, Sink, Source, Split};
+use gantline::internal::pump::{
+    Attach, Carrier, Finish, Outlet, Piece, Sink, Source, Split, TransferError,
+};
 
 use crate::pump_peer::{Act, Fixture, Peer, noise};
 
@@ -137,7 +139,7 @@ fn a_full_disk_is_the_sinks_error() {
     let mut writer = OpenOptions::new().write(true).open(path).unwrap();
     writer.write_all(b"something").unwrap();
     let error = fixture.failed();
-    assert!(matches!(error, gantline::internal::pump::TransferError::Write(_)), "{error:?}");
+    assert!(matches!(error, TransferError::Write(_)), "{error:?}");
 }
 
 /// Takes pieces of this form apart: a letter (`o`, `e`), a length of one byte, the payload.
@@ -288,7 +290,7 @@ fn output_that_ends_in_the_middle_of_a_piece_fails() {
             _ => {}
         }
     };
-    assert!(matches!(error, gantline::internal::pump::TransferError::Split(_)));
+    assert!(matches!(error, TransferError::Split(_)));
 }
 
 #[test]
@@ -301,7 +303,7 @@ fn what_fails_after_the_exit_has_its_end_told() {
     fixture.flow.attach(attach, (0, Sink::File(full)), (1, Sink::File(err))).unwrap();
     fixture.flow.container_exited();
     theirs.write_all(b"o\x03abce\x03abc").unwrap();
-    assert!(matches!(fixture.failed(), gantline::internal::pump::TransferError::Write(_)));
+    assert!(matches!(fixture.failed(), TransferError::Write(_)));
     assert_eq!(fixture.ended(0).finish, Finish::Failed);
     drop(theirs);
     assert_eq!(fixture.ended(1).finish, Finish::Complete);
@@ -322,4 +324,21 @@ fn bytes_that_the_sink_does_not_take_by_splice_are_rescued_from_the_pipe() {
         assert_eq!((report.finish, report.carrier), (Finish::Complete, Carrier::Copy));
         assert!(fs::read(target).unwrap() == [&b"before"[..], &body].concat(), "{length}");
     }
+}
+
+#[test]
+fn an_error_of_a_splice_is_that_of_the_end_which_it_is_of() {
+    let fixture = Fixture::new();
+    let path = fixture.folder.path().join("file");
+    fs::write(&path, b"hello").unwrap();
+    // Both are EBADF.
+    let (from, mut into) = std::io::pipe().unwrap();
+    into.write_all(b"hello").unwrap();
+    let unwritable = Sink::File(File::open(&path).unwrap());
+    fixture.flow.add(0, Source::Pipe(from.into()), unwritable).unwrap();
+    assert!(matches!(fixture.failed(), TransferError::Write(_)));
+    let unreadable = Source::File(OpenOptions::new().write(true).open(&path).unwrap());
+    let (_out, to) = std::io::pipe().unwrap();
+    fixture.flow.add(1, unreadable, Sink::Inherited(to.into())).unwrap();
+    assert!(matches!(fixture.failed(), TransferError::Read(_)));
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,11 @@ pub(crate) enum Seen {
 
 /// What is done with the ends of a FIFO. Each call is one step, between which others may do theirs.
 pub(crate) trait Ends {
+    /// Where it was made, for messages.
+    fn path(&self) -> PathBuf;
+
     /// What inotify has seen of it since the last call, oldest first. Nothing if it is not watched.
-    fn hear(&mut self) -> io::Result<Vec<Seen>>;
+    fn hear(&mut self) -> Vec<Seen>;
 
     /// How many bytes are in it, and then whether anybody has it open for reading. Without our writing
     /// end nothing can be asked, and nobody is the answer.
@@ -113,7 +117,10 @@ impl FifoEnds {
                 Self { ears: Some(ears), writer: Some(writer), reader: Some(hold), ..nothing }
             }
             // ENOSPC: the user has no watches left.
-            Err(_) => nothing,
+            Err(error) => {
+                tracing::debug!(%error, "a FIFO is not watched: a thread waits for its reader");
+                nothing
+            }
         })
     }
 
@@ -146,8 +153,12 @@ impl FifoEnds {
 }
 
 impl Ends for FifoEnds {
-    fn hear(&mut self) -> io::Result<Vec<Seen>> {
-        Ok(self.ears.as_mut().map(Hearer::hear).unwrap_or_default())
+    fn path(&self) -> PathBuf {
+        self.fifo.made_at()
+    }
+
+    fn hear(&mut self) -> Vec<Seen> {
+        self.ears.as_mut().map(Hearer::hear).unwrap_or_default()
     }
 
     fn ask(&mut self) -> io::Result<(u64, bool)> {

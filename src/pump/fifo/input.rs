@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::pump::error::TransferError;
@@ -75,6 +76,11 @@ impl InputFifo {
         self.ends.is_watched()
     }
 
+    /// Where it was made.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.ends.path()
+    }
+
     /// Hears no more of its readers.
     pub(crate) fn unwatch(&mut self) {
         self.ends.unwatch();
@@ -132,7 +138,7 @@ impl<E: Ends> InputFifo<E> {
     /// # Errors
     /// Somebody may have got the middle of the file; or an end cannot be opened or asked.
     pub(crate) fn next(&mut self, written: u64) -> Result<Reaction, TransferError> {
-        self.hear()?;
+        self.hear();
         while let Some(first) = self.heard.pop_front() {
             let case = self.ask(first, written)?;
             let is_followed = self.is_opened();
@@ -174,7 +180,7 @@ impl<E: Ends> InputFifo<E> {
         if written == 0 && self.readers.are_in_doubt() {
             // A closing is told a moment before it is one. Of an empty file nothing else would tell whether somebody
             // is there to see its end.
-            self.ends.wait_for_leavers().map_err(TransferError::Watch)?;
+            self.wait_for_leavers()?;
         }
         let case = match self.consider(written)? {
             Considered::First(reaction) => return Ok(Finished::First(reaction)),
@@ -203,7 +209,7 @@ impl<E: Ends> InputFifo<E> {
                 reaction => return Ok(Considered::First(reaction)),
             }
             let case = self.case(written)?;
-            self.hear()?;
+            self.hear();
             if self.heard.is_empty() {
                 return Ok(Considered::Case(case));
             }
@@ -219,22 +225,37 @@ impl<E: Ends> InputFifo<E> {
         let mut case = self.case(written)?;
         if seen == Seen::Closed && case.has_reader && case.unread != written {
             // Whose closing is told may not have left yet. Only somebody else stays.
-            self.ends.wait_for_leavers().map_err(TransferError::Watch)?;
+            self.wait_for_leavers()?;
             case = self.case(written)?;
         }
-        self.hear()?;
+        self.hear();
         Ok(case)
     }
 
     fn case(&mut self, written: u64) -> Result<Case, TransferError> {
-        let (unread, has_reader) = self.ends.ask().map_err(TransferError::Watch)?;
+        let (unread, has_reader) = self.ends.ask().map_err(self.failed(TransferError::Ask))?;
         Ok(Case { written, unread, has_reader })
     }
 
-    fn hear(&mut self) -> Result<(), TransferError> {
-        let heard = self.ends.hear().map_err(TransferError::Watch)?;
+    fn wait_for_leavers(&self) -> Result<(), TransferError> {
+        self.ends.wait_for_leavers().map_err(self.failed(TransferError::WaitForLeavers))
+    }
+
+    fn empty(&mut self) -> Result<u64, TransferError> {
+        self.ends.empty().map_err(self.failed(TransferError::Empty))
+    }
+
+    /// The error of a step with it.
+    fn failed(
+        &self,
+        step: fn(PathBuf, io::Error) -> TransferError,
+    ) -> impl FnOnce(io::Error) -> TransferError {
+        move |error| step(self.ends.path(), error)
+    }
+
+    fn hear(&mut self) {
+        let heard = self.ends.hear();
         self.heard.extend(heard);
-        Ok(())
     }
 
     fn obey(&mut self, order: Order, case: Case) -> Result<Reaction, TransferError> {
@@ -270,7 +291,7 @@ impl<E: Ends> InputFifo<E> {
     /// end of a file.
     fn renew_behind_an_open_end(&mut self, unread: u64) -> Result<Reaction, TransferError> {
         self.open(E::open_hold)?;
-        let gone = self.ends.empty().map_err(TransferError::Reopen)?;
+        let gone = self.empty()?;
         self.ends.close_reader();
         let reaction = self.await_next(gone, unread, false)?;
         self.find_untold()?;
@@ -280,26 +301,26 @@ impl<E: Ends> InputFifo<E> {
     /// Only who had opened it before our end was closed can be inside; others wait in open(2).
     fn renew_behind_a_closed_end(&mut self, written: u64) -> Result<Reaction, TransferError> {
         self.open(E::open_reader)?;
-        let unread = self.ends.count().map_err(TransferError::Reopen)?;
-        self.hear()?;
+        let unread = self.ends.count().map_err(self.failed(TransferError::Ask))?;
+        self.hear();
         match self.readers.left_over(unread, written, self.is_opened()) {
             LeftOver::Keep => {
                 self.open(E::open_writer)?;
-                self.close_own_reader()?;
+                self.close_own_reader();
                 self.find_untold()?;
                 return Ok(Reaction::Untouched);
             }
             LeftOver::Leave => {
-                self.close_own_reader()?;
+                self.close_own_reader();
                 // It is one that was followed.
                 self.heard.push_front(Seen::Closed);
                 return Ok(Reaction::Nothing);
             }
             LeftOver::ThrowAway => {}
         }
-        let gone = self.ends.empty().map_err(TransferError::Reopen)?;
+        let gone = self.empty()?;
         self.ends.close_reader();
-        self.hear()?;
+        self.hear();
         let is_opened = self.is_opened();
         self.heard.clear();
         let reaction = self.await_next(gone, unread, is_opened)?;
@@ -323,16 +344,16 @@ impl<E: Ends> InputFifo<E> {
             return Err(TransferError::Overlap);
         };
         // What was told of reads was of the reading before.
-        self.hear()?;
+        self.hear();
         self.heard.retain(|seen| *seen != Seen::Read);
-        self.ends.tell_reads().map_err(TransferError::Reopen)?;
+        self.ends.tell_reads().map_err(self.failed(TransferError::Watch))?;
         Ok(Reaction::Over { unread: gone })
     }
 
     /// Whoever opened it beside us may be told as one with us: what was told until now is nothing to go by, and what is
     /// the case is asked.
     fn find_untold(&mut self) -> Result<(), TransferError> {
-        self.hear()?;
+        self.hear();
         self.heard.clear();
         if self.case(0)?.has_reader {
             self.heard.push_front(Seen::Lost);
@@ -347,30 +368,30 @@ impl<E: Ends> InputFifo<E> {
 
     /// Opens an end of ours. What inotify tells of that is not considered.
     fn open(&mut self, open: impl FnOnce(&mut E) -> io::Result<()>) -> Result<(), TransferError> {
-        self.hear()?;
-        open(&mut self.ends).map_err(TransferError::Reopen)?;
-        self.hear_but(Seen::Opened)
+        self.hear();
+        open(&mut self.ends).map_err(self.failed(TransferError::Reopen))?;
+        self.hear_but(Seen::Opened);
+        Ok(())
     }
 
     /// Closes an end that is for reading only, of which inotify tells.
-    fn close_own_reader(&mut self) -> Result<(), TransferError> {
-        self.hear()?;
+    fn close_own_reader(&mut self) {
+        self.hear();
         self.ends.close_reader();
-        self.hear_but(Seen::Closed)
+        self.hear_but(Seen::Closed);
     }
 
     /// Hears, and leaves out what we did ourselves. Which of several alike that is can only be guessed:
     /// readers that come one after the other are more likely than two at once.
-    fn hear_but(&mut self, own: Seen) -> Result<(), TransferError> {
+    fn hear_but(&mut self, own: Seen) {
         let before = self.heard.len();
-        self.hear()?;
+        self.hear();
         let alike = (before..self.heard.len()).filter(|at| self.heard.get(*at) == Some(&own));
         let alike: Vec<usize> = alike.collect();
         let likely = alike.iter().find(|at| self.are_in_turn_without(**at));
         if let Some(at) = likely.or_else(|| alike.last()) {
             self.heard.remove(*at);
         }
-        Ok(())
     }
 
     fn are_in_turn_without(&self, own: usize) -> bool {
@@ -390,6 +411,9 @@ enum Considered {
     Case(Case),
 }
 
+#[cfg(test)]
+#[path = "step_tests.rs"]
+mod step_tests;
 #[cfg(test)]
 #[path = "input_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use crate::pump::driver::{Driver, Life};
-use crate::pump::error::TransferError;
+use crate::pump::error::{PumpError, TransferError};
 use crate::pump::fifo::input::{Finished, Reaction};
 use crate::pump::line::Supply;
 use crate::pump::report::Finish;
@@ -29,11 +29,10 @@ impl Driver {
     pub(crate) fn wait_in_thread(
         &mut self,
         opened: impl FnOnce(io::Result<OwnedFd>) + Send + 'static,
-    ) -> io::Result<()> {
-        match &mut self.line.sink {
-            Sink::Fifo(fifo) => fifo.wait_in_thread(opened),
-            _ => Ok(()),
-        }
+    ) -> Result<(), PumpError> {
+        let Sink::Fifo(fifo) = &mut self.line.sink else { return Ok(()) };
+        let started = fifo.wait_in_thread(opened);
+        started.map_err(|error| PumpError::WaitForReader(fifo.path(), error))
     }
 
     /// That thread has the writing end.
@@ -45,7 +44,7 @@ impl Driver {
         let Sink::Fifo(fifo) = &mut self.line.sink else { return Turn::Wait };
         let answer = writer
             .and_then(|writer| fifo.opened_by_thread(writer))
-            .map_err(TransferError::Open)
+            .map_err(|error| TransferError::Open(fifo.path(), error))
             .and_then(|()| self.register_sink(context.registry))
             .map(|()| self.try_again());
         answer.unwrap_or_else(|error| self.fail(error))

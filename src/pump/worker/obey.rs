@@ -67,7 +67,7 @@ impl Reactor {
                 // A worker that is gone has no use for it.
                 let _ = mailbox.send(Command::Opened(key, writer));
             };
-            begun = driver.wait_in_thread(opened).map_err(PumpError::OpenFifo);
+            begun = driver.wait_in_thread(opened);
         }
         let work = Work::Driver(Box::new(driver));
         self.slots.insert(key, Slot::new(flow, work, span.clone()));

@@ -91,16 +91,20 @@ impl NewTransfer {
                 pulled(source::Source::of_descriptor(descriptor).map_err(PumpError::PrepareSource)?)
             }
             NewSource::Given(Source::Fifo(fifo)) => {
-                let reader = fifo.open_reader().map_err(PumpError::OpenFifo)?;
-                pipe::resize(&reader, PIPE_BYTES).map_err(PumpError::OpenFifo)?;
+                let failed = |error| PumpError::OpenFifo(fifo.made_at(), error);
+                let reader = fifo.open_reader().map_err(failed)?;
+                pipe::resize(&reader, PIPE_BYTES).map_err(failed)?;
                 pulled(source::Source::Fifo(FifoSource::new(reader)))
             }
             NewSource::Fed(folder) => Supply::Fed(Spool::new(folder)),
         };
         let sink = match self.sink {
-            Sink::Fifo(fifo) => sink::Sink::Fifo(Box::new(
-                InputFifo::hold(fifo, ears).map_err(PumpError::OpenFifo)?,
-            )),
+            Sink::Fifo(fifo) => {
+                let ours = fifo.clone();
+                let held = InputFifo::hold(fifo, ears);
+                let held = held.map_err(|error| PumpError::OpenFifo(ours.made_at(), error))?;
+                sink::Sink::Fifo(Box::new(held))
+            }
             Sink::File(file) => sink::Sink::File(file),
             Sink::Inherited(descriptor) => {
                 sink::Sink::Shared(Shared::new(descriptor).map_err(PumpError::PrepareSink)?)

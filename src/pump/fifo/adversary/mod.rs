@@ -6,6 +6,7 @@ mod world;
 use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use self::world::World;
@@ -59,8 +60,12 @@ impl Played {
 }
 
 impl Ends for Played {
-    fn hear(&mut self) -> io::Result<Vec<Seen>> {
-        Ok(std::mem::take(&mut self.happen().told))
+    fn path(&self) -> PathBuf {
+        "played".into()
+    }
+
+    fn hear(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.happen().told)
     }
 
     fn ask(&mut self) -> io::Result<(u64, bool)> {
