@@ -29,7 +29,8 @@
 //! ## The command and the worker
 //!
 //! - An error of a pipe says which step failed and names the pipe's path: a first opening, another one, a question, a watch.
-//!   One of a splice out of a pipe is the sink's.
+//!   One of a splice out of a pipe is the sink's. A container that cannot be removed is no longer told as one that
+//!   cannot be stopped, or created.
 //! - What `gantline prune --all` could not remove of another user's it has removed as that user, by the commands that it says:
 //!   a record may name anything.
 //! - A prune asks an engine that does not answer once, and not once for each container.

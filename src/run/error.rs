@@ -282,6 +282,14 @@ pub enum Cause {
         /// What stands there.
         what: &'static str,
     },
+    /// It cannot be found out whether the container put something in the place of a FIFO.
+    #[error("cannot find out whether the FIFO of {label} was replaced")]
+    Replacement {
+        /// `<source> → <sink>`.
+        label: String,
+        /// Why not.
+        source: VolumeError,
+    },
     /// A file that the container put in the place of a FIFO cannot be read.
     #[error("cannot read the file that took the place of the FIFO of {label}")]
     ReplacedFile {
@@ -330,6 +338,9 @@ pub enum Cause {
         /// The limit.
         after: std::time::Duration,
     },
+    /// A container that is to be made otherwise, or was only to help, stays.
+    #[error("cannot remove the container")]
+    Remove(#[source] DockerError),
     /// A container that was to stop could not be stopped.
     #[error("cannot stop the container")]
     Stop(#[source] DockerError),

@@ -86,6 +86,14 @@ pub enum VolumeError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A file that is whole does not get its name.
+    #[error("cannot put the file {} into its place", path.display())]
+    KeepFile {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said: `EISDIR` when a folder has its name.
+        source: io::Error,
+    },
     /// A file that is not whole stays.
     #[error("cannot remove the unfinished file {}", path.display())]
     RemoveFile {
@@ -133,6 +141,7 @@ impl VolumeError {
         | Self::MakeFifo { path, .. }
         | Self::Find { path, .. }
         | Self::MakeFile { path, .. }
+        | Self::KeepFile { path, .. }
         | Self::RemoveFile { path, .. }
         | Self::RemoveFifo { path, .. }) = self
         else {
@@ -165,6 +174,7 @@ impl VolumeError {
         | Self::OpenPlace { source, .. }
         | Self::Find { source, .. }
         | Self::MakeFile { source, .. }
+        | Self::KeepFile { source, .. }
         | Self::RemoveFile { source, .. }
         | Self::RemoveFifo { source, .. }) = self;
         source.kind() == io::ErrorKind::PermissionDenied

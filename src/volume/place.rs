@@ -61,24 +61,27 @@ impl Place {
     }
 
     fn make_folder(&self, inside: &Path) -> Result<OwnedFd, VolumeError> {
-        let failed = |source| VolumeError::OpenPlace { folder: self.path.join(inside), source };
-        let mut folder = self.root.try_clone().map_err(failed)?;
+        let mut path = self.path.clone();
+        let unopened =
+            |folder: &Path, source| VolumeError::OpenPlace { folder: folder.to_owned(), source };
+        let unmade =
+            |folder: &Path, source| VolumeError::MakeFolder { folder: folder.to_owned(), source };
+        let mut folder = self.root.try_clone().map_err(|error| unopened(&path, error))?;
         for name in inside.components() {
             let name = Path::new(name.as_os_str());
+            path.push(name);
             let is_new = match mkdirat(&folder, name, Mode::from_bits_truncate(0o777)) {
                 Ok(()) => true,
                 Err(Errno::EEXIST) => false,
-                Err(errno) => {
-                    let (folder, source) = (self.path.join(inside), errno.into());
-                    return Err(VolumeError::MakeFolder { folder, source });
-                }
+                Err(errno) => return Err(unmade(&path, errno.into())),
             };
-            folder = open_directory(folder.as_fd(), name).map_err(failed)?;
+            folder =
+                open_directory(folder.as_fd(), name).map_err(|error| unopened(&path, error))?;
             if is_new {
                 // Not by mkdir's mode, which the umask cuts down.
                 let everybody = Permissions::from_mode(FOLDER_MODE);
-                let made = File::from(folder.try_clone().map_err(failed)?);
-                made.set_permissions(everybody).map_err(failed)?;
+                let made = File::from(folder.try_clone().map_err(|error| unopened(&path, error))?);
+                made.set_permissions(everybody).map_err(|error| unmade(&path, error))?;
             }
         }
         Ok(folder)
@@ -141,9 +144,9 @@ impl UnfinishedFile {
     /// Gives the file its own name, in place of a file that had it, and its permissions.
     ///
     /// # Errors
-    /// [`VolumeError::MakeFile`]; the temporary file is gone then.
+    /// [`VolumeError::KeepFile`]; the temporary file is gone then.
     pub(crate) fn keep(mut self, file: &File) -> Result<(), VolumeError> {
-        let failed = |source| VolumeError::MakeFile { path: self.path.clone(), source };
+        let failed = |source| VolumeError::KeepFile { path: self.path.clone(), source };
         file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(failed)?;
         renameat(&self.folder, &*self.temporary, &self.folder, &*self.name)
             .map_err(|errno| failed(errno.into()))?;
@@ -239,5 +242,26 @@ mod tests {
             .folder(Path::new(&too_long))
             .unwrap_err();
         assert!(matches!(error, VolumeError::MakeFolder { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn an_error_names_the_step_and_what_it_was_done_with() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place::open(root.path(), Record::none()).unwrap();
+        let path = |inside: &str| root.path().join(inside).display().to_string();
+        fs::write(root.path().join("file"), "x").unwrap();
+        // Not the folder that was to be below it.
+        let error = place.folder(Path::new("file/a/b")).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot open the folder {}", path("file")));
+        fs::create_dir_all(root.path().join("taken/by")).unwrap();
+        let placed = place.create(Path::new("taken/by"), "1").unwrap();
+        let error = placed.unfinished.keep(&placed.file).unwrap_err();
+        let told = format!("cannot put the file {} into its place", path("taken/by"));
+        assert_eq!(error.to_string(), told);
+        assert_eq!(fs::read_dir(root.path().join("taken")).unwrap().count(), 1);
+        let error = place
+            .create(Path::new(&"x".repeat(256)), "1")
+            .map(|placed| placed.unfinished.keep(&placed.file).unwrap_err());
+        assert!(matches!(error, Ok(VolumeError::KeepFile { .. })), "{error:?}");
     }
 }

@@ -204,6 +204,7 @@ fn class_of(cause: &Cause) -> Class {
         | Cause::Create(_)
         | Cause::Start(_)
         | Cause::NoGpu(_)
+        | Cause::Remove(_)
         | Cause::EngineTooOld { .. } => Class::ApiError,
         Cause::Connect(_) | Cause::Attach(_) | Cause::Exit(_) | Cause::Stop(_) | Cause::NoExit => {
             Class::DockerException

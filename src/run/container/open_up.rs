@@ -32,7 +32,7 @@ pub(crate) async fn open_up(live: &Live, folder: &Path) -> Result<(), Cause> {
     let container = engine.create(&name, &create).await.map_err(Cause::Create)?.id;
     note.created(container.as_str());
     let ended = chmod(&engine, &container).await;
-    remove(&engine, &container).await.map_err(Cause::Stop)?;
+    remove(&engine, &container).await.map_err(Cause::Remove)?;
     note.gone();
     match ended? {
         0 => Ok(()),

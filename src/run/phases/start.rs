@@ -58,7 +58,7 @@ impl Prepared {
 
     async fn take_hold(&mut self, live: &mut Live) -> Result<Held, Cause> {
         let next_exit =
-            async { self.engine.wait_next_exit(&self.container).await.map_err(Cause::Attach) };
+            async { self.engine.wait_next_exit(&self.container).await.map_err(Cause::Exit) };
         let attach = attach(&self.engine, &self.container, live.listeners());
         let sights = Sights::choose(live);
         let look = sights.look(&self.engine, &self.container);
@@ -116,7 +116,7 @@ impl Prepared {
             false => Cause::Start(source),
         })?;
         let removal = remove(&self.engine, &self.container);
-        heard(&self.engine, &live.cancellation, removal).await.map_err(Cause::Create)?;
+        heard(&self.engine, &live.cancellation, removal).await.map_err(Cause::Remove)?;
         self.container = self.recipe.create(live, &self.engine).await?;
         Ok(())
     }

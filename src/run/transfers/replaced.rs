@@ -88,7 +88,8 @@ async fn find_file(
 
 fn open_replacement(fifo: &HostFifo, label: &str) -> Result<Option<File>, Cause> {
     let replaced = |what| Err(Cause::Replaced { label: label.to_owned(), what });
-    match fifo.replacement().map_err(Cause::Volume)? {
+    let unknown = |source| Cause::Replacement { label: label.to_owned(), source };
+    match fifo.replacement().map_err(unknown)? {
         None => Ok(None),
         Some(Written::File(file)) => {
             let failed = |source| Cause::ReplacedFile { label: label.to_owned(), source };
@@ -102,7 +103,7 @@ fn open_replacement(fifo: &HostFifo, label: &str) -> Result<Option<File>, Cause>
 fn is_refused(cause: &Cause) -> bool {
     match cause {
         Cause::ReplacedFile { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
-        Cause::Volume(error) => error.is_refused(),
+        Cause::Replacement { source, .. } => source.is_refused(),
         _ => false,
     }
 }

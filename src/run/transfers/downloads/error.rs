@@ -57,6 +57,14 @@ pub enum DownloadError {
         /// The pump's word for it.
         finish: &'static str,
     },
+    /// Who writes it, or sums it, cannot have it open as well.
+    #[error("cannot have {file} open once more")]
+    Share {
+        /// What it was.
+        file: String,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
     /// What was written cannot be read back.
     #[error("cannot read back {file}")]
     ReadBack {

@@ -226,10 +226,10 @@ impl Transit {
             .place(wanted.download)?
             .create(&wanted.inside, &mark)
             .map_err(|source| DownloadError::Place { file: label.clone(), source })?;
-        let unreadable = |source| DownloadError::ReadBack { file: label.clone(), source };
-        let sink = Sink::File(file.try_clone().map_err(unreadable)?);
+        let unshared = |source| DownloadError::Share { file: label.clone(), source };
+        let sink = Sink::File(file.try_clone().map_err(unshared)?);
         let checksum = match &wanted.sha512 {
-            Some(_) => Some(Checksum::begin(file.try_clone().map_err(unreadable)?)),
+            Some(_) => Some(Checksum::begin(file.try_clone().map_err(unshared)?)),
             None => None,
         };
         let (client, get) = (self.http.clone(), wanted.get.clone());
