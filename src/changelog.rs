@@ -28,6 +28,8 @@
 //!
 //! ## The command and the worker
 //!
+//! - Where splice(2) or sendfile(2) is forbidden (a seccomp profile says `EPERM`) uploads, `gantline depot` and a file that
+//!   took an output pipe's place are copied, too. They failed.
 //! - An error of a pipe says which step failed and names the pipe's path: a first opening, another one, a question, a watch.
 //!   One of a splice out of a pipe is the sink's. A container that cannot be removed is no longer told as one that
 //!   cannot be stopped, or created.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -11,6 +12,8 @@ use nix::libc::{MSG_MORE, MSG_NOSIGNAL};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::sendfile::sendfile64;
 use socket2::{SockRef, TcpKeepalive};
+
+use crate::sys::splice::is_to_copy;
 
 /// A client's socket. It is closed by whoever owns it.
 #[derive(Debug)]
@@ -65,10 +68,18 @@ impl<'a> Socket<'a> {
             match sendfile64(self.socket, file, Some(&mut offset), bytes) {
                 Err(Errno::EAGAIN) => self.wait(PollFlags::POLLOUT, deadline)?,
                 Err(Errno::EINTR) => {}
+                Err(errno) if is_to_copy(errno) => return self.send_copied(file, from, bytes),
                 Err(errno) => return Err(errno.into()),
                 Ok(sent) => return Ok(sent as u64),
             }
         }
+    }
+
+    fn send_copied(&self, file: &File, from: u64, bytes: usize) -> io::Result<u64> {
+        let mut copied = vec![0; bytes.min(COPIED)];
+        let came = file.read_at(&mut copied, from)?;
+        self.send(copied.get(..came).unwrap_or_default())?;
+        Ok(came as u64)
     }
 
     /// Says that nothing more is sent.
@@ -114,6 +125,9 @@ impl<'a> Socket<'a> {
         }
     }
 }
+
+/// Bytes that are copied at once where the kernel does not send them out of their file.
+const COPIED: usize = 256 << 10;
 
 /// A client that is gone without a word is found out in two minutes.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()

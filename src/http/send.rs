@@ -20,6 +20,7 @@ use super::request::{HeaderValue, Request};
 use super::transport::{Fault, Step, Transport};
 use super::{Body, HttpError, LaneError, Pool, Progress};
 use crate::sys::sendfile::send_file;
+use crate::sys::splice::is_to_copy;
 
 /// A POST that brings something. `Debug` shows neither the headers' values nor what may be secret in the URL.
 #[derive(Debug)]
@@ -222,8 +223,7 @@ impl Sending<'_> {
                     return Ok(Step::Done(sent));
                 }
                 Err(Errno::EAGAIN) => return Ok(Step::Blocked),
-                // A file system whose files can be read, and not spliced.
-                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => copied.is_only_way = true,
+                Err(error) if is_to_copy(error) => copied.is_only_way = true,
                 Err(error) => return Err(Unsent::Fault(Fault::Io(error.into()))),
             }
         }

@@ -20,11 +20,10 @@ use mio::{Interest, Token};
 use crate::http::{Answer, Client, Lookup, Post, Posting, Progress, Wrote};
 use crate::pump::error::TransferError;
 use crate::pump::far::fetch::Ticket;
-use crate::pump::route::is_to_fall_back;
 use crate::pump::sink::Attended;
 use crate::pump::took::{Gave, Spliced};
 use crate::pump::turn::Context;
-use crate::sys::splice::splice_bytes;
+use crate::sys::splice::{is_to_copy, splice_bytes};
 
 /// A chunk of this size comes of a fast writer, whose next one is not far.
 const FAST: usize = 64 << 10;
@@ -142,7 +141,7 @@ impl PostSink {
         let Some(sink) = self.posting.raw() else { return Ok(Spliced::Gave(Gave::Blocked)) };
         let answer = splice_bytes(reader, &sink, self.posting.left().min(held));
         if let Err(errno) = answer
-            && is_to_fall_back(errno)
+            && is_to_copy(errno)
         {
             return Ok(Spliced::Unfit(errno));
         }

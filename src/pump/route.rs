@@ -20,12 +20,6 @@ pub(crate) fn choose(source: &Source, sink: &Sink) -> Carrier {
     }
 }
 
-/// Whether a splice failed for what it is, so that the same bytes may go by copy: splice(2) says
-/// `EINVAL` for a pair it cannot do, an older or a guarded kernel `ENOSYS` or `EPERM`.
-pub(crate) fn is_to_fall_back(errno: Errno) -> bool {
-    matches!(errno, Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP)
-}
-
 /// Whether an error of a splice between two ends is the sink's to answer for. Taking bytes out of a pipe does not fail.
 pub(crate) fn is_the_sinks(errno: Errno, source: &Source) -> bool {
     match errno {

@@ -14,11 +14,10 @@ use crate::pump::end::Listen;
 use crate::pump::error::TransferError;
 use crate::pump::fifo::input::InputFifo;
 use crate::pump::post::PostSink;
-use crate::pump::route::is_to_fall_back;
 use crate::pump::shared::Shared;
 use crate::pump::took::{Gave, Spliced};
 use crate::pump::turn::Context;
-use crate::sys::splice::splice_bytes;
+use crate::sys::splice::{is_to_copy, splice_bytes};
 use crate::sys::{pipe, uninterrupted};
 
 /// One end of a transfer.
@@ -142,7 +141,7 @@ impl Sink {
         }
         let Some(sink) = self.raw() else { return Ok(Spliced::Unfit(Errno::EINVAL)) };
         match splice_bytes(reader, &sink, held) {
-            Err(errno) if is_to_fall_back(errno) => Ok(Spliced::Unfit(errno)),
+            Err(errno) if is_to_copy(errno) => Ok(Spliced::Unfit(errno)),
             answer => Gave::judge(answer)
                 .map(Spliced::Gave)
                 .map_err(|errno| TransferError::Write(errno.into())),

@@ -7,13 +7,13 @@ use crate::pump::carrier::ring::Ring;
 use crate::pump::carrier::{Carrier, Load};
 use crate::pump::error::TransferError;
 use crate::pump::line::{Line, Supply};
-use crate::pump::route::{is_the_sinks, is_to_fall_back};
+use crate::pump::route::is_the_sinks;
 use crate::pump::source::Source;
 use crate::pump::took::{Filled, Gave, Spliced, Took};
 use crate::pump::transfer::Room;
 use crate::pump::turn::Context;
 use crate::sys::pipe::{PIPE_BYTES, unread};
-use crate::sys::splice::splice_bytes;
+use crate::sys::splice::{is_to_copy, splice_bytes};
 
 /// How a step went.
 #[must_use]
@@ -58,7 +58,7 @@ impl Line {
                     limit => splice_bytes(&descriptor, &between.writer, limit),
                 };
                 match answer {
-                    Err(errno) if is_to_fall_back(errno) && between.held() == 0 => {
+                    Err(errno) if is_to_copy(errno) && between.held() == 0 => {
                         self.fall_back(errno);
                         return Ok(Outcome::Go);
                     }
@@ -212,7 +212,7 @@ impl Line {
                 }
                 return Ok(Outcome::Go);
             }
-            Err(errno) if is_to_fall_back(errno) => {
+            Err(errno) if is_to_copy(errno) => {
                 self.fall_back(errno);
                 return Ok(Outcome::Go);
             }

@@ -290,6 +290,14 @@ pub enum Cause {
         /// Why not.
         source: VolumeError,
     },
+    /// What is in a file that took the place of a FIFO does not come where the FIFO's bytes go.
+    #[error("cannot deliver the file that took the place of the FIFO of {label}")]
+    Undelivered {
+        /// `<source> → <sink>`.
+        label: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A file that the container put in the place of a FIFO cannot be read.
     #[error("cannot read the file that took the place of the FIFO of {label}")]
     ReplacedFile {

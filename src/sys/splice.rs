@@ -20,3 +20,10 @@ pub fn splice_bytes(source: &impl AsFd, sink: &impl AsFd, limit: usize) -> Resul
         SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MORE;
     uninterrupted(|| splice(source.as_fd(), None, sink.as_fd(), None, limit, flags))
 }
+
+/// Whether the kernel does not move bytes inside itself between these two, so that the same bytes may be copied: splice(2)
+/// and sendfile(2) say `EINVAL` or `EOPNOTSUPP` for a pair that they cannot do, an older kernel `ENOSYS`, and one in which a
+/// filter forbids the call (seccomp(2)) what the filter says, `EPERM` as a rule.
+pub fn is_to_copy(errno: Errno) -> bool {
+    matches!(errno, Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP)
+}

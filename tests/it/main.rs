@@ -44,6 +44,7 @@ mod mistakes;
 #[cfg(feature = "command")]
 mod mistakes_in_jobs;
 mod plan;
+mod pump_fallback;
 mod pump_far;
 mod pump_fifo;
 mod pump_peer;

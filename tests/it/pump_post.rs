@@ -24,13 +24,13 @@ use crate::pump_sinks::attached;
 const ACCEPTED: &[u8] = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok";
 
 /// A server for one POST: what it does after the request's head, and what came of it.
-struct Server<T> {
+pub(crate) struct Server<T> {
     port: u16,
     came: Receiver<(String, T)>,
 }
 
 impl<T: Send + 'static> Server<T> {
-    fn new(script: impl FnOnce(&mut TcpStream) -> T + Send + 'static) -> Self {
+    pub(crate) fn new(script: impl FnOnce(&mut TcpStream) -> T + Send + 'static) -> Self {
         Self::listens(move |mut stream| (read_head(&mut stream), script(&mut stream)))
     }
 
@@ -46,7 +46,7 @@ impl<T: Send + 'static> Server<T> {
         Self { port, came }
     }
 
-    fn sink(&self) -> Sink {
+    pub(crate) fn sink(&self) -> Sink {
         self.sink_with(ClientOptions::default())
     }
 
@@ -54,7 +54,7 @@ impl<T: Send + 'static> Server<T> {
         sink(&format!("http://127.0.0.1:{}/in?secret=1", self.port), options)
     }
 
-    fn came(&self) -> (String, T) {
+    pub(crate) fn came(&self) -> (String, T) {
         self.came.recv_timeout(DEADLINE).expect("the server has not got it all in time")
     }
 }
@@ -101,19 +101,19 @@ fn read_body(stream: &mut impl Read) -> Vec<u8> {
     }
 }
 
-fn accept(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn accept(stream: &mut TcpStream) -> Vec<u8> {
     let body = read_body(stream);
     stream.write_all(ACCEPTED).unwrap();
     body
 }
 
 /// Writes into a FIFO, as a program in a container does, and tells whether it could.
-fn writer(path: PathBuf, bytes: Vec<u8>) -> thread::JoinHandle<std::io::Result<()>> {
+pub(crate) fn writer(path: PathBuf, bytes: Vec<u8>) -> thread::JoinHandle<std::io::Result<()>> {
     thread::spawn(move || OpenOptions::new().write(true).open(path)?.write_all(&bytes))
 }
 
 /// Posts `bytes` out of a FIFO.
-fn post(sink: Sink, bytes: &[u8]) -> TransferReport {
+pub(crate) fn post(sink: Sink, bytes: &[u8]) -> TransferReport {
     let fixture = Fixture::new();
     let (fifo, path) = fixture.fifo("out");
     fixture.flow.add(0, Source::Fifo(fifo), sink).unwrap();

@@ -18,7 +18,8 @@ use crate::run::error::Cause;
 use crate::run::live::Live;
 use crate::spec;
 use crate::sys::pipe::PIPE_BYTES;
-use crate::sys::splice::splice_bytes;
+use crate::sys::splice::{is_to_copy, splice_bytes};
+use crate::sys::uninterrupted;
 use crate::volume::{HostFifo, Written};
 
 /// Delivers the files that have taken the place of output FIFOs, with a warning each. Anything else
@@ -46,9 +47,8 @@ pub(crate) async fn deliver_replaced(live: &mut Live, is_cancelled: bool) -> boo
              delivered"
         ));
         let named = label.clone();
-        let work = blocking(move || {
-            copy(&file, writer).map_err(|source| Cause::ReplacedFile { label: named, source })
-        });
+        let work =
+            blocking(move || deliver(&file, &writer).map_err(|undelivered| undelivered.of(named)));
         match cancellation.unless(Level::beyond(is_cancelled), work).await {
             Ok(Ok(())) => {}
             Ok(Err(cause)) => live.transfer_failed(cause),
@@ -109,19 +109,115 @@ fn is_refused(cause: &Cause) -> bool {
 }
 
 /// Puts a file into a FIFO that has a reader. That the reader leaves is for the pump to tell.
-fn copy(file: &File, writer: OwnedFd) -> io::Result<()> {
+fn deliver(file: &File, writer: &OwnedFd) -> Result<(), Undelivered> {
     loop {
-        match splice_bytes(file, &writer, PIPE_BYTES) {
+        match splice_bytes(file, writer, PIPE_BYTES) {
             Ok(0) | Err(Errno::EPIPE) => return Ok(()),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => {
-                let mut room = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
-                match poll(&mut room, PollTimeout::NONE) {
-                    Ok(_) | Err(Errno::EINTR) => {}
-                    Err(errno) => return Err(errno.into()),
-                }
-            }
-            Err(errno) => return Err(errno.into()),
+            Ok(_) => {}
+            Err(Errno::EAGAIN) => wait_for_room(writer)?,
+            Err(errno) if is_to_copy(errno) => return copy(file, writer),
+            Err(errno) => return Err(Undelivered::Unread(errno.into())),
         }
+    }
+}
+
+/// The same where the kernel does not splice them.
+fn copy(file: &File, writer: &OwnedFd) -> Result<(), Undelivered> {
+    let mut buffer = vec![0; COPIED];
+    loop {
+        let read = uninterrupted(|| nix::unistd::read(file, &mut buffer));
+        let read = read.map_err(|errno| Undelivered::Unread(errno.into()))?;
+        let mut rest = buffer.get(..read).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        while !rest.is_empty() {
+            match uninterrupted(|| nix::unistd::write(writer, rest)) {
+                Err(Errno::EPIPE) => return Ok(()),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(Errno::EAGAIN) => wait_for_room(writer)?,
+                Err(errno) => return Err(Undelivered::Unwritten(errno.into())),
+            }
+        }
+    }
+}
+
+fn wait_for_room(writer: &OwnedFd) -> Result<(), Undelivered> {
+    let mut room = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
+    match uninterrupted(|| poll(&mut room, PollTimeout::NONE)) {
+        Ok(_) => Ok(()),
+        Err(errno) => Err(Undelivered::Unwritten(errno.into())),
+    }
+}
+
+/// Why the file's bytes are not in the FIFO.
+#[derive(Debug)]
+enum Undelivered {
+    Unread(io::Error),
+    Unwritten(io::Error),
+}
+
+impl Undelivered {
+    fn of(self, label: String) -> Cause {
+        match self {
+            Self::Unread(source) => Cause::ReplacedFile { label, source },
+            Self::Unwritten(source) => Cause::Undelivered { label, source },
+        }
+    }
+}
+
+/// Bytes that are copied at once.
+const COPIED: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::thread;
+
+    use super::*;
+    use crate::sys::pipe::pipe;
+
+    #[test]
+    fn a_file_that_the_kernel_does_not_splice_is_copied() {
+        // splice(2) of it is EINVAL.
+        let path = "/proc/self/auxv";
+        let (reader, writer) = pipe().unwrap();
+        let file = File::open(path).unwrap();
+        assert_eq!(splice_bytes(&file, &writer, 1), Err(Errno::EINVAL));
+        deliver(&file, &writer).unwrap();
+        drop(writer);
+        let mut came = Vec::new();
+        File::from(reader).read_to_end(&mut came).unwrap();
+        assert!(!came.is_empty() && came == std::fs::read(path).unwrap());
+    }
+
+    #[test]
+    fn more_than_the_pipe_holds_is_copied_as_its_reader_takes_it() {
+        let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        io::Write::write_all(&mut file, &bytes).unwrap();
+        let (reader, writer) = pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, false).unwrap();
+        let reading = thread::spawn(move || {
+            let mut came = Vec::new();
+            File::from(reader).read_to_end(&mut came).unwrap();
+            came
+        });
+        copy(&file.reopen().unwrap(), &writer).unwrap();
+        drop(writer);
+        assert!(reading.join().unwrap() == bytes);
+        // Who leaves is no error.
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        copy(&file.reopen().unwrap(), &writer).unwrap();
+    }
+
+    #[test]
+    fn an_error_names_the_end_that_it_is_of() {
+        let (reader, writer) = pipe().unwrap();
+        let unreadable = copy(&File::open("/").unwrap(), &writer).unwrap_err();
+        assert!(matches!(unreadable, Undelivered::Unread(_)), "{unreadable:?}");
+        let unwritable = copy(&File::open("/proc/self/auxv").unwrap(), &reader).unwrap_err();
+        assert!(matches!(unwritable, Undelivered::Unwritten(_)), "{unwritable:?}");
     }
 }
