@@ -1,7 +1,7 @@
 //! The HTTP client's look-ups, by the resolver that everything else asks.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ureq::Error;
 use ureq::config::Config;
@@ -42,12 +42,16 @@ impl Resolves for Hosts {
                     }
                 })?,
             };
-        let mut addresses = self.empty();
-        let family = config.ip_family();
-        for address in family.keep_wanted(found.into_iter()).take(MOST) {
-            addresses.push(address);
-        }
+        let addresses = self.first_of(config.ip_family().keep_wanted(found.into_iter()));
         if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
+    }
+}
+
+impl Hosts {
+    fn first_of(&self, found: impl Iterator<Item = SocketAddr>) -> ResolvedSocketAddrs {
+        let mut addresses = self.empty();
+        found.take(MOST).for_each(|address| addresses.push(address));
+        addresses
     }
 }
 
@@ -63,3 +67,18 @@ fn named(uri: &Uri) -> Result<(String, u16), Error> {
 
 /// Addresses of one host that are tried: as many as the HTTP client has room for.
 const MOST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_addresses_of_a_host_the_first_are_tried_and_no_more() {
+        let hosts = Hosts { resolver: Resolver::new(), instead: None };
+        let found = (0..).map(|nth| SocketAddr::from(([10, 0, 0, nth], 80)));
+        for count in [0, 1, MOST, MOST + 1, 200] {
+            let expected: Vec<_> = found.clone().take(count.min(MOST)).collect();
+            assert_eq!(hosts.first_of(found.clone().take(count))[..], expected, "{count}");
+        }
+    }
+}

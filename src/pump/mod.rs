@@ -33,6 +33,7 @@ mod adversary;
 mod attention;
 mod carrier;
 mod choices;
+mod courtesy;
 mod driver;
 mod end;
 mod error;

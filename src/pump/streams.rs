@@ -15,6 +15,7 @@ use nix::errno::Errno;
 
 use crate::pump::attention::Attention;
 use crate::pump::carrier::pool::Pool;
+use crate::pump::courtesy::Courtesy;
 use crate::pump::error::TransferError;
 use crate::pump::report::{Finish, OutputEnd};
 use crate::sys::uninterrupted;
@@ -24,14 +25,6 @@ const READ_BYTES: usize = 256 << 10;
 
 /// How much is read before others have their turn.
 const TURN_BYTES: usize = 4 << 20;
-
-/// An engine that gave this much is in the middle of more: before the worker sleeps, it lets others
-/// have the processor, so that they need not wake it for each frame. Frames of a container that
-/// writes into a full pipe are that small.
-const FLOWS: usize = 4 << 10;
-
-/// How often in a turn: others of this worker wait for their turns.
-const MOST_YIELDS: u32 = 16;
 
 /// How many pieces are given at once, at most: `IOV_MAX`, which is what writev(2) takes.
 const MOST_PIECES: usize = 1024;
@@ -271,7 +264,7 @@ impl Streams {
         let mut lent = pool.lend();
         let most = lent.len().min(READ_BYTES);
         let buffer = lent.get_mut(..most).unwrap_or_default();
-        let (mut budget, mut since_yield, mut yields) = (TURN_BYTES, 0, 0);
+        let (mut budget, mut courtesy) = (TURN_BYTES, Courtesy::default());
         while budget > 0 {
             match uninterrupted(|| nix::unistd::read(&*socket, &mut *buffer)) {
                 Ok(0) => {
@@ -283,17 +276,14 @@ impl Streams {
                 Ok(bytes) => {
                     self.attention.read(bytes, Instant::now());
                     budget = budget.saturating_sub(bytes);
-                    since_yield += bytes;
+                    courtesy.read(bytes);
                     if let Some(last_byte) = &mut self.last_byte {
                         *last_byte = now;
                     }
                     let input = buffer.get(..bytes).unwrap_or_default();
                     take_apart(&mut **split, input, &mut feed)?;
                 }
-                Err(Errno::EAGAIN) if since_yield >= FLOWS && yields < MOST_YIELDS => {
-                    std::thread::yield_now();
-                    (since_yield, yields) = (0, yields + 1);
-                }
+                Err(Errno::EAGAIN) if courtesy.is_due() => std::thread::yield_now(),
                 Err(Errno::EAGAIN) => {
                     self.attention.found_nothing(Instant::now());
                     let is_late = self.deadline().is_some_and(|deadline| deadline <= now);

@@ -361,3 +361,34 @@ pub enum BuildError {
     #[error("cannot start the pump")]
     Pump(#[source] PumpError),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+
+    use super::*;
+
+    #[test]
+    fn so_many_calls_of_a_run_block_at_once_and_the_next_waits_for_one_of_them() {
+        let (runtime, _reserve) = begin().unwrap();
+        let (entering, entered) = channel();
+        let (letting_go, let_go) = channel::<()>();
+        let let_go = Arc::new(std::sync::Mutex::new(let_go));
+        for nth in 0..=MAX_BLOCKING {
+            let (entering, let_go) = (entering.clone(), Arc::clone(&let_go));
+            runtime.spawn_blocking(move || {
+                entering.send(nth).unwrap();
+                let_go.lock().unwrap().recv().unwrap();
+            });
+        }
+        let long = Duration::from_secs(20);
+        for _ in 0..MAX_BLOCKING {
+            entered.recv_timeout(long).unwrap();
+        }
+        let soon = entered.recv_timeout(Duration::from_millis(100));
+        assert_eq!(soon, Err(RecvTimeoutError::Timeout));
+        letting_go.send(()).unwrap();
+        entered.recv_timeout(long).unwrap();
+        (0..MAX_BLOCKING).for_each(|_| letting_go.send(()).unwrap());
+    }
+}

@@ -15,7 +15,11 @@ use std::os::unix::fs::OpenOptionsExt;
 /// `EACCES`, `EPERM`: this user may not read it; `ENOENT`: there is none here.
 pub fn names_as_out_of_memory(container: &str) -> io::Result<bool> {
     let mut options = OpenOptions::new();
-    let mut log = options.read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg")?;
+    names(options.read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg")?, container)
+}
+
+/// The same of a log of which each read gives one record.
+fn names(mut log: impl Read, container: &str) -> io::Result<bool> {
     let mut record = [0; MOST_RECORD];
     loop {
         match log.read(&mut record) {
@@ -49,6 +53,8 @@ fn victim(record: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     #[test]
@@ -71,5 +77,45 @@ mod tests {
         ] {
             assert_eq!(victim(record), expected, "{record}");
         }
+    }
+
+    /// Gives one record a read, as the kernel does: one that is longer than the buffer is passed over.
+    struct Log(VecDeque<Result<String, i32>>);
+
+    impl Read for Log {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.pop_front() {
+                None => Err(ErrorKind::WouldBlock.into()),
+                Some(Err(errno)) => Err(io::Error::from_raw_os_error(errno)),
+                Some(Ok(record)) if record.len() > buffer.len() => {
+                    Err(io::Error::from_raw_os_error(libc::EINVAL))
+                }
+                Some(Ok(record)) => {
+                    buffer[..record.len()].copy_from_slice(record.as_bytes());
+                    Ok(record.len())
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_up_to_its_bound_and_one_that_is_longer_hides_none_behind_it() {
+        let of = |group: &str, length: usize| {
+            let record = format!("6,1,1,-;oom-kill:constraint=X,task_memcg=/docker/{group},task=");
+            format!("{record:x<length$}")
+        };
+        let records = [
+            Ok(of("longer", MOST_RECORD + 1)),
+            Err(libc::EPIPE),
+            Err(libc::EINTR),
+            Ok(of("at-most", MOST_RECORD)),
+            Ok(of("last", 0)),
+        ];
+        let named = |container| names(Log(records.clone().into()), container).unwrap();
+        assert!(named("at-most") && named("last"));
+        assert!(!named("longer") && !named("other"));
+        let broken = Log([Err(libc::EIO), Ok(of("last", 0))].into());
+        let error = names(broken, "last").unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EIO));
     }
 }

@@ -73,18 +73,10 @@ impl RecordFolders {
 }
 
 fn begin_in(parent: &Path, is_passing: bool, run: &str) -> io::Result<Record> {
-    let begin = || {
+    tried(|| {
         let folder = RecordFolder::open_or_make(parent)?;
         Record::begin(&RecordFolder { is_passing, ..folder }, run)
-    };
-    for _ in 1..MOST_TRIES {
-        match begin() {
-            // Another run has taken the folder away with its own record.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            begun => return begun,
-        }
-    }
-    begin()
+    })
 }
 
 /// A folder of records that belongs to a user, and that nobody else may enter.
@@ -191,6 +183,18 @@ impl RecordFolder {
     }
 }
 
+/// Begins a record again where another run has taken the folder away with its own.
+fn tried<T>(mut begin: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut failed = io::Error::from(io::ErrorKind::NotFound);
+    for _ in 0..MOST_TRIES {
+        match begin() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => failed = error,
+            begun => return begun,
+        }
+    }
+    Err(failed)
+}
+
 /// How often a folder may be taken away while a record is begun.
 const MOST_TRIES: usize = 16;
 
@@ -211,3 +215,28 @@ const PREFIX: &str = "gantline-";
 const ONE_FILE: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_CLOEXEC);
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(ONE_FILE);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_taken_away_is_made_again_so_often_and_no_more() {
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        // How often it was begun, and what came of it.
+        let begun = |outcome: &dyn Fn(usize) -> io::Result<usize>| {
+            let mut count = 0;
+            let begun = tried(|| {
+                count += 1;
+                outcome(count)
+            });
+            (count, begun.map_err(|error| error.kind()))
+        };
+        let at_last = |nth| if nth < MOST_TRIES { Err(gone()) } else { Ok(nth) };
+        assert_eq!(begun(&at_last), (MOST_TRIES, Ok(MOST_TRIES)));
+        let never = |_| Err(gone());
+        assert_eq!(begun(&never), (MOST_TRIES, Err(io::ErrorKind::NotFound)));
+        let refused = |_| Err(Errno::EACCES.into());
+        assert_eq!(begun(&refused), (1, Err(io::ErrorKind::PermissionDenied)));
+    }
+}

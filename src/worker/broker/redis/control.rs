@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use redis::aio::{PubSubSink, PubSubStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep, timeout};
@@ -110,18 +110,11 @@ impl Control {
 async fn hear(
     link: Arc<Link>,
     mut sink: PubSubSink,
-    mut stream: PubSubStream,
+    stream: PubSubStream,
     heard: mpsc::Sender<Message>,
 ) {
     let hears = async {
-        while let Some(message) = stream.next().await {
-            // A revoke that is dropped is a job that runs on: what comes too soon waits its turn.
-            if let Some(command) = read(message.get_payload_bytes())
-                && heard.send(command).await.is_err()
-            {
-                break;
-            }
-        }
+        pass_on(stream.map(|message| message.get_payload_bytes().to_vec()), heard).await;
         let why = std::io::Error::other("the subscription to remote control has ended");
         BrokerError::Lost(Arc::new(why))
     };
@@ -139,6 +132,19 @@ async fn hear(
         end = hears => link.ending.with(end),
         end = asks => link.ending.with(end),
         _ = link.ending.comes() => {}
+    }
+}
+
+/// Passes commands on until there are no more, or nobody wants them. A revoke that is dropped is a job that runs on: what
+/// comes too soon waits its turn.
+async fn pass_on(came: impl Stream<Item = Vec<u8>>, heard: mpsc::Sender<Message>) {
+    let mut came = std::pin::pin!(came);
+    while let Some(payload) = came.next().await {
+        if let Some(command) = read(&payload)
+            && heard.send(command).await.is_err()
+        {
+            break;
+        }
     }
 }
 
@@ -162,3 +168,44 @@ const MOST_REPLIES: isize = 100;
 
 /// How many commands have been read while the worker is busy. Those behind them wait in the connection's own memory.
 const MOST_COMMANDS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::task::unconstrained;
+
+    use super::*;
+    use crate::worker::celery::Delivery;
+
+    #[tokio::test]
+    async fn so_many_commands_are_read_ahead_and_those_behind_them_wait_their_turn() {
+        let command = |nth: usize| {
+            let message = Message { body: nth.to_string().into_bytes(), ..Message::default() };
+            Envelope { message, delivery: Delivery::default() }.to_json()
+        };
+        let all = MOST_COMMANDS + 100;
+        let taken = AtomicUsize::new(0);
+        let came = futures_util::stream::iter((0..all).map(command));
+        let came = came.inspect(|_| {
+            taken.fetch_add(1, Ordering::Relaxed);
+        });
+        let (heard, mut commands) = mpsc::channel(MOST_COMMANDS);
+        let mut passing = std::pin::pin!(unconstrained(pass_on(came, heard)));
+        tokio::select! {
+            biased;
+            () = &mut passing => panic!("nobody has taken them"),
+            () = std::future::ready(()) => {}
+        }
+        // One is on its way.
+        assert_eq!(taken.load(Ordering::Relaxed), MOST_COMMANDS + 1);
+        let taking = async {
+            for nth in 0..all {
+                let command = commands.recv().await.unwrap();
+                assert_eq!(command.body, nth.to_string().into_bytes());
+            }
+            assert!(commands.recv().await.is_none());
+        };
+        tokio::join!(passing, taking);
+    }
+}
