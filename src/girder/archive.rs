@@ -1,8 +1,8 @@
-//! The zip of a folder or an item, as Girder streams it.
+//! The zip of a folder or an item, as Girder writes it.
 //!
 //! Girder does not know how long a file is when it writes its header: the length and the CRC stand behind the bytes, which
 //! are not compressed. Where such an entry ends is not to be seen, least of all if it is a zip itself, and so no crate
-//! reads these archives from a stream (`zip` and `async_zip` refuse them, `rc-zip` wants the directory at the end first).
+//! reads these archives as they come (`zip` and `async_zip` refuse them, `rc-zip` wants the directory at the end first).
 //! Who knows from the listing how long each file is can. This reads what Girder writes, and refuses everything else:
 //! nothing is decompressed, and no name leads anywhere before it was found in the listing.
 

@@ -21,7 +21,7 @@ use super::listing::{Listing, Stop};
 use super::small;
 use super::wanted::Wanted;
 use crate::event::Ledger;
-use crate::http::{self, Get, Lane, LaneError, Pool, Stopper, Stream, Window};
+use crate::http::{self, Get, Lane, LaneBody, LaneError, Pool, Stopper, Window};
 use crate::run::error::Cause;
 use crate::span::carried;
 use crate::spec::Verify;
@@ -147,12 +147,12 @@ impl Crew {
     }
 
     /// Begins to read an archive, if the server has it.
-    pub(super) fn open_archive(&self, get: &Get) -> Option<Archive<Stream<'_>>> {
+    pub(super) fn open_archive(&self, get: &Get) -> Option<Archive<LaneBody<'_>>> {
         if !self.may_have_archives() {
             return None;
         }
         match self.shared.archives.open(get) {
-            Ok(stream) => Some(Archive::new(stream)),
+            Ok(body) => Some(Archive::new(body)),
             Err(error) => {
                 tracing::debug!(%error, "there is no zip: files are asked for one by one");
                 let may_come = matches!(&error, LaneError::Http(error) if error.is_transient());

@@ -9,7 +9,7 @@ use nix::poll::PollFlags;
 use super::{Body, Get, Lane, LaneError, Read};
 
 /// A body of a [`Lane`], which has room for one less until this is dropped.
-pub struct Stream<'a> {
+pub struct LaneBody<'a> {
     lane: &'a Lane,
     body: Body,
     /// From the question to the answer's head.
@@ -21,11 +21,11 @@ impl Lane {
     ///
     /// # Errors
     /// [`LaneError`].
-    pub fn open(&self, get: &Get) -> Result<Stream<'_>, LaneError> {
+    pub fn open(&self, get: &Get) -> Result<LaneBody<'_>, LaneError> {
         self.enter();
         let began = Instant::now();
         match self.pool.open(get) {
-            Ok(body) => Ok(Stream { lane: self, body, took: began.elapsed() }),
+            Ok(body) => Ok(LaneBody { lane: self, body, took: began.elapsed() }),
             Err(error) => {
                 self.leave(match &error {
                     LaneError::Http(error) if error.is_transient() => None,
@@ -38,7 +38,7 @@ impl Lane {
 }
 
 /// An error is a [`LaneError`] of this kind: the pool was stopped, or the body broke off.
-impl io::Read for Stream<'_> {
+impl io::Read for LaneBody<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -61,14 +61,14 @@ impl io::Read for Stream<'_> {
     }
 }
 
-impl Drop for Stream<'_> {
+impl Drop for LaneBody<'_> {
     fn drop(&mut self) {
         self.lane.leave(Some(self.took));
     }
 }
 
-impl fmt::Debug for Stream<'_> {
+impl fmt::Debug for LaneBody<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("body", &self.body).finish_non_exhaustive()
+        f.debug_struct("LaneBody").field("body", &self.body).finish_non_exhaustive()
     }
 }
