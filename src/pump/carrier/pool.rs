@@ -198,6 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn buffers_and_segments_are_mapped_with_no_file_behind_them_and_what_is_small_is_not() {
+        let pool = Pool::new(1);
+        let (buffer, segment) = (pool.lend(), pool.lend_segment(false).unwrap());
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        for (loan, bytes) in [(&buffer, BUFFER_BYTES), (&segment, SEGMENT_BYTES)] {
+            let Memory::Mapped(mapped) = &loan.bytes else { panic!("{:?}", loan.bytes) };
+            assert_eq!((loan.len(), mapped.len()), (bytes, LEAD_BYTES + bytes));
+            let at = mapped.as_ptr() as usize;
+            let of = |line: &&str| {
+                let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+                let [from, to] = [from, to].map(|text| usize::from_str_radix(text, 16).unwrap());
+                (from..to).contains(&at)
+            };
+            let words: Vec<&str> = maps.lines().find(of).unwrap().split_whitespace().collect();
+            // Its device and inode, and no path.
+            assert_eq!(words[3..], ["00:00", "0"], "{words:?}");
+        }
+        assert!(matches!(pool.lend().bytes, Memory::Allocated(_)));
+    }
+
+    #[test]
     fn when_a_crowd_has_left_the_system_has_its_memory_back() {
         let pool = Pool::new(3);
         drop([pool.lend(), pool.lend(), pool.lend()]);
