@@ -28,6 +28,7 @@
 //!
 //! ## The command and the worker
 //!
+//! - A file that Girder has made is found when the answer to the last attempt was lost, too; it was told as missing.
 //! - Where splice(2) or sendfile(2) is forbidden (a seccomp profile says `EPERM`) uploads, `gantline depot` and a file that
 //!   took an output pipe's place are copied, too. They failed.
 //! - An error of a pipe says which step failed and names the pipe's path: a first opening, another one, a question, a watch.

@@ -225,14 +225,13 @@ impl<'a, 'b> Sending<'a, 'b> {
             };
             match begun {
                 Ok(state) => return Ok(state),
+                // A file without bytes is made at once.
+                Err(error) if size == 0 && existing.is_none() => {
+                    if let Some(file) = self.pause_and_look(error.into())? {
+                        return Ok(UploadState::Whole(file));
+                    }
+                }
                 Err(error) => self.pause(error.into())?,
-            }
-            // A file without bytes is made at once.
-            if size == 0
-                && existing.is_none()
-                && let Some(file) = self.look_for_it()
-            {
-                return Ok(UploadState::Whole(file));
             }
         }
     }
@@ -240,7 +239,15 @@ impl<'a, 'b> Sending<'a, 'b> {
     /// Finds out what follows a chunk that failed, after a pause.
     fn go_on(&mut self, upload: &UploadId, mut why: Failure) -> Result<After, HookError> {
         loop {
+            let may_be_there = why.is_transient();
             if let Err(error) = self.pause(why) {
+                let may_be_there = may_be_there && self.course.is_at_the_last();
+                if may_be_there
+                    && !self.session.is_cancelled()
+                    && let Some(file) = self.look_for_file_of(upload)
+                {
+                    return Ok(After::Done(file));
+                }
                 // What Girder has of it is of no use to anyone.
                 let _ = self.session.client.discard_upload(upload);
                 return Err(error);
@@ -280,6 +287,22 @@ impl<'a, 'b> Sending<'a, 'b> {
         match self.session.waits(pause) {
             true => Ok(()),
             false => Err(self.content.failure(failure.and_cancelled(), offset)),
+        }
+    }
+
+    /// The same where the request may have made the file: looks for it, also behind the last attempt.
+    pub(super) fn pause_and_look(
+        &mut self,
+        failure: Failure,
+    ) -> Result<Option<UploadedFile>, HookError> {
+        let may_be_there = failure.is_transient();
+        let paused = self.pause(failure);
+        if !may_be_there || self.session.is_cancelled() {
+            return paused.map(|()| None);
+        }
+        match self.look_for_it() {
+            Some(file) => Ok(Some(file)),
+            None => paused.map(|()| None),
         }
     }
 }

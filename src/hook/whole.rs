@@ -34,8 +34,7 @@ impl Sending<'_, '_> {
                 Ok(UploadState::Whole(file)) => return Ok(UploadState::Whole(file)),
                 Ok(open) => return self.go_on_open(open),
                 Err(error) => {
-                    self.pause(Failure::new(stopped, error))?;
-                    if let Some(file) = self.look_for_it() {
+                    if let Some(file) = self.pause_and_look(Failure::new(stopped, error))? {
                         return Ok(UploadState::Whole(file));
                     }
                 }

@@ -168,6 +168,31 @@ fn a_file_that_was_made_without_our_hearing_of_it_is_found_wherever_it_was_put()
 }
 
 #[test]
+fn a_file_that_was_made_is_found_behind_the_last_attempt_as_well() {
+    let girder = Girder::log_in();
+    for (text, answer) in [
+        (": > r; sha256sum < r", "POST /api/v1/file?"),
+        ("echo result > r; sha256sum < r", "POST /api/v1/file?"),
+        ("head -c 20000000 /dev/urandom > r; sha256sum < r", "file/chunk"),
+    ] {
+        let item = girder.make_item(girder.folder(), "results");
+        let hook = json!({
+            "type": "GirderUploadVolumePathToItem", "volumepath": {"filename": "r"}, "item_id": item,
+        });
+        let (address, _) = line(&girder, Breaks::BeforeTheAnswerTo(answer));
+        let host = tempfile::tempdir().unwrap();
+        let mut job = job(&girder, host.path(), text, json!([hook]));
+        job["girder_api_url"] = format!("http://{address}/api/v1").into();
+        let run = Invocation::job(&job).args(&["--girder-patience", "0"]).finish();
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run}");
+        let files = girder.files(&item);
+        assert_eq!(files.len(), 1, "{run}");
+        let content = girder.content(files[0].1["_id"].as_str().unwrap());
+        assert!(run.stdout.starts_with(hex(&Sha256::digest(&content)).as_bytes()), "{run}");
+    }
+}
+
+#[test]
 fn a_girder_that_is_busy_when_the_container_has_ended_is_asked_again_unless_it_is_not_to_be() {
     let girder = Girder::log_in();
     let (item, folder) = (girder.make_item(girder.folder(), "results"), girder.folder());
