@@ -10,10 +10,14 @@ pub fn pump_transfer(data: &[u8]) {
     play_transfer(Choices::of(choices), between);
 }
 
-/// Whenever programs open a FIFO, read from it and leave it, each gets the file from its first byte to its end, or it is
-/// told that one did not; nobody waits for ever. The first byte says what may be lost of what is told, the others what
-/// the programs do.
+/// Whenever a program opens a FIFO, looks at it, reads it and leaves it, it gets the file from its first byte to its end,
+/// and never waits for ever. The first byte says whether what is told may be lost, the others what the program does, and
+/// what comes between. (Of several programs at once the kernel does not tell enough; seeds play those.)
 pub fn fifo_readers(data: &[u8]) {
     let Some((kind, choices)) = data.split_first() else { return };
-    play_readers(u64::from(*kind), Choices::of(choices));
+    play_readers(if kind % 2 == 0 { ORDERLY } else { LOSSY }, Choices::of(choices));
 }
+
+/// Of the sixteen kinds, two of one program.
+const ORDERLY: u64 = 2;
+const LOSSY: u64 = 16;
