@@ -51,7 +51,7 @@ pub(super) struct World {
     /// for ever is promised.
     pub(super) are_twins_one: bool,
     /// The opening that was told last was ours.
-    is_last_ours: bool,
+    pub(super) is_last_ours: bool,
     /// One program, which looks or reads all, and nothing is lost.
     pub(super) is_orderly: bool,
     pub(super) readers: usize,
