@@ -51,5 +51,6 @@ mod tests;
 pub mod url;
 
 pub use life::{Worker, WorkerError};
+#[cfg(feature = "command")]
 pub(crate) use settings::GIRDERS_OWN;
 pub use settings::WorkerSettings;
