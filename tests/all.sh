@@ -257,6 +257,8 @@ export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 export TMPDIR=$GANTLINE_TEST_STATE/tmp
 mkdir "$TMPDIR"
 
+# What a second build would be quicker by makes a first one slower.
+if [[ ! -d $(target_folder)/debug/incremental ]]; then export CARGO_INCREMENTAL=0; fi
 if [[ -d fuzz ]]; then begin_fuzz_targets; fi
 check "format" cargo fmt --check
 check "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
