@@ -4,8 +4,8 @@
 //!
 //! `bash tests/demo.sh` shows that it works; `bash tests/all.sh` runs every check, and installs and starts
 //! what it needs on a bare Debian, as root. While you work, `cargo nextest run` with a filter is enough: the
-//! library's tests and `--test it` need nothing beside them, `--test docker` needs an engine, `--test girder` a
-//! Girder (`tests/env/girder.sh up` says what to export), `--test worker` RabbitMQ and Redis.
+//! library's tests need nothing beside them, `--test it` needs nginx, Python and unshare(1), `--test docker` an
+//! engine, `--test girder` a Girder (`tests/env/girder.sh up` says what to export), `--test worker` RabbitMQ and Redis.
 //! `bash tests/worker/trials.sh` shows for minutes what the worker's tests show for seconds, with brokers that it restarts,
 //! beside Python's workers, and `bash tests/docker/trials.sh` kills 200 runs and starts engines again 100 times at random
 //! moments; they are no part of all checks.
