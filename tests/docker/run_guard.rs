@@ -61,6 +61,17 @@ impl Halfway {
         wait_until("the container has the half", || bytes_of(&part) == 300_000);
         Self { run, id, part, whole }
     }
+
+    /// Its run is dead: the guard has killed the container, which has taken the half for no whole, and a prune leaves
+    /// that alone.
+    pub(crate) fn saw_no_end(self, ground: &Ground, guard: &Path) {
+        assert_eq!(docker(&["wait", &self.id]), "137");
+        assert!(!self.whole.exists());
+        assert_eq!(bytes_of(&self.part), 300_000);
+        wait_until("the guard has ended", || !guard.exists());
+        ground.prune(&[]);
+        assert_eq!(ground.left(), [self.part]);
+    }
 }
 
 /// A peer that gives everything, with a pause behind each piece.
@@ -126,17 +137,12 @@ fn kill_process(process: u32, signal: Signal) {
 fn a_container_whose_run_is_killed_is_killed_before_it_sees_an_end() {
     let ground = Ground::new();
     let peer = half(300_000);
-    let Halfway { mut run, id, part, whole } = Halfway::reached(&ground, &peer);
-    let guard = guard_of(&run);
+    let mut halfway = Halfway::reached(&ground, &peer);
+    let guard = guard_of(&halfway.run);
     let environment = fs::read(guard.join("environ")).unwrap();
     assert_eq!(environment, b"", "a guard has no use for what is secret");
-    kill(&mut run);
-    assert_eq!(docker(&["wait", &id]), "137");
-    assert!(!whole.exists());
-    assert_eq!(bytes_of(&part), 300_000);
-    wait_until("the guard has ended", || !guard.exists());
-    ground.prune(&[]);
-    assert_eq!(ground.left(), [part]);
+    kill(&mut halfway.run);
+    halfway.saw_no_end(&ground, &guard);
 }
 
 #[test]

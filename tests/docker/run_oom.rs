@@ -10,8 +10,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::prune::{Ground, docker};
-use crate::run_guard::{Halfway, bytes_of, copy, guard_of, half, rest, wait_until};
+use crate::prune::Ground;
+use crate::run_guard::{Halfway, copy, guard_of, half, rest};
 
 /// A control group with a limit of memory. It goes when nobody is in it any more.
 struct Group {
@@ -125,24 +125,19 @@ fn a_run_that_is_killed_for_want_of_memory_shows_its_container_no_end() {
     let (ground, peer, group) = (Ground::new(), half(300_000), Group::new());
     let command = group.command(env!("CARGO_BIN_EXE_gantline"));
     let run = ground.start_with(command, &copy(&ground, &peer));
-    let Halfway { mut run, id, part, whole } = Halfway::of(&ground, run);
-    let guard = guard_of(&run);
+    let mut halfway = Halfway::of(&ground, run);
+    let guard = guard_of(&halfway.run);
     let spared = if may_spare() { "-1000\n" } else { "0\n" };
     assert_eq!(fs::read_to_string(guard.join("oom_score_adj")).unwrap(), spared);
     // It is the first to go, whoever is larger. What it had is not always enough.
-    fs::write(format!("/proc/{}/oom_score_adj", run.id()), "1000").unwrap();
+    fs::write(format!("/proc/{}/oom_score_adj", halfway.run.id()), "1000").unwrap();
     let mut glutton = Glutton::new(&group);
     group.leaves(8 << 20);
     let status = (0..256).find_map(|_| {
         glutton.takes_more();
-        (group.kills() > 0).then(|| run.wait().unwrap())
+        (group.kills() > 0).then(|| halfway.run.wait().unwrap())
     });
     assert_eq!(status.and_then(|status| status.signal()), Some(9));
     assert!(group.kills() <= 2);
-    assert_eq!(docker(&["wait", &id]), "137");
-    assert!(!whole.exists());
-    assert_eq!(bytes_of(&part), 300_000);
-    wait_until("the guard has ended", || !guard.exists());
-    ground.prune(&[]);
-    assert_eq!(ground.left(), [part]);
+    halfway.saw_no_end(&ground, &guard);
 }
